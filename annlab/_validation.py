@@ -1,0 +1,324 @@
+"""Checks of public input: they compute nothing, they only accept, convert or refuse."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid
+
+#: Integer and half-precision types whose values float32 holds exactly.
+_FITS_FLOAT32 = ("float16", "bool", "int8", "uint8", "int16", "uint16")
+#: Past this magnitude squares of float64 values overflow.
+_LARGEST = 1e150
+
+
+def is_sparse(X: Any) -> bool:
+    """Tell whether ``X`` is a SciPy sparse matrix or array, without importing SciPy."""
+    return hasattr(X, "tocsr") and hasattr(X, "nnz")
+
+
+def _numeric(X: Any, name: str) -> np.ndarray:
+    if np.ma.isMaskedArray(X):
+        raise invalid(
+            name,
+            "free of masked values",
+            "a masked array",
+            "Fill it first: X.filled(...).",
+            error=TypeError,
+        )
+    try:
+        array = np.asarray(X)
+    except (ValueError, TypeError) as reason:
+        raise invalid(
+            name,
+            "a rectangular array of numbers",
+            f"{type(X).__name__} ({reason})",
+            "Give every row the same number of values.",
+        ) from reason
+    if array.dtype.kind == "O":
+        # pandas frames of mixed number types arrive as object arrays of real numbers
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as reason:
+            raise invalid(
+                name,
+                "numeric",
+                f"values of dtype object ({reason})",
+                "Encode or drop the columns that are not numbers.",
+            ) from reason
+    if array.dtype.kind not in "fiub":
+        raise invalid(
+            name,
+            "real and numeric",
+            f"dtype {array.dtype}",
+            "Complex data not supported: split real and imaginary parts into columns."
+            if array.dtype.kind == "c"
+            else "Convert it to float32 or float64.",
+        )
+    return array
+
+
+def working_dtype(dtype: np.dtype) -> np.dtype:
+    """Say in which floating type annlab computes on data of ``dtype``.
+
+    float32 stays float32; small integers and float16 become float32, because float32 holds them
+    exactly; everything else becomes float64.
+    """
+    if dtype == np.float32 or dtype.name in _FITS_FLOAT32:
+        return np.dtype(np.float32)
+    return np.dtype(np.float64)
+
+
+def _check_finite(values: np.ndarray, name: str) -> None:
+    if values.size == 0:
+        return
+    # the sum of squares of blocks would overflow where the data is fine; min and max do not
+    low, high = float(values.min()), float(values.max())
+    if np.isnan(low) or np.isnan(high):
+        raise invalid(
+            name,
+            "free of NaN",
+            "at least one NaN",
+            "Drop or impute the rows that contain NaN (sklearn.impute does).",
+        )
+    if np.isinf(low) or np.isinf(high):
+        raise invalid(
+            name,
+            "finite",
+            "at least one infinity (inf)",
+            "Drop or clip the rows that contain infinity.",
+        )
+    if max(-low, high) > _LARGEST:
+        raise invalid(
+            name,
+            f"at most {_LARGEST:g} in magnitude, so that squared distances stay finite",
+            max(-low, high),
+            "Divide the data by a constant.",
+        )
+
+
+def check_data(
+    X: Any,
+    *,
+    name: str = "X",
+    accept_sparse: bool = False,
+    n_features: int | None = None,
+    min_rows: int = 1,
+) -> Any:
+    """Accept a data matrix, or say what is wrong with it.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n, d)
+        NumPy, nested lists, pandas, polars, or SciPy sparse where accepted.
+    name : str, default="X"
+        How the error calls the parameter.
+    accept_sparse : bool, default=False
+        Return sparse input as CSR instead of refusing it.
+    n_features : int, optional
+        Required number of columns.
+    min_rows : int, default=1
+        Required number of rows.
+
+    Returns
+    -------
+    ndarray of shape (n, d), C order, float32 or float64; or CSR of the same types
+        The caller's own array where it already fits (never written to), a copy otherwise.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and what came.
+    """
+    if is_sparse(X):
+        if not accept_sparse:
+            raise invalid(
+                name,
+                "dense here",
+                f"a sparse matrix of shape {X.shape}",
+                "Use algorithm='brute' or 'lsh', which take sparse input, "
+                "or reduce it first with sklearn.decomposition.TruncatedSVD.",
+                error=TypeError,
+            )
+        if X.dtype.kind not in "fiub":
+            raise invalid(name, "real and numeric", f"dtype {X.dtype}", "Convert it to float64.")
+        matrix = X.tocsr().astype(working_dtype(X.dtype), copy=False)
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+        _check_finite(matrix.data, name)
+        array: Any = matrix
+    else:
+        array = _numeric(X, name)
+        if array.ndim != 2:
+            raise invalid(
+                name,
+                "a 2-D array of shape (n, d)",
+                f"{array.ndim} dimension{'s' * (array.ndim != 1)}, shape {array.shape}",
+                "Reshape your data: X.reshape(-1, 1) for one feature, X.reshape(1, -1) for one sample.",
+            )
+        if not (isinstance(array, np.memmap) and array.dtype.kind == "f"):
+            array = np.asarray(array, dtype=working_dtype(array.dtype), order="C")
+        _check_finite(array, name)
+    if array.shape[0] < min_rows:
+        raise invalid(
+            name,
+            f"an array with at least {min_rows} row{'s' * (min_rows != 1)}",
+            f"shape {array.shape} (0 sample(s))" if array.shape[0] == 0 else f"shape {array.shape}",
+            "Pass more data.",
+        )
+    if array.shape[1] < 1:
+        raise invalid(
+            name,
+            "an array with at least 1 column",
+            f"shape {array.shape} (0 feature(s))",
+            "Pass at least one feature.",
+        )
+    if n_features is not None and array.shape[1] != n_features:
+        raise invalid(
+            name,
+            f"an array with {n_features} columns",
+            f"shape {array.shape}",
+            "Use the features that the centroids or the index were made from.",
+        )
+    return array
+
+
+def check_integer(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
+    """Accept an integer within bounds (NumPy's integers too, booleans not).
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    rule = f"an integer >= {minimum}" + (f" and <= {maximum}" if maximum is not None else "")
+    if not isinstance(value, numbers.Integral) or isinstance(value, (bool, np.bool_)):
+        raise invalid(name, rule, f"{value!r} of type {type(value).__name__}", error=TypeError)
+    if value < minimum or (maximum is not None and value > maximum):
+        raise invalid(name, rule, int(value))
+    return int(value)
+
+
+def check_real(
+    value: Any,
+    name: str,
+    *,
+    minimum: float = 0.0,
+    maximum: float = np.inf,
+    strict: bool = False,
+) -> float:
+    """Accept a finite real number with ``minimum <= value <= maximum`` (``<`` if strict).
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    sign = ">" if strict else ">="
+    rule = f"a finite number {sign} {minimum:g}"
+    if np.isfinite(maximum):
+        rule += f" and {'<' if strict else '<='} {maximum:g}"
+    if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
+        raise invalid(name, rule, f"{value!r} of type {type(value).__name__}", error=TypeError)
+    number = float(value)
+    inside = (minimum < number < maximum) if strict else (minimum <= number <= maximum)
+    if not inside or not np.isfinite(number):
+        raise invalid(name, rule, value)
+    return number
+
+
+def check_choice(value: Any, name: str, choices: Any) -> str:
+    """Accept one of the named choices.
+
+    Raises
+    ------
+    ValueError
+    """
+    names = list(choices)
+    if not isinstance(value, str) or value not in names:
+        raise invalid(name, "one of " + ", ".join(repr(n) for n in names), repr(value))
+    return value
+
+
+def check_n_clusters(n_clusters: Any, n_samples: int) -> int:
+    """Accept a number of clusters between 1 and the number of samples.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    k = check_integer(n_clusters, "n_clusters")
+    if k > n_samples:
+        raise invalid(
+            "n_clusters",
+            f"at most the number of samples (n_samples={n_samples})",
+            f"n_clusters={k}",
+            "Ask for fewer clusters or pass more data.",
+        )
+    return k
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Accept None, one number, or one weight per sample; return (n,) float64 or None.
+
+    Raises
+    ------
+    ValueError
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(_numeric(sample_weight, "sample_weight"), dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n_samples, float(weights))
+    if weights.shape != (n_samples,):
+        raise invalid(
+            "sample_weight",
+            f"None, one number, or an array of shape ({n_samples},)",
+            f"shape {weights.shape}",
+            "Pass one weight for each row of X.",
+        )
+    _check_finite(weights, "sample_weight")
+    if weights.min() < 0:
+        raise invalid(
+            "sample_weight",
+            "non-negative",
+            f"a minimum of {weights.min():g}",
+            "Use 0 to leave a row out.",
+        )
+    if weights.sum() <= 0:
+        raise invalid(
+            "sample_weight",
+            "positive for at least one row",
+            "weights that are all zero",
+            "Give at least one row a positive weight.",
+        )
+    return weights
+
+
+def check_random_state(random_state: Any) -> np.random.RandomState:
+    """Accept None, an int, a RandomState or a Generator, and return a RandomState.
+
+    A ``Generator`` is drawn from once, to seed the RandomState that is returned.
+
+    Raises
+    ------
+    ValueError
+    """
+    if random_state is None:
+        # a fresh generator from the system's entropy: annlab has no global random state
+        return np.random.RandomState()
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    if isinstance(random_state, np.random.Generator):
+        return np.random.RandomState(int(random_state.integers(2**32)))
+    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool):
+        if 0 <= random_state < 2**32:
+            return np.random.RandomState(int(random_state))
+    raise invalid(
+        "random_state",
+        "None, an integer from 0 to 2**32 - 1, a numpy RandomState or a Generator",
+        repr(random_state),
+        "Use random_state=0 for a run that can be repeated.",
+    )

@@ -1,0 +1,97 @@
+"""Nearest-neighbour indexes behind one protocol, made by name.
+
+The classes load on first use, so that importing annlab loads neither scikit-learn nor hnswlib nor
+faiss.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from annlab._messages import invalid
+
+#: name -> (module below annlab.indexes, class)
+_REGISTRY: dict[str, tuple[str, str]] = {
+    "brute": ("exact", "BruteIndex"),
+    "kd_tree": ("exact", "KDTreeIndex"),
+    "ball_tree": ("exact", "BallTreeIndex"),
+    "lsh": ("lsh", "LSHIndex"),
+    "hnsw": ("hnsw", "HNSWIndex"),
+    "pq": ("pq", "PQIndex"),
+    "faiss": ("faiss_index", "FaissIndex"),
+}
+
+__all__ = ["available_indexes", "index_class", "make_index"]
+
+
+def available_indexes() -> tuple[str, ...]:
+    """Names that `make_index` and ``kmeans_ann(algorithm=...)`` know.
+
+    Examples
+    --------
+    >>> from annlab import available_indexes
+    >>> available_indexes()
+    ('brute', 'kd_tree', 'ball_tree', 'lsh', 'hnsw', 'pq', 'faiss')
+    """
+    return tuple(_REGISTRY)
+
+
+def index_class(name: str) -> type:
+    """Class of a named index, loaded on first use.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name; the message lists the known ones.
+    """
+    if not isinstance(name, str) or name not in _REGISTRY:
+        raise invalid(
+            "name",
+            "one of " + ", ".join(repr(n) for n in _REGISTRY),
+            repr(name),
+            "See annlab.available_indexes().",
+        )
+    module, cls = _REGISTRY[name]
+    return getattr(import_module(f"annlab.indexes.{module}"), cls)
+
+
+def make_index(name: str, **params: Any) -> Any:
+    """Make an unfitted nearest-neighbour index.
+
+    Parameters
+    ----------
+    name : str
+        One of `available_indexes`.
+    **params
+        Parameters of that index, such as ``ef`` for ``"hnsw"`` or ``n_tables`` for ``"lsh"``.
+
+    Returns
+    -------
+    NeighborIndex
+        With ``fit(X)`` and ``kneighbors(Q, n_neighbors) -> (distances, indices)``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or parameter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab import make_index
+    >>> index = make_index("brute").fit(np.array([[0.0], [1.0], [4.0]]))
+    >>> index.kneighbors(np.array([[0.9]]), 2)[1]
+    array([[1, 0]])
+    """
+    cls = index_class(name)
+    known = cls._get_param_names()
+    unknown = sorted(set(params) - set(known))
+    if unknown:
+        raise invalid(
+            "params",
+            f"among the parameters of {name!r} ({', '.join(known)})",
+            ", ".join(unknown),
+            "Check the spelling.",
+        )
+    return cls(**params)
