@@ -1,1 +1,66 @@
-"""k-means clustering with approximate nearest neighbours."""
+"""k-means clustering with approximate nearest neighbours: taught, measured and fast.
+
+Every name loads on first use, so that ``import annlab`` is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from annlab._version import __version__
+
+#: public name -> module that holds it
+_HOMES = {
+    "AnnlabWarning": "annlab._messages",
+    "MissingExtraError": "annlab._messages",
+    "available_algorithms": "annlab.assignment",
+    "available_indexes": "annlab.indexes",
+    "make_index": "annlab.indexes",
+    "KMeansResult": "annlab.result",
+    "Step": "annlab.result",
+    "Trace": "annlab.result",
+    "kmeans": "annlab.lloyd",
+    "kmeans_ann": "annlab.lloyd",
+}
+
+if TYPE_CHECKING:
+    from annlab._messages import AnnlabWarning, MissingExtraError
+    from annlab.assignment import available_algorithms
+    from annlab.indexes import available_indexes, make_index
+    from annlab.lloyd import kmeans, kmeans_ann
+    from annlab.result import KMeansResult, Step, Trace
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    if name in _ROOMS:
+        return import_module(f"annlab.{name}")
+    raise AttributeError(f"module 'annlab' has no attribute {name!r}")
+
+
+#: modules that are reached as attributes: ``annlab.datasets.load_patches``
+_ROOMS = (
+    "applications",
+    "assignment",
+    "benchmarks",
+    "classroom",
+    "datasets",
+    "distances",
+    "indexes",
+    "initialization",
+    "metrics",
+    "parallel",
+    "plotting",
+    "robust",
+    "widgets",
+)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_ROOMS])

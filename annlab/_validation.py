@@ -158,7 +158,8 @@ def check_data(
                 name,
                 "a 2-D array of shape (n, d)",
                 f"{array.ndim} dimension{'s' * (array.ndim != 1)}, shape {array.shape}",
-                "Reshape your data: X.reshape(-1, 1) for one feature, X.reshape(1, -1) for one sample.",
+                "Reshape your data: X.reshape(-1, 1) for one feature, "
+                "X.reshape(1, -1) for one sample.",
             )
         if not (isinstance(array, np.memmap) and array.dtype.kind == "f"):
             array = np.asarray(array, dtype=working_dtype(array.dtype), order="C")

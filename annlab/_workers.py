@@ -95,6 +95,12 @@ def single_threaded_blas() -> Any:
     return _controller.limit(limits=1, user_api="blas")
 
 
+def forget_blas_libraries() -> None:
+    """Look for BLAS libraries again at the next limit: a new one has been loaded."""
+    global _controller
+    _controller = None
+
+
 class Workers:
     """An ordered parallel map, opened once for a fit.
 

@@ -95,11 +95,17 @@ def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndar
     Returns
     -------
     ndarray of shape (nq,), int32
+        The answer for a row depends on that row and on X alone, never on the other rows of Q.
 
     Notes
     -----
     ``‖q‖²`` is left out: it is the same for all candidates of a row. Columns go in blocks of
     `BLOCK`, so the product of one block stays in cache. 2·nq·n·d operations.
+
+    The last bits of a product depend on its shape. So where the best and the second best are
+    closer than the rounding error of an inner product (at most ``(d + 2) u ‖q‖ ‖x‖``, Higham
+    2002, section 3.1, doi 10.1137/1.9780898718027), the row is decided again by float64
+    differences.
 
     Examples
     --------
@@ -109,20 +115,56 @@ def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndar
     array([1, 2], dtype=int32)
     """
     norms = squared_norms(X) if X_norms is None else X_norms
-    best = np.zeros(Q.shape[0], dtype=np.int32)
-    lowest: np.ndarray | None = None
+    nq = Q.shape[0]
+    rows = np.arange(nq)
+    best = np.zeros(nq, dtype=np.int32)
+    lowest = np.full(nq, np.inf, dtype=X.dtype)
+    second = np.full(nq, np.inf, dtype=X.dtype)
     for start in range(0, X.shape[0], BLOCK):
         block = dot(Q, X[start : start + BLOCK])
         block *= -2.0
         block += norms[start : start + BLOCK]
         choice = block.argmin(axis=1)
-        value = block[np.arange(len(choice)), choice]
-        if lowest is None:
-            best[:], lowest = choice, value
-            continue
+        value = block[rows, choice]
+        block[rows, choice] = np.inf
+        runner_up = block.min(axis=1)
         closer = value < lowest
+        second = np.minimum(np.where(closer, lowest, value), np.minimum(second, runner_up))
         best[closer] = choice[closer] + start
         lowest[closer] = value[closer]
+    close = np.flatnonzero(second - lowest <= _rounding(Q, norms))
+    if close.size and X.shape[0] > 1:
+        best[close] = _decide(Q[close], X)
+    return best
+
+
+def _rounding(Q: Any, X_norms: np.ndarray) -> np.ndarray:
+    """Bound the error of ``‖x‖² − 2 q·x`` for each query, doubled for a difference of two."""
+    unit = np.finfo(X_norms.dtype).eps
+    largest = float(X_norms.max(initial=0.0))
+    return (
+        4 * unit * (Q.shape[1] + 2) * (np.sqrt(squared_norms(Q).astype(float) * largest) + largest)
+    )
+
+
+def _decide(Q: Any, X: np.ndarray) -> np.ndarray:
+    """Nearest rows by float64 differences of all near-ties; equal distances: lowest index."""
+    best = np.zeros(Q.shape[0], dtype=np.int32)
+    X64 = X.astype(np.float64)
+    norms = squared_norms(X64)
+    step = max(1, (1 << 21) // X.shape[0])
+    for start in range(0, Q.shape[0], step):
+        part = Q[start : start + step].astype(np.float64)
+        values = dot(part, X64)
+        values *= -2.0
+        values += norms
+        limit = values.min(axis=1) + _rounding(part, norms)
+        rows, columns = np.nonzero(values <= limit[:, None])
+        exact = paired_sq(part[rows], X64, columns)
+        # by row, then by distance; the sort is stable, so the lowest index comes first
+        order = np.lexsort((exact, rows))
+        first = np.unique(rows[order], return_index=True)[1]
+        best[start : start + step] = columns[order][first]
     return best
 
 

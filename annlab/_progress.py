@@ -1,0 +1,46 @@
+"""One line of progress on stderr, redrawn in place: nbval and plain terminals both bear it."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+
+class Progress:
+    """Redraw a line at most four times a second, with the time left where it can be known.
+
+    Parameters
+    ----------
+    enabled : bool
+        False makes every call free.
+    total : int
+        Number of updates that end the work.
+    label : str
+    """
+
+    def __init__(self, enabled: bool, total: int, label: str) -> None:
+        self.enabled, self.total, self.label = enabled, total, label
+        self._begin = time.perf_counter()
+        self._shown = 0.0
+        self._width = 0
+
+    def update(self, done: int, text: str = "") -> None:
+        """Show that ``done`` of ``total`` is through."""
+        if not self.enabled:
+            return
+        now = time.perf_counter()
+        if done < self.total and now - self._shown < 0.25:
+            return
+        self._shown = now
+        left = (now - self._begin) / max(done, 1) * (self.total - done)
+        parts = [f"{self.label} {done}/{self.total}", text, f"at most {left:.0f} s left"]
+        line = ", ".join(part for part in parts if part)
+        sys.stderr.write("\r" + line.ljust(self._width))
+        sys.stderr.flush()
+        self._width = len(line)
+
+    def close(self, text: str = "") -> None:
+        """End the line."""
+        if self.enabled and self._width:
+            sys.stderr.write("\r" + f"{self.label} {text}".ljust(self._width) + "\n")
+            sys.stderr.flush()

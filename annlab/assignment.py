@@ -1,0 +1,369 @@
+"""Points to centroids: all points, in fixed chunks, through an exact search or an index.
+
+An *assigner* is anything with ``assign(centroids, previous) -> Assignment``; the loop knows
+nothing else. It works in the coordinates of its `Points`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from annlab._messages import invalid
+from annlab._points import Piece, Points
+from annlab._validation import check_choice, is_sparse
+from annlab._workers import chunk_bounds
+from annlab.distances import nearest, paired_sq, squared_norms
+from annlab.indexes import available_indexes, make_index
+
+#: Rows that an index is asked for at once: bounds memory, and is the same for every n_jobs.
+_INDEX_ROWS = 1 << 16
+#: Sums of clusters are kept per chunk up to this many values, else gathered cluster by cluster.
+_SMALL_SUMS = 1 << 14
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """Labels of all points for given centroids, and what the update needs.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n,), int32
+    distances_sq : ndarray of shape (n,), float64
+        Squared distance to the centroid of the label, recomputed by differences.
+    weights : ndarray of shape (n,), float64, or None
+        Weights with which the points move the centroids: 0 for an outlier.
+    inertia : float
+        Σ weights · distances_sq.
+    n_distances : int or None
+    kind : str
+        Becomes `Step.kind`.
+    """
+
+    labels: np.ndarray
+    distances_sq: np.ndarray
+    weights: np.ndarray | None
+    inertia: float
+    n_distances: int | None
+    kind: str = "lloyd"
+
+
+class Assigner(Protocol):
+    """What the loop needs: data in working coordinates, and a way to label it."""
+
+    name: str
+    exact: bool
+    points: Points
+
+    def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
+        """Label all points for ``centroids`` (working coordinates); never write to either."""
+        ...
+
+
+class ExactAssigner:
+    """Every point against every centroid, in blocks through BLAS: 2·n·k·d operations.
+
+    Parameters
+    ----------
+    points : Points
+    """
+
+    name = "brute"
+    exact = True
+
+    def __init__(self, points: Points) -> None:
+        self.points = points
+
+    def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
+        norms = squared_norms(centroids)
+        parts = self.points.workers.map(
+            _nearest_chunk, [(piece, centroids, norms) for piece in self.points.pieces()]
+        )
+        labels = np.concatenate([labels for labels, _ in parts])
+        distances_sq = np.concatenate([distances for _, distances in parts])
+        return finish(self.points, labels, distances_sq, self.points.n * len(centroids))
+
+
+def _nearest_chunk(
+    piece: Piece, centroids: np.ndarray, norms: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    rows = piece.load()
+    labels = np.empty(rows.shape[0], dtype=np.int32)
+    # one product of a sub-block stays in cache; the sub-blocks depend on the chunk alone
+    for start in range(0, rows.shape[0], 1024):
+        labels[start : start + 1024] = nearest(rows[start : start + 1024], centroids, norms)
+    return labels, paired_sq(rows, centroids, labels)
+
+
+class IndexAssigner:
+    """Through a nearest-neighbour index over the *centroids*, built anew for each assignment.
+
+    A point keeps its old label unless the candidate is really closer, so that an approximate
+    search never makes the inertia rise.
+
+    Parameters
+    ----------
+    points : Points
+    index : object
+        With ``fit(X)`` and ``kneighbors(Q, n_neighbors) -> (distances, indices)``. Cloned, never
+        fitted in place.
+    name : str
+    """
+
+    def __init__(self, points: Points, index: Any, name: str) -> None:
+        self.points = points
+        self.name = name
+        self.exact = bool(getattr(index, "exact", False))
+        self._index = index
+        if points.sparse and not getattr(index, "accepts_sparse", False):
+            raise invalid(
+                "X",
+                f"dense for algorithm={name!r}",
+                "a sparse matrix",
+                "Use algorithm='auto', 'brute' or 'lsh', which take sparse input.",
+                error=TypeError,
+            )
+
+    def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
+        index = _clone(self._index).fit(centroids)
+        n = self.points.n
+        labels = np.empty(n, dtype=np.int32)
+        distances_sq = np.empty(n, dtype=np.float64)
+        counts: list[int | None] = []
+        for start, stop in chunk_bounds(n, _INDEX_ROWS):
+            rows = self.points.piece(start, stop).load()
+            found = _candidates(index, rows, len(centroids))
+            counts.append(getattr(index, "n_distances_", None))
+            distance = paired_sq(rows, centroids, found)
+            if previous is not None:
+                old = previous[start:stop]
+                old_distance = paired_sq(rows, centroids, old)
+                keep = old_distance <= distance
+                if self.exact:
+                    # an exact search needs no guard, and ties go to the lowest index
+                    keep[:] = False
+                found = np.where(keep, old, found)
+                distance = np.where(keep, old_distance, distance)
+            labels[start:stop], distances_sq[start:stop] = found, distance
+        total = None if None in counts else int(sum(c for c in counts if c is not None))
+        return finish(self.points, labels, distances_sq, total)
+
+
+def _clone(index: Any) -> Any:
+    from sklearn.base import clone
+
+    try:
+        return clone(index)
+    except TypeError:
+        import copy
+
+        # an object of the caller's own with fit and kneighbors, but not scikit-learn's
+        return copy.deepcopy(index)
+
+
+def _candidates(index: Any, rows: Any, k: int) -> np.ndarray:
+    answer = index.kneighbors(rows, n_neighbors=1)
+    try:
+        found = np.asarray(answer[1]).reshape(-1)
+    except (TypeError, IndexError, ValueError) as reason:
+        raise invalid(
+            "algorithm",
+            "an object whose kneighbors returns (distances, indices)",
+            f"{type(index).__name__} returning {type(answer).__name__}",
+            "Return two arrays of shape (n_queries, n_neighbors).",
+            error=TypeError,
+        ) from reason
+    if found.shape != (rows.shape[0],) or found.dtype.kind not in "iu":
+        raise invalid(
+            "algorithm",
+            f"an object whose kneighbors returns {rows.shape[0]} integer indices",
+            f"shape {found.shape}, dtype {found.dtype}",
+            "Return one neighbour for each query.",
+        )
+    if found.size and not 0 <= found.min() <= found.max() < k:
+        raise invalid(
+            "algorithm",
+            f"an object whose indices lie between 0 and {k - 1}",
+            f"indices from {found.min()} to {found.max()}",
+            "Index the centroids, not the samples.",
+        )
+    return found.astype(np.int32)
+
+
+def finish(
+    points: Points, labels: np.ndarray, distances_sq: np.ndarray, n_distances: int | None
+) -> Assignment:
+    """Wrap up an assignment: zero rows go to label 0, inertia is totalled in float64."""
+    if points.zero_rows is not None:
+        labels[points.zero_rows] = 0
+        distances_sq[points.zero_rows] = 1.0
+    weights = points.sample_weight
+    inertia = float(distances_sq.sum() if weights is None else weights @ distances_sq)
+    return Assignment(labels, distances_sq, weights, inertia, n_distances)
+
+
+def cluster_sums(
+    points: Points, labels: np.ndarray, weights: np.ndarray | None, n_clusters: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted sum and total weight of the points of each cluster.
+
+    Parameters
+    ----------
+    points : Points
+    labels : ndarray of shape (n,), int32
+    weights : ndarray of shape (n,), float64, or None
+    n_clusters : int
+
+    Returns
+    -------
+    sums : ndarray of shape (k, d), float64
+    totals : ndarray of shape (k,), float64
+
+    Notes
+    -----
+    n·d additions in float64, in an order that does not depend on the number of threads: small
+    tables are summed chunk by chunk, large ones cluster by cluster.
+    """
+    totals = np.bincount(labels, weights=weights, minlength=n_clusters).astype(np.float64)
+    if n_clusters * points.d <= _SMALL_SUMS or points.sparse or isinstance(points.X, np.memmap):
+        tasks = [
+            (piece, labels[a:b], None if weights is None else weights[a:b], n_clusters)
+            for (a, b), piece in zip(points.bounds(), points.pieces(), strict=True)
+        ]
+        sums = np.zeros((n_clusters, points.d))
+        for first in range(0, len(tasks), 16):
+            for part in points.workers.map(_chunk_sums, tasks[first : first + 16]):
+                sums += part
+        return sums, totals
+    order = np.argsort(labels, kind="stable")
+    ends = np.cumsum(np.bincount(labels, minlength=n_clusters))
+    step = max(1, n_clusters // 64)
+    blocks = [
+        (points, order, ends, weights, first, min(first + step, n_clusters))
+        for first in range(0, n_clusters, step)
+    ]
+    return np.concatenate(points.workers.map(_block_sums, blocks)), totals
+
+
+def _chunk_sums(
+    piece: Piece, labels: np.ndarray, weights: np.ndarray | None, n_clusters: int
+) -> Any:
+    from scipy.sparse import csr_matrix
+
+    rows = piece.load()
+    n = rows.shape[0]
+    values = np.ones(n) if weights is None else weights
+    members = csr_matrix((values, labels, np.arange(n + 1)), shape=(n, n_clusters)).T
+    part = members @ rows.astype(np.float64)
+    return part.toarray() if is_sparse(part) else part
+
+
+def _block_sums(
+    points: Points,
+    order: np.ndarray,
+    ends: np.ndarray,
+    weights: np.ndarray | None,
+    first: int,
+    last: int,
+) -> np.ndarray:
+    sums = np.zeros((last - first, points.d))
+    begin = int(ends[first - 1]) if first else 0
+    for cluster in range(first, last):
+        end = int(ends[cluster])
+        # long clusters go in pieces, so that memory stays bounded
+        for start in range(begin, end, 1 << 14):
+            members = order[start : min(start + (1 << 14), end)]
+            rows = points.rows(members).astype(np.float64)
+            if weights is not None:
+                rows *= weights[members, None]
+            sums[cluster - first] += rows.sum(axis=0)
+        begin = end
+    return sums
+
+
+#: From this many clusters on, a graph over the centroids beats BLAS on most machines.
+_HNSW_FROM = 8000
+
+
+def available_algorithms() -> tuple[str, ...]:
+    """Names that ``kmeans_ann(algorithm=...)`` knows.
+
+    Examples
+    --------
+    >>> from annlab import available_algorithms
+    >>> "auto" in available_algorithms() and "hnsw" in available_algorithms()
+    True
+    """
+    return ("auto", *available_indexes())
+
+
+def make_assigner(
+    algorithm: Any,
+    points: Points,
+    n_clusters: int,
+    params: dict[str, Any],
+    rng: np.random.RandomState,
+    n_jobs: int,
+) -> tuple[Assigner, str]:
+    """Turn the parameter ``algorithm`` into an assigner, and say why it was chosen.
+
+    Parameters
+    ----------
+    algorithm : str or object
+        A name of `available_algorithms`, or an object with ``fit`` and ``kneighbors``.
+    points : Points
+    n_clusters : int
+    params : dict
+        Parameters of the named index.
+    rng : RandomState
+        Seeds an index that has a ``random_state``.
+    n_jobs : int
+
+    Returns
+    -------
+    assigner : Assigner
+    reason : str
+        Empty where the caller chose.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    reason = ""
+    if isinstance(algorithm, str):
+        check_choice(algorithm, "algorithm", available_algorithms())
+        name = algorithm
+        if name == "auto":
+            if points.sparse or n_clusters < _HNSW_FROM:
+                name = "brute"
+                reason = "sparse input" if points.sparse else f"k < {_HNSW_FROM}: BLAS is faster"
+            else:
+                name, reason = "hnsw", f"k >= {_HNSW_FROM}: a graph search is faster than BLAS"
+        if name == "brute" and not params:
+            return ExactAssigner(points), reason
+        index = make_index(name, **params)
+        known = index.get_params(deep=False)
+        if "random_state" in known and "random_state" not in params:
+            index.set_params(random_state=int(rng.randint(2**31 - 1)))
+        if "n_jobs" in known and "n_jobs" not in params:
+            index.set_params(n_jobs=n_jobs)
+        return IndexAssigner(points, index, name), reason
+    for method in ("fit", "kneighbors"):
+        if not callable(getattr(algorithm, method, None)) or isinstance(algorithm, type):
+            raise invalid(
+                "algorithm",
+                "a name of available_algorithms() or an object with fit and kneighbors",
+                repr(algorithm),
+                "Pass an instance, such as sklearn.neighbors.NearestNeighbors().",
+                error=TypeError,
+            )
+    if params:
+        raise invalid(
+            "algorithm_params",
+            "None where algorithm is an object",
+            params,
+            "Set the parameters on the object itself.",
+        )
+    return IndexAssigner(points, algorithm, type(algorithm).__name__), reason

@@ -1,0 +1,218 @@
+"""Starts: which centroids the loop begins with.
+
+Every start returns centroids of shape (k, d) in working coordinates, drawn from the points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid
+from annlab._points import Piece, Points
+from annlab._validation import check_data
+from annlab.distances import nearest, paired_sq, pairwise_sq
+
+__all__ = ["INITS", "initial_centroids", "k_means_parallel", "k_means_plus_plus", "random_points"]
+
+
+def random_points(points: Points, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
+    """Draw distinct points, with probability proportional to their weights.
+
+    Returns
+    -------
+    ndarray of shape (k, d)
+
+    Notes
+    -----
+    The start of Forgy (1965) and of the deck. O(n).
+    """
+    weights = points.sample_weight
+    if weights is None:
+        chosen = rng.choice(points.n, n_clusters, replace=False)
+    else:
+        positive = np.flatnonzero(weights)
+        if len(positive) >= n_clusters:
+            chosen = rng.choice(
+                positive, n_clusters, replace=False, p=weights[positive] / weights.sum()
+            )
+        else:
+            others = np.setdiff1d(np.arange(points.n), positive)
+            extra = rng.choice(others, n_clusters - len(positive), replace=False)
+            chosen = np.concatenate([positive, extra])
+    return points.rows(chosen)
+
+
+def k_means_plus_plus(points: Points, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
+    """Draw points one by one, each with probability proportional to D²; keep the best of some.
+
+    Each round draws ``2 + ln k`` candidates and keeps the one that lowers Σ w D² most.
+
+    Returns
+    -------
+    ndarray of shape (k, d)
+
+    Notes
+    -----
+    About 2·n·k·d·(2 + ln k) operations: at large k this is slower than the iterations that
+    follow; use ``"k-means||"`` there. Arthur & Vassilvitskii (2007), "k-means++: the advantages
+    of careful seeding", SODA, pages 1027-1035; the greedy choice is from their section 5.
+    """
+    trials = 2 + int(np.log(n_clusters))
+    weights = np.ones(points.n) if points.sample_weight is None else points.sample_weight
+    bounds, pieces = points.bounds(), points.pieces()
+    closest = np.full(points.n, np.inf)
+    chosen = np.empty(n_clusters, dtype=np.int64)
+    for number in range(n_clusters):
+        if number == 0:
+            candidates = _draw(weights, 1, rng)
+        else:
+            candidates = _draw(weights * closest, trials, rng)
+            if candidates is None:
+                candidates = _draw(weights, 1, rng)
+        rows = points.rows(candidates)
+        parts = points.workers.map(
+            _closer,
+            [
+                (piece, rows, closest[a:b], weights[a:b])
+                for (a, b), piece in zip(bounds, pieces, strict=True)
+            ],
+        )
+        potential = np.sum([potential for _, potential in parts], axis=0)
+        best = int(np.argmin(potential))
+        chosen[number] = candidates[best]
+        for (a, b), (distances, _) in zip(bounds, parts, strict=True):
+            closest[a:b] = distances[best]
+    return points.rows(chosen)
+
+
+def _draw(mass: np.ndarray, size: int, rng: np.random.RandomState) -> Any:
+    """Draw indices with probability proportional to ``mass``; None where it is all zero."""
+    cumulative = np.cumsum(mass)
+    total = cumulative[-1]
+    if not total > 0:
+        return None
+    places = np.searchsorted(cumulative, rng.uniform(size=size) * total, side="right")
+    return np.minimum(places, np.flatnonzero(mass)[-1])
+
+
+def _closer(
+    piece: Piece, candidates: np.ndarray, closest: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances to the nearest centroid if each candidate joined, and the potentials."""
+    distances = pairwise_sq(piece.load(), candidates).T.astype(np.float64)
+    np.minimum(distances, closest, out=distances)
+    return distances, distances @ weights
+
+
+def k_means_parallel(
+    points: Points, n_clusters: int, rng: np.random.RandomState, *, n_rounds: int = 5
+) -> np.ndarray:
+    """Draw many points a round, then reduce them to k: k-means||, a cheap start for large k.
+
+    Returns
+    -------
+    ndarray of shape (k, d)
+
+    Notes
+    -----
+    Each of the rounds draws about 2k/5 points with probability proportional to D²; the candidates
+    are weighted by the points nearest to them and reduced with weighted k-means++. About
+    4·n·k·d operations, in large products. Bahmani et al. (2012), "Scalable k-means++", PVLDB
+    5(7), doi 10.14778/2180912.2180915.
+    """
+    weights = np.ones(points.n) if points.sample_weight is None else points.sample_weight
+    bounds, pieces = points.bounds(), points.pieces()
+    closest = np.full(points.n, np.inf)
+    owner = np.zeros(points.n, dtype=np.int64)
+    chosen: list[int] = []
+    new = np.atleast_1d(_draw(weights, 1, rng))
+    for number in range(n_rounds + 1):
+        rows = points.rows(new)
+        parts = points.workers.map(_nearest_new, [(piece, rows) for piece in pieces])
+        for (a, b), (distance, place) in zip(bounds, parts, strict=True):
+            nearer = distance < closest[a:b]
+            closest[a:b][nearer] = distance[nearer]
+            owner[a:b][nearer] = place[nearer] + len(chosen)
+        chosen.extend(int(i) for i in new)
+        mass = weights * closest
+        total = mass.sum()
+        if number == n_rounds or not total > 0:
+            break
+        share = np.minimum(1.0, mass / total * (2.0 * n_clusters / n_rounds))
+        drawn = np.flatnonzero(rng.uniform(size=points.n) < share)
+        new = drawn if drawn.size else np.atleast_1d(_draw(mass, 1, rng))
+    candidates = np.array(chosen)
+    candidate_weights = np.bincount(owner, weights=weights, minlength=len(candidates))
+    if len(candidates) < n_clusters:
+        rest = np.setdiff1d(np.arange(points.n), candidates)
+        extra = rng.choice(rest, n_clusters - len(candidates), replace=False)
+        return points.rows(np.concatenate([candidates, extra]))
+    reduced = Points(
+        points.rows(candidates),
+        sample_weight=candidate_weights,
+        workers=points.workers,
+        shift=np.zeros(points.d),
+    )
+    return k_means_plus_plus(reduced, n_clusters, rng).astype(points.dtype)
+
+
+def _nearest_new(piece: Piece, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows = piece.load()
+    place = nearest(rows, candidates)
+    return paired_sq(rows, candidates, place), place
+
+
+#: Named starts.
+INITS: dict[str, Callable[[Points, int, np.random.RandomState], np.ndarray]] = {
+    "k-means++": k_means_plus_plus,
+    "random": random_points,
+    "k-means||": k_means_parallel,
+}
+
+
+def initial_centroids(
+    init: Any, points: Points, n_clusters: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """Turn the parameter ``init`` into centroids.
+
+    Parameters
+    ----------
+    init : str, callable or array-like of shape (k, d)
+        A name of `INITS`; a function ``init(X, n_clusters, random_state)`` as in scikit-learn; or
+        the centroids themselves.
+    points : Points
+    n_clusters : int
+    rng : RandomState
+
+    Returns
+    -------
+    ndarray of shape (k, d), working coordinates
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown name or a wrong shape.
+    """
+    if isinstance(init, str):
+        if init not in INITS:
+            raise invalid(
+                "init",
+                "one of "
+                + ", ".join(repr(name) for name in INITS)
+                + ", a function, or an array of shape (n_clusters, d)",
+                repr(init),
+            )
+        return INITS[init](points, n_clusters, rng)
+    given = init(points.X, n_clusters, random_state=rng) if callable(init) else init
+    centroids = check_data(given, name="init", n_features=points.d)
+    if len(centroids) != n_clusters:
+        raise invalid(
+            "init",
+            f"an array of shape ({n_clusters}, {points.d})",
+            f"shape {centroids.shape}",
+            "Give one row for each cluster.",
+        )
+    return points.inward(centroids)

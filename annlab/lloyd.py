@@ -1,0 +1,564 @@
+"""Lloyd's loop, once: a generator of steps. `kmeans` and `kmeans_ann` only drain it.
+
+Each turn assigns every point to a centroid and moves every centroid to the mean of its points.
+How points are assigned is the assigner's business (`annlab.assignment`); where the loop begins is
+the start's (`annlab.initialization`). Robust, parallel and distributed fits replace one of the
+two, never the loop.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import AnnlabWarning, invalid
+from annlab._points import Points
+from annlab._progress import Progress
+from annlab._validation import (
+    check_choice,
+    check_data,
+    check_integer,
+    check_n_clusters,
+    check_random_state,
+    check_real,
+    check_sample_weight,
+)
+from annlab._workers import Workers, chunk_bounds
+from annlab.assignment import (
+    Assigner,
+    Assignment,
+    ExactAssigner,
+    cluster_sums,
+    make_assigner,
+)
+from annlab.distances import paired_sq, unit_rows
+from annlab.initialization import initial_centroids
+from annlab.result import KMeansResult, Step, Trace, owned
+
+Callback = Callable[[Step], Any]
+
+
+def update_centroids(
+    points: Points, assignment: Assignment, centroids: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Move each centroid to the weighted mean of its points; re-seed the empty ones.
+
+    An empty cluster takes over the point that its own centroid serves worst, as in scikit-learn;
+    points are taken in order of falling distance, never the last one of a cluster.
+
+    Parameters
+    ----------
+    points : Points
+    assignment : Assignment
+    centroids : ndarray of shape (k, d)
+        Kept where a cluster is empty and no point is left to re-seed it from.
+
+    Returns
+    -------
+    new_centroids : ndarray of shape (k, d), dtype of ``centroids``
+    n_empty : int
+        Number of clusters that were re-seeded.
+    """
+    labels, weights = assignment.labels, assignment.weights
+    sums, totals = cluster_sums(points, labels, weights, len(centroids))
+    empty = np.flatnonzero(totals == 0)
+    n_empty = 0
+    if empty.size:
+        badness = assignment.distances_sq.copy()
+        if weights is not None:
+            badness[weights == 0] = 0.0
+        size = min(points.n, 4 * empty.size + 16)
+        worst = np.argpartition(badness, points.n - size)[points.n - size :]
+        worst = worst[np.lexsort((worst, -badness[worst]))]
+        rows = iter(zip(worst, points.rows(worst).astype(np.float64), strict=True))
+        for cluster in empty:
+            for index, row in rows:
+                if badness[index] <= 0:
+                    break
+                donor, weight = labels[index], 1.0 if weights is None else weights[index]
+                if totals[donor] - weight <= 1e-12 * weight:
+                    continue
+                sums[donor] -= weight * row
+                totals[donor] -= weight
+                sums[cluster], totals[cluster] = weight * row, weight
+                n_empty += 1
+                break
+    filled = totals > 0
+    new = centroids.astype(np.float64)
+    new[filled] = sums[filled] / totals[filled, None]
+    if points.metric == "cosine":
+        unit, zero = unit_rows(new)
+        # a mean of opposite directions has none: such a centroid stays where it was
+        new = np.where(zero[:, None], centroids, unit)
+    return new.astype(centroids.dtype), n_empty
+
+
+def lloyd_steps(
+    assigner: Assigner,
+    centroids: np.ndarray,
+    *,
+    max_iter: int,
+    tol_sq: float,
+) -> Iterator[tuple[Step, str]]:
+    """Iterate until nothing changes: the loop of the whole package.
+
+    Parameters
+    ----------
+    assigner : Assigner
+        Holds the points and labels them.
+    centroids : ndarray of shape (k, d)
+        Start, in the working coordinates of ``assigner.points``.
+    max_iter : int
+        Iterations at most.
+    tol_sq : float
+        Stop when Σ ‖new_centroids − centroids‖² is at most this.
+
+    Yields
+    ------
+    step : Step
+        In working coordinates, with its arrays.
+    stop_reason : str
+        Empty while the loop goes on.
+
+    Notes
+    -----
+    Lloyd (1982), "Least squares quantization in PCM", IEEE Transactions on Information Theory
+    28(2), doi 10.1109/TIT.1982.1056489.
+    """
+    points = assigner.points
+    previous: np.ndarray | None = None
+    for iteration in range(1, max_iter + 1):
+        begin = time.perf_counter()
+        assignment = assigner.assign(centroids, previous)
+        new_centroids, n_empty = update_centroids(points, assignment, centroids)
+        n_moved = (
+            points.n if previous is None else int(np.count_nonzero(assignment.labels != previous))
+        )
+        shift_sq = float(np.sum((new_centroids.astype(np.float64) - centroids) ** 2))
+        step = Step(
+            iteration=iteration,
+            kind=assignment.kind,
+            inertia=assignment.inertia,
+            n_moved=n_moved,
+            n_empty=n_empty,
+            shift_sq=shift_sq,
+            n_distances=assignment.n_distances,
+            elapsed_s=time.perf_counter() - begin,
+            labels=assignment.labels,
+            centroids=centroids,
+            new_centroids=new_centroids,
+        )
+        if n_moved == 0:
+            reason = "labels unchanged"
+        elif shift_sq <= tol_sq:
+            reason = "tolerance"
+        elif iteration == max_iter:
+            reason = "max_iter"
+        else:
+            reason = ""
+        yield step, reason
+        if reason:
+            return
+        previous, centroids = assignment.labels, new_centroids
+
+
+def _drain(
+    assigner: Assigner,
+    start: np.ndarray,
+    *,
+    max_iter: int,
+    tol: float,
+    trace: bool,
+    callback: Callback | None,
+    progress: bool,
+) -> tuple[np.ndarray, np.ndarray | None, list[Step], str]:
+    """Run the loop; return centroids and labels in working coordinates, steps and the reason."""
+    points = assigner.points
+    steps: list[Step] = []
+    centroids, labels, reason = start, None, "max_iter"
+    line = Progress(progress, max_iter, f"k-means ({assigner.name})")
+    try:
+        loop = lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol * points.variance)
+        for step, stop in loop:
+            centroids, labels, reason = step.new_centroids, step.labels, stop
+            if trace or callback is not None:
+                shown = replace(
+                    step,
+                    labels=owned(step.labels),
+                    centroids=owned(points.outward(step.centroids)),
+                    new_centroids=owned(points.outward(step.new_centroids)),
+                )
+            bare = replace(step, labels=None, centroids=None, new_centroids=None)
+            steps.append(shown if trace else bare)
+            line.update(step.iteration, f"inertia {step.inertia:.6g}, {step.n_moved:,} moved")
+            if callback is not None and callback(shown) is True and not stop:
+                reason = "callback"
+                break
+    except KeyboardInterrupt:
+        if not steps:
+            raise
+        reason = "interrupted"
+        warnings.warn(
+            f"Interrupted in iteration {len(steps) + 1}: the result is that of the iterations "
+            "before it. Fit again with init=result.centroids to go on.",
+            AnnlabWarning,
+            stacklevel=4,
+        )
+    line.close(f"{len(steps)} iterations ({reason})")
+    return centroids, labels, steps, reason
+
+
+def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) -> np.ndarray:
+    """Exact nearest centroid of each row, the same whatever other rows are asked with it.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n, d)
+        Checked by the caller.
+    centroids : ndarray of shape (k, d)
+        In the caller's coordinates.
+    metric : {"euclidean", "cosine"}
+    workers : Workers
+
+    Returns
+    -------
+    ndarray of shape (n,), int32
+
+    Notes
+    -----
+    2·n·k·d operations.
+    """
+    points = _points_for(X, centroids, metric, None, workers)
+    return ExactAssigner(points).assign(points.inward(centroids), None).labels
+
+
+def _points_for(
+    X: Any, centroids: np.ndarray, metric: str, weights: np.ndarray | None, workers: Workers
+) -> Points:
+    # shifted by the centroids and not by the rows, so that a row's answer is its own
+    shift = None
+    if metric == "euclidean" and not hasattr(X, "tocsr"):
+        shift = centroids.astype(np.float64).mean(axis=0)
+    return Points(X, metric=metric, sample_weight=weights, workers=workers, shift=shift)
+
+
+def fit_clusters(
+    X: Any,
+    n_clusters: int,
+    max_iter: int,
+    *,
+    algorithm: Any,
+    algorithm_params: dict[str, Any] | None,
+    init: Any,
+    n_init: int,
+    tol: float,
+    metric: str,
+    sample_weight: Any,
+    random_state: Any,
+    n_jobs: int | None,
+    trace: bool,
+    callback: Callback | None,
+    progress: bool,
+) -> KMeansResult:
+    """Check everything, then start, iterate, assign a last time and report.
+
+    The body of `kmeans` and `kmeans_ann`, whose parameters these are.
+    """
+    begin = time.perf_counter()
+    check_choice(metric, "metric", ("euclidean", "cosine"))
+    X = check_data(X, accept_sparse=True)
+    n_clusters = check_n_clusters(n_clusters, X.shape[0])
+    max_iter = check_integer(max_iter, "max_iter")
+    n_init = check_integer(n_init, "n_init")
+    tol = check_real(tol, "tol")
+    weights = check_sample_weight(sample_weight, X.shape[0])
+    rng = check_random_state(random_state)
+    if callback is not None and not callable(callback):
+        raise invalid("callback", "None or a function of one Step", repr(callback), error=TypeError)
+    if algorithm_params is not None and not isinstance(algorithm_params, dict):
+        raise invalid("algorithm_params", "None or a dict", repr(algorithm_params), error=TypeError)
+    with Workers(n_jobs) as workers:
+        points = Points(X, metric=metric, sample_weight=weights, workers=workers)
+        if points.zero_rows is not None:
+            warnings.warn(
+                f"{int(points.zero_rows.sum())} rows of X are all zero and have no direction: "
+                "they get label 0. Drop them, or use metric='euclidean'.",
+                AnnlabWarning,
+                stacklevel=3,
+            )
+        assigner, why = make_assigner(
+            algorithm, points, n_clusters, algorithm_params or {}, rng, workers.n_jobs
+        )
+        if not isinstance(init, str) and not callable(init):
+            n_init = 1
+        best: tuple[float, Any] | None = None
+        for _ in range(n_init):
+            start = initial_centroids(init, points, n_clusters, rng)
+            run = _drain(
+                assigner,
+                start,
+                max_iter=max_iter,
+                tol=tol,
+                trace=trace,
+                callback=callback,
+                progress=progress,
+            )
+            if best is None or run[2][-1].inertia < best[0]:
+                best = (run[2][-1].inertia, run)
+            if run[3] in ("callback", "interrupted"):
+                break
+        assert best is not None
+        centroids, labels, steps, reason = best[1]
+        del best
+        returned = points.outward(centroids)
+        if assigner.exact:
+            # the rule of predict, so that labels == predict(X) to the last near-tie
+            last = _points_for(X, returned, metric, weights, workers)
+            final = ExactAssigner(last).assign(last.inward(returned), None)
+        else:
+            final = assigner.assign(points.inward(returned), labels)
+        inertia = exact_inertia(X, returned, final.labels, metric, weights, workers)
+    if len(np.unique(final.labels)) < n_clusters and n_clusters > 1:
+        _warn_few_distinct(final.labels, n_clusters)
+    counts = [step.n_distances for step in steps] + [final.n_distances]
+    return KMeansResult(
+        labels=owned(final.labels),
+        centroids=owned(returned),
+        inertia=inertia,
+        n_iter=len(steps),
+        converged=reason in ("labels unchanged", "tolerance"),
+        stop_reason=reason,
+        n_distances=None if None in counts else int(sum(c for c in counts if c is not None)),
+        trace=Trace(steps),
+        algorithm=assigner.name,
+        reason=why,
+        metric=metric,
+        elapsed_s=time.perf_counter() - begin,
+        recall_estimate=1.0 if assigner.exact else None,
+    )
+
+
+def _warn_few_distinct(labels: np.ndarray, n_clusters: int) -> None:
+    used = len(np.unique(labels))
+    warnings.warn(
+        f"Only {used} of n_clusters={n_clusters} clusters have points: X has too few distinct "
+        "rows, or too many rows without a direction. Ask for fewer clusters.",
+        AnnlabWarning,
+        stacklevel=4,
+    )
+
+
+def exact_inertia(
+    X: Any,
+    centroids: np.ndarray,
+    labels: np.ndarray,
+    metric: str,
+    weights: np.ndarray | None,
+    workers: Workers,
+) -> float:
+    """Σ w ‖x − c‖² in float64, in the caller's coordinates; labels of −1 are left out.
+
+    For cosine both sides are scaled to length 1 first.
+
+    Notes
+    -----
+    3·n·d operations.
+    """
+    rows = max(256, (1 << 19) // max(X.shape[1], 1))
+    target = centroids.astype(np.float64)
+    if metric == "cosine":
+        target = unit_rows(target)[0]
+    tasks = [
+        (X[a:b], target, labels[a:b], None if weights is None else weights[a:b], metric)
+        for a, b in chunk_bounds(X.shape[0], rows)
+    ]
+    return float(sum(workers.map(_inertia_chunk, tasks)))
+
+
+def _inertia_chunk(
+    rows: Any, centroids: np.ndarray, labels: np.ndarray, weights: np.ndarray | None, metric: str
+) -> float:
+    kept = labels >= 0
+    if not kept.all():
+        rows, labels = rows[kept], labels[kept]
+        weights = None if weights is None else weights[kept]
+    rows = rows.astype(np.float64)
+    if metric == "cosine":
+        rows = unit_rows(rows)[0]
+    distances = paired_sq(rows, centroids, labels)
+    return float(distances.sum() if weights is None else weights @ distances)
+
+
+def kmeans(
+    X: Any,
+    n_clusters: int,
+    max_iter: int = 100,
+    *,
+    init: Any = "k-means++",
+    n_init: int = 1,
+    tol: float = 1e-4,
+    metric: str = "euclidean",
+    sample_weight: Any = None,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+    trace: bool = False,
+    callback: Callback | None = None,
+    progress: bool = False,
+) -> KMeansResult:
+    """Exact k-means by Lloyd's algorithm.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n, d)
+        Never written to. float32 stays float32.
+    n_clusters : int
+        Number of clusters k, 1 to n.
+    max_iter : int, default=100
+        Iterations at most.
+    init : {"k-means++", "random", "k-means||"}, function, or array of shape (k, d)
+        Start. A function is called as ``init(X, n_clusters, random_state=...)``.
+    n_init : int, default=1
+        Starts to try; the result of lowest inertia is kept.
+    tol : float, default=1e-4
+        Stop when the centroids move, in sum of squares, by at most ``tol`` times the mean
+        variance of the features (scikit-learn's meaning).
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Cosine works on unit rows with normalised means.
+    sample_weight : array-like of shape (n,), optional
+        Weight N counts as N repetitions.
+    random_state : None, int, RandomState or Generator
+    n_jobs : int, optional
+        Threads; None means all cores, or what ``joblib.parallel_config`` says. The result is the
+        same for every value.
+    trace : bool, default=False
+        Keep labels and centroids of every iteration in ``result.trace``.
+    callback : callable, optional
+        Called with each `Step`; returning True stops the fit.
+    progress : bool, default=False
+        Show a line of progress on stderr.
+
+    Returns
+    -------
+    KMeansResult
+        Unpacks as ``labels, centroids``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and what came.
+
+    Notes
+    -----
+    2·n·k·d operations an iteration. Lloyd (1982), doi 10.1109/TIT.1982.1056489.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab import kmeans
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [8.0, 0.0], [8.0, 1.0]])
+    >>> labels, centroids = kmeans(X, 2, random_state=0)
+    >>> sorted(centroids.tolist())
+    [[0.0, 0.5], [8.0, 0.5]]
+    """
+    return fit_clusters(
+        X,
+        n_clusters,
+        max_iter,
+        algorithm="brute",
+        algorithm_params=None,
+        init=init,
+        n_init=n_init,
+        tol=tol,
+        metric=metric,
+        sample_weight=sample_weight,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        trace=trace,
+        callback=callback,
+        progress=progress,
+    )
+
+
+def kmeans_ann(
+    X: Any,
+    n_clusters: int,
+    max_iter: int = 100,
+    *,
+    algorithm: Any = "auto",
+    algorithm_params: dict[str, Any] | None = None,
+    init: Any = "k-means++",
+    n_init: int = 1,
+    tol: float = 1e-4,
+    metric: str = "euclidean",
+    sample_weight: Any = None,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+    trace: bool = False,
+    callback: Callback | None = None,
+    progress: bool = False,
+) -> KMeansResult:
+    """k-means whose assignment step asks a nearest-neighbour index over the centroids.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n, d)
+        Sparse input runs natively with ``"brute"`` and ``"lsh"``; ``"auto"`` picks among them.
+    n_clusters : int
+        Number of clusters k, 1 to n.
+    max_iter : int, default=100
+    algorithm : str or object, default="auto"
+        A name of `available_algorithms`, or an object with ``fit(X)`` and
+        ``kneighbors(Q, n_neighbors) -> (distances, indices)``, such as scikit-learn's
+        ``NearestNeighbors``; it is cloned, never fitted in place.
+    algorithm_params : dict, optional
+        Parameters of the named index, such as ``{"ef": 50}``.
+    init, n_init, tol, metric, sample_weight, random_state, n_jobs, trace, callback, progress
+        As in `kmeans`.
+
+    Returns
+    -------
+    KMeansResult
+        Unpacks as ``labels, centroids``. ``algorithm`` says what ran and ``reason`` why.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and what came.
+
+    Notes
+    -----
+    The index holds the centroids and the points are the queries, so what an index saves depends
+    on k, not on n. A point keeps its label unless the candidate is really closer: inertia never
+    rises. Philbin et al. (2007), doi 10.1109/CVPR.2007.383172.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab import kmeans_ann
+    >>> X = np.random.RandomState(0).rand(500, 2)
+    >>> result = kmeans_ann(X, 5, algorithm="kd_tree", random_state=0)
+    >>> result.algorithm, result.converged
+    ('kd_tree', True)
+    """
+    return fit_clusters(
+        X,
+        n_clusters,
+        max_iter,
+        algorithm=algorithm,
+        algorithm_params=algorithm_params,
+        init=init,
+        n_init=n_init,
+        tol=tol,
+        metric=metric,
+        sample_weight=sample_weight,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        trace=trace,
+        callback=callback,
+        progress=progress,
+    )

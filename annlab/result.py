@@ -1,0 +1,417 @@
+"""What a fit returns: steps, their trace, and the result. Frozen; the arrays are owned.
+
+Nothing here computes: the loop fills these records, everything downstream reads them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid
+
+#: Version of the file format that `KMeansResult.save` writes.
+_FORMAT = 1
+#: Largest file content that `KMeansResult.load` decodes, unless told otherwise.
+_MAX_BYTES = 8 << 30
+
+
+def owned(array: np.ndarray) -> np.ndarray:
+    """Return a read-only C-ordered copy."""
+    copy = np.array(array, order="C", copy=True)
+    copy.setflags(write=False)
+    return copy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One iteration: an assignment to ``centroids``, then an update to ``new_centroids``.
+
+    Attributes
+    ----------
+    iteration : int
+        From 1.
+    kind : str
+        ``"lloyd"`` for a full assignment and update of all points; other kinds
+        (``"relocation"``, ``"subsample"``, ``"trim"``) are exempt from the law that inertia never
+        rises.
+    inertia : float
+        Σ w ‖x − c‖² in float64, of ``labels`` with ``centroids`` (not with ``new_centroids``).
+    n_moved : int
+        Points whose label differs from the step before; all points in the first step.
+    n_empty : int
+        Clusters that had no points and were re-seeded in this update.
+    shift_sq : float
+        Σ ‖new_centroids − centroids‖².
+    n_distances : int or None
+        Point-to-centroid distances computed by the assignment; None where the index cannot count.
+    elapsed_s : float
+        Wall time of this step.
+    labels : ndarray of shape (n,), int32, or None
+    centroids, new_centroids : ndarray of shape (k, d), or None
+        None in a stored trace when the fit ran with ``trace=False``.
+    """
+
+    iteration: int
+    kind: str
+    inertia: float
+    n_moved: int
+    n_empty: int
+    shift_sq: float
+    n_distances: int | None
+    elapsed_s: float
+    labels: np.ndarray | None = None
+    centroids: np.ndarray | None = None
+    new_centroids: np.ndarray | None = None
+
+    def __str__(self) -> str:
+        distances = "not counted" if self.n_distances is None else f"{self.n_distances:,}"
+        return (
+            f"iteration {self.iteration}, {self.n_moved:,} points moved, "
+            f"inertia {self.inertia:.6g}, distances {distances}"
+        )
+
+
+class Trace(Sequence[Step]):
+    """The steps of a fit, in order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab import kmeans
+    >>> X = np.array([[0.0], [1.0], [9.0], [10.0]])
+    >>> result = kmeans(X, 2, init=np.array([[0.0], [1.0]]), trace=True)
+    >>> [float(value) for value in result.trace.inertia.round(2)]
+    [145.0, 32.67, 1.0]
+    """
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, steps: Sequence[Step] = ()) -> None:
+        self._steps = tuple(steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self._steps)
+
+    def __getitem__(self, item: Any) -> Any:
+        return Trace(self._steps[item]) if isinstance(item, slice) else self._steps[item]
+
+    def __repr__(self) -> str:
+        if not self._steps:
+            return "Trace(0 steps)"
+        return (
+            f"Trace({len(self)} steps, inertia {self._steps[0].inertia:.6g} → "
+            f"{self._steps[-1].inertia:.6g})"
+        )
+
+    def _column(self, name: str, dtype: Any) -> np.ndarray:
+        return np.array([getattr(step, name) for step in self._steps], dtype=dtype)
+
+    @property
+    def inertia(self) -> np.ndarray:
+        """Inertia of each step, shape (n_steps,), float64."""
+        return self._column("inertia", np.float64)
+
+    @property
+    def n_moved(self) -> np.ndarray:
+        """Points that changed cluster in each step, shape (n_steps,), int64."""
+        return self._column("n_moved", np.int64)
+
+    @property
+    def elapsed_s(self) -> np.ndarray:
+        """Seconds of each step, shape (n_steps,), float64."""
+        return self._column("elapsed_s", np.float64)
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether the steps carry labels and centroids (``trace=True``)."""
+        return bool(self._steps) and self._steps[0].labels is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class KMeansResult:
+    """A clustering. Unpacks as ``labels, centroids = result``.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n,), int32
+        −1 marks an outlier (only where ``outlier_mask`` is given).
+    centroids : ndarray of shape (k, d), dtype of the data
+    inertia : float
+        Σ w ‖x − c‖² over the points that have a label, in float64, exact for these ``labels``
+        with these ``centroids``.
+    n_iter : int
+        Assignments followed by an update.
+    converged : bool
+        Whether the loop stopped because nothing changed any more, within ``tol``.
+    stop_reason : str
+        ``"labels unchanged"``, ``"tolerance"``, ``"max_iter"``, ``"callback"`` or
+        ``"interrupted"``.
+    n_distances : int or None
+        Point-to-centroid distances of all assignments; None where the index cannot count.
+    trace : Trace
+        One `Step` per iteration.
+    algorithm : str
+        What ran, such as ``"brute"`` or ``"hnsw"``.
+    reason : str
+        Why ``algorithm="auto"`` chose it; empty where the caller chose.
+    metric : str
+        ``"euclidean"`` or ``"cosine"``.
+    elapsed_s : float
+        Wall time of the whole fit, start included.
+    recall_estimate : float or None
+        Share of sampled points whose label is the exact nearest centroid; 1.0 for exact
+        algorithms, None where it was not estimated.
+    recall_interval : tuple of float or None
+        95 % interval of that share.
+    outlier_mask : ndarray of shape (n,), bool, or None
+        Set by `robust_kmeans_ann`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab import kmeans
+    >>> labels, centroids = kmeans(np.array([[0.0], [1.0], [9.0]]), 2, random_state=0)
+    >>> bool(labels[0] == labels[1] != labels[2])
+    True
+    """
+
+    labels: np.ndarray
+    centroids: np.ndarray
+    inertia: float
+    n_iter: int
+    converged: bool
+    stop_reason: str
+    n_distances: int | None = None
+    trace: Trace = field(default_factory=Trace)
+    algorithm: str = "brute"
+    reason: str = ""
+    metric: str = "euclidean"
+    elapsed_s: float = 0.0
+    recall_estimate: float | None = None
+    recall_interval: tuple[float, float] | None = None
+    outlier_mask: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.labels, self.centroids))
+
+    def __getitem__(self, item: Any) -> Any:
+        return (self.labels, self.centroids)[item]
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of centroids."""
+        return len(self.centroids)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"KMeansResult: {len(self.labels):,} points, {self.n_clusters:,} clusters, "
+            f"{self.centroids.shape[1]:,} features",
+            f"  algorithm   {self.algorithm}" + (f" ({self.reason})" if self.reason else ""),
+            f"  inertia     {self.inertia:.6g}",
+            f"  iterations  {self.n_iter} ({self.stop_reason})",
+            "  distances   "
+            + ("not counted" if self.n_distances is None else f"{self.n_distances:,}"),
+        ]
+        if self.recall_estimate is not None and self.recall_estimate < 1:
+            lines.append(f"  recall      {self.recall_estimate:.3f} (labels that are exact)")
+        if self.outlier_mask is not None:
+            lines.append(f"  outliers    {int(self.outlier_mask.sum()):,}")
+        return "\n".join(lines)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the result, trace included, to one ``.npz`` file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+            ``.npz`` is appended where it is missing.
+
+        Returns
+        -------
+        pathlib.Path
+            The file that was written.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written; an older file of that name is then left as it was.
+        """
+        target = Path(path)
+        if target.suffix != ".npz":
+            target = target.with_name(target.name + ".npz")
+        arrays: dict[str, np.ndarray] = {"labels": self.labels, "centroids": self.centroids}
+        if self.outlier_mask is not None:
+            arrays["outlier_mask"] = self.outlier_mask
+        facts = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in ("labels", "centroids", "outlier_mask", "trace")
+        }
+        steps = []
+        for number, step in enumerate(self.trace):
+            steps.append({name: getattr(step, name) for name in _STEP_FACTS})
+            for name in _STEP_ARRAYS:
+                array = getattr(step, name)
+                if array is not None:
+                    arrays[f"step{number}_{name}"] = array
+        facts |= {"format": _FORMAT, "steps": steps}
+        arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
+        write_npz(target, arrays)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, max_bytes: int = _MAX_BYTES) -> KMeansResult:
+        """Read what `save` wrote. Nothing in the file is ever executed.
+
+        Parameters
+        ----------
+        path : path-like
+        max_bytes : int, default=8 GiB
+            Refuse a file whose content would take more memory.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is no result of annlab, is damaged, or is larger than ``max_bytes``.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, numpy as np
+        >>> from annlab import KMeansResult, kmeans
+        >>> result = kmeans(np.array([[0.0], [1.0], [9.0]]), 2, random_state=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = result.save(pathlib.Path(folder) / "clusters")
+        ...     again = KMeansResult.load(path)
+        >>> again.inertia == result.inertia
+        True
+        """
+        arrays = read_npz(path, max_bytes=max_bytes)
+        try:
+            facts = json.loads(arrays.pop("facts").tobytes().decode())
+            if facts.pop("format") != _FORMAT:
+                raise ValueError("another version of the format")
+            steps = tuple(
+                Step(
+                    **entry,
+                    **{
+                        name: owned(arrays[f"step{number}_{name}"])
+                        for name in _STEP_ARRAYS
+                        if f"step{number}_{name}" in arrays
+                    },
+                )
+                for number, entry in enumerate(facts.pop("steps"))
+            )
+            labels, centroids = arrays["labels"], arrays["centroids"]
+            mask = arrays.get("outlier_mask")
+            if facts["recall_interval"] is not None:
+                facts["recall_interval"] = tuple(facts["recall_interval"])
+            if (
+                labels.ndim != 1
+                or labels.dtype != np.int32
+                or centroids.ndim != 2
+                or centroids.dtype.kind != "f"
+                or (mask is not None and (mask.shape != labels.shape or mask.dtype != bool))
+                or (labels.size and not -1 <= labels.min() <= labels.max() < len(centroids))
+            ):
+                raise ValueError("labels and centroids do not fit together")
+            return cls(
+                labels=owned(labels),
+                centroids=owned(centroids),
+                outlier_mask=None if mask is None else owned(mask),
+                trace=Trace(steps),
+                **facts,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as reason:
+            raise invalid(
+                "path",
+                "a file that KMeansResult.save wrote",
+                f"{Path(path).name} ({reason})",
+                "Save the result again.",
+            ) from reason
+
+
+_STEP_ARRAYS = ("labels", "centroids", "new_centroids")
+_STEP_FACTS = tuple(f.name for f in fields(Step) if f.name not in _STEP_ARRAYS)
+
+
+def write_npz(target: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays beside ``target`` and move the finished file into place."""
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_npz(path: str | os.PathLike[str], *, max_bytes: int) -> dict[str, np.ndarray]:
+    """Read the arrays of an ``.npz`` file, sizes checked before anything is decoded.
+
+    Raises
+    ------
+    OSError, ValueError
+    """
+    arrays: dict[str, np.ndarray] = {}
+    total = 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            total = sum(member.file_size for member in members)
+            for member in members if total <= max_bytes else ():
+                with archive.open(member) as stream:
+                    version = np.lib.format.read_magic(stream)
+                    reader = (
+                        np.lib.format.read_array_header_1_0
+                        if version == (1, 0)
+                        else np.lib.format.read_array_header_2_0
+                    )
+                    shape, _, dtype = reader(stream)
+                    # a header may promise any shape: believe it only if the bytes are there
+                    count = 1
+                    for length in shape:
+                        count *= int(length)
+                    left = member.file_size - stream.tell()
+                    if dtype.hasobject or count * dtype.itemsize != left:
+                        raise ValueError(f"{member.filename} does not hold what its header says")
+                with archive.open(member) as stream:
+                    name = member.filename.removesuffix(".npy")
+                    arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as reason:
+        # zipfile, zlib and the npy reader raise a dozen kinds of error on damaged files
+        raise invalid(
+            "path",
+            "an undamaged .npz file",
+            f"{Path(path).name} ({reason})",
+            "Save the result again.",
+        ) from reason
+    if total > max_bytes:
+        raise invalid(
+            "path",
+            f"a file of at most max_bytes={max_bytes:,} bytes once decoded",
+            f"{total:,} bytes",
+            "Raise max_bytes if you trust the file.",
+        )
+    return arrays
