@@ -22,6 +22,9 @@ _HOMES = {
     "Trace": "annlab.result",
     "kmeans": "annlab.lloyd",
     "kmeans_ann": "annlab.lloyd",
+    "robust_kmeans_ann": "annlab.robust",
+    "assign_points_to_clusters": "annlab.parallel",
+    "parallel_kmeans_ann": "annlab.parallel",
 }
 
 if TYPE_CHECKING:
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     from annlab.assignment import available_algorithms
     from annlab.indexes import available_indexes, make_index
     from annlab.lloyd import kmeans, kmeans_ann
+    from annlab.parallel import assign_points_to_clusters, parallel_kmeans_ann
     from annlab.result import KMeansResult, Step, Trace
+    from annlab.robust import robust_kmeans_ann
 
 __all__ = ["__version__", *sorted(_HOMES)]
 

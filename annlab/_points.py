@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +77,7 @@ class Points:
         if metric == "cosine":
             X, zero = unit_rows(X)
             self.zero_rows = zero if zero.any() else None
-        self.X = X
+        self.X = X = workers.share(X)
         self.n, self.d = X.shape
         mean, self.variance = self._moments()
         length_sq, total = float(mean @ mean), self.variance * self.d
@@ -114,6 +115,12 @@ class Points:
         if self._ready is not None:
             return Piece(self._ready[start:stop], None, self.dtype)
         return Piece(self.X[start:stop], self.shift, self.dtype)
+
+    def reweighted(self, sample_weight: np.ndarray) -> Points:
+        """The same points with other weights; the data is shared, not copied."""
+        twin = copy(self)
+        twin.sample_weight = sample_weight
+        return twin
 
     def rows(self, indices: np.ndarray) -> np.ndarray:
         """Some rows in working coordinates, dense, shape (len(indices), d)."""

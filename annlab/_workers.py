@@ -22,18 +22,17 @@ def available_cpus() -> int:
     return int(cpu_count())
 
 
-def _configured() -> tuple[bool, int | None]:
-    """Read joblib's ``parallel_config``: is a backend set, and which n_jobs, if any."""
+def _configured() -> tuple[Any, int | None]:
+    """Read joblib's ``parallel_config``: the backend that is set, and n_jobs, if any."""
     from joblib import parallel
 
     config = getattr(getattr(parallel, "_backend", None), "config", None)
     if not config:
-        return False, None
-    backend = config.get("backend")
-    n_jobs = config.get("n_jobs")
-    default = getattr(parallel, "default_parallel_config", {})
-    has_backend = backend is not None and backend is not default.get("backend")
-    return has_backend, n_jobs if isinstance(n_jobs, int) else None
+        return None, None
+    backend, n_jobs = config.get("backend"), config.get("n_jobs")
+    # values that the caller did not set are sentinels of a type of joblib's own
+    is_backend = hasattr(backend, "configure") or hasattr(backend, "apply_async")
+    return backend if is_backend else None, n_jobs if isinstance(n_jobs, int) else None
 
 
 def resolve_n_jobs(n_jobs: int | None) -> int:
@@ -130,6 +129,8 @@ class Workers:
         self.n_jobs = resolve_n_jobs(n_jobs)
         self._pool: Any = None
         self._blas: Any = None
+        self._folder: Any = None
+        self._shared: list[tuple[Any, Any]] = []
 
     def __enter__(self) -> Workers:
         self._blas = single_threaded_blas()
@@ -140,16 +141,51 @@ class Workers:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.__exit__(*exc)
+        self._shared.clear()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            folder.cleanup()
         blas, self._blas = self._blas, None
         if blas is not None:
             blas.__exit__(*exc)
+
+    def share(self, X: Any) -> Any:
+        """Put a dense array where processes can map it; threads get it as it is.
+
+        Under a joblib backend without shared memory every task would carry its rows along in
+        every iteration; a slice of a memory-mapped file travels as a name and an offset.
+        """
+        backend = _configured()[0]
+        if (
+            self.n_jobs == 1
+            or backend is None
+            or not hasattr(X, "__array_interface__")
+            or getattr(X, "filename", None) is not None
+            or getattr(backend, "supports_sharedmem", False)
+            or type(backend).__name__ not in ("LokyBackend", "MultiprocessingBackend")
+        ):
+            return X
+        import tempfile
+        from pathlib import Path
+
+        import numpy as np
+
+        for original, mapped in self._shared:
+            if original is X:
+                return mapped
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="annlab-", ignore_cleanup_errors=True)
+        path = Path(self._folder.name) / f"X{len(self._shared)}.npy"
+        np.save(path, X)
+        self._shared.append((X, np.load(path, mmap_mode="r")))
+        return self._shared[-1][1]
 
     def map(self, function: Callable[..., T], tasks: Iterable[Sequence[Any]]) -> list[T]:
         """Call ``function(*task)`` for each task; results in the order of the tasks."""
         todo = list(tasks)
         if self.n_jobs == 1 or len(todo) <= 1:
             return [function(*task) for task in todo]
-        if _configured()[0]:
+        if _configured()[0] is not None:
             from joblib import Parallel, delayed
 
             if self._pool is None:

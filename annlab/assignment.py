@@ -40,6 +40,8 @@ class Assignment:
     n_distances : int or None
     kind : str
         Becomes `Step.kind`.
+    outliers : ndarray of shape (n,), bool, or None
+        Points that belong to no cluster; their labels still name the nearest centroid.
     """
 
     labels: np.ndarray
@@ -48,6 +50,7 @@ class Assignment:
     inertia: float
     n_distances: int | None
     kind: str = "lloyd"
+    outliers: np.ndarray | None = None
 
 
 class Assigner(Protocol):
@@ -92,8 +95,9 @@ def _nearest_chunk(
     rows = piece.load()
     labels = np.empty(rows.shape[0], dtype=np.int32)
     # one product of a sub-block stays in cache; the sub-blocks depend on the chunk alone
-    for start in range(0, rows.shape[0], 1024):
-        labels[start : start + 1024] = nearest(rows[start : start + 1024], centroids, norms)
+    step = max(1024, (1 << 19) // len(centroids))
+    for start in range(0, rows.shape[0], step):
+        labels[start : start + step] = nearest(rows[start : start + step], centroids, norms)
     return labels, paired_sq(rows, centroids, labels)
 
 

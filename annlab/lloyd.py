@@ -247,6 +247,22 @@ def _points_for(
     return Points(X, metric=metric, sample_weight=weights, workers=workers, shift=shift)
 
 
+class Stage:
+    """What a variant of k-means may replace; this one replaces nothing."""
+
+    def seed_points(self, points: Points, n_clusters: int, rng: np.random.RandomState) -> Points:
+        """Points that a named start draws from."""
+        return points
+
+    def wrap(self, assigner: Assigner) -> Assigner:
+        """The assigner that the loop sees."""
+        return assigner
+
+    def cost(self, assigner: Assigner, centroids: np.ndarray) -> float:
+        """How bad centroids are (working coordinates): the lowest of several starts is kept."""
+        return assigner.assign(centroids, None).inertia
+
+
 def fit_clusters(
     X: Any,
     n_clusters: int,
@@ -264,10 +280,17 @@ def fit_clusters(
     trace: bool,
     callback: Callback | None,
     progress: bool,
+    stage: Stage | None = None,
 ) -> KMeansResult:
     """Check everything, then start, iterate, assign a last time and report.
 
     The body of `kmeans` and `kmeans_ann`, whose parameters these are.
+
+    Parameters
+    ----------
+    stage : Stage, optional
+        What a variant replaces: the points that starts are drawn from, the assigner, and the
+        measure by which the best of several starts is chosen.
     """
     begin = time.perf_counter()
     check_choice(metric, "metric", ("euclidean", "cosine"))
@@ -296,9 +319,12 @@ def fit_clusters(
         )
         if not isinstance(init, str) and not callable(init):
             n_init = 1
+        stage = stage or Stage()
+        assigner = stage.wrap(assigner)
+        seeds = stage.seed_points(points, n_clusters, rng) if isinstance(init, str) else points
         best: tuple[float, Any] | None = None
         for _ in range(n_init):
-            start = initial_centroids(init, points, n_clusters, rng)
+            start = initial_centroids(init, seeds, n_clusters, rng)
             run = _drain(
                 assigner,
                 start,
@@ -308,8 +334,9 @@ def fit_clusters(
                 callback=callback,
                 progress=progress,
             )
-            if best is None or run[2][-1].inertia < best[0]:
-                best = (run[2][-1].inertia, run)
+            cost = stage.cost(assigner, run[0]) if n_init > 1 else 0.0
+            if best is None or cost < best[0]:
+                best = (cost, run)
             if run[3] in ("callback", "interrupted"):
                 break
         assert best is not None
@@ -319,15 +346,19 @@ def fit_clusters(
         if assigner.exact:
             # the rule of predict, so that labels == predict(X) to the last near-tie
             last = _points_for(X, returned, metric, weights, workers)
-            final = ExactAssigner(last).assign(last.inward(returned), None)
+            final = stage.wrap(ExactAssigner(last)).assign(last.inward(returned), None)
         else:
             final = assigner.assign(points.inward(returned), labels)
-        inertia = exact_inertia(X, returned, final.labels, metric, weights, workers)
-    if len(np.unique(final.labels)) < n_clusters and n_clusters > 1:
-        _warn_few_distinct(final.labels, n_clusters)
+        labels = final.labels
+        if final.outliers is not None:
+            labels = np.where(final.outliers, np.int32(-1), labels)
+        inertia = exact_inertia(X, returned, labels, metric, weights, workers)
+    used = np.bincount(labels[labels >= 0], minlength=n_clusters)
+    if not used.all():
+        _warn_unused(int(np.count_nonzero(used)), n_clusters)
     counts = [step.n_distances for step in steps] + [final.n_distances]
     return KMeansResult(
-        labels=owned(final.labels),
+        labels=owned(labels),
         centroids=owned(returned),
         inertia=inertia,
         n_iter=len(steps),
@@ -340,11 +371,11 @@ def fit_clusters(
         metric=metric,
         elapsed_s=time.perf_counter() - begin,
         recall_estimate=1.0 if assigner.exact else None,
+        outlier_mask=None if final.outliers is None else owned(final.outliers),
     )
 
 
-def _warn_few_distinct(labels: np.ndarray, n_clusters: int) -> None:
-    used = len(np.unique(labels))
+def _warn_unused(used: int, n_clusters: int) -> None:
     warnings.warn(
         f"Only {used} of n_clusters={n_clusters} clusters have points: X has too few distinct "
         "rows, or too many rows without a direction. Ask for fewer clusters.",

@@ -1,0 +1,107 @@
+"""k-means over many cores: the deck's two names, and the stage they stand for.
+
+Nothing of the loop changes here. `annlab._workers.Workers` cuts the points into chunks whose
+bounds depend on the data alone and hands them to threads (or to the joblib backend that the
+caller has chosen); sums are added in the order of the chunks. So the labels are the same for
+every ``n_jobs``, bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid
+from annlab._validation import check_data
+from annlab._workers import Workers
+from annlab.lloyd import kmeans_ann, label_rows
+from annlab.result import KMeansResult
+
+
+def assign_points_to_clusters(chunk: Any, centroids: Any = None) -> np.ndarray:
+    """Label the points of a chunk with their nearest centroids: one task of the deck's pool.
+
+    Parameters
+    ----------
+    chunk : array-like of shape (n, d), or a tuple ``(chunk, centroids)``
+        The deck passes both in one tuple, because ``Pool.map`` hands over one argument.
+    centroids : array-like of shape (k, d), optional
+
+    Returns
+    -------
+    ndarray of shape (n,), int32
+
+    Raises
+    ------
+    TypeError, ValueError
+
+    Notes
+    -----
+    2·n·k·d operations, on one thread. A label depends on its row alone, so the chunks may be cut
+    anywhere.
+
+    Examples
+    --------
+    >>> from annlab import assign_points_to_clusters
+    >>> assign_points_to_clusters(([[0.0], [9.0]], [[1.0], [8.0]]))
+    array([0, 1], dtype=int32)
+    """
+    if centroids is None:
+        if not isinstance(chunk, tuple) or len(chunk) != 2:
+            raise invalid(
+                "chunk",
+                "a tuple (chunk, centroids) where centroids is not given",
+                type(chunk).__name__,
+                "Call assign_points_to_clusters(chunk, centroids).",
+                error=TypeError,
+            )
+        chunk, centroids = chunk
+    rows = check_data(chunk, name="chunk", accept_sparse=True)
+    centres = check_data(centroids, name="centroids", n_features=rows.shape[1])
+    with Workers(1) as workers:
+        return label_rows(rows, centres, metric="euclidean", workers=workers)
+
+
+def parallel_kmeans_ann(
+    X: Any,
+    n_clusters: int,
+    max_iter: int = 100,
+    n_jobs: int | None = None,
+    **options: Any,
+) -> KMeansResult:
+    """`kmeans_ann` on ``n_jobs`` cores, with the deck's order of arguments.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n, d)
+    n_clusters : int
+    max_iter : int, default=100
+    n_jobs : int, optional
+        None means all cores that this process may use, or what ``joblib.parallel_config`` says.
+    **options
+        As in `kmeans_ann`.
+
+    Returns
+    -------
+    KMeansResult
+        The same for every ``n_jobs``, bit for bit.
+
+    Notes
+    -----
+    One pool serves the whole fit, and its threads read X where it lies. The deck's version opens
+    a pool of processes and sends all of X in every iteration. Under
+    ``joblib.parallel_config(backend="loky")`` the tasks run in processes, which map one shared
+    file of X.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab import parallel_kmeans_ann
+    >>> X = np.random.RandomState(0).rand(1000, 4)
+    >>> one = parallel_kmeans_ann(X, 5, n_jobs=1, random_state=0)
+    >>> two = parallel_kmeans_ann(X, 5, n_jobs=2, random_state=0)
+    >>> bool((one.labels == two.labels).all())
+    True
+    """
+    return kmeans_ann(X, n_clusters, max_iter, n_jobs=n_jobs, **options)
