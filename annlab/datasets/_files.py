@@ -1,0 +1,59 @@
+"""Where the files of ``data/`` are, in a checkout and in an installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from annlab._messages import invalid
+
+#: Files that are shipped with the package; ``data/README.md`` is their datasheet.
+SHIPPED = ("README.md", "documents.jsonl", "sample_image.jpg")
+
+
+def data_path(name: str = "sample_image.jpg") -> Path:
+    """Path of a file that annlab ships.
+
+    Parameters
+    ----------
+    name : {"sample_image.jpg", "documents.jsonl", "README.md"}, default="sample_image.jpg"
+        ``README.md`` is the datasheet of the others.
+
+    Returns
+    -------
+    pathlib.Path
+        An existing file. Treat it as read-only.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not shipped.
+    FileNotFoundError
+        If the installation is damaged.
+
+    Notes
+    -----
+    The files have one source, the folder ``data/`` of the repository. A wheel carries them as
+    ``annlab/_data/``; a checkout, editable installs included, reads the folder itself.
+
+    Examples
+    --------
+    >>> from annlab.datasets import data_path
+    >>> data_path("sample_image.jpg").name
+    'sample_image.jpg'
+    """
+    if name not in SHIPPED:
+        raise invalid(
+            "name",
+            "one of " + ", ".join(repr(file) for file in SHIPPED),
+            repr(name),
+            "See data/README.md for what each file holds.",
+        )
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "_data", package.parent / "data"):
+        path = folder / name
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"The file {name!r} that ships with annlab is missing from {package / '_data'}. "
+        "Reinstall annlab."
+    )
