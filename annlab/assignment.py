@@ -42,6 +42,9 @@ class Assignment:
         Becomes `Step.kind`.
     outliers : ndarray of shape (n,), bool, or None
         Points that belong to no cluster; their labels still name the nearest centroid.
+    seed_weights : ndarray of shape (n,), float64, or None
+        Points that an empty cluster may be re-seeded from (0: not from this one), where that
+        differs from ``weights``.
     """
 
     labels: np.ndarray
@@ -51,6 +54,7 @@ class Assignment:
     n_distances: int | None
     kind: str = "lloyd"
     outliers: np.ndarray | None = None
+    seed_weights: np.ndarray | None = None
 
 
 class Assigner(Protocol):

@@ -70,8 +70,9 @@ def update_centroids(
     n_empty = 0
     if empty.size:
         badness = assignment.distances_sq.copy()
-        if weights is not None:
-            badness[weights == 0] = 0.0
+        seeds = weights if assignment.seed_weights is None else assignment.seed_weights
+        if seeds is not None:
+            badness[seeds == 0] = 0.0
         size = min(points.n, 4 * empty.size + 16)
         worst = np.argpartition(badness, points.n - size)[points.n - size :]
         worst = worst[np.lexsort((worst, -badness[worst]))]
@@ -81,11 +82,12 @@ def update_centroids(
                 if badness[index] <= 0:
                     break
                 donor, weight = labels[index], 1.0 if weights is None else weights[index]
-                if totals[donor] - weight <= 1e-12 * weight:
-                    continue
-                sums[donor] -= weight * row
-                totals[donor] -= weight
-                sums[cluster], totals[cluster] = weight * row, weight
+                if weight > 0:
+                    if totals[donor] - weight <= 1e-12 * weight:
+                        continue
+                    sums[donor] -= weight * row
+                    totals[donor] -= weight
+                sums[cluster], totals[cluster] = row, 1.0
                 n_empty += 1
                 break
     filled = totals > 0
@@ -172,7 +174,7 @@ def _drain(
     start: np.ndarray,
     *,
     max_iter: int,
-    tol: float,
+    tol_sq: float,
     trace: bool,
     callback: Callback | None,
     progress: bool,
@@ -183,7 +185,7 @@ def _drain(
     centroids, labels, reason = start, None, "max_iter"
     line = Progress(progress, max_iter, f"k-means ({assigner.name})")
     try:
-        loop = lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol * points.variance)
+        loop = lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol_sq)
         for step, stop in loop:
             centroids, labels, reason = step.new_centroids, step.labels, stop
             if trace or callback is not None:
@@ -254,6 +256,10 @@ class Stage:
         """Points that a named start draws from."""
         return points
 
+    def variance(self, points: Points) -> float:
+        """Mean variance of the features, which ``tol`` is a share of."""
+        return points.variance
+
     def wrap(self, assigner: Assigner) -> Assigner:
         """The assigner that the loop sees."""
         return assigner
@@ -321,7 +327,7 @@ def fit_clusters(
             n_init = 1
         stage = stage or Stage()
         assigner = stage.wrap(assigner)
-        seeds = stage.seed_points(points, n_clusters, rng) if isinstance(init, str) else points
+        seeds = stage.seed_points(points, n_clusters, rng)
         best: tuple[float, Any] | None = None
         for _ in range(n_init):
             start = initial_centroids(init, seeds, n_clusters, rng)
@@ -329,7 +335,7 @@ def fit_clusters(
                 assigner,
                 start,
                 max_iter=max_iter,
-                tol=tol,
+                tol_sq=tol * stage.variance(points),
                 trace=trace,
                 callback=callback,
                 progress=progress,

@@ -68,12 +68,16 @@ class RobustAssigner:
     outlier_threshold : float
     trim : float or None
         Share of the points to leave out; overrides the threshold.
+    stage : RobustStage
+        Knows which rows are isolated.
     """
 
-    def __init__(self, inner: Assigner, outlier_threshold: float, trim: float | None) -> None:
+    def __init__(
+        self, inner: Assigner, outlier_threshold: float, trim: float | None, stage: RobustStage
+    ) -> None:
         self.inner, self.points = inner, inner.points
         self.name, self.exact = inner.name, inner.exact
-        self._threshold, self._trim = outlier_threshold, trim
+        self._threshold, self._trim, self._stage = outlier_threshold, trim, stage
 
     def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
         found = self.inner.assign(centroids, previous)
@@ -95,6 +99,7 @@ class RobustAssigner:
             weights=kept,
             inertia=float(kept @ found.distances_sq),
             outliers=outliers,
+            seed_weights=self._stage.seed_weights,
             kind="trim",
         )
 
@@ -122,39 +127,58 @@ class RobustAssigner:
 
 
 class RobustStage(Stage):
-    """The two replaced stages of `robust_kmeans_ann`."""
+    """What `robust_kmeans_ann` replaces."""
 
     def __init__(self, outlier_threshold: float, trim: float | None) -> None:
         self._threshold, self._trim = outlier_threshold, trim
+        self._dense: np.ndarray | None = None
 
     def seed_points(self, points: Points, n_clusters: int, rng: np.random.RandomState) -> Points:
-        """Leave isolated rows out of the draw.
+        """Leave isolated rows out of the draw, of the start and of every re-seeding.
 
         k-means++ draws far points on purpose, so it loves outliers. A row is isolated when its
-        distance to the m-th nearest of a sample is beyond the same robust limit.
+        distance to the m-th nearest row of a sample is beyond the same robust limit.
         """
-        sample = np.sort(rng.choice(points.n, min(points.n, _SAMPLE), replace=False))
-        rows = points.rows(sample)
-        m = min(len(sample) - 1, max(2, len(sample) // (4 * n_clusters)), 16)
-        if m < 2 or points.n <= 2 * n_clusters:
+        # the rows of the sample are held dense, also for sparse data of many features
+        size = min(points.n, _SAMPLE, max(64, (1 << 24) // points.d))
+        sample = np.sort(rng.choice(points.n, size, replace=False))
+        m = min(max(2, len(sample) // (4 * n_clusters)), 16)
+        if points.n <= 2 * n_clusters or m + 1 > len(sample):
             return points
-        chunks = [(points.piece(a, b).load(), rows, m + 1) for a, b in points.bounds()]
+        rows = points.rows(sample)
+        chunks = [(piece.load(), rows, m + 1) for piece in points.pieces()]
         reach = np.concatenate(points.workers.map(_reach, chunks))
         isolated = reach > outlier_limit(reach, max(self._threshold, 2.0))
         weights = np.ones(points.n) if points.sample_weight is None else points.sample_weight
         kept = np.where(isolated, 0.0, weights)
         if np.count_nonzero(kept) < n_clusters:
             return points
+        self._dense = kept
         return points.reweighted(kept)
 
+    def variance(self, points: Points) -> float:
+        # one far outlier would inflate the variance, and with it the tolerance, without bound
+        if points.sparse:
+            # most medians are 0 there
+            return points.variance
+        step = max(1, points.n // _SAMPLE)
+        rows = points.rows(np.arange(0, points.n, step)).astype(np.float64)
+        deviations = np.abs(rows - np.median(rows, axis=0))
+        return float(np.mean((MAD_TO_SIGMA * np.median(deviations, axis=0)) ** 2))
+
     def wrap(self, assigner: Assigner) -> Assigner:
-        return RobustAssigner(assigner, self._threshold, self._trim)
+        return RobustAssigner(assigner, self._threshold, self._trim, self)
 
     def cost(self, assigner: Assigner, centroids: np.ndarray) -> float:
         # the inertia without outliers would favour the run that calls most points outliers
         distances_sq = assigner.assign(centroids, None).distances_sq
         core = max(1, int(_CORE * len(distances_sq)))
         return float(np.sort(distances_sq)[:core].sum())
+
+    @property
+    def seed_weights(self) -> np.ndarray | None:
+        """Weights of the rows that are not isolated; None before `seed_points` or without any."""
+        return self._dense
 
 
 def _reach(rows: Any, sample: np.ndarray, n_neighbors: int) -> np.ndarray:
