@@ -9,8 +9,8 @@ import numpy as np
 
 from annlab._messages import invalid
 
-#: Integer and half-precision types whose values float32 holds exactly.
-_FITS_FLOAT32 = ("float16", "bool", "int8", "uint8", "int16", "uint16")
+#: Types whose values float32 holds exactly.
+_FITS_FLOAT32 = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
 #: Past this magnitude squares of float64 values overflow.
 _LARGEST = 1e150
 
@@ -30,7 +30,8 @@ def _numeric(X: Any, name: str) -> np.ndarray:
             error=TypeError,
         )
     try:
-        array = np.asarray(X)
+        # a memory-mapped file stays one, so that it is read in blocks and never as a whole
+        array = X if isinstance(X, np.memmap) else np.asarray(X)
     except (ValueError, TypeError) as reason:
         raise invalid(
             name,
@@ -42,7 +43,7 @@ def _numeric(X: Any, name: str) -> np.ndarray:
         # pandas frames of mixed number types arrive as object arrays of real numbers
         try:
             array = array.astype(np.float64)
-        except (TypeError, ValueError) as reason:
+        except (TypeError, ValueError, OverflowError) as reason:
             raise invalid(
                 name,
                 "numeric",
@@ -67,7 +68,8 @@ def working_dtype(dtype: np.dtype) -> np.dtype:
     float32 stays float32; small integers and float16 become float32, because float32 holds them
     exactly; everything else becomes float64.
     """
-    if dtype == np.float32 or dtype.name in _FITS_FLOAT32:
+    # by name, because float32 of the other byte order is float32 too
+    if dtype.name in _FITS_FLOAT32:
         return np.dtype(np.float32)
     return np.dtype(np.float64)
 
@@ -161,7 +163,7 @@ def check_data(
                 "Reshape your data: X.reshape(-1, 1) for one feature, "
                 "X.reshape(1, -1) for one sample.",
             )
-        if not (isinstance(array, np.memmap) and array.dtype.kind == "f"):
+        if not (isinstance(array, np.memmap) and array.dtype == working_dtype(array.dtype)):
             array = np.asarray(array, dtype=working_dtype(array.dtype), order="C")
         _check_finite(array, name)
     if array.shape[0] < min_rows:

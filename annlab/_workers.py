@@ -7,7 +7,9 @@ bits for every ``n_jobs``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from annlab._messages import invalid
@@ -41,7 +43,8 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
     Parameters
     ----------
     n_jobs : int or None
-        None: what ``joblib.parallel_config`` says, else all cores of this process.
+        None: what ``joblib.parallel_config`` says, else all cores of this process; 1 inside a
+        task that joblib runs in parallel already, so that threads do not multiply.
         Negative: ``cores + 1 + n_jobs``, as in joblib.
 
     Raises
@@ -52,9 +55,10 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
     import numbers
 
     if n_jobs is None:
-        configured = _configured()[1]
+        backend, configured = _configured()
         if configured is None:
-            return available_cpus()
+            nested = (getattr(backend, "nesting_level", 0) or 0) > 0
+            return 1 if nested else available_cpus()
         n_jobs = configured
     if not isinstance(n_jobs, numbers.Integral) or isinstance(n_jobs, bool) or n_jobs == 0:
         raise invalid(
@@ -78,26 +82,44 @@ def chunk_bounds(n: int, rows: int) -> list[tuple[int, int]]:
     return [(start, min(start + rows, n)) for start in range(0, n, rows)]
 
 
+_blas_lock = threading.Lock()
 _controller: Any = None
+_limits: list[Any] = []
+_holders = 0
 
 
-def single_threaded_blas() -> Any:
-    """Limit BLAS to one thread while the returned context is open.
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Limit BLAS to one thread while at least one such context is open.
 
-    Without it every thread of ours starts as many BLAS threads as there are cores.
+    Without it every thread of ours starts as many BLAS threads as there are cores. The limit is
+    one of the whole process, so fits that overlap in time share it: the first one sets it, the
+    last one restores what was there before.
     """
-    global _controller
-    if _controller is None:
-        from threadpoolctl import ThreadpoolController
+    global _controller, _holders
+    with _blas_lock:
+        if _controller is None:
+            from threadpoolctl import ThreadpoolController
 
-        _controller = ThreadpoolController()
-    return _controller.limit(limits=1, user_api="blas")
+            _controller = ThreadpoolController()
+            _limits.append(_controller.limit(limits=1, user_api="blas"))
+        elif _holders == 0:
+            _limits.append(_controller.limit(limits=1, user_api="blas"))
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _holders -= 1
+            while _holders == 0 and _limits:
+                _limits.pop().restore_original_limits()
 
 
 def forget_blas_libraries() -> None:
     """Look for BLAS libraries again at the next limit: a new one has been loaded."""
     global _controller
-    _controller = None
+    with _blas_lock:
+        _controller = None
 
 
 class Workers:
