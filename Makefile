@@ -1,0 +1,101 @@
+# make lab    set up and open the notebooks          make test   set up and run every check
+# make env    set up alone                           make help   all targets
+
+VENV   ?= .venv
+PYTHON ?=
+JOBS   ?= auto
+# the second Python of `make full`, and the folder of tools that only maintainers need
+SECOND_PYTHON ?= python3.13
+TOOLS  := .make/tools
+
+BIN    := $(VENV)/bin
+# a named PYTHON has a stamp of its own, so that naming another one is noticed
+STAMP  := $(VENV)/.ready$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
+PYTEST := $(BIN)/python -m pytest
+SPREAD := -n $(JOBS) --maxprocesses=4
+NBVAL  := $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
+          --nbval-sanitize-with tests/nbval.cfg $(SPREAD) --dist loadscope
+
+.PHONY: help env lab test lint unit nbval browser warmup screenshots notebooks pins clean \
+        full full-python full-nbval full-lowest full-newest
+
+help:
+	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab"
+	@echo "make env          set up alone, into $(VENV); PYTHON=python3.12 chooses the interpreter"
+	@echo "make test         set up and run every check: lint, unit, nbval, browser (each is a target)"
+	@echo "make full         the long checks: a second Python, nbval three times, oldest and newest packages"
+	@echo "make notebooks    execute every notebook anew and store the outputs"
+	@echo "make screenshots  take the pictures of notebooks/images anew"
+	@echo "make pins         resolve binder/requirements.txt anew from pyproject.toml"
+	@echo "make clean        remove environments, caches and everything that was made"
+
+env: $(STAMP)
+
+$(STAMP): binder/requirements.txt pyproject.toml binder/setup.sh
+	@sh binder/setup.sh "$(VENV)" "$(PYTHON)"
+	@touch "$(VENV)/.ready" "$@"
+
+lab: env
+	@$(BIN)/annlab lab --dir notebooks --no-copy $(LAB_ARGS)
+
+# with `make -k test` one failing check does not hide the next
+test: lint unit nbval browser
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# several processes would otherwise each compile the same loops
+warmup: env
+	@$(BIN)/annlab warmup --quiet
+
+unit: env warmup
+	$(PYTEST) $(SPREAD) --doctest-modules --ignore=tests/browser annlab tests
+
+nbval: env warmup
+	$(NBVAL) notebooks
+
+browser: env warmup
+	$(PYTEST) tests/browser
+
+screenshots: env warmup
+	ANNLAB_SCREENSHOTS=update $(PYTEST) tests/browser
+
+notebooks: env warmup
+	$(BIN)/annlab notebooks
+
+full: full-python full-nbval full-lowest full-newest
+
+full-python:
+	$(MAKE) test VENV=.venv-second PYTHON=$(SECOND_PYTHON)
+
+full-nbval: env warmup
+	for run in 1 2 3; do $(NBVAL) notebooks || exit 1; done
+
+# the oldest versions that pyproject.toml allows, and the newest that exist: unit tests and the
+# notebooks in lax mode, because other versions may print other digits
+full-lowest full-newest: full-%: $(TOOLS)/bin/uv
+	$(TOOLS)/bin/uv pip compile -q --no-header --no-annotate --extra lab --extra test \
+	    --resolution $(if $(filter lowest,$*),lowest-direct,highest) \
+	    $(if $(filter lowest,$*),--python-version 3.11) pyproject.toml -o .make/$*.txt
+	sh binder/setup.sh .venv-$* "$(if $(filter lowest,$*),python3.11,$(PYTHON))" .make/$*.txt
+	.venv-$*/bin/python -m pytest $(SPREAD) --doctest-modules --ignore=tests/browser annlab tests
+	.venv-$*/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
+	    $(SPREAD) --dist loadscope notebooks
+
+$(TOOLS)/bin/uv:
+	python3 -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install -q --disable-pip-version-check uv
+
+# one list for every Python and system: --universal writes markers where they differ, fewest takes
+# the newest version that all of them have. hnswlib has no wheel for Windows and is left out there
+pins: $(TOOLS)/bin/uv
+	$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest \
+	    --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	    --extra lab --extra test --extra dev pyproject.toml -o binder/requirements.txt
+
+clean:
+	rm -rf .venv .venv-second .venv-lowest .venv-newest .make build dist annlab.egg-info htmlcov \
+	    .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis notebooks/_output
+	find annlab notebooks tests binder \( -name __pycache__ -o -name .ipynb_checkpoints \) \
+	    -type d -prune -exec rm -rf {} +
