@@ -56,7 +56,7 @@ if [ -n "$hnswlib" ]; then
         march=-march=x86-64-v3
     fi
     if ! HNSWLIB_NO_NATIVE=1 CFLAGS="${CFLAGS:-} $march" \
-        $pip install -q --no-deps --no-cache-dir "$hnswlib" >"$venv/hnswlib.log" 2>&1; then
+        $pip install -qq --no-deps --no-cache-dir "$hnswlib" >"$venv/hnswlib.log" 2>&1; then
         if [ "${CI:-}" = true ]; then cat "$venv/hnswlib.log"; fail "hnswlib could not be built"; fi
         say "hnswlib could not be built here (the log is $venv/hnswlib.log; it needs a C++ compiler"
         say "and Python's headers). Everything works without it: the hnsw index then runs on faiss."
@@ -64,7 +64,7 @@ if [ -n "$hnswlib" ]; then
 fi
 
 grep -v '^hnswlib==' "$pins" >"$venv/pins.txt"
-$pip install -q -r "$venv/pins.txt"
-$pip install -q --no-deps --no-build-isolation -e "$root"
+$pip install -qq -r "$venv/pins.txt"
+$pip install -qq --no-deps --no-build-isolation -e "$root"
 "$venv/bin/python" -m annlab.cli warmup --quiet
 say "The environment $venv is ready."
