@@ -20,9 +20,12 @@ class Piece:
     rows: Any
     shift: np.ndarray | None
     dtype: np.dtype
+    unit: bool = False
 
     def load(self) -> Any:
-        """Return the rows, shifted and in the working type: a view where nothing changes."""
+        """Return the rows in working coordinates and type: a view where nothing changes."""
+        if self.unit:
+            return unit_rows(self.rows)[0]
         if self.shift is None:
             return self.rows.astype(self.dtype, copy=False)
         return np.subtract(self.rows, self.shift, dtype=np.float64).astype(self.dtype)
@@ -44,6 +47,10 @@ class Points:
     workers : Workers
     shift : ndarray of shape (d,), float64, optional
         Shift to use instead of the data's mean.
+    around : ndarray of shape (k, d), optional
+        Centroids that say where the data lies. Shift and working type then come from them and
+        not from the rows, so that what is computed for a row is the row's own; and rows are
+        brought into working coordinates chunk by chunk, which suits a single pass.
 
     Attributes
     ----------
@@ -55,6 +62,13 @@ class Points:
         Working type: float32 or float64.
     zero_rows : ndarray of shape (n,), bool, or None
         Rows without a direction (cosine only).
+    streams : bool
+        Whether X is a memory-mapped file, which is only ever read in blocks.
+
+    Notes
+    -----
+    Rows that are shifted or scaled are copied once, because that is cheaper than to do it again in
+    every iteration; memory-mapped rows never are.
     """
 
     def __init__(
@@ -65,45 +79,70 @@ class Points:
         sample_weight: np.ndarray | None = None,
         workers: Workers,
         shift: np.ndarray | None = None,
+        around: np.ndarray | None = None,
     ) -> None:
         self.metric = metric
         self.sample_weight = sample_weight
         self.workers = workers
         self.sparse = is_sparse(X)
+        self.streams = isinstance(X, np.memmap)
         self.out_dtype = working_dtype(X.dtype)
         self.dtype = self.out_dtype
         self.zero_rows: np.ndarray | None = None
-        self._ready: np.ndarray | None = None
-        if metric == "cosine":
-            X, zero = unit_rows(X)
-            self.zero_rows = zero if zero.any() else None
-        self.X = X = workers.share(X)
-        self.n, self.d = X.shape
-        mean, self.variance = self._moments()
-        length_sq, total = float(mean @ mean), self.variance * self.d
         self.shift: np.ndarray | None = None
-        if metric == "euclidean" and not self.sparse:
-            size = np.sqrt(length_sq + total)
-            if self.dtype == np.float32 and size > 0 and not 1e-15 < size < 1e15:
-                # squares of such values leave the range of float32
-                self.dtype = np.dtype(np.float64)
-            if shift is not None:
-                self.shift = shift
-            elif length_sq > total:
-                self.shift = mean
-        if self.shift is not None and not isinstance(X, np.memmap):
-            # one copy now is cheaper than a shift of every chunk in every iteration
-            work = np.empty(X.shape, dtype=self.dtype)
-            loaded = self.workers.map(Piece.load, [(piece,) for piece in self.pieces()])
-            for (start, stop), rows in zip(self.bounds(), loaded, strict=True):
+        self._ready: Any = None
+        self._variance: float | None = None
+        self.X = workers.share(X)
+        self.n, self.d = X.shape
+        if metric == "cosine":
+            zero = np.concatenate(workers.map(_is_zero, [(p.rows,) for p in self.pieces()]))
+            self.zero_rows = zero if zero.any() else None
+        else:
+            self._centre(shift, around)
+        if around is None and not isinstance(self.X, np.memmap):
+            if metric == "cosine" and self.sparse:
+                self._ready = unit_rows(X)[0]
+            elif metric == "cosine" or self.shift is not None:
+                self._ready = self._loaded()
+
+    def _centre(self, shift: np.ndarray | None, around: np.ndarray | None) -> None:
+        """Choose the working type and the shift."""
+        if around is not None:
+            shift = None if self.sparse else around.astype(np.float64).mean(axis=0)
+            largest = float(np.abs(around).max())
+        else:
+            mean, largest = self._moments()
+            if shift is None and not self.sparse and mean @ mean > self.variance * self.d:
+                shift = mean
+        self.shift = shift
+        if self.dtype == np.float32 and largest > 0 and not 1e-15 < largest < 1e15:
+            # squares of such values leave the range of float32
+            self.dtype = np.dtype(np.float64)
+
+    def _loaded(self) -> np.ndarray:
+        """All rows in working coordinates."""
+        work = np.empty((self.n, self.d), dtype=self.dtype)
+        bounds, pieces = self.bounds(), self.pieces()
+        # a few chunks at a time: their temporaries are all that lies beside the copy
+        step = 4 * self.workers.n_jobs
+        for first in range(0, len(pieces), step):
+            loaded = self.workers.map(Piece.load, [(p,) for p in pieces[first : first + step]])
+            for (start, stop), rows in zip(bounds[first : first + step], loaded, strict=True):
                 work[start:stop] = rows
-            self._ready = work
+        return work
+
+    @property
+    def variance(self) -> float:
+        if self._variance is None:
+            self._moments()
+        assert self._variance is not None
+        return self._variance
 
     def bounds(self) -> list[tuple[int, int]]:
-        """Chunk bounds; they depend on n and d alone."""
-        rows = min(max(256, -(-self.n // 16)), max(256, (1 << 19) // max(self.d, 1)))
-        if self.sparse:
-            rows = 512
+        """Chunk bounds; they depend on the data alone."""
+        # values of a row that are stored
+        width = self.X.nnz // self.n if self.sparse else self.d
+        rows = min(max(256, -(-self.n // 16)), max(256, (1 << 19) // max(width, 1)), 1 << 16)
         return chunk_bounds(self.n, rows)
 
     def pieces(self) -> list[Piece]:
@@ -114,22 +153,23 @@ class Points:
         """Rows ``start`` to ``stop``."""
         if self._ready is not None:
             return Piece(self._ready[start:stop], None, self.dtype)
-        return Piece(self.X[start:stop], self.shift, self.dtype)
+        return Piece(self.X[start:stop], self.shift, self.dtype, self.metric == "cosine")
 
     def reweighted(self, sample_weight: np.ndarray) -> Points:
         """The same points with other weights; the data is shared, not copied."""
         twin = copy(self)
         twin.sample_weight = sample_weight
+        twin._variance = None
         return twin
 
     def rows(self, indices: np.ndarray) -> np.ndarray:
         """Some rows in working coordinates, dense, shape (len(indices), d)."""
-        ready = self._ready
-        source = self.X if ready is None else ready
-        part = source[indices]
-        if self.sparse:
-            part = part.toarray()
-        return Piece(part, self.shift if ready is None else None, self.dtype).load()
+        if self._ready is not None:
+            part = Piece(self._ready[indices], None, self.dtype).load()
+        else:
+            part = self.X[indices]
+            part = Piece(part, self.shift, self.dtype, self.metric == "cosine").load()
+        return part.toarray() if self.sparse else part
 
     def weights(self, start: int, stop: int) -> np.ndarray | None:
         """Weights of some rows, or None where all weigh 1."""
@@ -152,19 +192,38 @@ class Points:
         return work.astype(self.out_dtype)
 
     def _moments(self) -> tuple[np.ndarray, float]:
-        pieces = [(self.X[start:stop], self.weights(start, stop)) for start, stop in self.bounds()]
+        """Mean row in working coordinates and the largest magnitude; `variance` on the way."""
+        tasks = [
+            (piece, self.weights(start, stop))
+            for (start, stop), piece in zip(self.bounds(), self.pieces(), strict=True)
+        ]
         total = float(self.n if self.sample_weight is None else self.sample_weight.sum())
-        mean = sum(self.workers.map(_sum_rows, pieces)) / total
-        spread = self.workers.map(_sum_squares, [(*piece, mean) for piece in pieces])
-        return mean, float(sum(spread)) / total / self.d
+        parts = self.workers.map(_sum_rows, tasks)
+        mean = sum(part for part, _ in parts) / total
+        spread = sum(self.workers.map(_sum_squares, [(*task, mean) for task in tasks]))
+        self._variance = float(spread) / total / self.d
+        return mean, max(largest for _, largest in parts)
 
 
-def _sum_rows(rows: Any, weights: np.ndarray | None) -> np.ndarray:
+def _is_zero(rows: Any) -> np.ndarray:
+    if is_sparse(rows):
+        entries = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[rows.data != 0]
+        return np.bincount(entries, minlength=rows.shape[0]) == 0
+    return ~rows.any(axis=1)
+
+
+def _sum_rows(piece: Piece, weights: np.ndarray | None) -> tuple[np.ndarray, float]:
+    rows = piece.load()
     w = np.ones(rows.shape[0]) if weights is None else weights
-    return np.asarray(rows.T @ w) if is_sparse(rows) else w @ rows.astype(np.float64)
+    values = rows.data if is_sparse(rows) else rows
+    largest = max(-float(values.min()), float(values.max())) if values.size else 0.0
+    if is_sparse(rows):
+        return np.asarray(rows.T @ w), largest
+    return w @ rows.astype(np.float64), largest
 
 
-def _sum_squares(rows: Any, weights: np.ndarray | None, mean: np.ndarray) -> float:
+def _sum_squares(piece: Piece, weights: np.ndarray | None, mean: np.ndarray) -> float:
+    rows = piece.load()
     w = np.ones(rows.shape[0]) if weights is None else weights
     if is_sparse(rows):
         # Σ w (x − m)² = Σ w x² − 2 m·Σ w x + Σ w ‖m‖², without filling in the zeros

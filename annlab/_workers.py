@@ -171,20 +171,27 @@ class Workers:
         if blas is not None:
             blas.__exit__(*exc)
 
+    @property
+    def in_processes(self) -> bool:
+        """Whether the caller has chosen a joblib backend of processes (whatever ``n_jobs`` is)."""
+        backend = _configured()[0]
+        return (
+            backend is not None
+            and not getattr(backend, "supports_sharedmem", False)
+            and type(backend).__name__ in ("LokyBackend", "MultiprocessingBackend")
+        )
+
     def share(self, X: Any) -> Any:
         """Put a dense array where processes can map it; threads get it as it is.
 
         Under a joblib backend without shared memory every task would carry its rows along in
         every iteration; a slice of a memory-mapped file travels as a name and an offset.
         """
-        backend = _configured()[0]
         if (
             self.n_jobs == 1
-            or backend is None
+            or not self.in_processes
             or not hasattr(X, "__array_interface__")
             or getattr(X, "filename", None) is not None
-            or getattr(backend, "supports_sharedmem", False)
-            or type(backend).__name__ not in ("LokyBackend", "MultiprocessingBackend")
         ):
             return X
         import tempfile

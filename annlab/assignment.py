@@ -45,6 +45,13 @@ class Assignment:
     seed_weights : ndarray of shape (n,), float64, or None
         Points that an empty cluster may be re-seeded from (0: not from this one), where that
         differs from ``weights``.
+    members : ndarray of shape (n,), int32, or None
+        Labels that the update goes by, where the assigner has moved clusters elsewhere.
+    sums, totals : ndarrays of shape (k, d) and (k,), float64, or None
+        Sum and weight of each cluster of ``members``, where the assigner knows them already; the
+        update may write to them.
+    finished : bool
+        The assigner's own reason to stop: what an iteration gains is no longer worth it.
     """
 
     labels: np.ndarray
@@ -55,6 +62,10 @@ class Assignment:
     kind: str = "lloyd"
     outliers: np.ndarray | None = None
     seed_weights: np.ndarray | None = None
+    members: np.ndarray | None = None
+    sums: np.ndarray | None = None
+    totals: np.ndarray | None = None
+    finished: bool = False
 
 
 class Assigner(Protocol):
@@ -85,6 +96,9 @@ class ExactAssigner:
 
     def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
         norms = squared_norms(centroids)
+        if self.points.sparse:
+            # SciPy multiplies by the transpose: in this order it needs no copy for each chunk
+            centroids = np.asfortranarray(centroids)
         parts = self.points.workers.map(
             _nearest_chunk, [(piece, centroids, norms) for piece in self.points.pieces()]
         )
@@ -145,13 +159,11 @@ class IndexAssigner:
             found = _candidates(index, rows, len(centroids))
             counts.append(getattr(index, "n_distances_", None))
             distance = paired_sq(rows, centroids, found)
-            if previous is not None:
+            # an exact search needs no guard
+            if previous is not None and not self.exact:
                 old = previous[start:stop]
                 old_distance = paired_sq(rows, centroids, old)
                 keep = old_distance <= distance
-                if self.exact:
-                    # an exact search needs no guard, and ties go to the lowest index
-                    keep[:] = False
                 found = np.where(keep, old, found)
                 distance = np.where(keep, old_distance, distance)
             labels[start:stop], distances_sq[start:stop] = found, distance
@@ -235,7 +247,8 @@ def cluster_sums(
     tables are summed chunk by chunk, large ones cluster by cluster.
     """
     totals = np.bincount(labels, weights=weights, minlength=n_clusters).astype(np.float64)
-    if n_clusters * points.d <= _SMALL_SUMS or points.sparse or isinstance(points.X, np.memmap):
+    in_blocks = points.streams or points.workers.in_processes
+    if n_clusters * points.d <= _SMALL_SUMS or points.sparse or in_blocks:
         tasks = [
             (piece, labels[a:b], None if weights is None else weights[a:b], n_clusters)
             for (a, b), piece in zip(points.bounds(), points.pieces(), strict=True)
@@ -243,7 +256,11 @@ def cluster_sums(
         sums = np.zeros((n_clusters, points.d))
         for first in range(0, len(tasks), 16):
             for part in points.workers.map(_chunk_sums, tasks[first : first + 16]):
-                sums += part
+                if is_sparse(part):
+                    entries = part.tocoo()
+                    sums[entries.row, entries.col] += entries.data
+                else:
+                    sums += part
         return sums, totals
     order = np.argsort(labels, kind="stable")
     ends = np.cumsum(np.bincount(labels, minlength=n_clusters))
@@ -264,8 +281,7 @@ def _chunk_sums(
     n = rows.shape[0]
     values = np.ones(n) if weights is None else weights
     members = csr_matrix((values, labels, np.arange(n + 1)), shape=(n, n_clusters)).T
-    part = members @ rows.astype(np.float64)
-    return part.toarray() if is_sparse(part) else part
+    return members @ rows.astype(np.float64)
 
 
 def _block_sums(
@@ -304,7 +320,18 @@ def available_algorithms() -> tuple[str, ...]:
     >>> "auto" in available_algorithms() and "hnsw" in available_algorithms()
     True
     """
-    return ("auto", *available_indexes())
+    return ("auto", "graph", *available_indexes())
+
+
+def _make_graph(points: Points, params: dict[str, Any], rng: np.random.RandomState) -> Assigner:
+    from annlab import _kernels_numpy
+    from annlab._kernels_cache import load_kernels
+    from annlab.graph import GraphAssigner
+
+    kernels: Any = _kernels_numpy
+    if points.dtype == np.float32:
+        kernels = load_kernels(compile=True) or _kernels_numpy
+    return GraphAssigner(points, kernels, int(rng.randint(2**31 - 1)), **params)
 
 
 def make_assigner(
@@ -351,6 +378,8 @@ def make_assigner(
                 name, reason = "hnsw", f"k >= {_HNSW_FROM}: a graph search is faster than BLAS"
         if name == "brute" and not params:
             return ExactAssigner(points), reason
+        if name == "graph":
+            return _make_graph(points, params, rng), reason
         index = make_index(name, **params)
         known = index.get_params(deep=False)
         if "random_state" in known and "random_state" not in params:

@@ -120,10 +120,12 @@ def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndar
     best = np.zeros(nq, dtype=np.int32)
     lowest = np.full(nq, np.inf, dtype=X.dtype)
     second = np.full(nq, np.inf, dtype=X.dtype)
-    for start in range(0, X.shape[0], BLOCK):
-        block = dot(Q, X[start : start + BLOCK])
+    # a sparse product gains nothing from blocks, and a slice of columns would be copied
+    width = max(BLOCK, (1 << 23) // max(nq, 1)) if is_sparse(Q) else BLOCK
+    for start in range(0, X.shape[0], width):
+        block = dot(Q, X[start : start + width])
         block *= -2.0
-        block += norms[start : start + BLOCK]
+        block += norms[start : start + width]
         choice = block.argmin(axis=1)
         value = block[rows, choice]
         block[rows, choice] = np.inf

@@ -33,11 +33,11 @@ def random_points(points: Points, n_clusters: int, rng: np.random.RandomState) -
     if weights is None:
         chosen = rng.choice(points.n, n_clusters, replace=False)
     else:
-        positive = np.flatnonzero(weights)
+        share = weights / weights.sum()
+        # of the shares and not of the weights: the tiniest weights have a share of 0
+        positive = np.flatnonzero(share)
         if len(positive) >= n_clusters:
-            chosen = rng.choice(
-                positive, n_clusters, replace=False, p=weights[positive] / weights.sum()
-            )
+            chosen = rng.choice(positive, n_clusters, replace=False, p=share[positive])
         else:
             others = np.setdiff1d(np.arange(points.n), positive)
             extra = rng.choice(others, n_clusters - len(positive), replace=False)
@@ -63,7 +63,7 @@ def k_means_plus_plus(points: Points, n_clusters: int, rng: np.random.RandomStat
     trials = 2 + int(np.log(n_clusters))
     weights = np.ones(points.n) if points.sample_weight is None else points.sample_weight
     bounds, pieces = points.bounds(), points.pieces()
-    closest = np.full(points.n, np.inf)
+    closest = np.full(points.n, np.inf, dtype=points.dtype)
     chosen = np.empty(n_clusters, dtype=np.int64)
     for number in range(n_clusters):
         if number == 0:
@@ -95,14 +95,18 @@ def _draw(mass: np.ndarray, size: int, rng: np.random.RandomState) -> Any:
     if not total > 0:
         return None
     places = np.searchsorted(cumulative, rng.uniform(size=size) * total, side="right")
-    return np.minimum(places, np.flatnonzero(mass)[-1])
+    if places.max() == len(mass):
+        # rounded up to the total itself: the last index that has any mass
+        places = np.minimum(places, np.flatnonzero(mass)[-1])
+    return places
 
 
 def _closer(
     piece: Piece, candidates: np.ndarray, closest: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances to the nearest centroid if each candidate joined, and the potentials."""
-    distances = pairwise_sq(piece.load(), candidates).T.astype(np.float64)
+    # in the working type: these tables are the largest thing that a start holds beside X
+    distances = np.ascontiguousarray(pairwise_sq(piece.load(), candidates).T)
     np.minimum(distances, closest, out=distances)
     return distances, distances @ weights
 

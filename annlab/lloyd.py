@@ -45,7 +45,7 @@ Callback = Callable[[Step], Any]
 
 def update_centroids(
     points: Points, assignment: Assignment, centroids: np.ndarray
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, dict[int, int]]:
     """Move each centroid to the weighted mean of its points; re-seed the empty ones.
 
     An empty cluster takes over the point that its own centroid serves worst, as in scikit-learn;
@@ -61,18 +61,26 @@ def update_centroids(
     Returns
     -------
     new_centroids : ndarray of shape (k, d), dtype of ``centroids``
-    n_empty : int
-        Number of clusters that were re-seeded.
+    reseeded : dict of int to int
+        The point that each re-seeded cluster took over, as ``{point: cluster}``.
     """
     labels, weights = assignment.labels, assignment.weights
-    sums, totals = cluster_sums(points, labels, weights, len(centroids))
+    if assignment.members is not None:
+        labels = assignment.members
+    if assignment.sums is None or assignment.totals is None:
+        sums, totals = cluster_sums(points, labels, weights, len(centroids))
+    else:
+        sums, totals = assignment.sums, assignment.totals
     empty = np.flatnonzero(totals == 0)
-    n_empty = 0
+    reseeded: dict[int, int] = {}
     if empty.size:
         badness = assignment.distances_sq.copy()
         seeds = weights if assignment.seed_weights is None else assignment.seed_weights
         if seeds is not None:
             badness[seeds == 0] = 0.0
+        if points.zero_rows is not None:
+            # a row without a direction cannot give one to a centroid
+            badness[points.zero_rows] = 0.0
         size = min(points.n, 4 * empty.size + 16)
         worst = np.argpartition(badness, points.n - size)[points.n - size :]
         worst = worst[np.lexsort((worst, -badness[worst]))]
@@ -88,7 +96,7 @@ def update_centroids(
                     sums[donor] -= weight * row
                     totals[donor] -= weight
                 sums[cluster], totals[cluster] = row, 1.0
-                n_empty += 1
+                reseeded[int(index)] = int(cluster)
                 break
     filled = totals > 0
     new = centroids.astype(np.float64)
@@ -97,7 +105,7 @@ def update_centroids(
         unit, zero = unit_rows(new)
         # a mean of opposite directions has none: such a centroid stays where it was
         new = np.where(zero[:, None], centroids, unit)
-    return new.astype(centroids.dtype), n_empty
+    return new.astype(centroids.dtype), reseeded
 
 
 def lloyd_steps(
@@ -134,10 +142,11 @@ def lloyd_steps(
     """
     points = assigner.points
     previous: np.ndarray | None = None
+    known: np.ndarray | None = None
     for iteration in range(1, max_iter + 1):
         begin = time.perf_counter()
-        assignment = assigner.assign(centroids, previous)
-        new_centroids, n_empty = update_centroids(points, assignment, centroids)
+        assignment = assigner.assign(centroids, known)
+        new_centroids, reseeded = update_centroids(points, assignment, centroids)
         n_moved = (
             points.n if previous is None else int(np.count_nonzero(assignment.labels != previous))
         )
@@ -147,7 +156,7 @@ def lloyd_steps(
             kind=assignment.kind,
             inertia=assignment.inertia,
             n_moved=n_moved,
-            n_empty=n_empty,
+            n_empty=len(reseeded),
             shift_sq=shift_sq,
             n_distances=assignment.n_distances,
             elapsed_s=time.perf_counter() - begin,
@@ -155,10 +164,12 @@ def lloyd_steps(
             centroids=centroids,
             new_centroids=new_centroids,
         )
-        if n_moved == 0:
+        if n_moved == 0 and assignment.members is None:
             reason = "labels unchanged"
         elif shift_sq <= tol_sq:
             reason = "tolerance"
+        elif assignment.finished:
+            reason = "small gain"
         elif iteration == max_iter:
             reason = "max_iter"
         else:
@@ -167,6 +178,11 @@ def lloyd_steps(
         if reason:
             return
         previous, centroids = assignment.labels, new_centroids
+        known = previous
+        if reseeded:
+            # the point now has a centroid of its own, which an approximate search may not find
+            known = previous.copy()
+            known[list(reseeded)] = list(reseeded.values())
 
 
 def _drain(
@@ -183,36 +199,51 @@ def _drain(
     points = assigner.points
     steps: list[Step] = []
     centroids, labels, reason = start, None, "max_iter"
+    after: Any = None
     line = Progress(progress, max_iter, f"k-means ({assigner.name})")
     try:
         loop = lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol_sq)
         for step, stop in loop:
             centroids, labels, reason = step.new_centroids, step.labels, stop
             if trace or callback is not None:
+                before = after if steps else owned(points.outward(step.centroids))
+                after = owned(points.outward(step.new_centroids))
                 shown = replace(
-                    step,
-                    labels=owned(step.labels),
-                    centroids=owned(points.outward(step.centroids)),
-                    new_centroids=owned(points.outward(step.new_centroids)),
+                    step, labels=owned(step.labels), centroids=before, new_centroids=after
                 )
             bare = replace(step, labels=None, centroids=None, new_centroids=None)
             steps.append(shown if trace else bare)
             line.update(step.iteration, f"inertia {step.inertia:.6g}, {step.n_moved:,} moved")
-            if callback is not None and callback(shown) is True and not stop:
-                reason = "callback"
-                break
+            if callback is not None:
+                answer = callback(shown)
+                # True itself, not any truthy value: a callback may return what it appended to
+                if isinstance(answer, (bool, np.bool_)) and answer and not stop:
+                    reason = "callback"
+                    break
     except KeyboardInterrupt:
         if not steps:
             raise
         reason = "interrupted"
-        warnings.warn(
-            f"Interrupted in iteration {len(steps) + 1}: the result is that of the iterations "
-            "before it. Fit again with init=result.centroids to go on.",
-            AnnlabWarning,
-            stacklevel=4,
+        _warn_interrupted(
+            f"The result is that of {len(steps)} iterations. "
+            "Fit again with init=result.centroids to go on."
         )
     line.close(f"{len(steps)} iterations ({reason})")
     return centroids, labels, steps, reason
+
+
+def _warn_interrupted(text: str) -> None:
+    warnings.warn(f"The fit was interrupted. {text}", AnnlabWarning, stacklevel=5)
+
+
+def _begin(
+    assigner: Assigner, init: Any, seeds: Points, n_clusters: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """The start that was asked for; where none was, the assigner's own if it has one."""
+    own = getattr(assigner, "start", None)
+    if own is not None and isinstance(init, str) and init == "k-means++":
+        return np.asarray(own(n_clusters, rng))
+    return initial_centroids(init, seeds, n_clusters, rng)
 
 
 def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) -> np.ndarray:
@@ -235,18 +266,8 @@ def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) 
     -----
     2·n·k·d operations.
     """
-    points = _points_for(X, centroids, metric, None, workers)
+    points = Points(X, metric=metric, workers=workers, around=centroids)
     return ExactAssigner(points).assign(points.inward(centroids), None).labels
-
-
-def _points_for(
-    X: Any, centroids: np.ndarray, metric: str, weights: np.ndarray | None, workers: Workers
-) -> Points:
-    # shifted by the centroids and not by the rows, so that a row's answer is its own
-    shift = None
-    if metric == "euclidean" and not hasattr(X, "tocsr"):
-        shift = centroids.astype(np.float64).mean(axis=0)
-    return Points(X, metric=metric, sample_weight=weights, workers=workers, shift=shift)
 
 
 class Stage:
@@ -330,20 +351,29 @@ def fit_clusters(
         seeds = stage.seed_points(points, n_clusters, rng)
         best: tuple[float, Any] | None = None
         for _ in range(n_init):
-            start = initial_centroids(init, seeds, n_clusters, rng)
-            run = _drain(
-                assigner,
-                start,
-                max_iter=max_iter,
-                tol_sq=tol * stage.variance(points),
-                trace=trace,
-                callback=callback,
-                progress=progress,
-            )
-            cost = stage.cost(assigner, run[0]) if n_init > 1 else 0.0
+            try:
+                start = _begin(assigner, init, seeds, n_clusters, rng)
+                run = _drain(
+                    assigner,
+                    start,
+                    max_iter=max_iter,
+                    tol_sq=tol * stage.variance(points),
+                    trace=trace,
+                    callback=callback,
+                    progress=progress,
+                )
+                cost = stage.cost(assigner, run[0]) if n_init > 1 else 0.0
+            except KeyboardInterrupt:
+                if best is None:
+                    raise
+                # an earlier start has been through: that is the result so far
+                best = (best[0], (*best[1][:3], "interrupted"))
+                _warn_interrupted("The result is that of an earlier one of the n_init starts.")
+                break
             if best is None or cost < best[0]:
                 best = (cost, run)
             if run[3] in ("callback", "interrupted"):
+                best = (best[0], (*best[1][:3], run[3]))
                 break
         assert best is not None
         centroids, labels, steps, reason = best[1]
@@ -351,10 +381,11 @@ def fit_clusters(
         returned = points.outward(centroids)
         if assigner.exact:
             # the rule of predict, so that labels == predict(X) to the last near-tie
-            last = _points_for(X, returned, metric, weights, workers)
+            last = Points(X, metric=metric, sample_weight=weights, workers=workers, around=returned)
             final = stage.wrap(ExactAssigner(last)).assign(last.inward(returned), None)
         else:
-            final = assigner.assign(points.inward(returned), labels)
+            label = getattr(assigner, "final", assigner.assign)
+            final = label(points.inward(returned), labels)
         labels = final.labels
         if final.outliers is not None:
             labels = np.where(final.outliers, np.int32(-1), labels)
@@ -368,7 +399,7 @@ def fit_clusters(
         centroids=owned(returned),
         inertia=inertia,
         n_iter=len(steps),
-        converged=reason in ("labels unchanged", "tolerance"),
+        converged=reason in ("labels unchanged", "tolerance", "small gain"),
         stop_reason=reason,
         n_distances=None if None in counts else int(sum(c for c in counts if c is not None)),
         trace=Trace(steps),
@@ -406,7 +437,7 @@ def exact_inertia(
     -----
     3·n·d operations.
     """
-    rows = max(256, (1 << 19) // max(X.shape[1], 1))
+    rows = max(256, (1 << 18) // max(X.shape[1], 1))
     target = centroids.astype(np.float64)
     if metric == "cosine":
         target = unit_rows(target)[0]

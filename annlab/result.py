@@ -90,7 +90,7 @@ class Trace(Sequence[Step]):
     >>> X = np.array([[0.0], [1.0], [9.0], [10.0]])
     >>> result = kmeans(X, 2, init=np.array([[0.0], [1.0]]), trace=True)
     >>> [float(value) for value in result.trace.inertia.round(2)]
-    [145.0, 32.67, 1.0]
+    [145.0, 17.56, 1.0]
     """
 
     __slots__ = ("_steps",)
