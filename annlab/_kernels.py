@@ -14,7 +14,6 @@ from __future__ import annotations
 import numpy as np
 
 # numba finds BLAS through these; loaded first, threadpoolctl can see and limit that BLAS too
-import scipy.linalg  # noqa: F401
 import scipy.linalg.cython_blas  # noqa: F401
 from numba import njit, types
 
@@ -457,7 +456,7 @@ def split_clusters(X, weights, order, starts, chosen, lo, hi, gains, half):
         for f in range(d):
             middle += mean[f] * axis[f]
         # then three rounds of 2-means: a plane between the two means
-        for turn in range(4):
+        for _ in range(4):
             total[:] = 0.0
             mass[:] = 0.0
             for at in range(first, last):
@@ -526,8 +525,12 @@ def pair_relocations(
     return pairs
 
 
-@_compile(_f8(_data, _row, _row, _matrix, _row, _i8, _i8, _ints, _row, _wide, _wide_row))
-def assign_fused(X, shift, weights, centroids, half_norms, lo, hi, labels, d1, sums, mass):
+@_compile(
+    _f8(_data, _row, _row, _matrix, _row, _i8, _i8, _ints, _row, _row, _wide, _wide_row)
+)  # fmt: skip
+def assign_fused(
+    X, shift, weights, centroids, half_norms, lo, hi, labels, d1, gap, sums, mass
+):  # fmt: skip
     """Label rows ``lo <= i < hi`` exactly and sum them by cluster in one pass; see the twin."""
     k, d = centroids.shape
     weighted = len(weights) > 1
@@ -559,6 +562,7 @@ def assign_fused(X, shift, weights, centroids, half_norms, lo, hi, labels, d1, s
             labels[p] = c
             v = max(norms[i] + np.float32(2) * state[at], np.float32(0))
             d1[p] = v
+            gap[p] = np.float32(2) * (state[at + LANES] - state[at])
             w = np.float64(weights[p]) if weighted else 1.0
             inertia += w * v
             if summed:

@@ -369,6 +369,7 @@ def assign_fused(
     hi: int,
     labels: np.ndarray,
     d1: np.ndarray,
+    gap: np.ndarray,
     sums: np.ndarray,
     mass: np.ndarray,
 ) -> float:
@@ -381,6 +382,9 @@ def assign_fused(
         Taken from each row first; the centroids are in shifted coordinates.
     centroids, half_norms : ndarrays of shape (k, d) and (k,)
     labels, d1 : ndarrays of shape (n,), int32 and float, written
+        Nearest centroid and its squared distance.
+    gap : ndarray of shape (n,), written
+        Squared distance to the second nearest, less that to the nearest.
     sums, mass : ndarrays of shape (k, d) and (k,), float64, added to
         Left alone where ``mass`` does not have length k.
 
@@ -394,8 +398,9 @@ def assign_fused(
     for start in range(lo, hi, TILE):
         stop = min(start + TILE, hi)
         rows = X[start:stop] - shift
-        nearest, _, least, _ = _two_nearest(rows, centroids, half_norms)
+        nearest, _, least, next_least = _two_nearest(rows, centroids, half_norms)
         value = np.maximum(np.einsum("ij,ij->i", rows, rows) + 2 * least, 0)
+        gap[start:stop] = 2 * (next_least - least)
         w = _weights(weights, slice(start, stop), stop - start)
         labels[start:stop], d1[start:stop] = nearest, value
         inertia += float(w @ value)

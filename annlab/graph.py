@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def even_cuts(starts: np.ndarray, pieces: int = 64) -> list[tuple[int, int]]:
     n_blocks, n = len(starts) - 1, int(starts[-1])
     marks = np.searchsorted(starts, np.arange(1, pieces) * (n / pieces))
     edges = np.unique(np.concatenate([[0], np.clip(marks, 0, n_blocks), [n_blocks]]))
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(a, b) for a, b in pairwise(edges.tolist())]
 
 
 @dataclass
@@ -416,7 +417,7 @@ def neighbourhoods(
     -----
     About 2·k·d·(2·√(k/16) + k/16² + 16·20) operations.
     """
-    k, d = centroids.shape
+    k = len(centroids)
     n_blocks = -(-k // block_size)
     if k <= width:
         return Neighbourhoods(

@@ -1,0 +1,336 @@
+"""The compiled loops against their plain twins, and the cache that keeps them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from annlab import _kernels_cache
+from annlab import _kernels_numpy as plain
+
+ONE = np.ones(1, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    kernels = _kernels_cache.load_kernels(compile=True)
+    assert kernels is not None, "numba is a core dependency: the kernels must be there"
+    return kernels
+
+
+def cloud(n, d, seed):
+    rng = np.random.RandomState(seed)
+    X = rng.standard_normal((n, d)).astype(np.float32)
+    return X, np.einsum("ij,ij->i", X, X), rng
+
+
+def halves(C):
+    return (0.5 * np.einsum("ij,ij->i", C, C, dtype=np.float64)).astype(np.float32)
+
+
+def sorted_by(keys, k):
+    order, starts = np.empty(len(keys), np.int32), np.empty(k + 1, np.int64)
+    plain.counting_sort(keys, order, starts)
+    return order, starts
+
+
+# 5 and 30 features take the two ways to multiply; sizes leave remainders of every tile
+@pytest.mark.parametrize("d", [1, 5, 24, 30, 193])
+@pytest.mark.parametrize("k", [1, 2, 300])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_fused_assignment(compiled, d, k, weighted):
+    n = 1100
+    X, _, rng = cloud(n, d, d + k)
+    weights = rng.uniform(size=n).astype(np.float32) if weighted else ONE
+    shift = rng.standard_normal(d).astype(np.float32)
+    C = rng.standard_normal((k, d)).astype(np.float32)
+    answers = []
+    for kernels in (plain, compiled):
+        labels, d1 = np.full(n, -7, np.int32), np.full(n, -7, np.float32)
+        gap = np.full(n, -7, np.float32)
+        sums, mass = np.zeros((k, d)), np.zeros(k)
+        inertia = kernels.assign_fused(
+            X, shift, weights, C, halves(C), 3, n - 2, labels, d1, gap, sums, mass
+        )
+        answers.append((labels, d1, gap, sums, mass, inertia))
+    ours, theirs = answers
+    np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-4, atol=1e-4 * d)
+    np.testing.assert_allclose(theirs[2], ours[2], rtol=1e-3, atol=1e-4 * d)
+    # where two centroids are equally near, rounding decides
+    clear = ours[2] > 1e-5 * d
+    assert clear.mean() > 0.8
+    np.testing.assert_array_equal(theirs[0][clear], ours[0][clear])
+    np.testing.assert_allclose(theirs[5], ours[5], rtol=1e-5)
+    np.testing.assert_allclose(theirs[4].sum(), ours[4].sum(), rtol=1e-6)
+    # sums belong to labels: recomputed from the compiled labels they must agree
+    w = weights.astype(float) if weighted else np.ones(n)
+    rows, own = (X - shift)[3 : n - 2].astype(float), theirs[0][3 : n - 2]
+    expected = np.zeros((k, d))
+    np.add.at(expected, own, w[3 : n - 2, None] * rows)
+    np.testing.assert_allclose(theirs[3], expected, rtol=1e-5, atol=1e-5)
+    assert (theirs[0][:3] == -7).all() and (theirs[1][-2:] == -7).all()
+
+
+@pytest.mark.parametrize("sizes", [(1, 0, 700), (64, 65, 256, 257)])
+def test_blocks_share_candidates(compiled, sizes):
+    n, d, k = sum(sizes), 20, 320
+    X, norms, rng = cloud(n, d, n)
+    C = rng.standard_normal((k, d)).astype(np.float32)
+    order = rng.permutation(n).astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    counts = np.array([1, 300, 7, 2][: len(sizes)], dtype=np.int32)
+    candidates = np.zeros((len(sizes), 300), dtype=np.int32)
+    for b, count in enumerate(counts):
+        candidates[b, :count] = np.sort(rng.choice(k, count, replace=False))
+    answers = []
+    for kernels in (plain, compiled):
+        out = [np.full(n, -7, np.int32), np.full(n, -7, np.int32)]
+        out += [np.full(n, -7, np.float32), np.full(n, -7, np.float32)]
+        kernels.assign_blocks(
+            X, norms, order, starts, candidates, counts, C, halves(C), 0, len(sizes), *out
+        )
+        answers.append(out)
+    ours, theirs = answers
+    np.testing.assert_allclose(theirs[2], ours[2], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(theirs[3], ours[3], rtol=1e-4, atol=1e-3)
+    clear = ~(ours[3] - ours[2] < 1e-2)
+    np.testing.assert_array_equal(theirs[0][clear], ours[0][clear])
+    for b, count in enumerate(counts):
+        members = order[starts[b] : starts[b + 1]]
+        assert np.isin(theirs[0][members], candidates[b, :count]).all()
+        assert np.isin(theirs[1][members], candidates[b, :count]).all()
+    # a block of one candidate has no second choice
+    assert np.isinf(theirs[3][order[: sizes[0]]]).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_growing_groups(compiled, weighted, seed):
+    n, d = 700, 6
+    X, norms, rng = cloud(n, d, seed)
+    weights = rng.randint(0, 3, size=n).astype(np.float32) if weighted else ONE
+    # three groups: many children, one child, and no points at all
+    plan = np.array([0, 600, 700, 700, 0, 40, 41, 41])
+    uniforms = rng.uniform(size=41)
+    answers = []
+    for kernels in (plain, compiled):
+        C, labels = np.zeros((41, d), np.float32), np.full(n, -7, np.int32)
+        d1 = np.empty(n, np.float32)
+        kernels.grow_groups(X, norms, weights, 0, 3, 4, plan, uniforms, 2, C, labels, d1)
+        answers.append((C, labels, d1))
+    ours, theirs = answers
+    np.testing.assert_array_equal(theirs[1], ours[1])
+    np.testing.assert_allclose(theirs[0], ours[0], atol=1e-4)
+    np.testing.assert_allclose(theirs[2], ours[2], rtol=1e-3, atol=1e-3)
+    assert theirs[1][:600].max() == 39 and (theirs[1][600:] == 40).all()
+
+
+def test_growing_from_equal_points(compiled):
+    X = np.repeat(np.array([[1.0, 2.0]], dtype=np.float32), 50, axis=0)
+    plan = np.array([0, 50, 0, 3])
+    for kernels in (plain, compiled):
+        C, labels = np.zeros((3, 2), np.float32), np.full(50, -7, np.int32)
+        d1 = np.empty(50, np.float32)
+        norms = np.full(50, 5, np.float32)
+        kernels.grow_groups(X, norms, ONE, 0, 1, 4, plan, np.full(3, 0.5), 2, C, labels, d1)
+        np.testing.assert_array_equal(C, X[:3])
+        assert (labels == 0).all()
+
+
+def test_counting_sort(compiled):
+    keys = np.random.RandomState(0).randint(0, 9, size=2000).astype(np.int32)
+    keys[keys == 4] = 5
+    order, starts = np.empty(2000, np.int32), np.empty(11, np.int64)
+    compiled.counting_sort(keys, order, starts)
+    expected = sorted_by(keys, 10)
+    np.testing.assert_array_equal(order, expected[0])
+    np.testing.assert_array_equal(starts, expected[1])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cluster_sums(compiled, weighted):
+    n, d, k = 900, 7, 12
+    X, _, rng = cloud(n, d, 1)
+    weights = rng.uniform(size=n).astype(np.float32) if weighted else ONE
+    order, starts = sorted_by(rng.randint(0, k - 2, size=n).astype(np.int32), k)
+    answers = []
+    for kernels in (plain, compiled):
+        sums, mass = np.full((k, d), -7.0), np.full(k, -7.0)
+        kernels.cluster_sums(X, weights, order, starts, 1, k, sums, mass)
+        answers.append((sums, mass))
+    np.testing.assert_allclose(answers[1][0], answers[0][0], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(answers[1][1], answers[0][1], rtol=1e-6)
+    assert (answers[1][0][0] == -7).all() and (answers[1][0][-2:] == 0).all()
+
+
+def test_candidates_of_blocks(compiled):
+    k, d, n_blocks, n_near, width = 400, 5, 20, 6, 60
+    C, _, rng = cloud(k, d, 3)
+    members, starts = sorted_by(rng.randint(0, n_blocks, size=k).astype(np.int32), n_blocks)
+    near = np.stack([np.roll(np.arange(n_blocks), -b)[:n_near] for b in range(n_blocks)])
+    near_starts = np.arange(n_blocks + 1) * n_near
+    answers = []
+    for kernels in (plain, compiled):
+        candidates, counts = np.zeros((n_blocks, 90), np.int32), np.zeros(n_blocks, np.int32)
+        kernels.choose_candidates(
+            C, halves(C), members, starts, near.ravel().astype(np.int32), near_starts, width,
+            0, n_blocks, candidates, counts,
+        )  # fmt: skip
+        answers.append((candidates, counts))
+    np.testing.assert_array_equal(answers[1][0], answers[0][0])
+    np.testing.assert_array_equal(answers[1][1], answers[0][1])
+    candidates, counts = answers[1]
+    for b in range(n_blocks):
+        chosen = candidates[b, : counts[b]]
+        assert (np.diff(chosen) > 0).all()
+        assert np.isin(members[starts[b] : starts[b + 1]], chosen).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_splitting_clusters(compiled, weighted):
+    n, d, k = 800, 8, 6
+    X, _, rng = cloud(n, d, 5)
+    keys = rng.randint(0, k - 1, size=n).astype(np.int32)
+    # cluster 0 is two far groups, so its cut is known; cluster 5 has a single point
+    first = np.flatnonzero(keys == 0)
+    X[first[: len(first) // 3]] += 10
+    keys[n - 1] = 5
+    weights = rng.randint(1, 4, size=n).astype(np.float32) if weighted else ONE
+    order, starts = sorted_by(keys, k)
+    chosen = np.array([0, 2, 5], dtype=np.int32)
+    answers = []
+    for kernels in (plain, compiled):
+        gains, half = np.full(k, -7.0), np.full(n, -7, np.int32)
+        kernels.split_clusters(X, weights, order, starts, chosen, 0, 3, gains, half)
+        answers.append((gains, half))
+    np.testing.assert_allclose(answers[1][0], answers[0][0], rtol=1e-3)
+    np.testing.assert_array_equal(answers[1][1], answers[0][1])
+    gains, half = answers[1]
+    far = np.isin(first, first[: len(first) // 3])
+    assert len(set(half[first[far]])) == 1 and len(set(half[first[~far]])) == 1
+    assert half[first[far]][0] != half[first[~far]][0]
+    assert gains[5] == 0.0 and gains[1] == -7.0
+    # the gain is the fall of the inertia, by its definition
+    w = weights.astype(float) if weighted else np.ones(n)
+
+    def error(rows):
+        mean = np.average(X[rows], axis=0, weights=w[rows])
+        return float(w[rows] @ np.square(X[rows] - mean).sum(axis=1))
+
+    fall = error(first) - error(first[half[first] == 0]) - error(first[half[first] == 1])
+    np.testing.assert_allclose(gains[0], fall, rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pairs_of_relocation(compiled, seed):
+    rng = np.random.RandomState(seed)
+    n, k, most = 300, 60, 20
+    keys = rng.randint(0, k, size=n).astype(np.int32)
+    second = ((keys + rng.randint(1, 6, size=n)) % k).astype(np.int32)
+    order, starts = sorted_by(keys, k)
+    costs, gains = rng.uniform(size=k), rng.uniform(size=k) * 1.2
+    cheapest = np.argsort(costs).astype(np.int32)
+    dearest = np.argsort(-gains)[:40].astype(np.int32)
+    answers = []
+    for kernels in (plain, compiled):
+        removed, divided = np.zeros(most, np.int32), np.zeros(most, np.int32)
+        pairs = kernels.pair_relocations(
+            order, starts, second, cheapest, costs, dearest, gains, most, removed, divided
+        )
+        answers.append((pairs, removed[:pairs], divided[:pairs]))
+    assert answers[0][0] == answers[1][0] > 0
+    np.testing.assert_array_equal(answers[0][1], answers[1][1])
+    np.testing.assert_array_equal(answers[0][2], answers[1][2])
+    _, removed, divided = answers[1]
+    assert (gains[divided] > costs[removed]).all()
+    assert not set(removed) & set(divided) and len(set(divided)) == len(divided)
+    homeless = np.isin(keys, removed) & np.isin(second, removed)
+    assert not homeless.any()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_and_inertia(compiled, weighted):
+    X, _, rng = cloud(500, 9, 8)
+    X += 100
+    weights = rng.uniform(size=500).astype(np.float32) if weighted else ONE
+    w = (weights if weighted else np.ones(500)).astype(float)[5:450]
+    for kernels in (plain, compiled):
+        first, second, extremes = np.zeros(9), np.zeros(9), np.empty(3, np.float32)
+        total = kernels.moments(X, weights, 5, 450, first, second, extremes)
+        np.testing.assert_allclose(total, w.sum(), rtol=1e-12)
+        np.testing.assert_allclose(first, w @ X[5:450].astype(float), rtol=1e-12)
+        np.testing.assert_allclose(second, w @ np.square(X[5:450].astype(float)), rtol=1e-12)
+        assert tuple(extremes) == (X[5:450].min(), X[5:450].max(), 0.0)
+    labels = rng.randint(-1, 4, size=500).astype(np.int32)
+    C = rng.standard_normal((4, 9)) + 100
+    expected = sum(
+        (weights[i] if weighted else 1.0) * np.square(X[i].astype(float) - C[labels[i]]).sum()
+        for i in range(5, 450)
+        if labels[i] >= 0
+    )
+    for kernels in (plain, compiled):
+        got = kernels.paired_inertia(X, weights, labels, C, 5, 450)
+        np.testing.assert_allclose(got, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_moments_notice_what_is_not_finite(compiled, bad):
+    X = np.zeros((300, 5), np.float32)
+    X[171, 3] = bad
+    for kernels in (plain, compiled):
+        extremes = np.empty(3, np.float32)
+        with np.errstate(invalid="ignore"):
+            kernels.moments(X, ONE, 0, 300, np.zeros(5), np.zeros(5), extremes)
+        assert np.isnan(extremes[2])
+
+
+def run(code, **environment):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")} | environment
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_cache_goes_where_it_is_told(tmp_path, compiled):
+    code = (
+        "from annlab import _kernels_cache as c;"
+        "print(c.cache_folder(), c.are_warm(), c.load_kernels(compile=False) is None)"
+    )
+    folder, warm, absent = run(code, NUMBA_CACHE_DIR=str(tmp_path))
+    assert folder.startswith(str(tmp_path)) and warm == "False" and absent == "True"
+    folder, *_ = run(code, XDG_CACHE_HOME=str(tmp_path / "x"))
+    assert folder.startswith(str(tmp_path / "x"))
+
+
+def test_second_start_does_not_compile(compiled):
+    # the parent has warmed the cache: a child must find it, and must not report a compilation
+    code = (
+        "from annlab import _kernels_cache as c; print(c.are_warm());"
+        "k = c.load_kernels(compile=False); print(sum(k.assign_blocks.stats.cache_hits.values()),"
+        "sum(k.assign_blocks.stats.cache_misses.values()))"
+    )
+    environment = {k: os.environ[k] for k in ("NUMBA_CACHE_DIR",) if k in os.environ}
+    assert run(code, **environment) == ["True", "1", "0"]
+
+
+def test_without_the_compiler_the_twins_serve():
+    code = (
+        "from annlab import _kernels_cache as c; print(c.load_kernels(compile=True));"
+        "import numpy as np; from annlab import kmeans_ann;"
+        "X = np.random.RandomState(0).rand(600, 3).astype(np.float32);"
+        "print(len(np.unique(kmeans_ann(X, 30, algorithm='graph', random_state=0).labels)))"
+    )
+    assert run(code, NUMBA_DISABLE_JIT="1") == ["None", "30"]
+
+
+def test_a_cache_that_others_may_write_to_is_refused(tmp_path):
+    if not hasattr(os, "getuid"):
+        pytest.skip("permissions of this kind exist on POSIX only")
+    tmp_path.chmod(0o777)
+    assert not _kernels_cache._is_private(tmp_path)
+    tmp_path.chmod(0o700)
+    assert _kernels_cache._is_private(tmp_path)
