@@ -1,0 +1,78 @@
+"""Explorers: pictures to step through, to change and to predict, one line each in a notebook.
+
+Each name loads on first use. How to write a new one is told in `annlab.widgets._base`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+#: public name -> module below annlab.widgets; explorers first
+_HOMES = {
+    "step_explorer": "_steps",
+}
+_HELPERS = {
+    "Explorer": "_base",
+    "Prediction": "_predict",
+    "predict": "_predict",
+    "projector": "_base",
+}
+
+if TYPE_CHECKING:
+    from annlab.widgets._base import Explorer as Explorer
+    from annlab.widgets._base import projector as projector
+    from annlab.widgets._predict import Prediction as Prediction
+    from annlab.widgets._predict import predict as predict
+    from annlab.widgets._steps import step_explorer as step_explorer
+
+__all__ = ["available_explorers", "example", *_HELPERS, *_HOMES]
+
+
+def available_explorers() -> tuple[str, ...]:
+    """Names of the explorers, each a function of this package.
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> "step_explorer" in widgets.available_explorers()
+    True
+    """
+    return tuple(_HOMES)
+
+
+def example(name: str) -> Any:
+    """Make an explorer on small data, as its tests do.
+
+    Parameters
+    ----------
+    name : str
+        One of `available_explorers`.
+
+    Returns
+    -------
+    Explorer
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> widgets.example("step_explorer").frame
+    0
+    """
+    from annlab._validation import check_choice
+
+    check_choice(name, "name", available_explorers())
+    return import_module(f"annlab.widgets.{_HOMES[name]}").example()
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name) or _HELPERS.get(name)
+    if home is None:
+        raise AttributeError(f"module 'annlab.widgets' has no attribute {name!r}")
+    value = getattr(import_module(f"annlab.widgets.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

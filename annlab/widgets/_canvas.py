@@ -1,0 +1,195 @@
+"""Explorers whose picture is a canvas: points that the reader drags, adds and removes.
+
+A subclass writes ``scene(result, frame, **values)`` (see `annlab.widgets._scene`) where other
+explorers write ``draw``; browser, snapshot and saved page are drawn from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+import traitlets
+
+from annlab._messages import invalid
+from annlab._validation import check_data
+from annlab.widgets._base import Explorer, canvas_class
+from annlab.widgets._controls import Control, custom
+from annlab.widgets._look import LOOK
+from annlab.widgets._predict import Prediction
+from annlab.widgets._scene import draw_scene, numbers
+
+#: Height of the line under the canvas that says what mouse and keys do, in CSS pixels.
+_HINT_PX = 48
+
+
+@cache
+def _canvas() -> type:
+    return canvas_class(
+        "canvas",
+        value=traitlets.List(),
+        scene=traitlets.Dict(),
+        look=traitlets.Dict(),
+    )
+
+
+def check_plane(X: Any, name: str = "X", *, most: int = 2000) -> np.ndarray:
+    """Accept points of a plane, few enough to be drawn while the reader drags.
+
+    Returns
+    -------
+    ndarray of shape (n, 2), float64
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    X = check_data(X, name=name, n_features=2, min_rows=2)
+    if len(X) > most:
+        raise invalid(
+            name, f"at most {most:,} points, so that dragging stays smooth", f"{len(X):,} points",
+            "Pass a random sample of the rows.",
+        )  # fmt: skip
+    return np.asarray(X, dtype=np.float64)
+
+
+def check_handles(places: Any, name: str, low: int, high: int) -> list[list[float]]:
+    """Accept positions of handles: between ``low`` and ``high`` pairs of finite numbers.
+
+    Returns
+    -------
+    list of [x, y]
+        With five digits, as a browser sends them.
+
+    Raises
+    ------
+    ValueError
+    """
+    rule = f"a list of {low} to {high} pairs [x, y] of finite numbers"
+    try:
+        rows = np.asarray(places, dtype=np.float64)
+    except (TypeError, ValueError) as reason:
+        raise invalid(name, rule, repr(places)) from reason
+    if rows.size == 0 and low == 0:
+        return []
+    if rows.ndim != 2 or rows.shape[1] != 2 or not low <= len(rows) <= high:
+        raise invalid(name, rule, json.dumps(np.round(rows, 3).tolist()))
+    if not np.isfinite(rows).all() or np.abs(rows).max() > 1e9:
+        raise invalid(name, rule, rows.tolist())
+    return [numbers(row) for row in rows]
+
+
+class CanvasExplorer(Explorer):
+    """Base of the explorers with a canvas.
+
+    Parameters
+    ----------
+    handles : Control
+        Made by `handle_control`: the positions of the points that the reader moves.
+    controls : sequence of Control, default=()
+    predict : Prediction, optional
+    frame : int, default=0
+    """
+
+    #: what mouse and keys do, under the canvas
+    hint: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        handles: Control,
+        controls: Sequence[Control] = (),
+        *,
+        predict: Prediction | None = None,
+        frame: int = 0,
+    ) -> None:
+        self._canvas = handles.widget
+        super().__init__([handles, *controls], predict=predict, frame=frame)
+
+    def scene(self, result: Any, frame: int, **values: Any) -> dict[str, Any]:
+        """Describe the picture of a frame; ``values`` are those of all controls."""
+        raise NotImplementedError
+
+    def frame_after_drag(self, result: Any) -> int:
+        """Frame that is shown after the reader moved a point."""
+        return 0
+
+    def make_stage(self) -> Any:
+        return self._canvas
+
+    def present(self, result: Any, frame: int, **values: Any) -> None:
+        scene = self._whole_scene(result, frame, values)
+        with self.stage.hold_sync():
+            self.stage.look = {"size": LOOK.size, "text": LOOK.text, "lines": LOOK.lines}
+            self.stage.scene = scene
+
+    def draw(self, figure: Any, result: Any, frame: int, **values: Any) -> None:
+        draw_scene(figure, self._whole_scene(result, frame, values))
+
+    def _whole_scene(self, result: Any, frame: int, values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "size": list(self.size),
+            "sentence": self.sentence(result, frame, **values),
+            "hint": self.hint,
+            **self.scene(result, frame, **values),
+        }
+
+    def _fit_stage(self) -> None:
+        super()._fit_stage()
+        self.stage.layout.height = f"{round(self.size[1] * LOOK.size) + _HINT_PX}px"
+
+    def _on_control(self, change: Any) -> None:
+        if not self._quiet and change["owner"] is self._canvas:
+            with self._lock:
+                self._dragged = True
+                try:
+                    super()._on_control(change)
+                finally:
+                    self._dragged = False
+        else:
+            super()._on_control(change)
+
+    _dragged = False
+
+    def _accept(self, values: dict[str, Any], result: Any) -> None:
+        if self._dragged and self.replay:
+            self._frame = self.frame_after_drag(result)
+        super()._accept(values, result)
+
+    def _start_job(self, values: dict[str, Any]) -> None:
+        # these computations take milliseconds: done within the message, because the browser
+        # sends the next position of a drag when this one is answered, and none is left behind
+        try:
+            self._apply(values)
+        except (ValueError, TypeError) as reason:
+            self._take(self._values)
+            self._say_note(f"Not possible: {reason}")
+
+
+def handle_control(
+    name: str, start: Sequence[Sequence[float]], low: int, high: int, trials: Sequence[Any]
+) -> Control:
+    """Make a canvas and the control that holds the positions of its handles.
+
+    Parameters
+    ----------
+    name : str
+    start : sequence of (x, y)
+    low, high : int
+        How few and how many there may be.
+    trials : sequence of sequences of (x, y)
+        What the test driver sets.
+
+    Returns
+    -------
+    Control
+    """
+    widget = _canvas()(value=check_handles(start, name, low, high), description=name)
+    return custom(
+        name,
+        widget,
+        trials=[check_handles(trial, name, low, high) for trial in trials],
+        check=lambda places: check_handles(places, name, low, high),
+    )

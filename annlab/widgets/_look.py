@@ -1,0 +1,354 @@
+"""How every picture of the widgets looks: colours, markers, text size, and the drawing of a frame.
+
+Frames are drawn with `matplotlib.figure.Figure` and the Agg canvas, never with pyplot, whose global
+state is not safe in the threads that JupyterLab and the pre-rendering use.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid
+
+#: Okabe & Ito (2008), "Color universal design": eight colours that colour-blind readers tell apart.
+#: The order puts the strongest contrasts first.
+PALETTE = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#F0E442",
+    "#000000",
+)
+#: A second, colour-free code for the cluster: with 7 markers and 8 colours 56 clusters differ.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+#: Text and quiet lines.
+INK, QUIET, PAPER = "#1a1a1a", "#6b6b6b", "#ffffff"
+#: Errors, and whatever the eye must find first.
+ALARM = "#D55E00"
+
+#: CSS pixels per inch, and picture pixels per CSS pixel: sharp on high-density screens too.
+_CSS_DPI, _RATIO = 96, 2
+#: No text of a picture is smaller than this, in points at displayed size.
+MIN_POINTS = 11.0
+
+#: matplotlib keeps module-wide caches; one frame is drawn at a time.
+_drawing = threading.Lock()
+
+
+class Look:
+    """Enlargement of pictures, text and lines; `projector` sets it for all explorers."""
+
+    def __init__(self) -> None:
+        self.size, self.text, self.lines = 1.0, 1.0, 1.0
+
+    @property
+    def key(self) -> tuple[float, float, float]:
+        """What a cached frame depends on."""
+        return (self.size, self.text, self.lines)
+
+
+LOOK = Look()
+
+
+def cluster_color(cluster: int) -> str:
+    """Colour of a cluster.
+
+    Examples
+    --------
+    >>> from annlab.widgets._look import cluster_color
+    >>> cluster_color(0) == cluster_color(8)
+    True
+    """
+    return PALETTE[cluster % len(PALETTE)]
+
+
+def cluster_marker(cluster: int) -> str:
+    """Marker of a cluster: clusters of one colour have different markers.
+
+    Examples
+    --------
+    >>> from annlab.widgets._look import cluster_marker
+    >>> cluster_marker(0), cluster_marker(8)
+    ('o', '^')
+    """
+    return MARKERS[(cluster + cluster // len(PALETTE)) % len(MARKERS)]
+
+
+def render(draw: Callable[[Any], None], size: tuple[int, int]) -> bytes:
+    """Draw one frame and return it as PNG.
+
+    Parameters
+    ----------
+    draw : callable
+        Called with an empty `matplotlib.figure.Figure` (white, constrained layout) whose canvas
+        is Agg. Texts below 11 points are raised to 11 afterwards, and `projector` enlarges texts,
+        lines and markers: the drawing code need not care.
+    size : tuple of int
+        Width and height in CSS pixels.
+
+    Returns
+    -------
+    bytes
+        The same bytes for the same drawing: no date, no software version.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    width, height = size
+    with _drawing:
+        # fonts in points stay 1/72 inch, so at 96 dots an inch they have their nominal size
+        figure = Figure(
+            figsize=(width / _CSS_DPI, height / _CSS_DPI),
+            dpi=_CSS_DPI * _RATIO * LOOK.size,
+            facecolor=PAPER,
+            layout="constrained",
+        )
+        FigureCanvasAgg(figure)
+        # a margin, or equal-aspect panels push their titles over the edge
+        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
+        draw(figure)
+        _make_legible(figure)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _make_legible(figure: Any) -> None:
+    from matplotlib.collections import PathCollection
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_fontsize(max(text.get_fontsize(), MIN_POINTS) * LOOK.text)
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            # ticks are made when the figure is drawn; this sets those to come
+            ticks = axis.get_major_ticks()
+            label = ticks[0].label1.get_fontsize() if ticks else MIN_POINTS * LOOK.text
+            axis.set_tick_params(labelsize=label, which="both")
+    if LOOK.lines == 1:
+        return
+    for line in figure.findobj(Line2D):
+        line.set_linewidth(line.get_linewidth() * LOOK.lines)
+        line.set_markersize(line.get_markersize() * LOOK.lines)
+    for dots in figure.findobj(PathCollection):
+        dots.set_sizes(np.asarray(dots.get_sizes()) * LOOK.lines**2)
+        dots.set_linewidths(np.asarray(dots.get_linewidths()) * LOOK.lines)
+
+
+def frame_limits(X: np.ndarray, pad: float = 0.06) -> tuple[tuple[float, float], ...]:
+    """Limits of a plane that hold for all frames, so that nothing jumps.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, 2)
+    pad : float, default=0.06
+        Margin, as a share of the longer side.
+
+    Returns
+    -------
+    tuple of (low, high)
+        For x and for y.
+    """
+    low, high = np.min(X, axis=0), np.max(X, axis=0)
+    margin = pad * max(float(np.max(high - low)), 1e-9)
+    return tuple((float(a) - margin, float(b) + margin) for a, b in zip(low, high, strict=True))
+
+
+def plane(axes: Any, limits: tuple[tuple[float, float], ...], title: str = "") -> Any:
+    """Dress axes as a picture of points: equal aspect, fixed limits, a thin frame, no ticks.
+
+    Unequal axes make right assignments look wrong, so every 2-D picture of points goes through
+    here.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    limits : tuple of (low, high)
+        As `frame_limits` gives them.
+    title : str, default=""
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes.set_xlim(*limits[0])
+    axes.set_ylim(*limits[1])
+    axes.set_aspect("equal", adjustable="box")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_color("#c8c8c8")
+        spine.set_linewidth(0.8)
+    if title:
+        axes.set_title(title, fontsize=12, color=INK, loc="left")
+    return axes
+
+
+def chart(axes: Any, x: str = "", y: str = "", title: str = "") -> Any:
+    """Dress axes as a chart: quiet grid, no frame above and right, labelled axes.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    x, y, title : str, default=""
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.grid(True, color="#e3e3e3", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(x, fontsize=11)
+    axes.set_ylabel(y, fontsize=11)
+    if title:
+        axes.set_title(title, fontsize=12, color=INK, loc="left")
+    return axes
+
+
+def scatter_clusters(
+    axes: Any,
+    X: np.ndarray,
+    labels: np.ndarray | None,
+    *,
+    size: float = 22.0,
+    alpha: float = 0.75,
+) -> None:
+    """Draw points with the colour and the marker of their cluster.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    X : ndarray of shape (n, 2)
+    labels : ndarray of shape (n,), int, or None
+        None draws all points grey; −1 (an outlier) is a grey cross.
+    size : float, default=22
+        Area of a marker in points².
+    alpha : float, default=0.75
+    """
+    if labels is None:
+        axes.scatter(X[:, 0], X[:, 1], s=size, c="#9a9a9a", alpha=alpha, linewidths=0, zorder=1)
+        return
+    for cluster in np.unique(labels):
+        rows = X[labels == cluster]
+        if cluster < 0:
+            axes.scatter(rows[:, 0], rows[:, 1], s=size, c=QUIET, marker="x", zorder=1)
+            continue
+        axes.scatter(
+            rows[:, 0],
+            rows[:, 1],
+            s=size,
+            c=cluster_color(int(cluster)),
+            marker=cluster_marker(int(cluster)),
+            alpha=alpha,
+            linewidths=0,
+            zorder=1,
+        )
+
+
+def scatter_centroids(
+    axes: Any,
+    centroids: np.ndarray,
+    moved_to: np.ndarray | None = None,
+    *,
+    size: float = 130.0,
+    colors: Any = None,
+) -> None:
+    """Draw centroids in colour and marker of their cluster, edged, and arrows for their moves.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    centroids : ndarray of shape (k, 2)
+        NaN rows are left out.
+    moved_to : ndarray of shape (k, 2), optional
+        Tips of the arrows.
+    size : float, default=130
+        Area of a marker in points².
+    colors : sequence of colours, optional
+        Instead of the palette's: the true colours of pixels, say.
+    """
+    if moved_to is not None:
+        for start, stop in zip(centroids, moved_to, strict=True):
+            if np.isfinite(start).all() and np.isfinite(stop).all() and np.any(start != stop):
+                axes.annotate(
+                    "",
+                    xy=tuple(stop),
+                    xytext=tuple(start),
+                    zorder=4,
+                    annotation_clip=False,
+                    arrowprops={
+                        "arrowstyle": "-|>",
+                        "color": INK,
+                        "linewidth": 1.6,
+                        "shrinkA": 0,
+                        "shrinkB": 0,
+                    },
+                )
+    for cluster, centroid in enumerate(centroids):
+        if np.isfinite(centroid).all():
+            axes.scatter(
+                *centroid,
+                s=size,
+                color=cluster_color(cluster) if colors is None else colors[cluster],
+                marker=cluster_marker(cluster),
+                edgecolors=INK,
+                linewidths=1.8,
+                zorder=5,
+            )
+
+
+def check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Accept a picture size in CSS pixels."""
+    width, height = size
+    if not (200 <= width <= 2000 and 100 <= height <= 2000):
+        raise invalid("size", "(width, height) between 200 × 100 and 2000 × 2000 pixels", size)
+    return int(width), int(height)
+
+
+def three(value: float) -> str:
+    """Write a number with three significant digits, as every state sentence does.
+
+    More digits would differ between processors and break the comparison of saved notebooks.
+
+    Examples
+    --------
+    >>> from annlab.widgets._look import three
+    >>> three(41.23456), three(123456.0), three(0.9712), three(1.0), three(0.0)
+    ('41.2', '123,000', '0.971', '1', '0')
+    """
+    if not np.isfinite(value):
+        return "not a number" if np.isnan(value) else ("∞" if value > 0 else "−∞")
+    if value == 0:
+        return "0"
+    digits = 2 - int(np.floor(np.log10(abs(value))))
+    rounded = round(float(value), digits)
+    if abs(rounded) >= 100:
+        return f"{rounded:,.0f}"
+    if abs(rounded) < 1e-4:
+        return f"{rounded:.2e}"
+    return f"{rounded:.{max(digits, 0)}f}".rstrip("0").rstrip(".")
+
+
+def share(value: float) -> str:
+    """Write a share with three digits; 1 and 0 are written only where they are exact.
+
+    Examples
+    --------
+    >>> from annlab.widgets._look import share
+    >>> share(0.98765), share(0.99999), share(1.0), share(0.00001)
+    ('0.988', '0.999', '1', '0.001')
+    """
+    if value in (0, 1):
+        return f"{value:.0f}"
+    return f"{min(max(value, 0.001), 0.999):.3f}"

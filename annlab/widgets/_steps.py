@@ -1,0 +1,481 @@
+"""Exact and approximate k-means side by side, in lock-step from the same start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid
+from annlab._validation import (
+    check_choice,
+    check_data,
+    check_integer,
+    check_n_clusters,
+    check_random_state,
+)
+from annlab.assignment import available_algorithms
+from annlab.distances import nearest, paired_sq
+from annlab.lloyd import kmeans, kmeans_ann
+from annlab.result import KMeansResult, Step
+from annlab.widgets._base import (
+    ALARM,
+    INK,
+    Explorer,
+    Job,
+    Prediction,
+    choice,
+    cluster_color,
+    frame_limits,
+    number,
+    plane,
+    scatter_centroids,
+    scatter_clusters,
+    three,
+)
+from annlab.widgets._look import share
+
+#: Points and pixels that are drawn or, of an image, clustered.
+_DRAWN, _PIXELS = 2500, 16_000
+#: Centroids that are shown as little pictures.
+_TILES = 24
+#: What the menu offers beside the index that the caller chose.
+_OFFERED = ("lsh", "hnsw", "pq", "kd_tree")
+
+PREDICTIONS = {
+    "iterations": lambda: Prediction(
+        "How many iterations does the approximate run take until it stops?",
+        truth=lambda race: len(race.approximate.trace),
+        unit="iterations",
+    ),
+    "inertia": lambda: Prediction(
+        "Which run ends with the lower inertia?",
+        ("exact", "approximate", "the same"),
+        truth=lambda race: race.winner,
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Race:
+    """Two fits from one start, and where the approximate search went wrong.
+
+    Attributes
+    ----------
+    exact, approximate : KMeansResult
+        With full traces.
+    wrong : list of ndarray of shape (n,), bool
+        For each approximate step: points for which another centroid was nearer.
+    """
+
+    exact: KMeansResult
+    approximate: KMeansResult
+    wrong: list[np.ndarray]
+
+    @property
+    def n_steps(self) -> int:
+        """Iterations of the longer run."""
+        return max(len(self.exact.trace), len(self.approximate.trace))
+
+    @property
+    def winner(self) -> str:
+        """Run with the lower final inertia, to three digits."""
+        ends = (self.exact.trace[-1].inertia, self.approximate.trace[-1].inertia)
+        if three(ends[0]) == three(ends[1]):
+            return "the same"
+        return "exact" if ends[0] < ends[1] else "approximate"
+
+    def steps(self, iteration: int) -> tuple[Step, Step, np.ndarray]:
+        """Steps of both runs at an iteration (from 1); a finished run keeps its last one."""
+        a = min(iteration, len(self.exact.trace)) - 1
+        b = min(iteration, len(self.approximate.trace)) - 1
+        return self.exact.trace[a], self.approximate.trace[b], self.wrong[b]
+
+
+def misassigned(X: np.ndarray, centroids: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mark the points for which another centroid is nearer than that of their label.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    centroids : ndarray of shape (k, d)
+    labels : ndarray of shape (n,), int
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+        Compared by distance, so a tie is no error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.widgets._steps import misassigned
+    >>> X = np.array([[0.0], [1.0], [5.0]])
+    >>> misassigned(X, np.array([[0.0], [2.0]]), np.array([0, 0, 0]))
+    array([False, False,  True])
+    """
+    best = paired_sq(X, centroids, nearest(X, centroids))
+    return paired_sq(X, centroids, labels) > best * (1 + 1e-9) + 1e-300
+
+
+class StepExplorer(Explorer):
+    """The explorer that `step_explorer` makes."""
+
+    name = "step_explorer"
+    title = "k-means step by step: exact search beside approximate search"
+    replay = True
+    slow = True
+    frame_word = "iteration"
+
+    def __init__(
+        self,
+        X: Any,
+        n_clusters: int,
+        algorithm: Any,
+        *,
+        image: Any,
+        patch_shape: tuple[int, ...] | None,
+        algorithm_params: dict[str, Any] | None,
+        init: Any,
+        max_iter: int,
+        predict: Any,
+        random_state: Any,
+    ) -> None:
+        if (X is None) == (image is None):
+            raise invalid("X", "given, or image", "both" if X is not None else "neither")
+        self.picture = None if image is None else _pixels(image)
+        self.X = (
+            check_data(X) if self.picture is None else self.picture.reshape(-1, 3).astype(float)
+        )
+        self.n_clusters = check_n_clusters(n_clusters, len(self.X))
+        self.max_iter = check_integer(max_iter, "max_iter")
+        self.patch_shape = patch_shape
+        if patch_shape is not None and int(np.prod(patch_shape)) != self.X.shape[1]:
+            raise invalid(
+                "patch_shape", f"a shape of {self.X.shape[1]} values, as many as X has", patch_shape
+            )
+        self.given = algorithm_params or {}
+        self.init = init
+        if isinstance(algorithm, str):
+            check_choice(algorithm, "algorithm", available_algorithms())
+            menu = {name: name for name in dict.fromkeys((algorithm, *_OFFERED))}
+            self.chosen = algorithm
+        else:
+            self.chosen = type(algorithm).__name__
+            menu = {self.chosen: algorithm} | {name: name for name in _OFFERED}
+        self.menu = menu
+        self.seed = int(check_random_state(random_state).randint(2**31 - 1000))
+        self.shown = np.unique(np.linspace(0, len(self.X) - 1, _DRAWN).astype(int))
+        self.axes_of_view = _projection(self.X[self.shown])
+        self.plane_X = self.flat(self.X[self.shown])
+        self.limits = frame_limits(self.plane_X)
+        self.size = self._room()
+        if isinstance(predict, str):
+            predict = PREDICTIONS[check_choice(predict, "predict", tuple(PREDICTIONS))]()
+        super().__init__(
+            [
+                choice(
+                    "index",
+                    "Index",
+                    "How the approximate run searches for the nearest centroid",
+                    list(menu),
+                    self.chosen,
+                ),
+                number("start", "Start no.", "Another random start for both runs", 0, 99, 0),
+            ],
+            predict=predict,
+        )
+
+    def _room(self) -> tuple[int, int]:
+        (left, right), (low, high) = self.limits
+        # two panels of 430 pixels; as high as the data wants, within reason
+        height = int(np.clip(430 * (high - low) / max(right - left, 1e-12), 240, 430)) + 70
+        if self.picture is not None:
+            rows, columns = self.picture.shape[:2]
+            height += int(np.clip(430 * rows / columns, 160, 400)) + 20
+        elif self.patch_shape is not None:
+            height += 100
+        return 900, height
+
+    def flat(self, rows: np.ndarray) -> np.ndarray:
+        """Coordinates of rows in the fixed view, shape (n, 2)."""
+        if self.axes_of_view is None:
+            return rows if rows.shape[1] == 2 else np.column_stack([rows, np.zeros(len(rows))])
+        mean, basis = self.axes_of_view
+        return (rows - mean) @ basis
+
+    def compute(self, job: Job, *, index: str, start: int) -> Race:
+        seed = self.seed + start
+        common: dict[str, Any] = {"max_iter": self.max_iter, "trace": True, "random_state": seed}
+        told = job.callback(2 * self.max_iter)
+        first = kmeans(self.X, self.n_clusters, init=self.init, **common | {"max_iter": 1})
+        common["init"] = first.trace[0].centroids
+        exact = kmeans(self.X, self.n_clusters, callback=told, **common)
+        approximate = kmeans_ann(
+            self.X,
+            self.n_clusters,
+            algorithm=self.menu[index],
+            algorithm_params=self.given if index == self.chosen and self.given else None,
+            callback=told,
+            **common,
+        )
+        wrong = [misassigned(self.X, step.centroids, step.labels) for step in approximate.trace]
+        return Race(exact, approximate, wrong)
+
+    def frame_count(self, result: Race) -> int:
+        return result.n_steps + 1
+
+    def sentence(self, result: Race, frame: int, *, index: str, start: int) -> str:
+        if frame == 0:
+            return (
+                f"iteration 0 of {result.n_steps}: no point is assigned yet, both runs begin with "
+                f"the same {self.n_clusters:,} centroids."
+            )
+        exact, approximate, wrong = result.steps(frame)
+        counts = " and ".join(
+            "uncounted" if step.n_distances is None else f"{step.n_distances:,}"
+            for step in (exact, approximate)
+        )
+        return (
+            f"iteration {frame} of {result.n_steps}, {approximate.n_moved:,} points moved, "
+            f"inertia {three(exact.inertia)} exact and {three(approximate.inertia)} approximate, "
+            f"recall {share(1 - wrong.mean())}, {counts} distance computations "
+            f"(exact search, then {index})."
+        )
+
+    def draw(self, figure: Any, result: Race, frame: int, *, index: str, start: int) -> None:
+        extra = self.picture is not None or self.patch_shape is not None
+        if self.picture is not None:
+            rows, columns = self.picture.shape[:2]
+            (left, right), (low, high) = self.limits
+            ratios = [
+                np.clip((high - low) / (right - left), 0.5, 1),
+                np.clip(rows / columns, 0.4, 1),
+            ]
+        else:
+            ratios = [self.size[1] - 190, 100]
+        grid = figure.add_gridspec(2 if extra else 1, 2, height_ratios=ratios if extra else None)
+        titles = ("exact search", f"approximate search ({index})")
+        for side in (0, 1):
+            axes = figure.add_subplot(grid[0, side])
+            step, wrong, done = None, None, False
+            if frame:
+                step = result.steps(frame)[side]
+                wrong = result.steps(frame)[2] if side else None
+                done = step.iteration < frame
+            title = titles[side]
+            if step is not None:
+                title += f": inertia {three(step.inertia)}"
+            if done:
+                title += f", done after {step.iteration}"
+            self._draw_points(axes, title, result, step, wrong)
+            if self.picture is not None:
+                self._draw_picture(figure.add_subplot(grid[1, side]), step, wrong)
+            elif self.patch_shape is not None:
+                centroids = result.exact.trace[0].centroids if step is None else step.new_centroids
+                self._draw_tiles(figure.add_subplot(grid[1, side]), centroids)
+        self._explain(figure)
+
+    def _draw_points(self, axes: Any, title: str, result: Race, step: Any, wrong: Any) -> None:
+        plane(axes, self.limits, title)
+        size = 22.0 if len(self.shown) <= 800 else 9.0
+        big = 130.0 if self.n_clusters <= 16 else 60.0
+        if self.picture is not None:
+            colors = self.X[self.shown]
+            axes.scatter(*self.plane_X.T, s=size, c=colors, linewidths=0, zorder=1)
+        else:
+            labels = None if step is None else step.labels[self.shown]
+            scatter_clusters(axes, self.plane_X, labels, size=size)
+        if step is None:
+            start = result.exact.trace[0].centroids
+            scatter_centroids(axes, self.flat(start), size=big, colors=self._true_colors(start))
+            return
+        if wrong is not None and wrong[self.shown].any():
+            missed = self.plane_X[wrong[self.shown]]
+            # many rings would hide what they mark
+            few = len(missed) <= 40
+            axes.scatter(
+                *missed.T,
+                s=95 if few else 30,
+                facecolors="none",
+                edgecolors=ALARM,
+                linewidths=1.8 if few else 1.0,
+                zorder=3,
+            )
+        scatter_centroids(
+            axes,
+            self.flat(step.centroids),
+            self.flat(step.new_centroids),
+            size=big,
+            colors=self._true_colors(step.centroids),
+        )
+
+    def _true_colors(self, centroids: np.ndarray) -> np.ndarray | None:
+        return None if self.picture is None else np.clip(centroids, 0, 1)
+
+    def _draw_picture(self, axes: Any, step: Any, wrong: Any) -> None:
+        if step is None:
+            shown = self.picture
+        else:
+            shown = np.clip(step.new_centroids, 0, 1)[step.labels].reshape(self.picture.shape)
+        if wrong is not None and wrong.any():
+            shown = shown.copy()
+            shown[wrong.reshape(shown.shape[:2])] = (1.0, 0.0, 0.8)
+        axes.imshow(shown, interpolation="nearest")
+        axes.set_axis_off()
+
+    def _draw_tiles(self, axes: Any, centroids: np.ndarray) -> None:
+        count = min(len(centroids), _TILES)
+        columns = min(count, 12)
+        rows = -(-count // columns)
+        shape = tuple(self.patch_shape)
+        sheet = np.ones((rows * (shape[0] + 2), columns * (shape[1] + 2), 3))
+        true_colors = self.X.min() >= 0 and self.X.max() <= 1
+        for place in range(count):
+            tile = centroids[place].reshape(shape).astype(float)
+            tile = tile if tile.ndim == 3 else np.repeat(tile[..., None], 3, axis=2)
+            if not true_colors:
+                tile = (tile - tile.min()) / max(np.ptp(tile), 1e-12)
+            y, x = (shape[0] + 2) * (place // columns) + 1, (shape[1] + 2) * (place % columns) + 1
+            sheet[y : y + shape[0], x : x + shape[1]] = np.clip(tile, 0, 1)
+        axes.imshow(sheet, interpolation="nearest")
+        axes.set_axis_off()
+
+    def _explain(self, figure: Any) -> None:
+        from matplotlib.lines import Line2D
+
+        dots: dict[str, Any] = {"linestyle": "none", "markersize": 10}
+        handles = [
+            Line2D([], [], marker="o", color=cluster_color(0), markeredgecolor=INK, **dots),
+            Line2D([], [], marker="$→$", color=INK, linestyle="none", markersize=14),
+            Line2D([], [], marker="o", color="none", markeredgecolor=ALARM, **dots),
+        ]
+        texts = ["centroid", "its move", "point assigned elsewhere by the approximate search"]
+        if self.picture is not None:
+            texts[2] += " (pink in the picture)"
+        figure.legend(handles, texts, loc="outside lower center", ncols=3, frameon=False)
+
+
+def _pixels(image: Any) -> np.ndarray:
+    """Image as RGB from 0 to 1, thinned to at most `_PIXELS` pixels."""
+    array = np.asarray(image)
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=2)
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or array.size == 0:
+        raise invalid("image", "an array of shape (h, w), (h, w, 3) or (h, w, 4)", array.shape)
+    array = array[..., :3]
+    check_data(array.reshape(-1, 3), name="image")
+    array = array / 255.0 if array.dtype.kind in "iu" else array.astype(float)
+    if array.min() < 0 or array.max() > 1:
+        raise invalid("image", "8-bit integers, or real numbers from 0 to 1", array.max())
+    step = max(1, int(np.ceil(np.sqrt(array.shape[0] * array.shape[1] / _PIXELS))))
+    return np.ascontiguousarray(array[::step, ::step])
+
+
+def _projection(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Mean and the two main axes of ``X``; None where it already is a plane."""
+    if X.shape[1] <= 2:
+        return None
+    mean = X.mean(axis=0, dtype=np.float64)
+    centred = X - mean
+    basis = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2]
+    # an eigenvector has no sign of its own; this one does not depend on the machine
+    signs = np.sign(basis[np.abs(basis).argmax(axis=0), [0, 1]])
+    return mean, basis * signs
+
+
+def step_explorer(
+    X: Any = None,
+    n_clusters: int = 8,
+    algorithm: Any = "lsh",
+    *,
+    image: Any = None,
+    patch_shape: tuple[int, ...] | None = None,
+    algorithm_params: dict[str, Any] | None = None,
+    init: Any = "k-means++",
+    max_iter: int = 30,
+    predict: Any = None,
+    random_state: Any = None,
+) -> StepExplorer:
+    """Step through exact and approximate k-means side by side, from the same start.
+
+    Each frame shows the points, the centroids, the way these move, and rings the points that the
+    approximate search assigned to a centroid that is not the nearest. The sentence below names
+    moved points, inertia of both, recall (share of points whose approximate label is the nearest
+    of the same centroids) and the distances that each computed.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d), optional
+        More than two dimensions are shown in a fixed projection onto the two main axes. At most
+        2,500 points are drawn; all are clustered.
+    n_clusters : int, default=8
+    algorithm : str or object, default="lsh"
+        As in `kmeans_ann`.
+    image : array of shape (h, w), (h, w, 3) or (h, w, 4), optional
+        Instead of X: cluster its pixels and show the recoloured image too. Large images are
+        thinned to 16,000 pixels.
+    patch_shape : tuple of int, optional
+        Where the rows of X are image patches: their shape, such as (8, 8, 3); the centroids are
+        then shown as little pictures.
+    algorithm_params : dict, optional
+        Parameters of the index, such as ``{"n_tables": 2}``.
+    init : str, function or array, default="k-means++"
+    max_iter : int, default=30
+    predict : {"iterations", "inertia"} or Prediction, optional
+        Ask for a prediction; the truth appears at the last iteration.
+    random_state : None, int, RandomState or Generator
+
+    Returns
+    -------
+    Explorer
+        Display it as the last expression of a cell.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and what came.
+
+    Notes
+    -----
+    Two fits with full traces: O(n) memory for each iteration.
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> from annlab.datasets import make_blobs
+    >>> X, _ = make_blobs(200, 4, separation=10, random_state=0)
+    >>> explorer = widgets.step_explorer(X, 4, "kd_tree", random_state=0)
+    >>> explorer
+    iteration 0 of 2: no point is assigned yet, both runs begin with the same 4 centroids.
+    >>> explorer.step().state
+    'step_explorer?frame=1&index=kd_tree&start=0'
+    """
+    return StepExplorer(
+        X,
+        n_clusters,
+        algorithm,
+        image=image,
+        patch_shape=patch_shape,
+        algorithm_params=algorithm_params,
+        init=init,
+        max_iter=max_iter,
+        predict=predict,
+        random_state=random_state,
+    )
+
+
+def example() -> StepExplorer:
+    """Make a small one, for the tests that run over all explorers."""
+    from annlab.datasets import make_blobs
+
+    X = make_blobs(90, 5, random_state=1, dtype=np.float64).X
+    return step_explorer(
+        X,
+        5,
+        algorithm_params={"n_tables": 1, "n_hashes": 3, "n_probes": 1},
+        init="random",
+        predict="iterations",
+        random_state=0,
+    )
