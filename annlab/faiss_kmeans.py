@@ -1,0 +1,196 @@
+"""k-means by faiss, without its surprises: all points are used and labelled, in float64 totals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid, require
+from annlab._points import Points
+from annlab._validation import (
+    check_choice,
+    check_data,
+    check_integer,
+    check_n_clusters,
+    check_random_state,
+    check_sample_weight,
+)
+from annlab._workers import Workers, resolve_n_jobs
+from annlab.assignment import cluster_sums
+from annlab.initialization import initial_centroids
+from annlab.lloyd import exact_inertia, label_rows
+from annlab.result import KMeansResult, owned
+
+__all__ = ["kmeans_faiss"]
+
+#: The last update counts as none if it moves the centroids by at most this × the mean variance.
+_TOLERANCE = 1e-4
+
+
+@contextmanager
+def faiss_threads(faiss: Any, n_threads: int) -> Iterator[None]:
+    """Give faiss that many threads while the context is open: the setting is global."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def kmeans_faiss(
+    X: Any,
+    n_clusters: int,
+    max_iter: int = 100,
+    *,
+    init: Any = "random",
+    n_init: int = 1,
+    metric: str = "euclidean",
+    sample_weight: Any = None,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> KMeansResult:
+    """k-means by `faiss.Kmeans`, with an exact, complete result.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        Dense. faiss computes in float32: float64 data are converted, after a shift to their mean
+        where they lie far from the origin.
+    n_clusters : int
+        Number of clusters k, 1 to n.
+    max_iter : int, default=100
+        Iterations; faiss makes them all, it has no tolerance to stop by.
+    init : {"random", "k-means++", "k-means||"}, function, or array of shape (k, d)
+        Start, drawn as in `annlab.kmeans`: the same ``random_state`` gives the same start.
+    n_init : int, default=1
+        Starts to try; the result of lowest inertia is kept.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        Cosine: unit rows and faiss's spherical k-means.
+    sample_weight : array-like of shape (n,), optional
+    random_state : None, int, RandomState or Generator
+    n_jobs : int, optional
+        Threads, for faiss as well.
+    verbose : bool, default=False
+        Let faiss print its own lines.
+
+    Returns
+    -------
+    KMeansResult
+        Unpacks as ``labels, centroids``. ``converged`` says whether one more update would move
+        the centroids by more than scikit-learn's tolerance. The trace is empty: faiss keeps only
+        a float32 objective, which is not comparable.
+
+    Raises
+    ------
+    MissingExtraError
+        If faiss is not installed.
+    TypeError, ValueError
+
+    Notes
+    -----
+    2·n·k·d operations an iteration. By default ``faiss.Kmeans`` trains on at most 256 points per
+    cluster, says so only when verbose, and labels no point; here all points train, and all get
+    the label of their nearest centroid. Johnson, Douze & Jégou (2017), arXiv 1702.08734.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.faiss_kmeans import kmeans_faiss
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [8.0, 0.0], [8.0, 1.0]], dtype=np.float32)
+    >>> labels, centroids = kmeans_faiss(X, 2, init=X[[0, 2]])
+    >>> centroids.tolist()
+    [[0.0, 0.5], [8.0, 0.5]]
+    """
+    begin = time.perf_counter()
+    faiss = require("faiss", purpose="for kmeans_faiss", extra="lab")
+    check_choice(metric, "metric", ("euclidean", "cosine"))
+    X = check_data(X)
+    n_clusters = check_n_clusters(n_clusters, X.shape[0])
+    max_iter = check_integer(max_iter, "max_iter")
+    n_init = check_integer(n_init, "n_init")
+    weights = check_sample_weight(sample_weight, X.shape[0])
+    rng = check_random_state(random_state)
+    if not isinstance(verbose, (bool, np.bool_)):
+        raise invalid("verbose", "True or False", repr(verbose), error=TypeError)
+    if not isinstance(init, str) and not callable(init):
+        n_init = 1
+    best: KMeansResult | None = None
+    for _ in range(n_init):
+        with Workers(n_jobs) as workers:
+            points = Points(X, metric=metric, sample_weight=weights, workers=workers)
+            start = initial_centroids(init, points, n_clusters, rng)
+            rows, scale = _single(points)
+        # outside of Workers, whose limit of one BLAS thread would hold for faiss as well
+        trainer = faiss.Kmeans(
+            points.d,
+            n_clusters,
+            niter=max_iter,
+            seed=int(rng.randint(1, 2**31 - 1)),
+            spherical=metric == "cosine",
+            max_points_per_centroid=points.n // n_clusters + 1,
+            min_points_per_centroid=1,
+            verbose=bool(verbose),
+        )
+        with faiss_threads(faiss, resolve_n_jobs(n_jobs)):
+            trainer.train(
+                rows,
+                weights=None if weights is None else weights.astype(np.float32),
+                init_centroids=(start / scale).astype(np.float32),
+            )
+        del rows
+        inner = (trainer.centroids * scale).astype(points.dtype)
+        with Workers(n_jobs) as workers:
+            points.workers = workers
+            centroids = points.outward(inner)
+            labels = label_rows(X, centroids, metric=metric, workers=workers)
+            total = exact_inertia(X, centroids, labels, metric, weights, workers)
+            moves_sq = _next_shift_sq(points, inner, labels, weights)
+        if best is None or total < best.inertia:
+            best = KMeansResult(
+                labels=owned(labels),
+                centroids=owned(centroids),
+                inertia=total,
+                n_iter=len(trainer.obj),
+                converged=bool(moves_sq <= _TOLERANCE * points.variance),
+                stop_reason="max_iter",
+                n_distances=(len(trainer.obj) + 1) * points.n * n_clusters,
+                algorithm="faiss.Kmeans",
+                metric=metric,
+                recall_estimate=1.0,
+            )
+    assert best is not None
+    from dataclasses import replace
+
+    return replace(best, elapsed_s=time.perf_counter() - begin)
+
+
+def _single(points: Points) -> tuple[np.ndarray, float]:
+    """All rows in working coordinates as float32, and what they were divided by to fit."""
+    rows = points.piece(0, points.n).load()
+    scale = 1.0
+    if rows.dtype == np.float64:
+        largest = float(np.abs(rows).max(initial=0.0))
+        if largest > 0 and not 1e-15 < largest < 1e15:
+            # squares of such values leave the range of float32
+            scale = largest
+            rows = rows / scale
+    return np.ascontiguousarray(rows, dtype=np.float32), scale
+
+
+def _next_shift_sq(
+    points: Points, centroids: np.ndarray, labels: np.ndarray, weights: np.ndarray | None
+) -> float:
+    """Σ ‖mean − centroid‖² over the clusters that have points: the step that is not taken."""
+    sums, totals = cluster_sums(points, labels, weights, len(centroids))
+    filled = totals > 0
+    means = sums[filled] / totals[filled, None]
+    if points.metric == "cosine":
+        lengths = np.linalg.norm(means, axis=1, keepdims=True)
+        means = np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 0)
+    return float(((means - centroids[filled]) ** 2).sum())
