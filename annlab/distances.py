@@ -8,6 +8,7 @@ formula's cancellation.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def squared_norms(X: Any) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n,), dtype of X
+        Summed in float64.
 
     Examples
     --------
@@ -36,9 +38,16 @@ def squared_norms(X: Any) -> np.ndarray:
     >>> squared_norms(np.array([[3.0, 4.0]]))
     array([25.])
     """
+    with np.errstate(over="ignore"):
+        return _norms64(X).astype(X.dtype)
+
+
+def _norms64(X: Any) -> np.ndarray:
     if is_sparse(X):
-        return np.asarray(X.multiply(X).sum(axis=1)).ravel()
-    return np.einsum("ij,ij->i", X, X)
+        values = X.data.astype(np.float64)
+        rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+        return np.bincount(rows, weights=values * values, minlength=X.shape[0])
+    return np.einsum("ij,ij->i", X, X, dtype=np.float64)
 
 
 def dot(Q: Any, X: np.ndarray) -> np.ndarray:
@@ -103,9 +112,9 @@ def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndar
     `BLOCK`, so the product of one block stays in cache. 2·nq·n·d operations.
 
     The last bits of a product depend on its shape. So where the best and the second best are
-    closer than the rounding error of an inner product (at most ``(d + 2) u ‖q‖ ‖x‖``, Higham
-    2002, section 3.1, doi 10.1137/1.9780898718027), the row is decided again by float64
-    differences.
+    closer than the rounding error of an inner product (at most ``d u ‖q‖ ‖x‖ / (1 − d u)``,
+    Higham 2002, section 3.1, doi 10.1137/1.9780898718027), the row is decided again by float64
+    differences. Rows whose squares leave the range of float32 are decided in float64.
 
     Examples
     --------
@@ -120,23 +129,76 @@ def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndar
     best = np.zeros(nq, dtype=np.int32)
     lowest = np.full(nq, np.inf, dtype=X.dtype)
     second = np.full(nq, np.inf, dtype=X.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start, block in _scores(Q, X, norms):
+            choice = block.argmin(axis=1)
+            value = block[rows, choice]
+            block[rows, choice] = np.inf
+            runner_up = block.min(axis=1)
+            closer = value < lowest
+            second = np.minimum(np.where(closer, lowest, value), np.minimum(second, runner_up))
+            best[closer] = choice[closer] + start
+            lowest[closer] = value[closer]
+        if X.shape[0] == 1:
+            return best
+        margin = _margin(Q, norms, lowest)
+        # negated, so that a NaN counts as close
+        close = np.flatnonzero(~(second - lowest > margin))
+    if close.size:
+        wild = ~np.isfinite(margin[close])
+        if X.dtype != np.float64 and wild.any():
+            far = close[wild]
+            best[far] = nearest(Q[far].astype(np.float64), X.astype(np.float64))
+            close = close[~wild]
+        best[close] = _decide(Q[close], X, norms, margin[close])
+    return best
+
+
+def _scores(Q: Any, X: np.ndarray, norms: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield ``‖x‖² − 2 q·x`` for blocks of rows of X, with the first row of each block."""
     # a sparse product gains nothing from blocks, and a slice of columns would be copied
-    width = max(BLOCK, (1 << 23) // max(nq, 1)) if is_sparse(Q) else BLOCK
+    width = max(BLOCK, (1 << 23) // max(Q.shape[0], 1)) if is_sparse(Q) else BLOCK
     for start in range(0, X.shape[0], width):
         block = dot(Q, X[start : start + width])
         block *= -2.0
         block += norms[start : start + width]
-        choice = block.argmin(axis=1)
-        value = block[rows, choice]
-        block[rows, choice] = np.inf
-        runner_up = block.min(axis=1)
-        closer = value < lowest
-        second = np.minimum(np.where(closer, lowest, value), np.minimum(second, runner_up))
-        best[closer] = choice[closer] + start
-        lowest[closer] = value[closer]
-    close = np.flatnonzero(second - lowest <= _rounding(Q, norms))
-    if close.size and X.shape[0] > 1:
-        best[close] = _decide(Q[close], X)
+        yield start, block
+
+
+def _margin(Q: Any, norms: np.ndarray, lowest: np.ndarray) -> np.ndarray:
+    """Bound the rounding error of the difference of two scores, for each query.
+
+    Only rows of X that may be the nearest count: their norm is at most that of the query plus
+    the distance of the best found.
+    """
+    d = Q.shape[1]
+    info = np.finfo(norms.dtype)
+    spoiled = min(0.5, d * info.eps / 2)
+    largest = float(np.sqrt(norms.max()))
+    size = np.sqrt(_norms64(Q))
+
+    def error(reach: Any) -> np.ndarray:
+        relative = info.eps * (2.0 * (d + 2) * size * reach + 4.0 * reach * reach)
+        return relative / (1.0 - spoiled) + 4.0 * (d + 2) * float(info.tiny)
+
+    nearest_sq = np.maximum(lowest.astype(np.float64) + size * size, 0.0)
+    return error(np.minimum(largest, size + np.sqrt(nearest_sq + error(largest))))
+
+
+def _decide(Q: Any, X: np.ndarray, norms: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """Nearest rows by float64 differences of all near-ties; equal distances: lowest index."""
+    best = np.zeros(Q.shape[0], dtype=np.int32)
+    step = max(1, (1 << 21) // X.shape[0])
+    for start in range(0, Q.shape[0], step):
+        part = Q[start : start + step]
+        values = np.concatenate([block for _, block in _scores(part, X, norms)], axis=1)
+        limit = values.min(axis=1) + margin[start : start + step]
+        rows, columns = np.nonzero(values <= limit[:, None])
+        exact = listed_sq(part.astype(np.float64), X, rows, columns)
+        # by row, then by distance; the sort is stable, so the lowest index comes first
+        order = np.lexsort((exact, rows))
+        first = np.unique(rows[order], return_index=True)[1]
+        best[start : start + step] = columns[order][first]
     return best
 
 
@@ -147,27 +209,6 @@ def _rounding(Q: Any, X_norms: np.ndarray) -> np.ndarray:
     return (
         4 * unit * (Q.shape[1] + 2) * (np.sqrt(squared_norms(Q).astype(float) * largest) + largest)
     )
-
-
-def _decide(Q: Any, X: np.ndarray) -> np.ndarray:
-    """Nearest rows by float64 differences of all near-ties; equal distances: lowest index."""
-    best = np.zeros(Q.shape[0], dtype=np.int32)
-    X64 = X.astype(np.float64)
-    norms = squared_norms(X64)
-    step = max(1, (1 << 21) // X.shape[0])
-    for start in range(0, Q.shape[0], step):
-        part = Q[start : start + step].astype(np.float64)
-        values = dot(part, X64)
-        values *= -2.0
-        values += norms
-        limit = values.min(axis=1) + _rounding(part, norms)
-        rows, columns = np.nonzero(values <= limit[:, None])
-        exact = listed_sq(part, X64, rows, columns)
-        # by row, then by distance; the sort is stable, so the lowest index comes first
-        order = np.lexsort((exact, rows))
-        first = np.unique(rows[order], return_index=True)[1]
-        best[start : start + step] = columns[order][first]
-    return best
 
 
 def paired_sq(Q: Any, X: np.ndarray, indices: np.ndarray) -> np.ndarray:
