@@ -7,7 +7,7 @@ from it, and add one line to ``_HOMES`` in ``annlab/widgets/__init__.py``::
     class RadiusExplorer(Explorer):
         name = "radius_explorer"               # the public function, and the head of the state
         title = "How many neighbours lie within a radius?"
-        size = (900, 400)                      # CSS pixels; fixed, so that nothing jumps
+        size = (840, 400)                      # CSS pixels; fixed, so that nothing jumps
 
         def __init__(self, X, *, predict=None):
             self.X = check_data(X)             # plain attributes first, then:
@@ -238,8 +238,9 @@ class Explorer(ipywidgets.VBox):
     name: ClassVar[str] = ""
     #: one line above the picture
     title: ClassVar[str] = ""
-    #: width and height of the picture in CSS pixels
-    size: tuple[int, int] = (900, 420)
+    #: width and height of the picture in CSS pixels; 840 is what JupyterLab has room for beside
+    #: its side bar on a screen of 1280
+    size: tuple[int, int] = (840, 400)
     #: whether the result is a sequence of frames to step through
     replay: ClassVar[bool] = False
     #: what one frame is called

@@ -76,7 +76,11 @@ class Prediction(ipywidgets.VBox):
         heading = ipywidgets.HTML(
             f'<div class="annlab-question"><b>Predict.</b> {html.escape(self.question)}</div>'
         )
-        super().__init__([heading, self.field, self._verdict])
+        row = ipywidgets.HBox(
+            [self.field, self._verdict],
+            layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"),
+        )
+        super().__init__([heading, row])
         self.add_class("annlab-prediction")
         self.field.observe(self._on_field, "value")
         self._show()

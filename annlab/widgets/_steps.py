@@ -189,14 +189,14 @@ class StepExplorer(Explorer):
 
     def _room(self) -> tuple[int, int]:
         (left, right), (low, high) = self.limits
-        # two panels of 430 pixels; as high as the data wants, within reason
-        height = int(np.clip(430 * (high - low) / max(right - left, 1e-12), 240, 430)) + 70
+        # two panels of 400 pixels; as high as the data wants, within what a laptop shows at once
+        height = int(np.clip(400 * (high - low) / max(right - left, 1e-12), 240, 360)) + 70
         if self.picture is not None:
             rows, columns = self.picture.shape[:2]
-            height += int(np.clip(430 * rows / columns, 160, 400)) + 20
+            height += int(np.clip(400 * rows / columns, 160, 360)) + 20
         elif self.patch_shape is not None:
             height += 100
-        return 900, height
+        return 840, height
 
     def flat(self, rows: np.ndarray) -> np.ndarray:
         """Coordinates of rows in the fixed view, shape (n, 2)."""
