@@ -198,6 +198,7 @@ class NeighborIndex(BaseEstimator):
             self._check_query_params()
         except (ValueError, TypeError):
             self.set_params(**before)
+            self._check_query_params()
             raise
         return self
 
@@ -221,7 +222,7 @@ class NeighborIndex(BaseEstimator):
         raise NotImplementedError
 
     def _check_query_params(self) -> None:
-        """Raise for a bad value among ``query_knobs``."""
+        """Raise for a bad value among ``query_knobs``; bring good ones to a fitted library index."""
 
     def _prepare(self, Q: Any, n_neighbors: int) -> None:
         """Do once, before the threads start, what a call of ``kneighbors`` needs."""

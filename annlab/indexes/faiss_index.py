@@ -1,0 +1,284 @@
+"""Any index that faiss's ``index_factory`` can make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid, require
+from annlab._validation import check_integer, check_random_state
+from annlab.indexes._base import Frame, NeighborIndex
+
+#: What faiss itself starts with, to which a knob set to None goes back.
+_FAISS_DEFAULTS = {"nprobe": 1.0, "efSearch": 16.0}
+
+
+class FaissIndex(NeighborIndex):
+    """An index of faiss, named by its factory string.
+
+    Parameters
+    ----------
+    factory : str, default="HNSW32"
+        What ``faiss.index_factory`` understands: ``"Flat"`` (exact), ``"HNSW32"``,
+        ``"IVF64,Flat"`` (cells), ``"PQ8"`` or ``"IVF64,PQ8"`` (compressed),
+        ``"PCA32,Flat"`` (a projection first) …
+    nprobe : int, optional
+        Cells that a query looks into, for IVF. None keeps faiss's own choice, 1.
+    ef : int, optional
+        Nearest nodes that a search keeps (faiss: ``efSearch``), for HNSW. None keeps faiss's
+        own choice, 16.
+    search_params : dict, optional
+        Other parameters of faiss's ``ParameterSpace``, such as ``{"quantizer_efSearch": 64}``
+        or ``{"k_factor_rf": 4}``.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+    random_state : None, int, RandomState or Generator, default=None
+        Seeds what faiss trains (cells and product quantizers) and the levels of HNSW. None
+        keeps faiss's own fixed seeds.
+    n_jobs : int or None, default=None
+        Threads for queries. Building runs on one thread, so that it can be repeated.
+
+    Attributes
+    ----------
+    exact : bool
+        True for ``factory="Flat"``.
+    knobs, query_knobs
+        By factory: ``nprobe`` for IVF, ``ef`` for HNSW, none otherwise.
+    index_ : faiss.Index
+
+    Raises
+    ------
+    MissingExtraError
+        Where faiss is not installed.
+    ValueError, TypeError
+        For a factory string that faiss refuses, or that it cannot train on these rows.
+
+    Notes
+    -----
+    faiss computes in float32: rows are shifted and scaled first where that keeps digits, and the
+    rows returned are compared exactly. All rows take part in training. ``n_distances_`` is None:
+    faiss's counters are global to the process. Johnson, Douze & Jégou 2021, doi
+    10.1109/TBDATA.2019.2921572 (arXiv 1702.08734); Douze et al. 2024, arXiv 2401.08281.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.indexes.faiss_index import FaissIndex
+    >>> X = np.random.RandomState(0).rand(300, 8)
+    >>> index = FaissIndex("IVF8,Flat", nprobe=8).fit(X)
+    >>> index.kneighbors(X[5:8], 1)[1].ravel()
+    array([5, 6, 7])
+    """
+
+    name = "faiss"
+
+    def __init__(
+        self,
+        factory: str = "HNSW32",
+        *,
+        nprobe: int | None = None,
+        ef: int | None = None,
+        search_params: dict[str, float] | None = None,
+        metric: str = "euclidean",
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.factory = factory
+        self.nprobe = nprobe
+        self.ef = ef
+        self.search_params = search_params
+        self.metric = metric
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @property
+    def exact(self) -> bool:
+        """Whether every row is compared in full: True for ``factory="Flat"``."""
+        return self.factory == "Flat"
+
+    @property
+    def knobs(self) -> dict[str, tuple]:
+        """Ladders of the knobs that this factory string has."""
+        ladders: dict[str, tuple] = {}
+        factory = str(self.factory)
+        if "IVF" in factory or "IMI" in factory:
+            ladders["nprobe"] = (1, 2, 4, 8, 16, 32)
+        elif "HNSW" in factory:
+            ladders["ef"] = (10, 20, 40, 80, 160, 320)
+        return ladders
+
+    @property
+    def query_knobs(self) -> tuple[str, ...]:
+        """All of ``knobs``, and ``search_params``: faiss takes them at query time."""
+        return (*self.knobs, "search_params")
+
+    def _settings(self) -> dict[str, float]:
+        settings: dict[str, float] = {}
+        if self.nprobe is not None:
+            settings["nprobe"] = check_integer(self.nprobe, "nprobe")
+        if self.ef is not None:
+            settings["efSearch"] = check_integer(self.ef, "ef")
+        if self.search_params is not None:
+            if not isinstance(self.search_params, dict):
+                raise invalid(
+                    "search_params",
+                    "a dict of faiss parameter names and numbers",
+                    repr(self.search_params),
+                    "For example {'nprobe': 8}.",
+                    error=TypeError,
+                )
+            settings.update(self.search_params)
+        return settings
+
+    def _check_query_params(self) -> None:
+        settings = self._settings()
+        if hasattr(self, "index_"):
+            self._apply(self.index_, settings)
+
+    def _apply(self, index: Any, settings: dict[str, float]) -> None:
+        faiss = _faiss()
+        for name, value in _FAISS_DEFAULTS.items():
+            if name not in settings:
+                try:
+                    faiss.ParameterSpace().set_index_parameter(index, name, value)
+                except RuntimeError:
+                    continue  # this kind of index has no such parameter
+        for name, value in settings.items():
+            try:
+                faiss.ParameterSpace().set_index_parameter(index, name, float(value))
+            except (RuntimeError, TypeError, ValueError) as reason:
+                parameter = {"efSearch": "ef"}.get(name, name)
+                if self.search_params and name in self.search_params:
+                    parameter = "search_params"
+                raise invalid(
+                    parameter,
+                    f"a setting of the factory {self.factory!r}",
+                    f"{name}={value!r} ({_short(reason)})",
+                    "IVF indexes have nprobe, HNSW indexes have efSearch (ef).",
+                ) from reason
+
+    def _build(self, X: np.ndarray) -> None:
+        faiss = _faiss()
+        settings = self._settings()
+        if not isinstance(self.factory, str):
+            raise invalid(
+                "factory",
+                "an index_factory string",
+                repr(self.factory),
+                "For example 'Flat', 'HNSW32' or 'IVF64,Flat'.",
+                error=TypeError,
+            )
+        if re.search(r"HNSW[01](?![0-9])", self.factory):
+            # faiss ends the process on these instead of raising
+            raise invalid(
+                "factory",
+                "an HNSW with at least 2 links a node",
+                repr(self.factory),
+                "Use 'HNSW16' or 'HNSW32'.",
+            )
+        frame = Frame(X, np.float32)
+        rows = frame.apply(X)
+        n, d = rows.shape
+        try:
+            index = faiss.index_factory(d, self.factory)
+        except (RuntimeError, TypeError) as reason:
+            raise invalid(
+                "factory",
+                f"an index_factory string that faiss understands for d={d}",
+                f"{self.factory!r} ({_short(reason)})",
+                "For example 'Flat', 'HNSW32' or 'IVF64,Flat'.",
+            ) from reason
+        _seed(index, None if self.random_state is None else check_random_state(self.random_state))
+        cells = _cells(index)
+        if cells > n:
+            raise invalid(
+                "factory",
+                f"trainable on the {n} rows of X",
+                f"{self.factory!r}, which has {cells} cells",
+                "Use at most as many cells as rows, for example "
+                f"'IVF{max(1, round(n**0.5))},Flat'.",
+            )
+        try:
+            with one_thread():
+                index.train(rows)
+                index.add(rows)
+        except RuntimeError as reason:
+            raise invalid(
+                "factory",
+                f"trainable on the {n} rows of X",
+                f"{self.factory!r} ({_short(reason)})",
+                "Use more rows, fewer cells, or fewer bits a code ('PQ8x4' has 4 bits).",
+            ) from reason
+        self._apply(index, settings)
+        self.index_ = index
+        self._frame = frame
+
+    def _search(self, Q: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, int | None]:
+        n = self.index_.ntotal
+        # spare rows settle near-ties that float32 cannot, and show an exact index its ties
+        wanted = min(n_neighbors + 4, n)
+        with one_thread():
+            rows = self.index_.search(self._frame.apply(Q), wanted)[1]
+        return rows, len(Q) * n if self.exact else None
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep faiss to one thread in this thread of ours, and give it back what it had."""
+    faiss = _faiss()
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def _faiss() -> Any:
+    return require("faiss", purpose="for the 'faiss' index", extra="lab")
+
+
+def _short(reason: Exception) -> str:
+    """The part of a faiss error that says what is wrong, without the C++ place before it."""
+    text = " ".join(str(reason).split())
+    text = re.sub(r"^Error in .*? at \S+:\d+: ", "", text)
+    return re.sub(r"^Error: '.*?' failed: ", "", text)[:100]
+
+
+def _cells(index: Any) -> int:
+    try:
+        return int(_faiss().extract_index_ivf(index).nlist)
+    except RuntimeError:
+        return 0
+
+
+def _seed(index: Any, rng: np.random.RandomState | None) -> None:
+    """Seed every part of an index that draws random numbers, and accept few training rows."""
+    faiss = _faiss()
+    seed = None if rng is None else int(rng.randint(1, 2**31 - 1))
+    part = index
+    while part is not None:
+        part = faiss.downcast_index(part)
+        for owner in (part, getattr(part, "pq", None)):
+            cp = getattr(owner, "cp", None)
+            if cp is not None:
+                cp.min_points_per_centroid = 1
+                cp.max_points_per_centroid = 1 << 30
+                if seed is not None:
+                    cp.seed = seed
+        if seed is not None and hasattr(part, "hnsw"):
+            part.hnsw.rng = faiss.RandomGenerator(seed)
+        if hasattr(part, "chain"):
+            for i in range(part.chain.size()):
+                _seed_transform(faiss, part.chain.at(i))
+        part = getattr(part, "index", None) or getattr(part, "base_index", None)
+
+
+def _seed_transform(faiss: Any, transform: Any) -> None:
+    transform = faiss.downcast_VectorTransform(transform)
+    pq = getattr(transform, "pq", None)
+    if pq is not None:
+        pq.cp.min_points_per_centroid = 1

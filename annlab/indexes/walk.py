@@ -1,0 +1,483 @@
+"""The graph of an HNSW index as plain arrays, and the greedy walk over it, hop by hop."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid
+from annlab._validation import check_data, check_integer, check_random_state
+from annlab.distances import unit_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Hop:
+    """One step of a walk: the links of one node are looked at.
+
+    Attributes
+    ----------
+    layer : int
+        0 is the layer that holds all nodes.
+    node : int
+        Where the walk stands.
+    node_distance : float
+        Its distance to the query.
+    neighbors : tuple of int
+        All nodes linked from here in this layer, in the order in which they are looked at.
+    visited : tuple of int
+        Those whose distance was computed in this hop.
+    visited_distances : tuple of float
+        In the order of ``visited``.
+    skipped : tuple of int
+        Those passed over, because their distance was known from an earlier hop of this layer.
+    accepted : tuple of int
+        Those that came near enough to be walked from later: in an upper layer each new nearest
+        node, in layer 0 each one that entered the ``ef`` nearest so far.
+    best : int
+        Nearest node found so far in the whole walk.
+    best_distance : float
+    found : tuple of int
+        The nearest nodes so far, nearest first: one in an upper layer, up to ``ef`` in layer 0.
+        At the end they are the answer of the search.
+    found_distances : tuple of float
+    waiting : tuple of int
+        Accepted nodes that have not been walked from, nearest first.
+    n_distances : int
+        Distances computed since the walk began, the entry point's included.
+    """
+
+    layer: int
+    node: int
+    node_distance: float
+    neighbors: tuple[int, ...]
+    visited: tuple[int, ...]
+    visited_distances: tuple[float, ...]
+    skipped: tuple[int, ...]
+    accepted: tuple[int, ...]
+    best: int
+    best_distance: float
+    found: tuple[int, ...]
+    found_distances: tuple[float, ...]
+    waiting: tuple[int, ...]
+    n_distances: int
+
+    def __str__(self) -> str:
+        return (
+            f"layer {self.layer}, at node {self.node}: {len(self.neighbors)} links, "
+            f"{len(self.visited)} measured, {len(self.skipped)} skipped, "
+            f"{len(self.accepted)} accepted; best {self.best} at {self.best_distance:.4g} "
+            f"after {self.n_distances} distances"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class NavigableGraph:
+    """A hierarchical navigable small-world graph, laid open.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (n_nodes, d), float32 or float64
+        Position of each node, in the coordinates in which distances are taken.
+    levels : ndarray of shape (n_nodes,), int64
+        Highest layer of each node.
+    links : tuple of tuple of ndarray
+        ``links[layer][node]`` holds the int64 nodes linked from a node; empty where the node is
+        not in the layer.
+    entry_point : int
+        Node of the top layer from which every walk begins.
+    rows : ndarray of shape (n_nodes,), int64
+        Row of the fitted X that each node stands for (the first one of equal rows).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.indexes.walk import NavigableGraph, greedy_walk
+    >>> X = np.random.RandomState(0).rand(40, 2)
+    >>> graph = NavigableGraph.build(X, M=4, random_state=0)
+    >>> hops = greedy_walk(graph, X[7], ef=8)
+    >>> hops[-1].found[0], hops[-1].best_distance
+    (7, 0.0)
+    """
+
+    vectors: np.ndarray
+    levels: np.ndarray
+    links: tuple[tuple[np.ndarray, ...], ...]
+    entry_point: int
+    rows: np.ndarray
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers, layer 0 included."""
+        return len(self.links)
+
+    def nodes(self, layer: int) -> np.ndarray:
+        """Nodes that are in a layer, (m,) int64."""
+        return np.flatnonzero(self.levels >= layer)
+
+    def edges(self, layer: int) -> np.ndarray:
+        """Directed links of a layer as pairs, (m, 2) int64.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from annlab.indexes.walk import NavigableGraph
+        >>> NavigableGraph.build(np.array([[0.0], [1.0]]), random_state=0).edges(0).tolist()
+        [[0, 1], [1, 0]]
+        """
+        links = self.links[layer]
+        sizes = [len(row) for row in links]
+        if not sum(sizes):
+            return np.empty((0, 2), dtype=np.int64)
+        return np.stack([np.repeat(np.arange(len(links)), sizes), np.concatenate(links)], axis=1)
+
+    @classmethod
+    def from_index(cls, index: Any) -> NavigableGraph:
+        """Read the graph that a fitted `HNSWIndex` searches, whichever library built it.
+
+        Parameters
+        ----------
+        index : HNSWIndex
+            Fitted.
+
+        Returns
+        -------
+        NavigableGraph
+
+        Raises
+        ------
+        TypeError, sklearn.exceptions.NotFittedError
+        """
+        if not hasattr(index, "_check_fitted") or not hasattr(index, "backend"):
+            raise invalid(
+                "index",
+                "a fitted HNSWIndex",
+                type(index).__name__,
+                "Make one with make_index('hnsw').fit(X).",
+                error=TypeError,
+            )
+        index._check_fitted()
+        read = _read_faiss if index.backend_ == "faiss" else _read_hnswlib
+        vectors, levels, links, entry_point, nodes = read(index.graph_)
+        return cls(vectors, levels, links, entry_point, index.node_rows_[nodes])
+
+    @classmethod
+    def build(
+        cls,
+        X: Any,
+        *,
+        M: int = 6,
+        ef_construction: int = 40,
+        metric: str = "euclidean",
+        random_state: Any = None,
+    ) -> NavigableGraph:
+        """Build a graph in plain Python, one insertion after the other, to be read and shown.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            A few thousand rows at most: this is for teaching; `HNSWIndex` is for work.
+        M : int, default=6
+            Links that a new node makes in a layer; a node keeps at most M of them, 2·M in
+            layer 0. At least 2.
+        ef_construction : int, default=40
+            Nearest nodes that an insertion looks for before it chooses its links.
+        metric : {"euclidean", "cosine"}, default="euclidean"
+        random_state : None, int, RandomState or Generator, default=None
+            Draws the levels of the nodes.
+
+        Returns
+        -------
+        NavigableGraph
+            The same for the same ``random_state``. Equal rows are one node.
+
+        Raises
+        ------
+        TypeError, ValueError
+
+        Notes
+        -----
+        Algorithms 1 (insertion) and 4 (choice of links) of Malkov & Yashunin 2018,
+        doi 10.1109/TPAMI.2018.2889473: a link is made only to a node that is nearer to the new
+        one than to all links already chosen, so links point in different directions. About
+        n · ef_construction · M distance computations.
+        """
+        from annlab._validation import check_choice
+        from annlab.indexes._base import first_equal_rows
+
+        X = check_data(X)
+        M = check_integer(M, "M", minimum=2)
+        ef_construction = check_integer(ef_construction, "ef_construction")
+        if check_choice(metric, "metric", ("euclidean", "cosine")) == "cosine":
+            X, _ = unit_rows(X)
+        rows = np.unique(first_equal_rows(X))
+        vectors = X[rows]
+        rng = check_random_state(random_state)
+        # layer l holds about M**-l of the nodes
+        levels = (-np.log(1.0 - rng.uniform(size=len(rows))) / np.log(M)).astype(np.int64)
+        links: list[list[list[int]]] = [
+            [[] for _ in range(len(rows))] for _ in range(levels.max() + 1)
+        ]
+        entry_point = 0
+        for node in range(1, len(rows)):
+            _insert(vectors, levels, links, entry_point, node, M, max(ef_construction, M))
+            if levels[node] > levels[entry_point]:
+                entry_point = node
+        frozen = tuple(tuple(np.array(row, dtype=np.int64) for row in layer) for layer in links)
+        return cls(vectors, levels, frozen, entry_point, rows)
+
+
+def greedy_walk(graph: NavigableGraph, query: Any, ef: int = 10) -> list[Hop]:
+    """Search a graph for one query as HNSW does, and write down every hop.
+
+    Parameters
+    ----------
+    graph : NavigableGraph
+    query : array-like of shape (d,)
+        In the coordinates of the data; for a cosine index a unit vector.
+    ef : int, default=10
+        Size of the list of nearest nodes in layer 0: a larger one walks farther before it gives
+        up, and misses less.
+
+    Returns
+    -------
+    list of Hop
+        At least one. ``hops[-1].found`` are the nodes found, nearest first: the answer that
+        hnswlib gives on the same graph with the same ``ef``.
+
+    Raises
+    ------
+    ValueError, TypeError
+
+    Notes
+    -----
+    In the upper layers the walk moves to the nearest linked node until no link is nearer. In
+    layer 0 it always goes on from the nearest node that has not been walked from, keeps the
+    ``ef`` nearest found, and stops when that node is farther than all of them. Distances are
+    Euclidean, in float64. hnswlib measures a node again when an upper layer meets it again; here
+    it is skipped, as the paper has it, which saves a few distances and changes no answer.
+    Malkov & Yashunin 2018, algorithms 2 and 5, doi 10.1109/TPAMI.2018.2889473.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.indexes.walk import NavigableGraph, greedy_walk
+    >>> graph = NavigableGraph.build(np.arange(6.0)[:, None], M=2, random_state=1)
+    >>> hops = greedy_walk(graph, [4.2], ef=2)
+    >>> hops[-1].found
+    (4, 5)
+    """
+    ef = check_integer(ef, "ef")
+    query = check_data(np.atleast_2d(query), name="query", n_features=graph.vectors.shape[1])[0]
+    return list(_walk(graph.vectors, graph.links, graph.entry_point, query, ef))
+
+
+def _walk(
+    vectors: np.ndarray,
+    links: Any,
+    entry_point: int,
+    query: np.ndarray,
+    ef: int,
+    down_to: int = 0,
+    last_only: bool = False,
+) -> Iterator[Hop]:
+    """Yield the hops of a search that spreads out to ``ef`` nodes in layer ``down_to``.
+
+    With ``last_only`` the records of all hops but the last are left out, for speed.
+    """
+
+    def measure(nodes: list[int]) -> list[float]:
+        difference = vectors[nodes] - query
+        return np.sqrt(np.einsum("ij,ij->i", difference, difference, dtype=np.float64)).tolist()
+
+    best, (best_distance,) = entry_point, measure([entry_point])
+    n_distances = 1
+    for layer in range(len(links) - 1, down_to, -1):
+        known = {best}
+        moved = True
+        while moved:
+            node, node_distance = best, best_distance
+            neighbors = [int(i) for i in links[layer][node]]
+            new = [i for i in neighbors if i not in known]
+            distances = measure(new)
+            known.update(new)
+            n_distances += len(new)
+            accepted = []
+            for other, distance in zip(new, distances, strict=True):
+                if distance < best_distance:
+                    best, best_distance = other, distance
+                    accepted.append(other)
+            moved = best != node
+            if last_only:
+                continue
+            yield Hop(
+                layer,
+                node,
+                node_distance,
+                tuple(neighbors),
+                tuple(new),
+                tuple(distances),
+                tuple(i for i in neighbors if i not in new),
+                tuple(accepted),
+                best,
+                best_distance,
+                (best,),
+                (best_distance,),
+                (best,) if moved else (),
+                n_distances,
+            )
+    known = {best}
+    waiting = [(best_distance, best)]
+    # a heap of the nearest found, farthest on top
+    found = [(-best_distance, best)]
+    while waiting and waiting[0][0] <= -found[0][0]:
+        node_distance, node = heapq.heappop(waiting)
+        neighbors = [int(i) for i in links[down_to][node]]
+        new = [i for i in neighbors if i not in known]
+        distances = measure(new)
+        known.update(new)
+        n_distances += len(new)
+        accepted = []
+        for other, distance in zip(new, distances, strict=True):
+            if len(found) < ef or distance < -found[0][0]:
+                heapq.heappush(waiting, (distance, other))
+                heapq.heappush(found, (-distance, other))
+                accepted.append(other)
+                if len(found) > ef:
+                    heapq.heappop(found)
+        if last_only and waiting and waiting[0][0] <= -found[0][0]:
+            continue
+        nearest_first = sorted((-negative, i) for negative, i in found)
+        best_distance, best = nearest_first[0]
+        yield Hop(
+            down_to,
+            node,
+            node_distance,
+            tuple(neighbors),
+            tuple(new),
+            tuple(distances),
+            tuple(i for i in neighbors if i not in new),
+            tuple(accepted),
+            best,
+            best_distance,
+            tuple(i for _, i in nearest_first),
+            tuple(distance for distance, _ in nearest_first),
+            tuple(i for _, i in sorted(waiting)),
+            n_distances,
+        )
+
+
+def _insert(
+    vectors: np.ndarray,
+    levels: np.ndarray,
+    links: list[list[list[int]]],
+    entry_point: int,
+    node: int,
+    M: int,
+    ef_construction: int,
+) -> None:
+    """Link a new node into every layer up to its level."""
+    top = int(levels[entry_point])
+    query = vectors[node]
+    # all searches come before the first link, else the lower ones would find the node itself
+    searches = []
+    for layer in range(min(int(levels[node]), top) + 1):
+        *_, last = _walk(
+            vectors, links[: top + 1], entry_point, query, ef_construction, layer, True
+        )
+        searches.append(list(zip(last.found_distances, last.found, strict=True)))
+    for layer, nearest_first in enumerate(searches):
+        chosen = _choose_links(vectors, nearest_first, M)
+        links[layer][node] = chosen
+        room = 2 * M if layer == 0 else M
+        for other in chosen:
+            mates = links[layer][other]
+            mates.append(node)
+            if len(mates) > room:
+                apart = np.linalg.norm(vectors[mates] - vectors[other], axis=1)
+                ranked = sorted(zip(apart.tolist(), mates, strict=True))
+                links[layer][other] = _choose_links(vectors, ranked, room)
+
+
+def _choose_links(vectors: np.ndarray, candidates: list[tuple[float, int]], room: int) -> list[int]:
+    """Keep candidates, nearest first, that are nearer to the node than to any one kept."""
+    kept: list[int] = []
+    for distance, other in candidates:
+        if len(kept) == room:
+            break
+        if not kept or np.linalg.norm(vectors[kept] - vectors[other], axis=1).min() >= distance:
+            kept.append(other)
+    return kept
+
+
+def _read_hnswlib(graph: Any) -> tuple[Any, ...]:
+    """Parse the state that hnswlib pickles: one record per element, then its upper links.
+
+    A record of layer 0 is a 4-byte count with up to 2·M 4-byte links, the vector, and an 8-byte
+    label; an element of level L has L records of a count and up to M links in ``link_lists``.
+    """
+    state = graph.__getstate__()
+    state = state if isinstance(state, dict) else state[0]
+    n = int(state["cur_element_count"])
+    records = np.asarray(state["data_level0"]).view(np.uint8)
+    records = records.reshape(-1, int(state["size_data_per_element"]))[:n]
+    data, label = int(state["offset_data"]), int(state["label_offset"])
+    first = int(state["offset_level0"])
+    vectors = np.ascontiguousarray(records[:, data:label]).view(np.float32)
+    nodes = np.ascontiguousarray(records[:, label : label + 8]).view(np.uint64)[:, 0]
+    lists = np.ascontiguousarray(records[:, first:data]).view(np.uint32)
+    levels = np.asarray(state["element_levels"])[:n].astype(np.int64)
+    links = [tuple(_linked(row) for row in lists)]
+    upper = np.asarray(state["link_lists"]).view(np.uint8)
+    size = int(state["size_links_per_element"])
+    starts = np.concatenate([[0], np.cumsum(levels)[:-1]]) * size
+    for layer in range(1, int(state["max_level"]) + 1):
+        rows = []
+        for node in range(n):
+            begin = int(starts[node]) + (layer - 1) * size
+            rows.append(
+                _linked(upper[begin : begin + size].view(np.uint32))
+                if levels[node] >= layer
+                else np.empty(0, dtype=np.int64)
+            )
+        links.append(tuple(rows))
+    return vectors, levels, tuple(links), int(state["enterpoint_node"]), nodes.astype(np.int64)
+
+
+def _linked(record: np.ndarray) -> np.ndarray:
+    # the low 16 bits of the first word are the count; the others hold flags
+    return record[1 : 1 + int(record[0] & 0xFFFF)].astype(np.int64)
+
+
+def _read_faiss(graph: Any) -> tuple[Any, ...]:
+    """Read the links of a faiss ``IndexHNSWFlat``: all in one array, −1 where a place is free."""
+    from annlab._messages import require
+
+    faiss = require("faiss", purpose="to read a graph that faiss built", extra="lab")
+    hnsw, n = graph.hnsw, graph.ntotal
+    vectors = graph.reconstruct_n(0, n)
+    levels = faiss.vector_to_array(hnsw.levels).astype(np.int64) - 1
+    offsets = faiss.vector_to_array(hnsw.offsets).astype(np.int64)
+    neighbors = faiss.vector_to_array(hnsw.neighbors).astype(np.int64)
+    places = faiss.vector_to_array(hnsw.cum_nneighbor_per_level).astype(np.int64)
+    links = []
+    for layer in range(int(hnsw.max_level) + 1):
+        rows = []
+        for node in range(n):
+            row = np.empty(0, dtype=np.int64)
+            if levels[node] >= layer:
+                begin = offsets[node]
+                row = neighbors[begin + places[layer] : begin + places[layer + 1]]
+                row = row[row >= 0]
+            rows.append(row)
+        links.append(tuple(rows))
+    return vectors, levels, tuple(links), int(hnsw.entry_point), np.arange(n)
+
+
+def count_distances(graph: NavigableGraph, query: np.ndarray, ef: int) -> int:
+    """Distances that a walk computes, (d,) float query in the graph's coordinates."""
+    *_, last = _walk(graph.vectors, graph.links, graph.entry_point, query, ef, last_only=True)
+    return last.n_distances
