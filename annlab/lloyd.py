@@ -246,6 +246,16 @@ def _begin(
     return initial_centroids(init, seeds, n_clusters, rng)
 
 
+def _warn_zero_rows(points: Points) -> None:
+    if points.zero_rows is not None:
+        warnings.warn(
+            f"{int(points.zero_rows.sum())} rows of X are all zero and have no direction: "
+            "they get label 0. Drop them, or use metric='euclidean'.",
+            AnnlabWarning,
+            stacklevel=4,
+        )
+
+
 def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) -> np.ndarray:
     """Exact nearest centroid of each row, the same whatever other rows are asked with it.
 
@@ -267,6 +277,7 @@ def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) 
     2·n·k·d operations.
     """
     points = Points(X, metric=metric, workers=workers, around=centroids)
+    _warn_zero_rows(points)
     return ExactAssigner(points).assign(points.inward(centroids), None).labels
 
 
@@ -334,13 +345,7 @@ def fit_clusters(
         raise invalid("algorithm_params", "None or a dict", repr(algorithm_params), error=TypeError)
     with Workers(n_jobs) as workers:
         points = Points(X, metric=metric, sample_weight=weights, workers=workers)
-        if points.zero_rows is not None:
-            warnings.warn(
-                f"{int(points.zero_rows.sum())} rows of X are all zero and have no direction: "
-                "they get label 0. Drop them, or use metric='euclidean'.",
-                AnnlabWarning,
-                stacklevel=3,
-            )
+        _warn_zero_rows(points)
         assigner, why = make_assigner(
             algorithm, points, n_clusters, algorithm_params or {}, rng, workers.n_jobs
         )
