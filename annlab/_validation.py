@@ -49,6 +49,7 @@ def _numeric(X: Any, name: str) -> np.ndarray:
                 "numeric",
                 f"values of dtype object ({reason})",
                 "Encode or drop the columns that are not numbers.",
+                error=TypeError if isinstance(reason, TypeError) else ValueError,
             ) from reason
     if array.dtype.kind not in "fiub":
         raise invalid(
@@ -177,7 +178,7 @@ def check_data(
         raise invalid(
             name,
             "an array with at least 1 column",
-            f"shape {array.shape} (0 feature(s))",
+            f"0 feature(s) (shape={array.shape}) while a minimum of 1 is required",
             "Pass at least one feature.",
         )
     if n_features is not None and array.shape[1] != n_features:
