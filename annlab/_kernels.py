@@ -28,6 +28,9 @@ SLAB = 256
 #: Up to this many features the products are a loop over features, not a call of BLAS.
 THIN = 24
 
+EPSILON = float(np.finfo(np.float32).eps)
+SMALLEST = float(np.finfo(np.float32).tiny)
+
 _f4 = types.float32
 _f8 = types.float64
 _i4 = types.int32
@@ -35,6 +38,8 @@ _i8 = types.int64
 _data = types.Array(_f4, 2, "C", readonly=True)
 _matrix = types.Array(_f4, 2, "C")
 _row = types.Array(_f4, 1, "C")
+_wide_data_row = types.Array(_f8, 1, "C", readonly=True)
+_int_data = types.Array(_i4, 1, "C", readonly=True)
 _wide = types.Array(_f8, 2, "C")
 _wide_row = types.Array(_f8, 1, "C")
 _ints = types.Array(_i4, 1, "C")
@@ -529,12 +534,19 @@ def pair_relocations(
     _f8(_data, _row, _row, _matrix, _row, _i8, _i8, _ints, _row, _row, _wide, _wide_row)
 )  # fmt: skip
 def assign_fused(
-    X, shift, weights, centroids, half_norms, lo, hi, labels, d1, gap, sums, mass
+    X, shift, weights, centroids, half_norms, lo, hi, labels, d1, slack, sums, mass
 ):  # fmt: skip
     """Label rows ``lo <= i < hi`` exactly and sum them by cluster in one pass; see the twin."""
     k, d = centroids.shape
     weighted = len(weights) > 1
     summed = len(mass) == k
+    # the bound of annlab.distances._margin, rounded up
+    unit = np.float32(2.2 * (d + 2) * EPSILON)
+    tiny = np.float32(8 * (d + 2) * SMALLEST)
+    largest = np.float32(0)
+    for c in range(k):
+        largest = max(largest, half_norms[c])
+    largest = np.sqrt(np.float32(2) * largest)
     tile = np.empty((TILE, d), np.float32)
     turned = np.empty(d * TILE if d <= THIN else 1, np.float32)
     size = min(k, SLAB)
@@ -562,7 +574,13 @@ def assign_fused(
             labels[p] = c
             v = max(norms[i] + np.float32(2) * state[at], np.float32(0))
             d1[p] = v
-            gap[p] = np.float32(2) * (state[at + LANES] - state[at])
+            length = np.sqrt(norms[i])
+            reach = min(largest, length + np.sqrt(v + unit * (length + largest) * largest))
+            slack[p] = (
+                np.float32(2) * (state[at + LANES] - state[at])
+                - unit * (length + reach) * reach
+                - tiny
+            )
             w = np.float64(weights[p]) if weighted else 1.0
             inertia += w * v
             if summed:
@@ -572,7 +590,7 @@ def assign_fused(
     return inertia
 
 
-@_compile(_f8(_data, _row, _i8, _i8, _wide_row, _wide_row, _row))
+@_compile(_f8(_data, _wide_data_row, _i8, _i8, _wide_row, _wide_row, _row))
 def moments(X, weights, lo, hi, first, second, extremes):
     """Weighted sum and sum of squares of each feature over some rows, and least and largest."""
     d = X.shape[1]
@@ -599,7 +617,7 @@ def moments(X, weights, lo, hi, first, second, extremes):
     return total
 
 
-@_compile(_f8(_data, _row, _ints, _wide, _i8, _i8))
+@_compile(_f8(_data, _wide_data_row, _int_data, _wide, _i8, _i8))
 def paired_inertia(X, weights, labels, centroids, lo, hi):
     """Σ w ‖x − c‖² in float64 over some rows, by differences; labels below 0 are left out."""
     d = X.shape[1]

@@ -132,7 +132,7 @@ def are_loaded() -> bool:
     return _loaded is not None
 
 
-def load_kernels(*, compile: bool) -> ModuleType | None:
+def load_kernels(*, compile: bool, load: bool = True) -> ModuleType | None:
     """Return the module of compiled kernels, or None.
 
     Parameters
@@ -140,6 +140,9 @@ def load_kernels(*, compile: bool) -> ModuleType | None:
     compile : bool
         Whether to compile what the cache does not hold (about 10 s). If False, a cold cache
         gives None.
+    load : bool, default=True
+        Whether to load what the cache holds (most of a second, once for a process). If False,
+        only kernels that this process has already are given.
 
     Returns
     -------
@@ -150,7 +153,9 @@ def load_kernels(*, compile: bool) -> ModuleType | None:
     global _loaded, _failed
     if _loaded is not None:
         return _loaded
-    if _failed or os.environ.get("NUMBA_DISABLE_JIT") == "1" or not (compile or are_warm()):
+    if _failed or os.environ.get("NUMBA_DISABLE_JIT") == "1" or not load:
+        return None
+    if not (compile or are_warm()):
         return None
     with _lock:
         if _loaded is None and not _failed:

@@ -369,7 +369,7 @@ def assign_fused(
     hi: int,
     labels: np.ndarray,
     d1: np.ndarray,
-    gap: np.ndarray,
+    slack: np.ndarray,
     sums: np.ndarray,
     mass: np.ndarray,
 ) -> float:
@@ -383,8 +383,9 @@ def assign_fused(
     centroids, half_norms : ndarrays of shape (k, d) and (k,)
     labels, d1 : ndarrays of shape (n,), int32 and float, written
         Nearest centroid and its squared distance.
-    gap : ndarray of shape (n,), written
-        Squared distance to the second nearest, less that to the nearest.
+    slack : ndarray of shape (n,), written
+        How much farther (squared) the second nearest is, beyond what rounding may explain: where
+        it is not positive, float64 has to decide.
     sums, mass : ndarrays of shape (k, d) and (k,), float64, added to
         Left alone where ``mass`` does not have length k.
 
@@ -394,13 +395,20 @@ def assign_fused(
         Σ w · d1 over these rows, in float64.
     """
     inertia = 0.0
-    k = len(centroids)
+    k, d = centroids.shape
+    info = np.finfo(centroids.dtype)
+    unit, tiny = 2.2 * (d + 2) * float(info.eps), 8 * (d + 2) * float(info.tiny)
+    largest = np.sqrt(2.0 * float(half_norms.max()))
     for start in range(lo, hi, TILE):
         stop = min(start + TILE, hi)
         rows = X[start:stop] - shift
         nearest, _, least, next_least = _two_nearest(rows, centroids, half_norms)
-        value = np.maximum(np.einsum("ij,ij->i", rows, rows) + 2 * least, 0)
-        gap[start:stop] = 2 * (next_least - least)
+        norms = np.einsum("ij,ij->i", rows, rows)
+        value = np.maximum(norms + 2 * least, 0)
+        # the bound of annlab.distances._margin, rounded up
+        length = np.sqrt(norms)
+        reach = np.minimum(largest, length + np.sqrt(value + unit * (length + largest) * largest))
+        slack[start:stop] = 2 * (next_least - least) - unit * (length + reach) * reach - tiny
         w = _weights(weights, slice(start, stop), stop - start)
         labels[start:stop], d1[start:stop] = nearest, value
         inertia += float(w @ value)

@@ -28,6 +28,9 @@ class Piece:
             return unit_rows(self.rows)[0]
         if self.shift is None:
             return self.rows.astype(self.dtype, copy=False)
+        if self.rows.dtype == self.dtype == np.float32:
+            # the shift is a float32 number, so this rounds once, as float64 would
+            return self.rows - self.shift.astype(np.float32)
         return np.subtract(self.rows, self.shift, dtype=np.float64).astype(self.dtype)
 
 
@@ -67,8 +70,8 @@ class Points:
 
     Notes
     -----
-    Rows that are shifted or scaled are copied once, because that is cheaper than to do it again in
-    every iteration; memory-mapped rows never are.
+    Rows that are shifted or scaled are copied once (`settle`), because that is cheaper than to do
+    it again in every iteration; memory-mapped rows never are.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Points:
         self.shift: np.ndarray | None = None
         self._ready: Any = None
         self._variance: float | None = None
+        self._may_settle = False
         self.X = workers.share(X)
         self.n, self.d = X.shape
         if metric == "cosine":
@@ -99,11 +103,22 @@ class Points:
             self.zero_rows = zero if zero.any() else None
         else:
             self._centre(shift, around)
-        if around is None and not isinstance(self.X, np.memmap):
-            if metric == "cosine" and self.sparse:
-                self._ready = unit_rows(X)[0]
-            elif metric == "cosine" or self.shift is not None:
-                self._ready = self._loaded()
+        changes = metric == "cosine" or self.shift is not None
+        self._may_settle = changes and around is None and not isinstance(self.X, np.memmap)
+
+    def settle(self) -> None:
+        """Keep a copy of all rows in working coordinates, where they differ from X.
+
+        For whoever reads them in every iteration; who lays out a copy of its own does not call
+        this, so that X is never there three times.
+        """
+        if not self._may_settle:
+            return
+        self._may_settle = False
+        if self.metric == "cosine" and self.sparse:
+            self._ready = unit_rows(self.X)[0]
+        else:
+            self._ready = self._loaded()
 
     def _centre(self, shift: np.ndarray | None, around: np.ndarray | None) -> None:
         """Choose the working type and the shift."""
@@ -118,11 +133,15 @@ class Points:
         if self.dtype == np.float32 and largest > 0 and not 1e-15 < largest < 1e15:
             # squares of such values leave the range of float32
             self.dtype = np.dtype(np.float64)
+        if self.shift is not None and self.dtype == np.float32:
+            # any shift near the mean will do; one that float32 holds makes the differences exact
+            self.shift = self.shift.astype(np.float32).astype(np.float64)
 
     def _loaded(self) -> np.ndarray:
         """All rows in working coordinates."""
         work = np.empty((self.n, self.d), dtype=self.dtype)
-        bounds, pieces = self.bounds(), self.pieces()
+        bounds = self.bounds()
+        pieces = [self.piece(start, stop) for start, stop in bounds]
         # a few chunks at a time: their temporaries are all that lies beside the copy
         step = 4 * self.workers.n_jobs
         for first in range(0, len(pieces), step):
@@ -147,6 +166,7 @@ class Points:
 
     def pieces(self) -> list[Piece]:
         """The chunks, in order."""
+        self.settle()
         return [self.piece(start, stop) for start, stop in self.bounds()]
 
     def piece(self, start: int, stop: int) -> Piece:
@@ -191,18 +211,44 @@ class Points:
             work += self.shift
         return work.astype(self.out_dtype)
 
+    def _moments_at_once(self, kernels: Any, total: float) -> tuple[np.ndarray, float]:
+        """`_moments` in one read of X."""
+        parts = self.workers.map(
+            _chunk_moments,
+            [(kernels, self.X[a:b], self.weights(a, b)) for a, b in self.bounds()],
+        )
+        mean = sum(first for first, _, _ in parts) / total
+        squares = sum(second for _, second, _ in parts) / total
+        self._variance = float(np.maximum(squares - mean * mean, 0.0).mean())
+        return mean, max(largest for _, _, largest in parts)
+
     def _moments(self) -> tuple[np.ndarray, float]:
         """Mean row in working coordinates and the largest magnitude; `variance` on the way."""
         tasks = [
-            (piece, self.weights(start, stop))
-            for (start, stop), piece in zip(self.bounds(), self.pieces(), strict=True)
+            (self.piece(start, stop), self.weights(start, stop)) for start, stop in self.bounds()
         ]
         total = float(self.n if self.sample_weight is None else self.sample_weight.sum())
+        if self.metric == "euclidean" and not self.sparse and self.X.dtype == np.float32:
+            from annlab._kernels_cache import load_kernels
+
+            kernels = load_kernels(compile=False, load=False)
+            if kernels is not None and self.X.flags.c_contiguous:
+                return self._moments_at_once(kernels, total)
         parts = self.workers.map(_sum_rows, tasks)
         mean = sum(part for part, _ in parts) / total
         spread = sum(self.workers.map(_sum_squares, [(*task, mean) for task in tasks]))
         self._variance = float(spread) / total / self.d
         return mean, max(largest for _, largest in parts)
+
+
+def _chunk_moments(
+    kernels: Any, rows: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    first, second = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    extremes = np.empty(3, dtype=np.float32)
+    w = np.ones(1) if weights is None else weights
+    kernels.moments(rows, w, 0, len(rows), first, second, extremes)
+    return first, second, max(-float(extremes[0]), float(extremes[1]))
 
 
 def _is_zero(rows: Any) -> np.ndarray:

@@ -320,18 +320,44 @@ def available_algorithms() -> tuple[str, ...]:
     >>> "auto" in available_algorithms() and "hnsw" in available_algorithms()
     True
     """
-    return ("auto", "graph", *available_indexes())
+    return ("auto", "small_k", "graph", *available_indexes())
 
 
-def _make_graph(points: Points, params: dict[str, Any], rng: np.random.RandomState) -> Assigner:
+def _kernels_for(points: Points, *, compile: bool) -> Any:
+    """Compiled loops for float32 data where they can be had, their NumPy twins otherwise."""
     from annlab import _kernels_numpy
     from annlab._kernels_cache import load_kernels
+
+    if points.dtype == np.float32:
+        return load_kernels(compile=compile) or _kernels_numpy
+    return _kernels_numpy
+
+
+def _make_fast(
+    name: str, points: Points, params: dict[str, Any], tol: float, max_iter: int | None
+) -> Assigner:
+    """The two algorithms that come with a start of their own."""
+    from annlab.fused import FusedAssigner
     from annlab.graph import GraphAssigner
 
-    kernels: Any = _kernels_numpy
-    if points.dtype == np.float32:
-        kernels = load_kernels(compile=True) or _kernels_numpy
-    return GraphAssigner(points, kernels, int(rng.randint(2**31 - 1)), **params)
+    if points.sparse:
+        raise invalid(
+            "X",
+            f"dense for algorithm={name!r}",
+            "a sparse matrix",
+            "Use algorithm='auto', 'brute' or 'lsh', which take sparse input.",
+            error=TypeError,
+        )
+    cls: Any = GraphAssigner if name == "graph" else FusedAssigner
+    unknown = sorted(set(params) - set(cls.params))
+    if unknown:
+        raise invalid(
+            "algorithm_params",
+            f"made of {', '.join(cls.params) or 'nothing'} for algorithm={name!r}",
+            ", ".join(unknown),
+        )
+    kernels = _kernels_for(points, compile=True)
+    return cls(points, kernels, tol=tol, max_iter=max_iter, **params)
 
 
 def make_assigner(
@@ -341,6 +367,9 @@ def make_assigner(
     params: dict[str, Any],
     rng: np.random.RandomState,
     n_jobs: int,
+    *,
+    tol: float = 1e-4,
+    max_iter: int | None = None,
 ) -> tuple[Assigner, str]:
     """Turn the parameter ``algorithm`` into an assigner, and say why it was chosen.
 
@@ -355,6 +384,9 @@ def make_assigner(
     rng : RandomState
         Seeds an index that has a ``random_state``.
     n_jobs : int
+    tol : float, default=1e-4
+    max_iter : int, optional
+        What the loop will be told, for assigners that end differently near the end.
 
     Returns
     -------
@@ -378,8 +410,8 @@ def make_assigner(
                 name, reason = "hnsw", f"k >= {_HNSW_FROM}: a graph search is faster than BLAS"
         if name == "brute" and not params:
             return ExactAssigner(points), reason
-        if name == "graph":
-            return _make_graph(points, params, rng), reason
+        if name in ("graph", "small_k"):
+            return _make_fast(name, points, params, tol, max_iter), reason
         index = make_index(name, **params)
         known = index.get_params(deep=False)
         if "random_state" in known and "random_state" not in params:

@@ -92,6 +92,11 @@ def even_cuts(starts: np.ndarray, pieces: int = 64) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise(edges.tolist())]
 
 
+def _pieces(values: int) -> int:
+    """Into how many tasks to cut a pass over so many values: one where it is over in no time."""
+    return min(64, max(1, values >> 16))
+
+
 @dataclass
 class Nearby:
     """What a restricted assignment finds, per point.
@@ -117,7 +122,7 @@ class Nearby:
         )
 
 
-def _scan_rows(
+def scan_rows(
     kernels: Any, rows: np.ndarray, norms: np.ndarray, centroids: np.ndarray, halves: np.ndarray
 ) -> Nearby:
     """Two nearest of all centroids for some rows: one block whose candidates are all."""
@@ -164,7 +169,7 @@ def assign_all(
     def chunk(start: int, stop: int) -> tuple[Nearby, np.ndarray]:
         rows = load(start, stop)
         norms = np.einsum("ij,ij->i", rows, rows)
-        return _scan_rows(kernels, rows, norms, centroids, halves), norms
+        return scan_rows(kernels, rows, norms, centroids, halves), norms
 
     parts = workers.map(chunk, chunk_bounds(n, _ROWS))
     columns = [
@@ -172,6 +177,34 @@ def assign_all(
         for name in ("labels", "second", "d1", "d2")
     ]
     return Nearby(*columns, n * len(centroids)), np.concatenate([norms for _, norms in parts])
+
+
+def stratified(n: int, size: int, rng: np.random.RandomState) -> np.ndarray:
+    """One index from each of ``size`` equal stretches: a sample without sorting or repetition.
+
+    Returns
+    -------
+    ndarray of shape (size,), int64, ascending
+    """
+    if size >= n:
+        return np.arange(n)
+    sample = ((np.arange(size) + rng.uniform(size=size)) * (n / size)).astype(np.int64)
+    return np.minimum(sample, n - 1)
+
+
+def scaled_weights(points: Points) -> tuple[np.ndarray, float]:
+    """Weights in the type of the data, at most 1, and the factor that was taken out of them.
+
+    Returns
+    -------
+    weights : ndarray of shape (n,), or (1,) where every point weighs 1
+    scale : float
+    """
+    weights = points.sample_weight
+    if weights is None or weights.max() <= 0:
+        return np.ones(1, dtype=points.dtype), 1.0
+    scale = float(weights.max())
+    return (weights / scale).astype(points.dtype), scale
 
 
 def share_out(total: int, mass: np.ndarray, room: np.ndarray) -> np.ndarray:
@@ -212,7 +245,7 @@ def share_out(total: int, mass: np.ndarray, room: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _grow(
+def grow(
     cloud: Cloud, starts: np.ndarray, shares: np.ndarray, rounds: int, passes: int, uniforms: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Children of all groups, the groups in parallel; returns centroids and labels."""
@@ -273,7 +306,7 @@ def coarse_centroids(
     norms = np.einsum("ij,ij->i", rows, rows)
     cloud = Cloud(rows, norms, weights, workers, kernels)
     whole = np.array([0, len(rows)])
-    return _grow(cloud, whole, np.array([n_groups]), 4, 8, rng.uniform(size=n_groups))[0]
+    return grow(cloud, whole, np.array([n_groups]), 4, 8, rng.uniform(size=n_groups))[0]
 
 
 def plant_tree(
@@ -319,9 +352,7 @@ def plant_tree(
     """
     n_groups = max(1, min(round(np.sqrt(n_clusters)), n))
     size = min(n, _COARSE_SAMPLE * n_groups)
-    # one point from each of `size` equal stretches: a sample without sorting or repetition
-    sample = ((np.arange(size) + rng.uniform(size=size)) * (n / size)).astype(np.int64)
-    sample = np.minimum(sample, n - 1)
+    sample = stratified(n, size, rng)
     sample_weights = weights[sample] if len(weights) > 1 else weights
     coarse = coarse_centroids(gather(sample), sample_weights, n_groups, kernels, workers, rng)
     found, norms = assign_all(load, n, kernels, workers, coarse)
@@ -338,7 +369,7 @@ def plant_tree(
     cloud = reordered(gather, order, norms, weights, kernels, workers)
     spread = np.bincount(found.labels, weights=_times(weights, found.d1), minlength=n_groups)
     shares = share_out(n_clusters, spread**0.8, np.diff(starts))
-    centroids, labels = _grow(cloud, starts, shares, 4, passes, rng.uniform(size=n_clusters))
+    centroids, labels = grow(cloud, starts, shares, 4, passes, rng.uniform(size=n_clusters))
     work = n * n_groups + int((passes + 1) * (np.diff(starts) * shares).sum())
     return Tree(cloud, order, centroids, labels, contrast, work)
 
@@ -511,7 +542,7 @@ def sums_of(cloud: Cloud, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.nd
     def run(lo: int, hi: int) -> None:
         cloud.kernels.cluster_sums(cloud.X, cloud.weights, order, starts, lo, hi, sums, mass)
 
-    cloud.workers.map(run, even_cuts(starts))
+    cloud.workers.map(run, even_cuts(starts, _pieces(cloud.X.size)))
     return sums, mass
 
 
@@ -563,7 +594,8 @@ def relocate(
             cloud.X, cloud.weights, order, starts, chosen, lo, hi, gains, half
         )
 
-    cloud.workers.map(split, chunk_bounds(size, max(1, -(-size // 64))))
+    pieces = _pieces(cloud.X.size)
+    cloud.workers.map(split, chunk_bounds(size, max(1, -(-size // pieces))))
     dearest = chosen[np.argsort(-gains[chosen], kind="stable")]
     cheapest = np.argsort(costs, kind="stable").astype(np.int32)
     removed = np.empty(most, dtype=np.int32)
@@ -619,8 +651,7 @@ def grow_from_sample(
     iterations on the sample.
     """
     size = min(n, _SAMPLE_PER_CLUSTER * n_clusters)
-    sample = ((np.arange(size) + rng.uniform(size=size)) * (n / size)).astype(np.int64)
-    sample = np.minimum(sample, n - 1)
+    sample = stratified(n, size, rng)
     rows = gather(sample)
     own = weights[sample] if len(weights) > 1 else weights
     cloud = Cloud(rows, np.einsum("ij,ij->i", rows, rows), own, workers, kernels)
@@ -651,9 +682,10 @@ class GraphAssigner:
     points : Points
     kernels : module
         Compiled loops or their NumPy twins.
-    seed : int
-    min_gain : float
-        Finish when an iteration lowers the inertia by less than this share.
+    tol : float, default=1e-4
+        Finish when an iteration lowers the inertia by less than 20 times this share.
+    max_iter : int, optional
+        The iteration that must not move clusters elsewhere, because it is the last.
     n_candidates : int, default=96
         Centroids that a point is compared with.
     n_relocations : int, default=6
@@ -669,33 +701,29 @@ class GraphAssigner:
 
     name = "graph"
     exact = False
+    #: What ``algorithm_params`` may set.
+    params = ("n_candidates", "n_relocations", "relocation_share")
 
     def __init__(
         self,
         points: Points,
         kernels: Any,
-        seed: int,
         *,
-        min_gain: float = 2e-3,
+        tol: float = 1e-4,
+        max_iter: int | None = None,
         n_candidates: int = 96,
         n_relocations: int = 6,
         relocation_share: float = 0.1,
     ) -> None:
         self.points = points
-        self.min_gain = min_gain
+        self.min_gain = 20 * tol
+        self._max_iter = max_iter
         self._kernels = kernels
-        self._seed = seed
+        self._seed = 0
         self._width = n_candidates
         self._n_relocations = n_relocations
         self._share = relocation_share
-        weights = points.sample_weight
-        self._scale = 1.0
-        if weights is None or weights.max() <= 0:
-            self._weights = np.ones(1, dtype=points.dtype)
-        else:
-            # the kernels weigh in the type of the data: keep the weights in its range
-            self._scale = float(weights.max())
-            self._weights = (weights / self._scale).astype(points.dtype)
+        self._weights, self._scale = scaled_weights(points)
         self._reset()
 
     def _reset(self) -> None:
@@ -771,8 +799,8 @@ class GraphAssigner:
         base = self._report(found)
         gain = (self._last - base.inertia) / self._last if np.isfinite(self._last) else np.inf
         moved = False
-        if not self._settled:
-            self._round += 1
+        self._round += 1
+        if not self._settled and self._round != self._max_iter:
             self._labels, expected = relocate(cloud, found, k, share=self._share)
             moved = expected > 0
             # the last rounds move a handful of centroids: what is left is Lloyd's business

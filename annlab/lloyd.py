@@ -347,7 +347,14 @@ def fit_clusters(
         points = Points(X, metric=metric, sample_weight=weights, workers=workers)
         _warn_zero_rows(points)
         assigner, why = make_assigner(
-            algorithm, points, n_clusters, algorithm_params or {}, rng, workers.n_jobs
+            algorithm,
+            points,
+            n_clusters,
+            algorithm_params or {},
+            rng,
+            workers.n_jobs,
+            tol=tol,
+            max_iter=max_iter,
         )
         if not isinstance(init, str) and not callable(init):
             n_init = 1
@@ -387,7 +394,8 @@ def fit_clusters(
         if assigner.exact:
             # the rule of predict, so that labels == predict(X) to the last near-tie
             last = Points(X, metric=metric, sample_weight=weights, workers=workers, around=returned)
-            final = stage.wrap(ExactAssigner(last)).assign(last.inward(returned), None)
+            again = getattr(assigner, "again", ExactAssigner)
+            final = stage.wrap(again(last)).assign(last.inward(returned), None)
         else:
             label = getattr(assigner, "final", assigner.assign)
             final = label(points.inward(returned), labels)
@@ -442,6 +450,16 @@ def exact_inertia(
     -----
     3·n·d operations.
     """
+    if metric == "euclidean" and X.__class__ is np.ndarray and X.dtype == np.float32:
+        from annlab._kernels_cache import load_kernels
+
+        kernels = load_kernels(compile=False, load=False)
+        if kernels is not None and X.flags.c_contiguous:
+            w = np.ones(1) if weights is None else weights
+            target = centroids.astype(np.float64)
+            bounds = chunk_bounds(len(X), max(1024, -(-len(X) // 16)))
+            tasks = [(X, w, labels, target, a, b) for a, b in bounds]
+            return float(sum(workers.map(kernels.paired_inertia, tasks)))
     rows = max(256, (1 << 18) // max(X.shape[1], 1))
     target = centroids.astype(np.float64)
     if metric == "cosine":

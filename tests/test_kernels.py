@@ -11,6 +11,7 @@ import pytest
 
 from annlab import _kernels_cache
 from annlab import _kernels_numpy as plain
+from annlab.distances import nearest
 
 ONE = np.ones(1, dtype=np.float32)
 
@@ -51,19 +52,20 @@ def test_fused_assignment(compiled, d, k, weighted):
     answers = []
     for kernels in (plain, compiled):
         labels, d1 = np.full(n, -7, np.int32), np.full(n, -7, np.float32)
-        gap = np.full(n, -7, np.float32)
+        slack = np.full(n, -7, np.float32)
         sums, mass = np.zeros((k, d)), np.zeros(k)
         inertia = kernels.assign_fused(
-            X, shift, weights, C, halves(C), 3, n - 2, labels, d1, gap, sums, mass
+            X, shift, weights, C, halves(C), 3, n - 2, labels, d1, slack, sums, mass
         )
-        answers.append((labels, d1, gap, sums, mass, inertia))
+        answers.append((labels, d1, slack, sums, mass, inertia))
     ours, theirs = answers
     np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-4, atol=1e-4 * d)
     np.testing.assert_allclose(theirs[2], ours[2], rtol=1e-3, atol=1e-4 * d)
-    # where two centroids are equally near, rounding decides
-    clear = ours[2] > 1e-5 * d
+    # where two centroids are equally near, rounding decides: and the loops say so
+    clear = theirs[2] > 0
     assert clear.mean() > 0.8
-    np.testing.assert_array_equal(theirs[0][clear], ours[0][clear])
+    exact = nearest((X - shift).astype(float), C.astype(float))
+    np.testing.assert_array_equal(theirs[0][clear], exact[clear])
     np.testing.assert_allclose(theirs[5], ours[5], rtol=1e-5)
     np.testing.assert_allclose(theirs[4].sum(), ours[4].sum(), rtol=1e-6)
     # sums belong to labels: recomputed from the compiled labels they must agree
@@ -256,7 +258,7 @@ def test_pairs_of_relocation(compiled, seed):
 def test_moments_and_inertia(compiled, weighted):
     X, _, rng = cloud(500, 9, 8)
     X += 100
-    weights = rng.uniform(size=500).astype(np.float32) if weighted else ONE
+    weights = rng.uniform(size=500) if weighted else np.ones(1)
     w = (weights if weighted else np.ones(500)).astype(float)[5:450]
     for kernels in (plain, compiled):
         first, second, extremes = np.zeros(9), np.zeros(9), np.empty(3, np.float32)
@@ -284,7 +286,7 @@ def test_moments_notice_what_is_not_finite(compiled, bad):
     for kernels in (plain, compiled):
         extremes = np.empty(3, np.float32)
         with np.errstate(invalid="ignore"):
-            kernels.moments(X, ONE, 0, 300, np.zeros(5), np.zeros(5), extremes)
+            kernels.moments(X, np.ones(1), 0, 300, np.zeros(5), np.zeros(5), extremes)
         assert np.isnan(extremes[2])
 
 

@@ -1,0 +1,352 @@
+"""k-means at small k: one fused pass an iteration, most iterations on a sample.
+
+At small k an iteration reads all of X and computes little, so what counts is the number of passes.
+Three things save them:
+
+1. One pass does it all: distances, nearest centroid, sums (`assign_fused`).
+2. Seeding and most iterations happen on nested samples; all points come in last
+   (`grow_by_samples`).
+3. Over-relaxed updates: c + 1.6 (m − c) instead of m gets there in about half the steps; the
+   last update is a plain one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from annlab._points import Points
+from annlab._workers import Workers, chunk_bounds
+from annlab.assignment import Assignment, finish
+from annlab.distances import nearest
+from annlab.graph import (
+    Cloud,
+    grow,
+    half_norms,
+    means_of,
+    relocate,
+    scaled_weights,
+    scan_rows,
+    stratified,
+)
+
+#: Step length of an over-relaxed update: 1 is Lloyd's, 2 would only swing to and fro.
+RELAXATION = 1.6
+#: Finish when an iteration gains less than ``GAIN * tol``.
+GAIN = 2.0
+#: Each chunk has sums of its own: beyond this many values in all there are fewer chunks.
+_MOST_SUMS = 1 << 22
+#: A sample starts with this many points for each cluster, and not fewer than `_LEAST_SAMPLE`.
+_PER_CLUSTER = 32
+_LEAST_SAMPLE = 2048
+#: Each sample is this many times larger than the one before.
+_GROWTH = 4
+
+
+def _bounds(n: int, k: int, d: int) -> list[tuple[int, int]]:
+    """Chunks of a fused pass: one for little work, at most 16; they depend on n, k, d alone."""
+    pieces = min(16, max(1, n * k * d >> 21), max(1, n >> 10), max(4, _MOST_SUMS // (k * d)))
+    return chunk_bounds(n, -(-n // pieces))
+
+
+@dataclass
+class Pass:
+    """What one fused pass finds.
+
+    Attributes
+    ----------
+    labels, d1, slack : ndarrays of shape (n,)
+        Nearest centroid, its squared distance, and how certain the choice is (positive: it is).
+    sums, totals : ndarrays of shape (k, d) and (k,), float64
+    inertia : float
+    """
+
+    labels: np.ndarray
+    d1: np.ndarray
+    slack: np.ndarray
+    sums: np.ndarray
+    totals: np.ndarray
+    inertia: float
+
+
+def fused_pass(
+    source: Any,
+    n: int,
+    shift: np.ndarray,
+    weights: np.ndarray,
+    centroids: np.ndarray,
+    kernels: Any,
+    workers: Workers,
+) -> Pass:
+    """Label all points and sum them by cluster.
+
+    Parameters
+    ----------
+    source : ndarray of shape (n, d), or callable
+        The rows, or ``source(start, stop)`` that gives some.
+    n : int
+    shift : ndarray of shape (d,)
+        Taken from the rows first.
+    weights : ndarray of shape (n,) or (1,)
+    centroids : ndarray of shape (k, d)
+    kernels : module
+    workers : Workers
+
+    Notes
+    -----
+    2·n·k·d operations, one read of X.
+    """
+    k, d = centroids.shape
+    labels = np.empty(n, dtype=np.int32)
+    d1, slack = np.empty(n, dtype=centroids.dtype), np.empty(n, dtype=centroids.dtype)
+    halves = half_norms(centroids)
+
+    def chunk(start: int, stop: int) -> tuple[float, np.ndarray, np.ndarray]:
+        sums, totals = np.zeros((k, d)), np.zeros(k)
+        if callable(source):
+            own = weights[start:stop] if len(weights) > 1 else weights
+            inertia = kernels.assign_fused(
+                source(start, stop), shift, own, centroids, halves, 0, stop - start,
+                labels[start:stop], d1[start:stop], slack[start:stop], sums, totals,
+            )  # fmt: skip
+        else:
+            inertia = kernels.assign_fused(
+                source, shift, weights, centroids, halves, start, stop, labels, d1, slack, sums,
+                totals,
+            )  # fmt: skip
+        return inertia, sums, totals
+
+    parts = workers.map(chunk, _bounds(n, k, d))
+    inertia, sums, totals = 0.0, parts[0][1], parts[0][2]
+    for number, (value, more, mass) in enumerate(parts):
+        inertia += value
+        if number:
+            sums += more
+            totals += mass
+    return Pass(labels, d1, slack, sums, totals, inertia)
+
+
+def move(
+    sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray, step: float, *, unit: bool
+) -> np.ndarray:
+    """Centroids moved ``step`` of the way to their means; empty ones stay."""
+    new = centroids.astype(np.float64)
+    filled = totals > 0
+    new[filled] += step * (sums[filled] / totals[filled, None] - new[filled])
+    if unit:
+        length = np.linalg.norm(new, axis=1, keepdims=True)
+        new = np.where(length > 0, new / np.where(length > 0, length, 1.0), centroids)
+    return new.astype(centroids.dtype)
+
+
+def _seed(
+    X: np.ndarray,
+    weights: np.ndarray,
+    n_clusters: int,
+    kernels: Any,
+    workers: Workers,
+    rng: np.random.RandomState,
+    unit: bool,
+) -> tuple[np.ndarray, int]:
+    """D² sampling and relocation on a small sample; the best of a few tries where k is small."""
+    cloud = Cloud(X, np.einsum("ij,ij->i", X, X), weights, workers, kernels)
+    whole = np.array([0, len(X)])
+    best, least, work = None, np.inf, 0
+    tries = 4 if n_clusters <= 20 else 1
+    for _ in range(tries):
+        uniforms = rng.uniform(size=n_clusters)
+        rounds = min(n_clusters, 32)
+        centroids, _ = grow(cloud, whole, np.array([n_clusters]), rounds, 1, uniforms)
+        for turn in range(3):
+            found = scan_rows(kernels, X, cloud.norms, centroids, half_norms(centroids))
+            work += len(X) * n_clusters
+            labels = found.labels
+            if turn < 2:
+                labels, _ = relocate(cloud, found, n_clusters, share=0.3)
+            centroids = means_of(cloud, labels, centroids, unit=unit)
+        inertia = float(cloud.weighed(found.d1).sum())
+        if inertia < least or best is None:
+            best, least = centroids, inertia
+    return best, work
+
+
+def grow_by_samples(
+    gather: Any,
+    n: int,
+    weights: np.ndarray,
+    n_clusters: int,
+    kernels: Any,
+    workers: Workers,
+    rng: np.random.RandomState,
+    *,
+    unit: bool = False,
+    min_gain: float = 1e-3,
+    most: int = 40,
+) -> tuple[np.ndarray, int]:
+    """Seed on a small sample and iterate on nested, growing ones.
+
+    Parameters
+    ----------
+    gather : callable
+        ``gather(indices)`` gives rows in working coordinates.
+    n : int
+    weights : ndarray of shape (n,) or (1,)
+    n_clusters : int
+    kernels : module
+    workers : Workers
+    rng : RandomState
+    unit : bool, default=False
+        Scale centroids to length 1.
+    min_gain : float, default=1e-3
+        Leave a sample when an iteration lowers its inertia by less than this share.
+    most : int, default=40
+        Iterations on one sample at most.
+
+    Returns
+    -------
+    centroids : ndarray of shape (k, d)
+    n_distances : int
+
+    Notes
+    -----
+    The samples are nested: each holds every fourth point of the next. On the first, clusters
+    are relocated (`annlab.graph.relocate`), which mends a seeding that left a group of points
+    without a centroid.
+    """
+    sizes = [min(n, max(_LEAST_SAMPLE, _PER_CLUSTER * n_clusters))]
+    while sizes[-1] * _GROWTH <= n // 2:
+        sizes.append(sizes[-1] * _GROWTH)
+    largest = stratified(n, sizes[-1], rng)
+    rows = gather(largest)
+    own = weights[largest] if len(weights) > 1 else weights
+    no_shift = np.zeros(rows.shape[1], dtype=rows.dtype)
+    centroids, work = rows[:0], 0
+    for level in range(len(sizes)):
+        stride = _GROWTH ** (len(sizes) - 1 - level)
+        X = np.ascontiguousarray(rows[::stride])
+        w = np.ascontiguousarray(own[::stride]) if len(own) > 1 else own
+        if level == 0:
+            centroids, work = _seed(X, w, n_clusters, kernels, workers, rng, unit)
+        last = np.inf
+        for _ in range(most):
+            found = fused_pass(X, len(X), no_shift, w, centroids, kernels, workers)
+            work += len(X) * n_clusters
+            done = not found.inertia < (1.0 - min_gain) * last
+            step = 1.0 if done else RELAXATION
+            centroids = move(found.sums, found.totals, centroids, step, unit=unit)
+            last = found.inertia
+            if done:
+                break
+    return centroids, work
+
+
+class FusedAssigner:
+    """Every point against every centroid in one fused pass, with a start of its own.
+
+    Parameters
+    ----------
+    points : Points
+    kernels : module
+        Compiled loops or their NumPy twins.
+    tol : float, default=1e-4
+        With its own start: finish when an iteration lowers the inertia by less than this share.
+    max_iter : int, optional
+        The iteration that must not be over-relaxed, because it is the last.
+    decide : bool, default=False
+        Decide near-ties by float64 differences, as `annlab.distances.nearest` does.
+
+    Notes
+    -----
+    2·n·k·d operations an iteration, one read of X.
+    """
+
+    name = "small_k"
+    exact = True
+    #: What ``algorithm_params`` may set.
+    params = ()
+
+    def __init__(
+        self,
+        points: Points,
+        kernels: Any,
+        *,
+        tol: float = 1e-4,
+        max_iter: int | None = None,
+        decide: bool = False,
+    ) -> None:
+        self.points = points
+        self.min_gain = GAIN * tol
+        self._max_iter = max_iter
+        self._kernels = kernels
+        self._decide = decide
+        self._weights, self._scale = scaled_weights(points)
+        self._relaxed = False
+        self._last = np.inf
+        self._round = 0
+        self._start_work = 0
+        X = points.X
+        plain = points.metric == "euclidean" and not points.sparse and X.dtype == points.dtype
+        if plain and X.flags.c_contiguous:
+            self._source: Any = X
+            shift = points.shift if points.shift is not None else np.zeros(points.d)
+            self._shift = shift.astype(points.dtype)
+        else:
+            self._source = self._load
+            self._shift = np.zeros(points.d, dtype=points.dtype)
+
+    def _load(self, start: int, stop: int) -> np.ndarray:
+        return np.ascontiguousarray(self.points.piece(start, stop).load())
+
+    def start(self, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
+        """Seed and iterate on samples.
+
+        Returns
+        -------
+        ndarray of shape (k, d), working coordinates
+        """
+        points = self.points
+        self._relaxed, self._last, self._round = True, np.inf, 0
+        centroids, self._start_work = grow_by_samples(
+            points.rows, points.n, self._weights, n_clusters, self._kernels, points.workers, rng,
+            unit=points.metric == "cosine", min_gain=max(1e-3, self.min_gain),
+        )  # fmt: skip
+        return centroids
+
+    def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
+        points, k = self.points, len(centroids)
+        found = fused_pass(
+            self._source, points.n, self._shift, self._weights, centroids, self._kernels,
+            points.workers,
+        )  # fmt: skip
+        if self._decide:
+            self._settle_ties(found, centroids)
+        base = finish(points, found.labels, found.d1, points.n * k + self._start_work)
+        self._start_work = 0
+        self._round += 1
+        sums, totals = found.sums, found.totals
+        small = not found.inertia < (1.0 - self.min_gain) * self._last
+        self._last = found.inertia
+        kind, finished = "lloyd", False
+        if self._relaxed and (small or self._round == self._max_iter):
+            # from here on plain steps: the first that gains little is the last
+            self._relaxed, finished = False, True
+        elif self._relaxed:
+            kind = "relaxed"
+            target = move(sums, totals, centroids, RELAXATION, unit=False).astype(np.float64)
+            sums = target * totals[:, None]
+        return replace(
+            base, kind=kind, sums=sums * self._scale, totals=totals * self._scale,
+            finished=finished,
+        )  # fmt: skip
+
+    def again(self, points: Points) -> FusedAssigner:
+        """The same way to assign, on other coordinates, with near-ties decided as in `nearest`."""
+        return FusedAssigner(points, self._kernels, decide=True)
+
+    def _settle_ties(self, found: Pass, centroids: np.ndarray) -> None:
+        # negated, so that a NaN counts as uncertain
+        close = np.flatnonzero(~(found.slack > 0))
+        if len(centroids) > 1 and close.size:
+            found.labels[close] = nearest(self.points.rows(close), centroids)
