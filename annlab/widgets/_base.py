@@ -290,7 +290,7 @@ class Explorer(ipywidgets.VBox):
         frame: int = 0,
     ) -> None:
         self._lock = threading.RLock()
-        self._store = threading.Lock()
+        self._store, self._painting = threading.Lock(), threading.Lock()
         self._frames: OrderedDict[Any, bytes] = OrderedDict()
         self._results: OrderedDict[Any, Any] = OrderedDict()
         self.size = check_size(self.size)
@@ -530,15 +530,19 @@ class Explorer(ipywidgets.VBox):
 
     def _png(self, result: Any, frame: int, values: dict[str, Any]) -> bytes:
         key = (self._key(values, every=True), frame, LOOK.key)
-        with self._store:
-            if key in self._frames:
-                self._frames.move_to_end(key)
-                return self._frames[key]
-        picture = render(lambda figure: self.draw(figure, result, frame, **values), self.size)
-        with self._store:
-            self._frames[key] = picture
-            while len(self._frames) > _KEPT_FRAMES:
-                self._frames.popitem(last=False)
+        # without the lock first: a known frame must not wait for one that is being drawn ahead
+        picture = self._frames.get(key)
+        if picture is None:
+            with self._painting:
+                # the thread that held the lock may have drawn this very frame
+                picture = self._frames.get(key)
+                if picture is None:
+                    picture = render(
+                        lambda figure: self.draw(figure, result, frame, **values), self.size
+                    )
+                    self._frames[key] = picture
+                    while len(self._frames) > _KEPT_FRAMES:
+                        self._frames.popitem(last=False)
         return picture
 
     def _key(self, values: dict[str, Any], *, every: bool) -> tuple[str, ...]:

@@ -1,0 +1,718 @@
+"""Explorers: every control of each, the base's replay, compute, share, predict and saved pages."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from annlab import widgets
+from annlab.datasets import load_patches, load_photo, make_blobs
+from annlab.widgets import _base, _look, _testing
+from annlab.widgets._base import (
+    Explorer,
+    Prediction,
+    Stopped,
+    choice,
+    custom,
+    entry,
+    ladder,
+    number,
+    slider,
+    switch,
+    three,
+)
+
+EXPLORERS = widgets.available_explorers()
+
+
+@pytest.fixture(autouse=True)
+def usual_size():
+    yield
+    widgets.projector(False)
+
+
+def wait_for(condition, seconds=20.0):
+    """Wait until a thread has done its work."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "a thread did not do its work"
+        time.sleep(0.005)
+
+
+# ------------------------------------------------------------------------------- all explorers
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_control_of_every_explorer(name):
+    _testing.exercise(lambda: widgets.example(name), n_actions=50, random_state=0)
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_explorer_is_named_documented_and_saved(name, tmp_path):
+    explorer = widgets.example(name)
+    assert explorer.name == name
+    assert explorer.state.startswith(f"{name}?")
+    assert ">>> " in getattr(widgets, name).__doc__
+    assert name in dir(widgets)
+    page = explorer.save_html(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert len(frames_of(page)["frames"]) == explorer.n_frames
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_explorer_survives_the_lecture_hall(name):
+    explorer = widgets.example(name)
+    before, sentence = explorer.png(), explorer.text
+    widgets.projector()
+    assert size_of(explorer.png())[0] > size_of(before)[0]
+    assert explorer.text == sentence
+    widgets.projector(False)
+    assert explorer.png() == before
+
+
+def size_of(png):
+    return Picture.open(io.BytesIO(png)).size
+
+
+def frames_of(page):
+    return json.loads(re.search(r'type="application/json" id="data">(.*?)</script>', page)[1])
+
+
+# ------------------------------------------------------------------------------------ the base
+
+
+class Counter(Explorer):
+    """A replay of ``length`` frames."""
+
+    name = "counter"
+    title = "Counting"
+    size = (300, 120)
+    replay = True
+    slow = True
+
+    def __init__(self, *, predict=None, gate=None):
+        self.gate, self.calls, self.drawn = gate, [], []
+        super().__init__(
+            [
+                slider("length", "Length", "How many frames", 2, 9, 5),
+                slider("grey", "Grey", "How dark", 0.0, 1.0, 0.5, recompute=False),
+            ],
+            predict=predict,
+        )
+
+    def compute(self, job, *, length):
+        self.calls.append(length)
+        if self.gate is not None and length != 5:
+            for done in range(1000):
+                job.report(done, 1000, "counting")
+                if self.gate.wait(0.005):
+                    break
+        if length == 7:
+            raise ValueError("seven is not possible")
+        return list(range(length))
+
+    def frame_count(self, result):
+        return len(result)
+
+    def draw(self, figure, result, frame, *, length, grey):
+        self.drawn.append(frame)
+        figure.text(0.5, 0.5, str(frame), color=str(grey), fontsize=5)
+
+    def sentence(self, result, frame, *, length, grey):
+        return f"number {frame} of {len(result)}, drawn with grey {three(grey)}"
+
+
+@pytest.fixture
+def browser(monkeypatch):
+    """Pretend that a browser, and not a cell, sets the controls."""
+    monkeypatch.setattr(_base, "_asked_by_browser", lambda: True)
+
+
+def test_package_is_lazy():
+    code = "import annlab, sys; assert not {'ipywidgets', 'IPython'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    code = "import annlab.widgets, sys; assert 'ipywidgets' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_unknown_names():
+    with pytest.raises(AttributeError, match="no_such_explorer"):
+        _ = widgets.no_such_explorer
+    with pytest.raises(ValueError, match="step_explorer"):
+        widgets.example("no_such_explorer")
+
+
+def test_base_passes_its_own_driver():
+    _testing.exercise(Counter, n_actions=80, random_state=1)
+
+
+def test_steps_stay_within_the_frames():
+    explorer = Counter()
+    assert explorer.step_back().frame == 0
+    assert explorer.step().step().frame == 2
+    assert explorer.run().frame == 4
+    assert explorer.step().frame == 4
+    explorer.frame = 1
+    assert explorer.text.startswith("number 1 of 5")
+    assert explorer.reset().frame == 0
+
+
+@pytest.mark.parametrize(
+    ("frame", "error"), [(5, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_wrong_frames_are_refused(frame, error):
+    explorer = Counter()
+    with pytest.raises(error, match="from 0 to 4"):
+        explorer.frame = frame
+    assert explorer.frame == 0
+
+
+def test_fewer_frames_keep_the_frame_inside():
+    explorer = Counter().run()
+    explorer.controls["length"].value = 3
+    assert (explorer.frame, explorer.scrubber.max, explorer.scrubber.value) == (2, 2, 2)
+    assert explorer.frame_field.value == 2
+
+
+def test_frames_are_drawn_once_and_only_when_asked_for():
+    explorer = Counter()
+    assert explorer.drawn == [0]
+    explorer.run().step_back().run()
+    assert explorer.drawn == [0, 4, 3]
+
+
+def test_results_are_kept():
+    explorer = Counter()
+    for value in (6, 5, 6, 5):
+        explorer.set(length=value)
+    assert explorer.calls == [5, 6]
+
+
+def test_a_drawing_control_computes_nothing():
+    explorer = Counter()
+    explorer.controls["grey"].value = 0.9
+    assert explorer.calls == [5]
+    assert "grey 0.9" in explorer.text
+
+
+def test_mimebundle_begins_with_the_sentence_and_holds_the_picture():
+    explorer = Counter().step()
+    bundle, facts = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == explorer.text
+    assert base64.b64decode(bundle["image/png"]) == explorer.png()
+    assert facts["image/png"] == {"width": 300, "height": 120}
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_sentence_is_announced_and_escaped():
+    class Odd(Counter):
+        def sentence(self, result, frame, *, length, grey):
+            return f"<b>{frame}</b> is shown & more than twenty signs long"
+
+    odd = Odd()
+    assert "&lt;b&gt;0&lt;/b&gt; is shown &amp; more" in odd._says.value
+    assert 'aria-live="polite"' in odd._says.value
+
+
+def test_pictures_are_sharp_equal_and_carry_no_software():
+    explorer = Counter()
+    png = explorer.png()
+    assert size_of(png) == (600, 240)
+    assert b"Software" not in png and b"matplotlib" not in png.lower()
+    assert Counter().png() == png
+
+
+def test_text_is_at_least_eleven_points(monkeypatch):
+    sizes = []
+    real = _look._make_legible
+
+    def spy(figure):
+        real(figure)
+        sizes.extend(text.get_fontsize() for text in figure.texts)
+
+    monkeypatch.setattr(_look, "_make_legible", spy)
+    Counter()
+    assert sizes == [11.0]
+
+
+def test_drawing_leaves_pyplot_alone():
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    Counter().run()
+    assert plt.get_fignums() == before
+
+
+def test_snapshot_is_the_picture_with_the_sentence():
+    explorer = Counter()
+    image = explorer.snapshot(3)
+    assert image.data == explorer.png(3)
+    assert image.alt.startswith("number 3 of 5")
+    assert explorer.frame == 0
+
+
+# ------------------------------------------------------------------------------------ sharing
+
+
+def test_state_goes_there_and_back():
+    explorer = Counter()
+    explorer.set(length=8, grey=0.25).frame = 6
+    assert explorer.state == "counter?frame=6&length=8&grey=0.25"
+    other = Counter().restore(explorer.state)
+    assert (other.state, other.text) == (explorer.state, explorer.text)
+    assert other._share.value == explorer.state
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "counter",
+        "other?frame=1",
+        "counter?frame=9",
+        "counter?frame=-1",
+        "counter?frame=²",
+        "counter?frame=1&length=99",
+        "counter?length=five",
+        "counter?grey=nan",
+        "counter?colour=1",
+        "counter?frame",
+        "counter?length=7",
+        None,
+    ],
+)
+def test_bad_states_are_refused_and_change_nothing(text):
+    explorer = Counter().step()
+    before = explorer.state
+    with pytest.raises(ValueError, match=r"must be|not possible"):
+        explorer.restore(text)
+    assert explorer.state == before
+    assert explorer.controls["length"].value == 5
+
+
+def test_share_field_takes_a_state_and_says_what_is_wrong_with_one():
+    explorer = Counter()
+    explorer._share.value = " counter?frame=3&length=6&grey=0.5 "
+    assert (explorer.frame, explorer.n_frames) == (3, 6)
+    explorer._share.value = "counter?frame=77"
+    assert explorer._share.value == "counter?frame=3&length=6&grey=0.5"
+    assert "from 0 to 5" in explorer._note.value
+    explorer.step()
+    assert explorer._note.value == ""
+
+
+def test_set_refuses_what_a_control_does_not_take():
+    explorer = Counter()
+    with pytest.raises(ValueError, match="length must be an integer from 2 to 9"):
+        explorer.set(length=77)
+    with pytest.raises(ValueError, match="colour"):
+        explorer.set(colour=1)
+    assert explorer.values == {"length": 5, "grey": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("control", "value", "text", "bad"),
+    [
+        (slider("a", "A", "a", 0, 10, 5), 7, "7", "7.5"),
+        (slider("a", "A", "a", 0.0, 1.0, 0.5), 0.125, "0.125", "2"),
+        (number("a", "A", "a", 0, 9, 5), 9, "9", "10"),
+        (ladder("a", "A", "a", [10, 100, 1000], 100), 1000, "1000", "11"),
+        (choice("a", "A", "a", {"one way": 1, "other": 2}, 1), 2, "other", "2"),
+        (choice("a", "A", "a", ["x", "y"], "x", buttons=True), "y", "y", "z"),
+        (switch("a", "A", "a"), True, "yes", "True"),
+        (entry("a", "A", "a", "t", trials=["u"], check=int), "8", "8", "u"),
+        (custom("a", number("a", "A", "a", 0, 9, 5).widget, trials=[1, 2]), 2, "2", "{"),
+    ],
+)
+def test_controls_write_and_read_their_values(control, value, text, bad):
+    control.value = value
+    assert control.encode(control.value) == text
+    assert control.decode(text) == value
+    assert control.accept(value) == value
+    with pytest.raises(ValueError):
+        control.decode(bad)
+
+
+# -------------------------------------------------------------------------------- in a browser
+
+
+def test_browser_computes_in_a_thread_with_progress(browser):
+    gate = threading.Event()
+    explorer = Counter(gate=gate)
+    explorer.controls["length"].value = 8
+    assert explorer.n_frames == 5, "the picture stays until the result is there"
+    wait_for(lambda: explorer._busy.layout.visibility == "visible")
+    wait_for(lambda: explorer._progress.value > 0)
+    gate.set()
+    wait_for(lambda: explorer.n_frames == 8)
+    assert explorer._busy.layout.visibility == "hidden"
+    _testing.check_shown(explorer)
+
+
+def test_stop_keeps_the_picture_and_puts_the_control_back(browser):
+    explorer = Counter(gate=threading.Event())
+    explorer.controls["length"].value = 8
+    explorer.buttons["stop"].click()
+    wait_for(lambda: "Stopped" in explorer._note.value)
+    assert explorer.controls["length"].value == 5
+    _testing.check_shown(explorer)
+
+
+def test_the_latest_wish_wins(browser):
+    gate = threading.Event()
+    explorer = Counter(gate=gate)
+    for length in (8, 9, 6):
+        explorer.controls["length"].value = length
+    gate.set()
+    wait_for(lambda: explorer.n_frames == 6)
+    time.sleep(0.05)
+    assert explorer.n_frames == 6
+    _testing.check_shown(explorer)
+
+
+def test_an_error_is_told_and_nothing_changes(browser):
+    explorer = Counter()
+    explorer.controls["length"].value = 7
+    wait_for(lambda: "seven is not possible" in explorer._note.value)
+    assert explorer.controls["length"].value == 5
+    _testing.check_shown(explorer)
+
+
+def test_without_a_browser_errors_are_raised():
+    explorer = Counter()
+    with pytest.raises(ValueError, match="seven"):
+        explorer.controls["length"].value = 7
+
+
+def test_run_goes_frame_by_frame_and_pauses(browser, monkeypatch):
+    monkeypatch.setitem(_base._SPEEDS, "fast", 0.02)
+    explorer = Counter()
+    explorer.speed.value = "fast"
+    explorer.buttons["run"].click()
+    assert explorer.buttons["run"].description == "Pause"
+    wait_for(lambda: explorer.frame == 4)
+    wait_for(lambda: explorer.buttons["run"].description == "Run")
+    assert explorer.drawn == [0, 1, 2, 3, 4]
+    explorer.buttons["run"].click()
+    assert explorer.frame == 0, "at the end, Run begins again"
+    explorer.buttons["run"].click()
+    assert explorer.buttons["run"].description == "Run"
+    paused = explorer.frame
+    time.sleep(0.1)
+    assert explorer.frame == paused
+
+
+def test_a_view_in_a_browser_draws_all_frames_ahead():
+    explorer = Counter()
+    time.sleep(0.05)
+    assert explorer.drawn == [0], "nothing is drawn ahead where nobody looks"
+    explorer._view_count = 1
+    wait_for(lambda: len(explorer.drawn) == 5)
+    explorer.run()
+    assert sorted(explorer.drawn) == [0, 1, 2, 3, 4]
+    explorer.close()
+
+
+def test_threads_do_not_tear_the_state():
+    explorer = Counter()
+    explorer._view_count = 1
+    errors = []
+
+    def worry(seed):
+        rng = np.random.RandomState(seed)
+        try:
+            for _ in range(60):
+                if rng.randint(3):
+                    explorer.scrubber.value = rng.randint(4)
+                else:
+                    explorer.set(length=int(rng.randint(4, 7)))
+        except Exception as reason:
+            errors.append(reason)
+
+    threads = [threading.Thread(target=worry, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    _testing.check_shown(explorer)
+    explorer.close()
+
+
+def test_a_job_that_is_no_longer_wanted_stops():
+    job = _base.Job()
+    report = job.callback(10)
+    assert report(type("Step", (), {"iteration": 1})) is False
+    job.stop()
+    with pytest.raises(Stopped):
+        report(type("Step", (), {"iteration": 2}))
+
+
+# --------------------------------------------------------------------------------- predictions
+
+
+def asked():
+    return Prediction("How many numbers are there?", truth=len, unit="numbers")
+
+
+def test_prediction_is_compared_at_the_last_frame():
+    explorer = Counter(predict=asked())
+    explorer.prediction.field.value = "7"
+    assert explorer.prediction.sentence == "Noted: you said 7 numbers."
+    explorer.run()
+    assert explorer.prediction.sentence == "It is 5 numbers; you said 7 numbers."
+    assert explorer.prediction.field.disabled
+    explorer.reset()
+    assert explorer.prediction.sentence == "No prediction yet."
+    assert explorer.prediction.field.value == ""
+
+
+def test_another_result_asks_again():
+    explorer = Counter(predict=asked()).run()
+    assert explorer.prediction.truth == 5
+    explorer.controls["length"].value = 4
+    assert (explorer.prediction.truth, explorer.frame) == (None, 0)
+    assert explorer.run().prediction.truth == 4
+
+
+def test_predict_in_a_notebook():
+    guess = widgets.predict("Which is faster?", ["a tree", "a table"])
+    assert repr(guess) == "Which is faster? No prediction yet."
+    guess.field.value = "a tree"
+    assert guess.answer == "a tree"
+    assert repr(guess.reveal("a table")) == "Which is faster? It is a table; you said a tree."
+    with pytest.raises(ValueError, match="before the reveal"):
+        guess.predict("a table")
+
+
+def test_predictions_take_numbers_as_people_write_them():
+    guess = widgets.predict("How many?", unit="points")
+    assert guess.predict("1,200").sentence == "Noted: you said 1,200 points."
+    guess.field.value = "many"
+    assert "must be a number" in guess._verdict.value
+    assert (
+        guess.reveal(np.float64(0.12345)).sentence == "It is 0.123 points; you said 1,200 points."
+    )
+
+
+@pytest.mark.parametrize("answer", ["x", float("nan"), float("inf"), None])
+def test_predictions_that_are_no_numbers(answer):
+    with pytest.raises(ValueError, match="number"):
+        widgets.predict("How many?").predict(answer)
+
+
+def test_predictions_are_asked_as_questions():
+    with pytest.raises(ValueError, match="question mark"):
+        widgets.predict("Guess.")
+    with pytest.raises(ValueError, match="one of 'a', 'b'"):
+        widgets.predict("Which?", ["a", "b"]).predict("c")
+
+
+# --------------------------------------------------------------------------------- saved pages
+
+
+def test_saved_page_holds_every_frame_and_no_address(tmp_path):
+    explorer = Counter().step()
+    path = explorer.save_html(tmp_path / "page.html")
+    page = path.read_text(encoding="utf-8")
+    data = frames_of(page)
+    assert data["start"] == 1
+    assert [frame["text"] for frame in data["frames"]] == [
+        f"number {i} of 5, drawn with grey 0.5" for i in range(5)
+    ]
+    for number_, frame in enumerate(data["frames"]):
+        head, _, body = frame["picture"].partition(",")
+        assert head == "data:image/png;base64"
+        assert base64.b64decode(body) == explorer.png(number_)
+    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page)
+    assert "http" not in re.sub(r'id="data">.*?</script>', "", page, flags=re.S).replace(
+        "http-equiv", ""
+    )
+
+
+def test_saved_page_survives_any_sentence(tmp_path):
+    class Odd(Counter):
+        title = "A <b> & a $dollar"
+
+        def sentence(self, result, frame, *, length, grey):
+            return f"{frame} </script><script>alert(1)</script> <!-- $word ${{x}}"
+
+    page = Odd().save_html(tmp_path / "odd.html").read_text(encoding="utf-8")
+    assert frames_of(page)["frames"][2]["text"].startswith("2 </script>")
+    assert page.count("<script") == 2
+    assert "<h1>A &lt;b&gt; &amp; a $dollar</h1>" in page
+
+
+def test_saved_page_over_a_control(tmp_path):
+    explorer = Counter()
+    page = explorer.save_html(tmp_path / "page.html", over="grey").read_text(encoding="utf-8")
+    texts = [frame["text"] for frame in frames_of(page)["frames"]]
+    assert texts == [f"number 0 of 5, drawn with grey {grey}" for grey in (0, 1)]
+    with pytest.raises(ValueError, match="colour"):
+        explorer.save_html(tmp_path / "page.html", over="colour")
+
+
+# ------------------------------------------------------------------------------- step_explorer
+
+BLOBS = make_blobs(120, 4, separation=10, random_state=2, dtype=np.float64).X
+ROUGH = {"n_tables": 1, "n_hashes": 3, "n_probes": 1}
+
+
+def small(**given):
+    arguments = {"algorithm_params": ROUGH, "init": "random", "random_state": 0} | given
+    return widgets.step_explorer(BLOBS, 4, **arguments)
+
+
+def test_both_runs_begin_with_the_same_centroids():
+    race = small().result
+    assert np.array_equal(race.exact.trace[0].centroids, race.approximate.trace[0].centroids)
+
+
+def test_frames_are_the_steps_of_both_runs():
+    explorer = small()
+    race = explorer.result
+    assert explorer.n_frames == 1 + max(race.exact.n_iter, race.approximate.n_iter)
+    exact, approximate, wrong = race.steps(explorer.n_frames - 1)
+    assert exact is race.exact.trace[-1]
+    assert approximate is race.approximate.trace[-1]
+    assert wrong is race.wrong[-1]
+    assert race.steps(1)[:2] == (race.exact.trace[0], race.approximate.trace[0])
+
+
+def test_recall_is_the_share_of_nearest_labels():
+    explorer = small()
+    race = explorer.result
+    assert any(wrong.any() for wrong in race.wrong), "the rough index must miss something"
+    for step, wrong in zip(race.approximate.trace, race.wrong, strict=True):
+        distances = np.linalg.norm(BLOBS[:, None] - step.centroids[None], axis=2)
+        assert np.array_equal(wrong, step.labels != distances.argmin(axis=1))
+    explorer.frame = 1
+    assert f"recall {1 - race.wrong[0].mean():.3f}" in explorer.text
+
+
+def test_sentence_has_all_the_facts():
+    explorer = small().step()
+    exact, approximate, _ = explorer.result.steps(1)
+    assert f"{approximate.n_moved} points moved" in explorer.text
+    assert f"{three(exact.inertia)} exact and {three(approximate.inertia)} approx" in explorer.text
+    counts = f"{exact.n_distances:,} and {approximate.n_distances:,} distance computations"
+    assert counts in explorer.text
+
+
+def test_an_exact_index_makes_no_mistake():
+    explorer = small(algorithm="kd_tree", algorithm_params=None)
+    race = explorer.result
+    assert not any(wrong.any() for wrong in race.wrong)
+    assert np.array_equal(race.exact.labels, race.approximate.labels)
+    explorer.run()
+    assert "recall 1," in explorer.text
+
+
+def test_ties_are_no_mistakes():
+    from annlab.widgets._steps import misassigned
+
+    X = np.array([[1.0, 0.0]])
+    centroids = np.array([[0.0, 0.0], [2.0, 0.0]])
+    assert not misassigned(X, centroids, np.array([1])).any()
+
+
+def test_mistakes_are_marked(monkeypatch):
+    from matplotlib.axes import Axes
+
+    rings = []
+    real = Axes.scatter
+
+    def scatter(self, x, y, *args, **kwargs):
+        if isinstance(kwargs.get("facecolors"), str) and kwargs["facecolors"] == "none":
+            rings.append(len(np.atleast_1d(x)))
+        return real(self, x, y, *args, **kwargs)
+
+    monkeypatch.setattr(Axes, "scatter", scatter)
+    explorer = small()
+    explorer.frame = 1
+    assert rings == [explorer.result.wrong[0].sum()]
+
+
+def test_patches_are_shown_in_a_fixed_projection_with_their_centroids():
+    X = load_patches(300, 4, random_state=0)
+    explorer = widgets.step_explorer(
+        X, 6, patch_shape=(4, 4, 3), max_iter=4, init="random", random_state=0
+    )
+    assert explorer.flat(X).shape == (300, 2)
+    assert np.allclose(explorer.flat(X).var(axis=0).sum(), two_main_variances(X), rtol=1e-4)
+    explorer.run()
+    _testing.check_shown(explorer)
+
+
+def two_main_variances(X):
+    return (
+        np.linalg.svd(X - X.mean(axis=0), compute_uv=False)[:2]
+        @ np.linalg.svd(X - X.mean(axis=0), compute_uv=False)[:2]
+        / len(X)
+    )
+
+
+@pytest.mark.parametrize("as_float", [False, True])
+def test_an_image_is_recoloured(as_float):
+    photo = load_photo("flower")[::8, ::8]
+    image = photo / 255.0 if as_float else photo
+    explorer = widgets.step_explorer(image=image, n_clusters=5, max_iter=4, random_state=0)
+    assert explorer.picture.shape == photo.shape
+    assert np.allclose(explorer.picture, photo / 255.0)
+    explorer.run()
+    _testing.check_shown(explorer)
+
+
+def test_large_images_are_thinned():
+    explorer = widgets.step_explorer(
+        image=load_photo("china"), n_clusters=3, max_iter=1, random_state=0
+    )
+    assert len(explorer.X) <= 16_000
+
+
+def test_one_dimension_and_an_index_object():
+    from sklearn.neighbors import NearestNeighbors
+
+    explorer = widgets.step_explorer(
+        [[0.0], [1.0], [5.0], [6.0]], 2, NearestNeighbors(n_neighbors=1), random_state=0
+    )
+    assert explorer.values["index"] == "NearestNeighbors"
+    assert "uncounted" in explorer.step().text
+    explorer.set(index="kd_tree")
+    _testing.check_shown(explorer)
+
+
+def test_the_better_run_is_named():
+    explorer = small(predict="inertia").run()
+    race = explorer.result
+    ends = three(race.exact.trace[-1].inertia), three(race.approximate.trace[-1].inertia)
+    truth = explorer.prediction.truth
+    assert (truth == "the same") == (ends[0] == ends[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"X": None}, "X must be given, or image"),
+        ({"X": [[0.0, 1.0]], "image": np.zeros((2, 2))}, "X must be given, or image"),
+        ({"X": [[0.0, np.nan]]}, "NaN"),
+        ({"X": [[0.0, 1.0]], "n_clusters": 2}, "n_clusters"),
+        ({"X": [[0.0, 1.0]], "n_clusters": 1, "algorithm": "magic"}, "algorithm"),
+        ({"X": [[0.0, 1.0]], "n_clusters": 1, "patch_shape": (2, 2)}, "patch_shape"),
+        ({"X": [[0.0, 1.0]], "n_clusters": 1, "predict": "weather"}, "predict"),
+        ({"image": np.zeros((2, 2, 7))}, "image"),
+        ({"image": np.full((4, 4, 3), 3.0), "n_clusters": 2}, "image"),
+    ],
+)
+def test_bad_arguments_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        widgets.step_explorer(**given)
