@@ -1,7 +1,7 @@
 """``annlab lab``: the notebooks in a folder of the student's own, and JupyterLab on it.
 
 The folder belongs to the student. `deliver` may only ever write a file that does not exist there,
-or replace one that still has, byte for byte, the content that `deliver` gave it.
+or replace one that still has the content that `deliver` gave it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from annlab._messages import invalid, require
 
 START = "00_start_here.ipynb"
-#: Where `deliver` remembers what it gave: relative name -> SHA-256 of the content as delivered.
+#: Where `deliver` remembers what it gave: relative name -> `_digest` of the content as delivered.
 MANIFEST = Path(".annlab") / "delivered.json"
 #: What travels, relative to notebooks/; the same patterns as package-data in pyproject.toml.
 PATTERNS = ("*.ipynb", "*.md", "images/*.png")
@@ -61,7 +61,20 @@ class Delivery:
     unchanged: list[str] = field(default_factory=list)
 
 
-def _digest(content: bytes) -> str:
+def _digest(name: str, content: bytes) -> str:
+    """SHA-256 of a file; of a notebook without what JupyterLab changes when it is only opened.
+
+    Opening a notebook is enough for JupyterLab to write this machine's kernel and version of
+    Python into it. That is no work of the student's; everything else counts: text, code, outputs,
+    counts, tags, other metadata.
+    """
+    if name.endswith(".ipynb"):
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            notebook = json.loads(content)
+            metadata = dict(notebook.get("metadata", {}))
+            metadata.pop("kernelspec", None)
+            metadata.pop("language_info", None)
+            content = json.dumps([notebook["cells"], metadata], sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()
 
 
@@ -108,12 +121,12 @@ def _name_beside(folder: Path, name: str, content: bytes, known: dict[str, str])
         mark = ".new" if number == 1 else f".new{number}"
         candidate = path.with_name(f"{path.stem}{mark}{path.suffix}").as_posix()
         target = folder / candidate
-        if known.get(candidate) == _digest(content):
+        if known.get(candidate) == _digest(name, content):
             return None
         if not os.path.lexists(target):
             return candidate
         there = _content(target)
-        if there is not None and known.get(candidate) == _digest(there):
+        if there is not None and known.get(candidate) == _digest(name, there):
             return candidate
         number += 1
 
@@ -195,7 +208,7 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
     )
     for name in names:
         content = (source / name).read_bytes()
-        digest = _digest(content)
+        digest = _digest(name, content)
         target = folder / name
         if not os.path.lexists(target):
             if name not in known:
@@ -209,10 +222,11 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
             known[name] = digest
             continue
         there = _content(target)
-        if there == content:
+        held = None if there is None else _digest(name, there)
+        if held == digest:
             known[name] = digest
             done.unchanged.append(name)
-        elif there is not None and known.get(name) == _digest(there):
+        elif held is not None and known.get(name) == held:
             _write(target, content)
             known[name] = digest
             done.updated.append(name)

@@ -66,5 +66,6 @@ fi
 grep -v '^hnswlib==' "$pins" >"$venv/pins.txt"
 $pip install -qq -r "$venv/pins.txt"
 $pip install -qq --no-deps --no-build-isolation -e "$root"
-"$venv/bin/python" -m annlab.cli warmup --quiet
+"$venv/bin/python" -m annlab.cli warmup --quiet ||
+    say "The compiled loops could not be prepared; annlab computes with NumPy alone until they are."
 say "The environment $venv is ready."

@@ -1,0 +1,366 @@
+"""JupyterLab in a real browser, as a few verbs: open, run all cells, press, slide, read, look.
+
+The parts: `Server` starts JupyterLab on loopback in a folder of copies, with annlab's own settings;
+`Notebook` is a page that shows one notebook; `Widget` is one widget in it. Everything that a
+reader could see going wrong is collected by `Notebook.problems`.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from annlab._lab import lab_command
+from annlab._notebooks import KERNELSPEC, LANGUAGE
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM_ARGUMENTS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+VIEWPORT = {"width": 1400, "height": 1000}
+#: Seconds to wait for what takes a moment (a page, a kernel, an answer) on a busy machine.
+PATIENCE_S = 60.0
+
+_PANEL = "window.jupyterapp.shell.currentWidget"
+_CODE_CELLS = f"""() => [...{_PANEL}.content.model.cells]
+    .filter(cell => cell.type === 'code')
+    .map(cell => ({{
+        source: cell.sharedModel.getSource(),
+        execution_count: cell.executionCount,
+        outputs: [...Array(cell.outputs.length).keys()].map(i => cell.outputs.get(i).toJSON()),
+    }}))"""
+_PROBLEMS_SEEN = """() => [
+    ...[...document.querySelectorAll('.jp-Dialog')].map(e => 'dialog: ' + e.innerText),
+    ...[...document.querySelectorAll('.Toastify__toast')].map(e => 'banner: ' + e.innerText),
+    ...[...document.querySelectorAll('.jupyter-widgets-error-widget, .jp-RenderedError')]
+        .map(e => 'widget: ' + e.innerText),
+    ...[...document.querySelectorAll('.jp-OutputArea-output')]
+        .filter(e => /^(Loading widget|Error displaying widget|Error creating widget)/
+            .test(e.innerText.trim()))
+        .map(e => 'widget: ' + e.innerText),
+]"""
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium or Chrome; ``ANNLAB_CHROMIUM`` names one that is not on the path."""
+    named = os.environ.get("ANNLAB_CHROMIUM")
+    if named:
+        return named
+    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_notebook(path: Path, *cells: str) -> Path:
+    """Write a notebook of code cells, for tests that need one of their own."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in cells],
+        metadata={"kernelspec": KERNELSPEC, "language_info": LANGUAGE},
+    )
+    nbformat.write(notebook, path)
+    return path
+
+
+class Server:
+    """A JupyterLab of this environment, on loopback, in ``folder``; stop it with `stop`.
+
+    Parameters
+    ----------
+    folder : Path
+        Root of the file browser; what is saved is saved here.
+    private : Path
+        Takes the place of the user's configuration, so that a developer's own settings do not
+        decide a test.
+    """
+
+    def __init__(self, folder: Path, private: Path) -> None:
+        self.folder = folder
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command, environment = lab_command(
+            folder,
+            page=None,
+            arguments=(
+                "--no-browser",
+                "--expose-app-in-browser",
+                "--ServerApp.ip=127.0.0.1",
+                f"--ServerApp.port={port}",
+                "--ServerApp.port_retries=0",
+                "--IdentityProvider.token=",
+            ),
+        )
+        environment |= {
+            "JUPYTER_CONFIG_DIR": str(private / "config"),
+            "JUPYTER_RUNTIME_DIR": str(private / "runtime"),
+            "IPYTHONDIR": str(private / "ipython"),
+        }
+        self._log = (private / "server.log").open("w+")
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{self.url}/api/status", timeout=5).close()
+                return
+            time.sleep(0.1)
+        log = self.log()
+        self.stop()
+        raise RuntimeError(f"JupyterLab did not start:\n{log}")
+
+    def log(self) -> str:
+        """What the server has said."""
+        self._log.flush()
+        return Path(self._log.name).read_text()
+
+    def stop(self) -> None:
+        """End the server and, through it, its kernels."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+class Notebook:
+    """A notebook open in JupyterLab.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+        A page of its own; it is navigated.
+    server : Server
+    name : str
+        Relative to the server's folder.
+    """
+
+    def __init__(self, page: Any, server: Server, name: str) -> None:
+        self.page, self.server, self.name = page, server, name
+        self._console: list[str] = []
+        page.set_default_timeout(PATIENCE_S * 1000)
+        page.on("pageerror", lambda error: self._console.append(f"exception: {error}"))
+        page.on("console", self._hear)
+        page.goto(f"{server.url}/lab/tree/{name}?reset")
+        page.wait_for_function(
+            f"""name => window.jupyterapp && {_PANEL}?.context?.path === name
+                && {_PANEL}.context.isReady && {_PANEL}.sessionContext.isReady
+                && {_PANEL}.sessionContext.session?.kernel?.status === 'idle'""",
+            arg=name,
+        )
+
+    def _hear(self, message: Any) -> None:
+        # what the page asks of the network is not the notebook's affair; its own errors are
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self._console.append(f"console: {message.text}")
+
+    def run_all(self, timeout_s: float = 120.0) -> None:
+        """Run every cell from the top and wait until the kernel is idle again."""
+        self.page.evaluate(
+            """() => {
+                window.annlabRan = null;
+                window.jupyterapp.commands.execute('notebook:run-all-cells').then(
+                    () => { window.annlabRan = 'done'; },
+                    reason => { window.annlabRan = String(reason); });
+            }"""
+        )
+        self.page.wait_for_function("window.annlabRan !== null", timeout=timeout_s * 1000)
+        assert self.page.evaluate("window.annlabRan") == "done"
+        self.wait_idle()
+
+    def wait_idle(self, timeout_s: float = PATIENCE_S) -> None:
+        """Wait until the kernel has nothing to do."""
+        self.page.wait_for_function(
+            f"{_PANEL}.sessionContext.session.kernel.status === 'idle'", timeout=timeout_s * 1000
+        )
+
+    def cells(self) -> list[dict[str, Any]]:
+        """Code cells with their sources, execution counts and outputs, as they are now."""
+        return list(self.page.evaluate(_CODE_CELLS))
+
+    def problems(self) -> list[str]:
+        """All that a reader would notice as wrong: errors, warnings, dialogs, dead widgets."""
+        found = []
+        for number, cell in enumerate(self.cells(), 1):
+            for output in cell["outputs"]:
+                if output["output_type"] == "error":
+                    found.append(f"code cell {number}: {output['ename']}: {output['evalue']}")
+                elif output["output_type"] == "stream" and output["name"] == "stderr":
+                    found.append(f"code cell {number} wrote to stderr: {output['text']}")
+        return found + list(self.page.evaluate(_PROBLEMS_SEEN)) + self._console
+
+    def not_executed(self) -> list[int]:
+        """Numbers of the code cells that have no execution count."""
+        return [
+            number
+            for number, cell in enumerate(self.cells(), 1)
+            if cell["source"].strip() and cell["execution_count"] is None
+        ]
+
+    def widget(self, selector: str = ".annlab-explorer", number: int = 0) -> Widget:
+        """The widget that a CSS selector finds in the outputs, scrolled into view."""
+        found = self.page.locator(f".jp-OutputArea-output {selector}").nth(number)
+        found.wait_for(state="attached")
+        found.scroll_into_view_if_needed()
+        return Widget(self, found)
+
+    def screenshot(self, path: Path) -> Path:
+        """Picture of the whole window."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path)
+        return path
+
+    def close(self) -> None:
+        """End the kernel and close the page."""
+        with contextlib.suppress(Exception):
+            self.page.evaluate(f"{_PANEL}.sessionContext.shutdown()")
+        self.page.close()
+
+
+class Widget:
+    """A widget in the page: its controls by their labels, its picture, its sentence."""
+
+    def __init__(self, notebook: Notebook, locator: Any) -> None:
+        self.notebook, self.locator, self.page = notebook, locator, notebook.page
+
+    # ------------------------------------------------------------------------------ read
+
+    def sentence(self, selector: str = ".annlab-sentence") -> str:
+        """The sentence of state."""
+        return str(self.locator.locator(selector).first.inner_text())
+
+    def picture(self, number: int = 0) -> bytes:
+        """Bytes of the picture as the browser has them."""
+        image = self.locator.locator("img").nth(number)
+        image.wait_for(state="attached")
+        encoded = image.evaluate(
+            """async img => {
+                await img.decode();
+                const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
+                let text = '';
+                for (const byte of bytes) text += String.fromCharCode(byte);
+                return btoa(text);
+            }"""
+        )
+        return base64.b64decode(encoded)
+
+    def buttons(self) -> list[str]:
+        """Labels of the buttons."""
+        return [text.strip() for text in self.locator.locator("button").all_inner_texts()]
+
+    # ------------------------------------------------------------------------------ act
+
+    def press(self, label: str) -> None:
+        """Click the button of that label."""
+        self.locator.get_by_role("button", name=label, exact=True).click()
+
+    def slider(self, label: str) -> Any:
+        """The slider whose label begins with ``label``."""
+        return self.locator.locator(".widget-slider, .widget-hslider").filter(
+            has=self.page.locator(".widget-label", has_text=label)
+        )
+
+    def slide(self, label: str, share: float) -> None:
+        """Drag a slider's handle with the mouse to a share (0 to 1) of its length."""
+        slider = self.slider(label)
+        slider.scroll_into_view_if_needed()
+        handle = slider.locator(".noUi-handle").bounding_box()
+        track = slider.locator(".noUi-base").bounding_box()
+        assert handle is not None and track is not None, f"the slider {label!r} is not visible"
+        y = handle["y"] + handle["height"] / 2
+        self.page.mouse.move(handle["x"] + handle["width"] / 2, y)
+        self.page.mouse.down()
+        self.page.mouse.move(track["x"] + share * track["width"], y, steps=8)
+        self.page.mouse.up()
+
+    def press_key(self, label: str, key: str) -> None:
+        """Press a key, such as ``ArrowRight``, on a slider's handle."""
+        self.slider(label).locator(".noUi-handle").press(key)
+
+    def fill(self, label: str, text: str) -> None:
+        """Type into the field of that label and press Enter."""
+        field = self.locator.get_by_label(label, exact=True)
+        field.fill(text)
+        field.press("Enter")
+
+    def choose(self, label: str, option: str) -> None:
+        """Take an option of the drop-down list of that label."""
+        self.locator.get_by_label(label, exact=True).select_option(label=option)
+
+    def drag(self, selector: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drag on an element (a canvas) from one place to another, both as shares of its sides."""
+        box = self.locator.locator(selector).first.bounding_box()
+        assert box is not None, f"{selector!r} is not visible"
+        places = [
+            (box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)
+        ]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        self.page.mouse.move(*places[1], steps=10)
+        self.page.mouse.up()
+
+    def wait_for(self, read: Callable[[], Any], before: Any, what: str = "it") -> Any:
+        """Wait until ``read()`` gives something else than ``before``, and return that."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            now = read()
+            if now != before:
+                return now
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"{what} did not change within {PATIENCE_S:g} s")
+
+    @contextlib.contextmanager
+    def changes(self) -> Iterator[None]:
+        """Assert that the block changes both the picture and the sentence."""
+        picture, sentence = self.picture(), self.sentence()
+        yield
+        self.wait_for(self.sentence, sentence, f"the sentence {sentence!r}")
+        self.wait_for(self.picture, picture, "the picture")
+
+    def settle(self) -> None:
+        """Wait until picture and sentence have been the same for a while."""
+        last, since = None, time.monotonic()
+        deadline = since + PATIENCE_S
+        while time.monotonic() < deadline:
+            now = (self.picture(), self.sentence())
+            if now != last:
+                last, since = now, time.monotonic()
+            elif time.monotonic() - since > 0.4:
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError("the widget does not come to rest")
+
+    def screenshot(self, path: Path) -> Path:
+        """Picture of the widget alone."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.locator.screenshot(path=path)
+        return path

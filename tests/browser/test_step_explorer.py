@@ -1,0 +1,84 @@
+"""The model notebook as a reader meets it: run all cells, step, drag, look."""
+
+from __future__ import annotations
+
+import pytest
+
+NOTEBOOK = "03_kmeans_with_ann.ipynb"
+
+
+@pytest.fixture
+def notebook(open_notebook):
+    opened = open_notebook(NOTEBOOK)
+    opened.run_all(timeout_s=240)
+    return opened
+
+
+def iteration(sentence: str) -> tuple[int, int]:
+    """Read ``iteration 3 of 12, …``."""
+    words = sentence.replace(",", " ").replace(":", " ").split()
+    assert words[0] == "iteration" and words[2] == "of", sentence
+    return int(words[1]), int(words[3])
+
+
+def test_step_explorer_steps_scrubs_runs_and_resets(notebook, screenshots, keep_picture):
+    assert notebook.not_executed() == [] and notebook.problems() == []
+    widget = notebook.widget()
+    for label in ("Step back", "Step", "Run", "Reset"):
+        assert label in widget.buttons()
+    first, last = iteration(widget.sentence())
+    assert first == 0 and last >= 2
+
+    with widget.changes():
+        widget.press("Step")
+    assert iteration(widget.sentence()) == (1, last)
+    with widget.changes():
+        widget.press("Step")
+    assert iteration(widget.sentence()) == (2, last)
+
+    widget.settle()
+    keep_picture(widget.screenshot(screenshots / "step_explorer.png"))
+    notebook.screenshot(screenshots / "03_kmeans_with_ann.png")
+
+    with widget.changes():
+        widget.press("Step back")
+    assert iteration(widget.sentence()) == (1, last)
+
+    # the mouse drags to the end, the keyboard goes one back
+    with widget.changes():
+        widget.slide("Iteration", 1.0)
+    assert iteration(widget.sentence()) == (last, last)
+    with widget.changes():
+        widget.press_key("Iteration", "ArrowLeft")
+    assert iteration(widget.sentence()) == (last - 1, last)
+
+    with widget.changes():
+        widget.press("Reset")
+    assert iteration(widget.sentence()) == (0, last)
+    with widget.changes():
+        widget.choose("Speed", "fast")
+        widget.press("Run")
+    widget.page.wait_for_function(
+        "text => document.querySelector('.annlab-explorer .annlab-sentence')"
+        ".innerText.startsWith(text)",
+        arg=f"iteration {last} of {last}",
+    )
+    widget.settle()
+    assert notebook.problems() == []
+
+
+def test_nothing_jumps_while_stepping(notebook):
+    """The picture keeps its place and its size from frame to frame."""
+    widget = notebook.widget()
+    places = []
+    for _ in range(3):
+        with widget.changes():
+            widget.press("Step")
+        widget.settle()
+        places.append(widget.locator.locator("img").first.bounding_box())
+    assert places[0] == places[1] == places[2]
+    drawn = widget.locator.locator("img").first.evaluate(
+        "img => [img.naturalWidth / img.clientWidth, img.naturalHeight / img.clientHeight]"
+    )
+    assert drawn[0] == pytest.approx(drawn[1], rel=0.02), "the picture is stretched"
+    assert drawn[0] >= 1, "the picture is enlarged, and so blurred"

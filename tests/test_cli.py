@@ -1,0 +1,372 @@
+"""The ``annlab`` command, above all: nothing of a student's is ever lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from annlab import _lab, cli
+from annlab._lab import MANIFEST, deliver, describe, lab_command
+from annlab._version import __version__
+
+
+def annlab(*words: str, **more) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "annlab.cli", *words], capture_output=True, text=True, **more
+    )
+
+
+# -------------------------------------------------------------------------------------- the frame
+
+
+def test_version_is_the_one_of_the_package():
+    done = annlab("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, f"annlab {__version__}")
+
+
+def test_help_names_every_command_and_loads_none():
+    code = (
+        "import sys; from annlab.cli import COMMANDS, main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m, _ in COMMANDS.values() if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *page, loaded = done.stdout.strip().splitlines()
+    assert loaded == "[]"
+    for name in cli.COMMANDS:
+        assert any(line.split()[:1] == [name] for line in page), name
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main([name, "--help"])
+    page = capsys.readouterr().out
+    assert left.value.code == 0
+    assert f"usage: annlab {name}" in page and len(page.splitlines()) >= 8
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    assert cli.main([]) == 0
+    assert "annlab lab" in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["cluter"])
+    assert left.value.code == 2
+    assert "lab" in capsys.readouterr().err
+
+
+def test_an_error_is_one_sentence_and_status_2(tmp_path):
+    file = tmp_path / "a file"
+    file.write_text("")
+    done = annlab("lab", "--no-start", "--dir", str(file))
+    assert done.returncode == 2
+    assert done.stderr.startswith("annlab lab: --dir must be a folder")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_jupyterlab_is_named_with_its_remedy(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jupyterlab", None)
+    assert cli.main(["lab", "--dir", str(tmp_path / "mine")]) == 2
+    assert 'pip install "annlab[lab]"' in capsys.readouterr().err
+
+
+def test_warmup_says_where_the_loops_are_kept(capsys, monkeypatch):
+    assert cli.main(["warmup"]) == 0
+    said = capsys.readouterr().out
+    assert "compiled loops were ready" in said or "cannot be compiled" in said
+    assert cli.main(["warmup", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+# ---------------------------------------------------------------------------------- the delivery
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    (folder / "images").mkdir(parents=True)
+    for name in ("00_start_here.ipynb", "03_a.ipynb", "04_b.ipynb", "README.md"):
+        (folder / name).write_text(f"{name}, first edition")
+    (folder / "images" / "hero.png").write_bytes(b"\x89PNG first")
+    (folder / "_output").mkdir()
+    (folder / "_output" / "run.ipynb").write_text("not to be delivered")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes().decode(errors="replace")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder) != MANIFEST
+    }
+
+
+def test_first_delivery_copies_everything_that_travels(source, tmp_path):
+    done = deliver(tmp_path / "mine", source=source)
+    expected = contents(source)
+    del expected["_output/run.ipynb"]
+    assert contents(tmp_path / "mine") == expected
+    assert sorted(done.added) == sorted(expected)
+
+
+def test_a_second_delivery_changes_nothing(source, tmp_path):
+    mine = tmp_path / "mine"
+    deliver(mine, source=source)
+    before = {path: path.stat().st_mtime_ns for path in mine.rglob("*.ipynb")}
+    done = deliver(mine, source=source)
+    assert not (done.added or done.updated or done.kept or done.beside or done.left_out)
+    assert {path: path.stat().st_mtime_ns for path in mine.rglob("*.ipynb")} == before
+    assert describe(done, mine).endswith("is up to date.")
+
+
+def test_changed_files_stay_and_deleted_ones_stay_away(source, tmp_path):
+    mine = tmp_path / "mine"
+    deliver(mine, source=source)
+    (mine / "03_a.ipynb").write_text("my own work")
+    (mine / "04_b.ipynb").unlink()
+    (mine / "notes.ipynb").write_text("a file of my own")
+    for _ in range(2):
+        done = deliver(mine, source=source)
+        assert done.kept == ["03_a.ipynb"] and done.left_out == ["04_b.ipynb"]
+        assert (mine / "03_a.ipynb").read_text() == "my own work"
+        assert not (mine / "04_b.ipynb").exists()
+        assert (mine / "notes.ipynb").read_text() == "a file of my own"
+    said = describe(done, mine)
+    assert "03_a.ipynb" in said and "04_b.ipynb" in said and "--restore" in said
+
+
+def test_restore_brings_deleted_files_back_and_nothing_else(source, tmp_path):
+    mine = tmp_path / "mine"
+    deliver(mine, source=source)
+    (mine / "03_a.ipynb").write_text("my own work")
+    (mine / "04_b.ipynb").unlink()
+    done = deliver(mine, source=source, restore=True)
+    assert done.restored == ["04_b.ipynb"]
+    assert (mine / "04_b.ipynb").read_text() == "04_b.ipynb, first edition"
+    assert (mine / "03_a.ipynb").read_text() == "my own work"
+
+
+def test_a_newer_original_replaces_only_what_was_not_changed(source, tmp_path):
+    mine = tmp_path / "mine"
+    deliver(mine, source=source)
+    (mine / "03_a.ipynb").write_text("my own work")
+    for name in ("03_a.ipynb", "04_b.ipynb"):
+        (source / name).write_text("second edition")
+    done = deliver(mine, source=source)
+    assert done.updated == ["04_b.ipynb"] and done.beside == [("03_a.ipynb", "03_a.new.ipynb")]
+    assert (mine / "04_b.ipynb").read_text() == "second edition"
+    assert (mine / "03_a.ipynb").read_text() == "my own work"
+    assert (mine / "03_a.new.ipynb").read_text() == "second edition"
+    # offered once: neither laid down again after it was deleted, nor multiplied
+    again = deliver(mine, source=source)
+    assert again.kept == ["03_a.ipynb"] and not again.beside
+    (mine / "03_a.new.ipynb").unlink()
+    deliver(mine, source=source)
+    assert not (mine / "03_a.new.ipynb").exists()
+
+
+def test_work_in_the_newer_original_is_kept_as_well(source, tmp_path):
+    mine = tmp_path / "mine"
+    deliver(mine, source=source)
+    (mine / "03_a.ipynb").write_text("my own work")
+    (source / "03_a.ipynb").write_text("second edition")
+    deliver(mine, source=source)
+    (mine / "03_a.new.ipynb").write_text("my own work, continued")
+    (source / "03_a.ipynb").write_text("third edition")
+    assert deliver(mine, source=source).beside == [("03_a.ipynb", "03_a.new2.ipynb")]
+    (source / "03_a.ipynb").write_text("fourth edition")
+    assert deliver(mine, source=source).beside == [("03_a.ipynb", "03_a.new2.ipynb")]
+    assert (mine / "03_a.new.ipynb").read_text() == "my own work, continued"
+    assert (mine / "03_a.new2.ipynb").read_text() == "fourth edition"
+
+
+def test_a_folder_that_annlab_does_not_know_is_the_students(source, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "03_a.ipynb").write_text("older than annlab's record")
+    deliver(mine, source=source)
+    assert (mine / "03_a.ipynb").read_text() == "older than annlab's record"
+    assert (mine / "03_a.new.ipynb").read_text() == "03_a.ipynb, first edition"
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"files": 3}', None])
+def test_a_damaged_record_costs_nothing(source, tmp_path, damage):
+    mine = tmp_path / "mine"
+    deliver(mine, source=source)
+    (mine / "03_a.ipynb").write_text("my own work")
+    if damage is None:
+        (mine / MANIFEST).unlink()
+    else:
+        (mine / MANIFEST).write_text(damage)
+    (source / "03_a.ipynb").write_text("second edition")
+    deliver(mine, source=source)
+    assert (mine / "03_a.ipynb").read_text() == "my own work"
+    assert json.loads((mine / MANIFEST).read_text())["files"]
+
+
+def as_notebook(text: str, count: int | None = None, python: str | None = None) -> str:
+    language = {"name": "python"} | ({"version": python} if python else {})
+    cell = {"cell_type": "code", "source": text, "execution_count": count, "outputs": []}
+    metadata = {"kernelspec": {"name": "python3", "display_name": python}} if python else {}
+    return json.dumps(
+        {"cells": [cell], "metadata": metadata | {"language_info": language}, "nbformat": 4}
+    )
+
+
+def test_opening_a_notebook_is_not_changing_it_but_running_it_is(source, tmp_path):
+    """JupyterLab writes its Python into a notebook that is only looked at."""
+    mine = tmp_path / "mine"
+    for name in ("03_a.ipynb", "04_b.ipynb"):
+        (source / name).write_text(as_notebook("1 + 1"))
+    deliver(mine, source=source)
+    (mine / "03_a.ipynb").write_text(as_notebook("1 + 1", python="3.12.1"))
+    (mine / "04_b.ipynb").write_text(as_notebook("1 + 1", count=7))
+    opened = (mine / "03_a.ipynb").read_text()
+    assert deliver(mine, source=source).kept == ["04_b.ipynb"]
+    assert (mine / "03_a.ipynb").read_text() == opened
+    for name in ("03_a.ipynb", "04_b.ipynb"):
+        (source / name).write_text(as_notebook("2 + 2"))
+    done = deliver(mine, source=source)
+    assert done.updated == ["03_a.ipynb"]
+    assert done.beside == [("04_b.ipynb", "04_b.new.ipynb")]
+    assert (mine / "04_b.ipynb").read_text() == as_notebook("1 + 1", count=7)
+
+
+def test_links_and_folders_in_the_way_are_left_alone(source, tmp_path):
+    mine = tmp_path / "mine"
+    deliver(mine, source=source)
+    elsewhere = tmp_path / "elsewhere.ipynb"
+    elsewhere.write_text("03_a.ipynb, first edition")
+    (mine / "03_a.ipynb").unlink()
+    (mine / "03_a.ipynb").symlink_to(elsewhere)
+    (mine / "04_b.ipynb").unlink()
+    (mine / "04_b.ipynb").mkdir()
+    for name in ("03_a.ipynb", "04_b.ipynb"):
+        (source / name).write_text("second edition")
+    deliver(mine, source=source)
+    assert elsewhere.read_text() == "03_a.ipynb, first edition"
+    assert (mine / "03_a.ipynb").is_symlink() and (mine / "04_b.ipynb").is_dir()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_students_and_editions_do_no_content_of_a_student_is_lost(source, tmp_path, seed):
+    """Random histories: everything that a student ever wrote and did not delete is still there."""
+    chance = random.Random(seed)
+    mine = tmp_path / "mine"
+    deliver(mine, source=source)
+    written: dict[str, str] = {}
+    deleted: set[str] = set()
+    for turn in range(40):
+        here = [name for name in contents(mine) if name.endswith(".ipynb")]
+        action = chance.choice(["write", "delete", "edition", "deliver", "deliver", "restore"])
+        if action == "write":
+            name = chance.choice([*here, "03_a.ipynb", "mine.ipynb"])
+            written[name] = f"work of turn {turn}"
+            deleted.discard(name)
+            (mine / name).write_text(written[name])
+        elif action == "delete" and here:
+            name = chance.choice(here)
+            (mine / name).unlink()
+            written.pop(name, None)
+            deleted.add(name)
+        elif action == "edition":
+            (source / chance.choice(["03_a.ipynb", "04_b.ipynb"])).write_text(f"edition {turn}")
+        else:
+            deliver(mine, source=source, restore=action == "restore")
+            if action == "restore":
+                deleted.clear()
+            there = contents(mine)
+            for name, text in written.items():
+                assert there[name] == text, (turn, name)
+            for name in deleted & {"00_start_here.ipynb", "03_a.ipynb", "04_b.ipynb"}:
+                assert name not in there, (turn, name)
+
+
+def test_a_full_disk_leaves_no_half_file(source, tmp_path):
+    mine = tmp_path / "mine"
+    deliver(mine, source=source)
+    (source / "03_a.ipynb").write_text("x" * 200_000)
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "from annlab._lab import deliver\n"
+        "deliver(Path(sys.argv[1]), source=Path(sys.argv[2]))"
+    )
+    pytest.importorskip("resource")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(mine), str(source)], capture_output=True, text=True
+    )
+    assert done.returncode != 0 and "OSError" in done.stderr
+    assert (mine / "03_a.ipynb").read_text() == "03_a.ipynb, first edition"
+    assert not list(mine.rglob(".annlab-*"))
+
+
+def test_the_originals_themselves_are_no_target(source):
+    with pytest.raises(ValueError, match=r"--dir must be another folder .* --no-copy"):
+        deliver(source, source=source)
+
+
+def test_the_command_delivers_the_real_notebooks(tmp_path):
+    mine = tmp_path / "course"
+    done = annlab("lab", "--no-start", "--dir", str(mine))
+    assert done.returncode == 0, done.stderr
+    wanted = {p.name for p in _lab.source_folder().glob("*.ipynb")}
+    assert wanted and {p.name for p in mine.glob("*.ipynb")} == wanted
+    assert annlab("lab", "--no-start", "--dir", str(mine)).stdout.strip().endswith("is up to date.")
+
+
+# ---------------------------------------------------------------------------------- the start
+
+
+def test_no_copy_needs_a_folder(tmp_path, capsys):
+    assert cli.main(["lab", "--no-copy", "--no-start", "--dir", str(tmp_path / "none")]) == 2
+    assert "existing folder" in capsys.readouterr().err
+
+
+def test_jupyterlab_gets_our_settings_beside_the_users(source, monkeypatch):
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "theirs")
+    command, environment = lab_command(source, arguments=("--port", "8890"))
+    assert command[0] == sys.executable and command[-2:] == ["--port", "8890"]
+    assert "--LabApp.default_url=/lab/tree/00_start_here.ipynb" in command
+    ours, theirs = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    assert theirs == "theirs"
+    overrides = Path(ours) / "labconfig" / "default_setting_overrides.json"
+    notification = json.loads(overrides.read_text())["@jupyterlab/apputils-extension:notification"]
+    assert notification == {"fetchNews": "false", "checkForUpdates": False}
+
+
+def test_jupyterlab_reads_those_settings(source):
+    pytest.importorskip("jupyterlab")
+    _, environment = lab_command(source)
+    code = (
+        "from jupyterlab_server.settings_utils import _get_overrides\n"
+        "from jupyterlab.labapp import LabApp\n"
+        "print(_get_overrides('')[0]['@jupyterlab/apputils-extension:notification'])\n"
+        "app = LabApp(); app.load_config_file()\n"
+        "print(app.config.LabApp.news_url, app.config.LabApp.check_for_updates_class)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'fetchNews': 'false'" in done.stdout
+    assert "None jupyterlab.NeverCheckForUpdate" in done.stdout
+
+
+def test_arguments_after_two_dashes_reach_jupyterlab(source, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(os, "execve", lambda path, words, env: seen.update(words=words))
+    monkeypatch.setattr("subprocess.call", lambda words, env: seen.update(words=words))
+    cli.main(["lab", "--no-copy", "--dir", str(source), "--", "--port", "8890"])
+    assert seen["words"][-2:] == ["--port", "8890"]
