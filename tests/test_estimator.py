@@ -1,0 +1,507 @@
+"""`KMeansANN`: scikit-learn's own checks, and the laws that they do not know."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from annlab import estimator as room
+from annlab import kmeans_ann
+from annlab._messages import AnnlabWarning
+from annlab.estimator import KMeansANN
+
+EXACT = ("brute", "kd_tree", "ball_tree")
+
+
+def blobs(n=300, d=4, k=5, seed=0, dtype=np.float64):
+    rng = np.random.RandomState(seed)
+    centres = rng.uniform(-20, 20, (k, d))
+    return (centres[rng.randint(k, size=n)] + rng.randn(n, d)).astype(dtype)
+
+
+def grid(dtype=np.float64):
+    """Integer points: distances are computed exactly, and many of them are equal."""
+    axis = np.arange(7)
+    return np.array([(x, y, z) for x in axis for y in axis for z in axis], dtype=dtype)
+
+
+# -- scikit-learn's checks ---------------------------------------------------------------------
+
+
+def expected_failures(estimator):
+    why = "a weight and a repetition draw different starts; see test_a_weight_is_a_repetition"
+    return {
+        "check_sample_weight_equivalence_on_dense_data": why,
+        "check_sample_weight_equivalence_on_sparse_data": why,
+    }
+
+
+@pytest.mark.filterwarnings("ignore::annlab._messages.AnnlabWarning")
+@parametrize_with_checks(
+    [
+        KMeansANN(),
+        KMeansANN(algorithm="brute", metric="cosine"),
+        KMeansANN(algorithm="kd_tree"),
+        KMeansANN(algorithm="hnsw"),
+    ],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn_accepts_it(estimator, check):
+    check(estimator)
+
+
+# -- the law behind the two failures -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_weight_is_a_repetition(make, metric):
+    X = blobs(120)
+    weights = np.random.RandomState(1).randint(0, 4, len(X))
+    model = KMeansANN(5, init=X[:5], tol=0, metric=metric)
+    weighted = clone(model).fit(make(X), sample_weight=weights)
+    repeated = clone(model).fit(make(np.repeat(X, weights, axis=0)))
+    assert np.count_nonzero(weights == 0) > 10
+    np.testing.assert_allclose(weighted.cluster_centers_, repeated.cluster_centers_, rtol=1e-9)
+    np.testing.assert_array_equal(np.repeat(weighted.labels_, weights), repeated.labels_)
+    assert weighted.inertia_ == pytest.approx(repeated.inertia_, rel=1e-9)
+    assert weighted.n_iter_ == repeated.n_iter_ > 1
+
+
+def test_weight_zero_is_a_row_removed():
+    X = blobs(150)
+    X[100:] += 500.0
+    weights = np.r_[np.ones(100), np.zeros(50)]
+    model = KMeansANN(5, init=X[:5], tol=0)
+    weighted = clone(model).fit(X, sample_weight=weights)
+    removed = clone(model).fit(X[:100])
+    np.testing.assert_allclose(weighted.cluster_centers_, removed.cluster_centers_, rtol=1e-9)
+    np.testing.assert_array_equal(weighted.labels_[:100], removed.labels_)
+    assert weighted.inertia_ == pytest.approx(removed.inertia_, rel=1e-9)
+
+
+# -- fit ---------------------------------------------------------------------------------------
+
+
+def test_fit_is_kmeans_ann():
+    X = blobs()
+    model = KMeansANN(5, algorithm="kd_tree", random_state=3, trace=True).fit(X)
+    result = kmeans_ann(X, 5, algorithm="kd_tree", random_state=3, trace=True)
+    np.testing.assert_array_equal(model.labels_, result.labels)
+    np.testing.assert_array_equal(model.cluster_centers_, result.centroids)
+    assert (model.inertia_, model.n_iter_) == (result.inertia, result.n_iter)
+    assert model.result_.algorithm == "kd_tree"
+    assert model.result_.trace.has_arrays
+    assert (model.n_features_in_, model.n_steps_) == (4, 0)
+
+
+def test_every_parameter_reaches_the_fit():
+    X = blobs(200)
+    seen = []
+    KMeansANN(3, init="random", callback=seen.append, random_state=0, max_iter=2, tol=0).fit(X)
+    assert len(seen) == 2
+    stopped = KMeansANN(3, callback=lambda step: True, random_state=0).fit(X)
+    assert stopped.result_.stop_reason == "callback"
+    calls = []
+
+    def start(X, n_clusters, random_state):
+        calls.append(n_clusters)
+        return X[:n_clusters]
+
+    KMeansANN(3, init=start, n_init=4).fit(X)
+    assert calls == [3] * 4
+    model = KMeansANN(3, algorithm="kd_tree", algorithm_params={"leaf_size": 0})
+    with pytest.raises(ValueError, match="leaf_size"):
+        model.fit(X)
+    assert KMeansANN(3, metric="cosine", random_state=0).fit(X).result_.metric == "cosine"
+    loose = KMeansANN(5, init=X[:5], tol=1e9).fit(X)
+    assert (loose.n_iter_, loose.result_.stop_reason) == (1, "tolerance")
+
+
+def test_progress_goes_to_stderr(capsys):
+    KMeansANN(3, progress=True, random_state=0).fit(blobs(100))
+    out, err = capsys.readouterr()
+    assert out == "" and "inertia" in err
+
+
+def test_an_index_object_is_cloned():
+    index = NearestNeighbors(algorithm="kd_tree")
+    X = blobs()
+    model = KMeansANN(5, algorithm=index, init=X[:5]).fit(X)
+    assert not hasattr(index, "n_samples_fit_")
+    np.testing.assert_array_equal(model.labels_, KMeansANN(5, init=X[:5]).fit(X).labels_)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_type_of_the_data_stays(dtype):
+    X = blobs(dtype=dtype)
+    model = KMeansANN(5, random_state=0).fit(X)
+    assert model.cluster_centers_.dtype == dtype
+    assert model.transform(X).dtype == dtype
+    assert model.labels_.dtype == model.predict(X).dtype == np.int32
+    assert isinstance(model.inertia_, float)
+
+
+def test_the_data_is_left_alone_and_the_attributes_are_owned():
+    X = blobs()
+    before = X.copy()
+    X.setflags(write=False)
+    model = KMeansANN(5, random_state=0).fit(X)
+    centres, labels = model.cluster_centers_.copy(), model.labels_.copy()
+    np.testing.assert_array_equal(X, before)
+    X.setflags(write=True)
+    X[:] = 0.0
+    np.testing.assert_array_equal(model.cluster_centers_, centres)
+    np.testing.assert_array_equal(model.labels_, labels)
+
+
+def test_n_jobs_changes_nothing():
+    X = blobs(3000, dtype=np.float32)
+    one = KMeansANN(7, random_state=0, n_jobs=1).fit(X)
+    four = KMeansANN(7, random_state=0, n_jobs=4).fit(X)
+    for name in ("cluster_centers_", "labels_", "inertia_", "n_iter_"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(four, name))
+    np.testing.assert_array_equal(one.transform(X), four.transform(X))
+    assert one.score(X) == four.score(X)
+
+
+# -- predict -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", EXACT)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.filterwarnings("ignore::annlab._messages.AnnlabWarning")
+def test_labels_are_what_predict_says(algorithm, dtype, metric):
+    for X in (grid(dtype), blobs(400, 3, dtype=dtype), blobs(400, 3, dtype=dtype) + dtype(1e4)):
+        for max_iter in (1, 2, 100):
+            model = KMeansANN(
+                9, algorithm=algorithm, max_iter=max_iter, metric=metric, random_state=0
+            ).fit(X)
+            np.testing.assert_array_equal(model.labels_, model.predict(X))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_label_depends_on_the_row_alone(dtype):
+    X = grid(dtype)
+    model = KMeansANN(9, random_state=1).fit(X)
+    together = model.predict(X)
+    np.testing.assert_array_equal(np.concatenate([model.predict(row[None]) for row in X]), together)
+    # among rows of very different size, which would move a common frame
+    wild = np.concatenate([X, np.full((1, 3), 1e18, dtype), np.full((1, 3), -3e4, dtype)])
+    np.testing.assert_array_equal(model.predict(wild)[: len(X)], together)
+    np.testing.assert_array_equal(model.predict(X[::-1])[::-1], together)
+
+
+def test_ties_go_to_the_lowest_label():
+    model = KMeansANN(2, init=np.array([[0.0], [2.0]]), max_iter=1).fit([[0.0], [2.0]])
+    assert model.predict([[1.0]]) == 0
+    swapped = KMeansANN(2, init=np.array([[2.0], [0.0]]), max_iter=1).fit([[0.0], [2.0]])
+    assert swapped.predict([[1.0]]) == 0
+
+
+def test_predict_agrees_with_scikit_learn():
+    X, new = blobs(), blobs(seed=8)
+    model = KMeansANN(5, init=X[:5], tol=0).fit(X)
+    theirs = KMeans(5, init=X[:5], n_init=1, tol=0).fit(X)
+    np.testing.assert_array_equal(model.predict(new), theirs.predict(new))
+    np.testing.assert_allclose(model.transform(new), theirs.transform(new), rtol=1e-9)
+    assert model.score(new) == pytest.approx(theirs.score(new), rel=1e-9)
+
+
+def test_rows_without_a_direction():
+    X = np.abs(blobs(60)) + 1.0
+    model = KMeansANN(3, metric="cosine", random_state=0).fit(X)
+    rows = np.array([[0.0] * 4, [1.0] * 4])
+    with pytest.warns(AnnlabWarning, match="1 rows of X are all zero"):
+        assert model.predict(rows)[0] == 0
+    np.testing.assert_array_equal(model.transform(rows)[0], [1.0, 1.0, 1.0])
+
+
+# -- transform and score -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_transform_is_the_distance(monkeypatch, make):
+    X = blobs(101, dtype=np.float32)
+    model = KMeansANN(5, random_state=0).fit(X)
+    expected = np.linalg.norm(X[:, None].astype(float) - model.cluster_centers_, axis=2)
+    whole = model.transform(make(X))
+    np.testing.assert_allclose(whole, expected, rtol=1e-5)
+    blocks = []
+    distances = room._distances
+    monkeypatch.setattr(room, "_distances", lambda *a: blocks.append(1) or distances(*a))
+    monkeypatch.setattr(room, "_BLOCK_VALUES", 100)
+    np.testing.assert_allclose(model.transform(make(X)), whole, rtol=1e-6)
+    assert len(blocks) == 6
+    np.testing.assert_array_equal(whole.argmin(axis=1), model.predict(X))
+
+
+def test_transform_keeps_its_digits_far_from_the_origin():
+    X = blobs(60) + 1e7
+    model = KMeansANN(5, random_state=0).fit(X)
+    expected = np.linalg.norm(X[:, None] - model.cluster_centers_, axis=2)
+    np.testing.assert_allclose(model.transform(X), expected, rtol=1e-7)
+    np.testing.assert_allclose(np.diag(model.transform(model.cluster_centers_)), 0, atol=1e-5)
+
+
+def test_cosine_transform():
+    X = np.abs(blobs(80))
+    model = KMeansANN(4, metric="cosine", random_state=0).fit(X)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    np.testing.assert_allclose(np.linalg.norm(model.cluster_centers_, axis=1), 1.0)
+    np.testing.assert_allclose(
+        model.transform(7.0 * X), 1.0 - unit @ model.cluster_centers_.T, atol=1e-12
+    )
+
+
+def test_score_is_minus_the_inertia():
+    X = blobs()
+    weights = np.random.RandomState(0).randint(0, 3, len(X)).astype(float)
+    model = KMeansANN(5, random_state=0).fit(X, sample_weight=weights)
+    assert model.score(X, sample_weight=weights) == -model.inertia_
+    nearest_sq = model.transform(X).min(axis=1) ** 2
+    assert model.score(X) == pytest.approx(-nearest_sq.sum(), rel=1e-9)
+    assert isinstance(model.score(X), float)
+
+
+def test_fit_predict_and_fit_transform():
+    X = blobs(120)
+    weights = np.arange(120) % 3
+    model = KMeansANN(5, random_state=0)
+    fitted = clone(model).fit(X, sample_weight=weights)
+    np.testing.assert_array_equal(model.fit_predict(X, sample_weight=weights), fitted.labels_)
+    np.testing.assert_array_equal(
+        model.fit_transform(X, sample_weight=weights), fitted.transform(X)
+    )
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score"])
+def test_unfitted(method):
+    with pytest.raises(NotFittedError):
+        getattr(KMeansANN(), method)(blobs())
+
+
+# -- partial_fit -------------------------------------------------------------------------------
+
+
+def reference_stream(centres, batches, weights):
+    """Running means by plain loops."""
+    centres = [list(map(float, row)) for row in centres]
+    counts = [0.0] * len(centres)
+    for batch, batch_weights in zip(batches, weights, strict=True):
+        before = [row[:] for row in centres]
+        for row, weight in zip(batch.tolist(), batch_weights, strict=True):
+            gaps = [sum((a - b) ** 2 for a, b in zip(row, c, strict=True)) for c in before]
+            j = gaps.index(min(gaps))
+            if weight == 0:
+                continue
+            counts[j] += weight
+            for f, value in enumerate(row):
+                centres[j][f] += (value - centres[j][f]) * weight / counts[j]
+    return np.array(centres)
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_partial_fit_keeps_running_means(make):
+    X = blobs(300)
+    weights = np.random.RandomState(0).randint(0, 4, 300).astype(float)
+    weights[50] = 2.0
+    cuts = [slice(0, 50), slice(50, 51), slice(51, 200), slice(200, 300)]
+    model = KMeansANN(6, init=X[:6])
+    for cut in cuts:
+        model.partial_fit(make(X[cut]), sample_weight=weights[cut])
+    expected = reference_stream(X[:6], [X[c] for c in cuts], [weights[c] for c in cuts])
+    np.testing.assert_allclose(model.cluster_centers_, expected, rtol=1e-9)
+    assert model.n_steps_ == model.n_iter_ == 4
+    np.testing.assert_array_equal(model.labels_, model.predict(X[cuts[-1]]))
+    assert model.inertia_ == -model.score(X[cuts[-1]], sample_weight=weights[cuts[-1]])
+
+
+def test_partial_fit_agrees_with_mini_batch_kmeans():
+    X = blobs(400)
+    ours = KMeansANN(5, init=X[:5])
+    theirs = MiniBatchKMeans(5, init=X[:5], n_init=1, reassignment_ratio=0)
+    for batch in np.array_split(X, 7):
+        ours.partial_fit(batch)
+        theirs.partial_fit(batch)
+        np.testing.assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, rtol=1e-9)
+        np.testing.assert_array_equal(ours.labels_, theirs.labels_)
+
+
+def test_partial_fit_goes_on_where_fit_ended():
+    X, more = blobs(200), blobs(90, seed=5)
+    model = KMeansANN(5, init=X[:5], tol=0).fit(X)
+    assert model.result_.converged
+    labels = np.r_[model.labels_, model.predict(more)]
+    model.partial_fit(more)
+    both = np.concatenate([X, more])
+    expected = [both[labels == j].mean(axis=0) for j in range(5)]
+    np.testing.assert_allclose(model.cluster_centers_, expected, rtol=1e-9)
+    assert model.n_steps_ == 1
+    assert not hasattr(model, "result_")
+    assert model.fit(X).n_steps_ == 0
+
+
+def test_partial_fit_goes_on_by_weight():
+    X = np.array([[0.0], [2.0], [10.0]])
+    model = KMeansANN(2, init=X[[0, 2]], tol=0).fit(X, sample_weight=[1, 3, 1])
+    assert model.cluster_centers_.tolist() == [[1.5], [10.0]]
+    model.partial_fit([[4.0]], sample_weight=[4.0])
+    assert model.cluster_centers_.tolist() == [[2.75], [10.0]]
+
+
+def test_cosine_partial_fit_keeps_the_mean_direction():
+    X, more = np.abs(blobs(200, seed=3)), np.abs(blobs(100, seed=4))
+    for model in (
+        KMeansANN(3, metric="cosine", init=X[:3], tol=0).fit(X),
+        KMeansANN(
+            3,
+            metric="cosine",
+            init=KMeansANN(3, metric="cosine", init=X[:3], tol=0).fit(X).cluster_centers_,
+        ).partial_fit(X),
+    ):
+        labels = np.r_[model.labels_, model.predict(more)]
+        model.partial_fit(more)
+        both = np.concatenate([X, more])
+        unit = both / np.linalg.norm(both, axis=1, keepdims=True)
+        for j in range(3):
+            mean = unit[labels == j].sum(axis=0)
+            np.testing.assert_allclose(
+                model.cluster_centers_[j], mean / np.linalg.norm(mean), rtol=1e-9
+            )
+
+
+def test_a_held_attribute_does_not_change_behind_its_holder():
+    X = blobs(100)
+    model = KMeansANN(5, init=X[:5]).partial_fit(X)
+    held = model.cluster_centers_
+    kept = held.copy()
+    model.partial_fit(X + 1.0)
+    np.testing.assert_array_equal(held, kept)
+    assert not np.array_equal(model.cluster_centers_, kept)
+
+
+def test_what_partial_fit_refuses():
+    X = blobs(100)
+    with pytest.raises(ValueError, match="n_clusters"):
+        KMeansANN(5).partial_fit(X[:4])
+    model = KMeansANN(5, random_state=0).partial_fit(X[:5])
+    model.partial_fit(X[:1])
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        model.partial_fit(X[:, :3])
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.partial_fit(X[:3], sample_weight=[1.0, -1.0, 1.0])
+    with pytest.raises(ValueError, match="metric"):
+        clone(model).set_params(metric="manhattan").partial_fit(X)
+    with pytest.raises(ValueError, match=r"n_clusters must be 5.*got 4"):
+        model.set_params(n_clusters=4).partial_fit(X)
+    assert model.n_steps_ == 2
+
+
+def test_partial_fit_keeps_the_type_of_the_first_batch():
+    X = blobs(60, dtype=np.float32)
+    model = KMeansANN(3, random_state=0).partial_fit(X).partial_fit(X.astype(np.float64))
+    assert model.cluster_centers_.dtype == np.float32
+
+
+# -- the scikit-learn world --------------------------------------------------------------------
+
+
+def frame(library, X, columns=("a", "b", "c", "d")):
+    module = pytest.importorskip(library)
+    return module.DataFrame({name: X[:, i] for i, name in enumerate(columns)})
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames(library):
+    X = blobs(90)
+    table = frame(library, X)
+    model = KMeansANN(3, random_state=0).fit(table)
+    plain = KMeansANN(3, random_state=0).fit(X)
+    np.testing.assert_array_equal(model.labels_, plain.labels_)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(model.predict(table), plain.labels_)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame(library, X, columns=("d", "c", "b", "a")))
+    with pytest.raises(ValueError, match="feature names"):
+        model.partial_fit(frame(library, X, columns=("d", "c", "b", "a")))
+    with pytest.warns(UserWarning, match="feature names"):
+        model.predict(X)
+    shown = model.set_output(transform=library).transform(table)
+    assert type(shown).__module__.startswith(library)
+    assert list(shown.columns) == ["kmeansann0", "kmeansann1", "kmeansann2"]
+    np.testing.assert_array_equal(shown.to_numpy(), plain.transform(X))
+    assert not hasattr(plain, "feature_names_in_")
+
+
+def test_names_of_the_features_out():
+    names = KMeansANN(3, random_state=0).fit(blobs(50)).get_feature_names_out()
+    assert names.tolist() == ["kmeansann0", "kmeansann1", "kmeansann2"]
+
+
+def test_pickle_clone_and_copy():
+    X = blobs()
+    model = KMeansANN(5, random_state=0, trace=True, init=X[:5]).fit(X)
+    for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        np.testing.assert_array_equal(twin.predict(X), model.labels_)
+        assert twin.result_.inertia == model.inertia_
+        assert twin.result_.trace[0].labels.shape == (len(X),)
+        twin.partial_fit(X)
+    empty = clone(model)
+    assert not hasattr(empty, "labels_")
+    np.testing.assert_array_equal(empty.init, X[:5])
+    assert empty.fit(X).inertia_ == model.inertia_
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "takes"),
+    [
+        ("auto", True),
+        ("brute", True),
+        ("kd_tree", False),
+        ("hnsw", False),
+        (NearestNeighbors(), False),
+        ("no such thing", False),
+    ],
+)
+def test_the_tag_of_sparse_input_is_true(algorithm, takes):
+    model = KMeansANN(2, algorithm=algorithm, random_state=0)
+    assert model.__sklearn_tags__().input_tags.sparse is takes
+    X = sparse.csr_matrix(np.abs(blobs(40)))
+    if takes:
+        dense = clone(model).fit(X.toarray())
+        np.testing.assert_array_equal(model.fit(X).labels_, dense.labels_)
+    else:
+        with pytest.raises((TypeError, ValueError)):
+            model.fit(X)
+
+
+def test_in_a_pipeline_and_a_grid_search():
+    X = blobs(200)
+    pipeline = make_pipeline(StandardScaler(), KMeansANN(4, random_state=0))
+    assert pipeline.fit(X).predict(X).shape == (200,)
+    search = GridSearchCV(KMeansANN(random_state=0), {"n_clusters": [1, 5]}, cv=3).fit(X)
+    assert search.best_params_ == {"n_clusters": 5}
+
+
+def test_memory_mapped_data(tmp_path):
+    X = blobs(500, dtype=np.float32) + np.float32(100)
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    model, plain = KMeansANN(5, init=X[:5]).fit(mapped), KMeansANN(5, init=X[:5]).fit(X)
+    np.testing.assert_array_equal(model.labels_, plain.labels_)
+    np.testing.assert_allclose(model.transform(mapped), plain.transform(X), rtol=1e-6)
+    np.testing.assert_array_equal(model.predict(mapped), plain.labels_)
