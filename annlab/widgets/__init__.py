@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 #: public name -> module below annlab.widgets; explorers first
 _HOMES = {
+    "centroid_canvas": "_centroids",
+    "graph_walk": "_walk",
     "step_explorer": "_steps",
+    "outlier_sandbox": "_outliers",
 }
 _HELPERS = {
     "Explorer": "_base",

@@ -186,7 +186,11 @@ def handle_control(
     -------
     Control
     """
-    widget = _canvas()(value=check_handles(start, name, low, high), description=name)
+    widget = _canvas()(
+        value=check_handles(start, name, low, high),
+        description=name,
+        tooltip=f"Picture in which you move the {name}",
+    )
     return custom(
         name,
         widget,

@@ -71,9 +71,46 @@ def panel(
         In the order in which they are drawn.
     **dress
         ``title``, ``xlabel``; ``xticks`` and ``yticks`` as lists of (place, text); ``axes=True``
-        for two axis lines instead of a frame; ``grid=True`` for quiet lines at the y ticks.
+        for two axis lines instead of a frame; ``bare=True`` for neither; ``active=True`` for a
+        strong frame; ``grid=True`` for quiet lines at the y ticks.
     """
     return {"rect": list(rect), "bounds": list(bounds), "layers": list(layers), **dress}
+
+
+def legend(
+    rect: Sequence[float], items: Sequence[tuple[str, str, str, float]], *, hollow: str = ""
+) -> dict[str, Any]:
+    """A panel that explains markers, in one line (wide rectangle) or one below the other.
+
+    Parameters
+    ----------
+    rect : (left, top, width, height)
+    items : sequence of (marker, color, words, width)
+        ``width`` is the room that an item takes in a line, in CSS pixels; in a column it is the
+        height.
+    hollow : str, default=""
+        Markers that are drawn as outlines.
+    """
+    _, _, wide, high = rect
+    layers = []
+    place = 0.0
+    for marker, color, words, room in items:
+        at = (8.0, high - place - room / 2) if high > wide else (place + 8.0, high / 2)
+        outline = words in hollow.split("|")
+        layers.append(
+            points(
+                np.array([at]),
+                color=color,
+                marker=marker,
+                size=6.0,
+                edge="" if outline else "ink",
+                width=2.0 if outline or marker in "x+" else 0.7,
+                hollow=outline,
+            )
+        )
+        layers.append(texts([at], [words], dx=13))
+        place += room
+    return panel(rect, (0.0, wide, 0.0, high), layers, bare=True)
 
 
 def points(
@@ -278,6 +315,8 @@ def draw_scene(figure: Any, scene: dict[str, Any]) -> None:
     scene : dict
     """
     width, height = scene["size"]
+    # panels have places of their own
+    figure.set_layout_engine("none")
     planes = []
     for one in scene["panels"]:
         left, top, wide, high = one["rect"]
@@ -310,13 +349,17 @@ def _dress(axes: Any, one: dict[str, Any]) -> None:
     axes.set_yticklabels([text for _, text in one.get("yticks", ())], color=QUIET)
     axes.tick_params(length=0)
     for side, spine in axes.spines.items():
-        spine.set_color("#c8c8c8")
-        spine.set_visible(not one.get("axes") or side in ("left", "bottom"))
+        spine.set_color(INK if one.get("active") else "#c8c8c8")
+        spine.set_linewidth(2.0 if one.get("active") else 0.8)
+        spine.set_visible(
+            not one.get("bare") and (not one.get("axes") or side in ("left", "bottom"))
+        )
+    axes.patch.set_visible(False)
     if one.get("grid"):
         axes.grid(True, axis="y", color="#e3e3e3", linewidth=0.6)
         axes.set_axisbelow(True)
     if one.get("title"):
-        axes.set_title(one["title"], loc="left", fontsize=11, fontweight="semibold", color=INK)
+        axes.set_title(one["title"], loc="left", fontsize=11, fontweight="bold", color=INK)
     if one.get("xlabel"):
         axes.set_xlabel(one["xlabel"], fontsize=11, color=INK, labelpad=4)
 
@@ -431,7 +474,7 @@ def _draw_texts(axes: Any, layer: dict[str, Any], one: dict[str, Any], order: fl
             ha=layer["align"],
             va="center",
             fontsize=11,
-            fontweight="semibold" if layer["bold"] else "normal",
+            fontweight="bold" if layer["bold"] else "normal",
             color=_color(_each(layer["color"], i)),
             path_effects=[withStroke(linewidth=3, foreground=PAPER)],
             annotation_clip=True,
@@ -474,7 +517,7 @@ def _draw_handles(axes: Any, moved: dict[str, Any]) -> None:
                 ha="center",
                 va="center_baseline",
                 fontsize=11,
-                fontweight="semibold",
+                fontweight="bold",
                 color=PAPER if dark else "#000000",
                 zorder=51,
             )

@@ -257,7 +257,11 @@ function drawPanel(ctx, theme, panel, look) {
     ctx.lineTo(left, top + height);
     ctx.lineTo(left + width, top + height);
     ctx.stroke();
-  } else {
+  } else if (!panel.bare) {
+    if (panel.active) {
+      ctx.strokeStyle = theme.ink;
+      ctx.lineWidth = 2.5 * look.lines;
+    }
     ctx.strokeRect(left - 0.5, top - 0.5, width + 1, height + 1);
   }
   if (panel.title) drawText(ctx, theme, panel.title, left, top - 12, { size, bold: true });

@@ -1,0 +1,401 @@
+"""``centroid_canvas``: put the start of k-means anywhere, then step and see where it ends."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annlab._validation import check_integer, check_random_state
+from annlab.datasets import make_blobs
+from annlab.lloyd import kmeans
+from annlab.result import KMeansResult
+from annlab.widgets._base import Control, Prediction, cluster_color, cluster_marker, switch, three
+from annlab.widgets._canvas import CanvasExplorer, check_handles, check_plane, handle_control
+from annlab.widgets._scene import (
+    cluster_points,
+    handles,
+    panel,
+    path,
+    points,
+    segments,
+    square_bounds,
+    texts,
+)
+
+#: As many clusters as the palette has colours.
+_MOST = 8
+#: Random starts that show where k-means can end.
+_STARTS = 100
+#: Two inertias closer than this, relatively, are the same end; closer than that, one bar.
+_SAME, _NEAR = 1e-3, 0.03
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where many random starts end, for one number of clusters."""
+
+    #: final inertia of each start, ascending, (100,) float64
+    inertias: np.ndarray
+    #: (inertia, how many starts end there), ascending
+    places: tuple[tuple[float, int], ...]
+    worst_start: np.ndarray
+    longest: int
+    #: k-means++ from the explorer's random state
+    reply: KMeansResult
+
+
+@dataclass(frozen=True)
+class Run:
+    """k-means from the reader's start, and what to compare it with."""
+
+    run: KMeansResult
+    ends: Ends
+
+
+class CentroidCanvas(CanvasExplorer):
+    name = "centroid_canvas"
+    title = "Where you start decides where k-means ends"
+    size = (840, 464)
+    replay = True
+    frame_word = "step"
+    hint = (
+        "Mouse: drag a centroid, click free ground to add one, double-click one to remove it. "
+        "Keys: Tab selects, arrows move (with Shift faster), Enter adds, Delete removes."
+    )
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        start: np.ndarray | None,
+        n_clusters: int,
+        random_state: Any,
+        predict: Prediction | None,
+    ) -> None:
+        self.X = X
+        self._rng = check_random_state(random_state)
+        self._seed = int(self._rng.randint(2**31 - 1))
+        self._known: dict[int, Ends] = {}
+        self._guard = threading.Lock()
+        rect = (2, 34, 470, 424)
+        self._rect, self._bounds = rect, square_bounds(X, rect)
+        self._highest = float(kmeans(X, 1, n_jobs=1).inertia)
+        first = self._random_start(n_clusters) if start is None else start
+        x0, x1, y0, y1 = self._bounds
+        corner = [[x0, y0], [x0, y1], [x1, y0], [x1, y1]]
+        inner = [[(x0 + x1) / 2 + i * (x1 - x0) / 50, (y0 + y1) / 2] for i in range(4)]
+        most = min(_MOST, len(X))
+        super().__init__(
+            handle_control(
+                "centroids",
+                first,
+                1,
+                most,
+                trials=[corner[:1], (corner + inner)[:most], X[: min(most, 3)]],
+            ),
+            [
+                switch(
+                    "reply",
+                    "Show k-means++'s reply",
+                    "Draw the run that k-means++ makes with as many centroids",
+                    recompute=False,
+                )
+            ],
+            predict=predict,
+        )
+
+    def _build_parts(self) -> None:
+        super()._build_parts()
+        for key, label, tip in (
+            ("random_start", "Random start", "Put the centroids on points drawn at random"),
+            ("plus_start", "k-means++ start", "Put the centroids where k-means++ begins"),
+            ("worst_start", "Worst of 100", "The worst of 100 random starts"),
+        ):
+            self._add_button(key, label, tip)
+
+    def _arranged(self) -> list[Any]:
+        import ipywidgets
+
+        parts = super()._arranged()
+        keys = [self.buttons[key] for key in ("random_start", "plus_start", "worst_start")]
+        row = next(i for i, part in enumerate(parts) if isinstance(part, ipywidgets.HBox))
+        parts[row].children = [*keys, *parts[row].children]
+        return parts
+
+    # -- starts --------------------------------------------------------------------------------
+
+    def _random_start(self, n_clusters: int) -> np.ndarray:
+        return kmeans(
+            self.X,
+            n_clusters,
+            1,
+            init="random",
+            random_state=self._rng,
+            trace=True,
+            n_jobs=1,
+        ).trace[0].centroids  # fmt: skip
+
+    def random_start(self) -> CentroidCanvas:
+        """Put the centroids on points drawn at random."""
+        return self._begin(self._random_start(len(self._values["centroids"])))
+
+    def plus_start(self) -> CentroidCanvas:
+        """Put the centroids where k-means++ begins."""
+        return self._begin(self.result.ends.reply.trace[0].centroids)
+
+    def worst_start(self) -> CentroidCanvas:
+        """Put the centroids where the worst of 100 random starts begins."""
+        return self._begin(self.result.ends.worst_start)
+
+    def _begin(self, start: np.ndarray) -> CentroidCanvas:
+        with self._lock:
+            self._pause()
+            self._frame = 0
+            self._take(self._values | {"centroids": check_handles(start, "centroids", 1, _MOST)})
+        return self
+
+    # -- the explorer ----------------------------------------------------------------------------
+
+    def _ends(self, n_clusters: int) -> Ends:
+        with self._guard:
+            if n_clusters not in self._known:
+                rng = np.random.RandomState(self._seed)
+                runs = [
+                    kmeans(
+                        self.X,
+                        n_clusters,
+                        init="random",
+                        tol=0.0,
+                        random_state=rng,
+                        trace=True,
+                        n_jobs=1,
+                    )
+                    for _ in range(_STARTS)
+                ]
+                runs.sort(key=lambda run: run.inertia)
+                reply = kmeans(
+                    self.X, n_clusters, tol=0.0, random_state=self._seed, trace=True, n_jobs=1
+                )
+                places: list[tuple[float, int]] = []
+                for run in runs:
+                    if places and run.inertia <= places[-1][0] * (1 + _NEAR):
+                        places[-1] = (places[-1][0], places[-1][1] + 1)
+                    else:
+                        places.append((run.inertia, 1))
+                self._known[n_clusters] = Ends(
+                    np.array([run.inertia for run in runs]),
+                    tuple(places),
+                    runs[-1].trace[0].centroids,
+                    max(run.n_iter for run in [*runs, reply]),
+                    reply,
+                )
+            return self._known[n_clusters]
+
+    def compute(self, job: Any, centroids: Any) -> Run:
+        run = kmeans(
+            self.X, len(centroids), init=np.array(centroids), tol=0.0, trace=True, n_jobs=1
+        )
+        return Run(run, self._ends(len(centroids)))
+
+    def frame_count(self, result: Run) -> int:
+        return len(result.run.trace)
+
+    def sentence(self, result: Run, frame: int, **values: Any) -> str:
+        trace, best = result.run.trace, result.ends.inertias[0]
+        step, k = trace[frame], result.run.n_clusters
+        last = len(trace) - 1
+        text = f"step {frame} of {last}, inertia {three(step.inertia)}"
+        if frame == 0:
+            text += f", {k} centroid{'s' * (k != 1)} where you put them"
+        else:
+            text += f", {step.n_moved:,} point{'s' * (step.n_moved != 1)} moved"
+        if trace[max(frame - 1, 0)].n_empty and frame:
+            text += ", an empty cluster was re-seeded"
+        if values.get("reply"):
+            text += f", k-means++ ends at {three(result.ends.reply.inertia)}"
+        if frame < last:
+            return text + "."
+        lower = int(np.sum(result.ends.inertias < step.inertia * (1 - _SAME)))
+        higher = int(np.sum(result.ends.inertias > step.inertia * (1 + _SAME)))
+        text += f": the end, {three(step.inertia / best)} × the best of {_STARTS} random starts; "
+        text += f"{lower} of them end lower, {higher} higher"
+        return text + "."
+
+    def scene(self, result: Run, frame: int, **values: Any) -> dict[str, Any]:
+        trace, reply = result.run.trace, result.ends.reply
+        step, k = trace[frame], result.run.n_clusters
+        colors = [cluster_color(c) for c in range(k)]
+        markers = [cluster_marker(c) for c in range(k)]
+        layers = [cluster_points(self.X, step.labels)]
+        walked = np.stack([trace[i].centroids for i in range(frame + 1)])
+        layers += [path(walked[:, c], color=colors[c], width=2.0) for c in range(k)]
+        if values["reply"]:
+            layers.append(
+                points(reply.centroids, color="ink", marker="D", size=10, width=2.2, hollow=True)
+            )
+        moves = np.hstack([step.centroids, step.new_centroids])
+        far = np.abs(moves[:, :2] - moves[:, 2:]).sum(axis=1) > 0
+        layers.append(segments(moves[far], color="ink", width=2.0, arrow=True))
+        plane = panel(
+            self._rect,
+            self._bounds,
+            layers,
+            title="Colour: the nearest centroid. Arrow: to the mean.",
+        )
+        return {
+            "panels": [plane, *self._curves(result, frame, values["reply"])],
+            "handles": handles(
+                step.centroids,
+                name="centroid",
+                color=colors,
+                marker=markers,
+                size=13,
+                text=[str(c + 1) for c in range(k)],
+                low=1,
+                high=min(_MOST, len(self.X)),
+                adds=True,
+                removes=True,
+            ),
+        }
+
+    def _curves(self, result: Run, frame: int, with_reply: bool) -> list[dict[str, Any]]:
+        ends, trace = result.ends, result.run.trace
+        steps = 5 * int(np.ceil((max(ends.longest, len(trace)) - 1) / 5)) or 5
+        best = ends.inertias[0]
+        # inertias of good and bad starts differ by factors: a logarithmic axis, with fixed ends
+        top = max(self._highest, ends.inertias[-1], best * 2) * 1.6
+        low, high = np.log10(max(best, top * 1e-6) * 0.85), np.log10(top)
+
+        def height(inertia: Any) -> Any:
+            return np.clip(np.log10(np.maximum(inertia, 1e-300)), low, high)
+
+        ticks = [
+            (float(np.log10(digit * 10.0**power)), three(digit * 10.0**power))
+            for power in range(int(np.floor(low)), int(np.ceil(high)) + 1)
+            for digit in (1, 2, 5)
+            if low <= np.log10(digit * 10.0**power) <= high
+        ]
+        mine = np.array([(i, height(trace[i].inertia)) for i in range(frame + 1)])
+        layers: list[dict[str, Any]] = []
+        if with_reply:
+            theirs = np.array([(i, height(s.inertia)) for i, s in enumerate(ends.reply.trace)])
+            layers.append(path(theirs, color="#D55E00", width=2.2, dash=(6, 4)))
+            layers.append(points(theirs, color="#D55E00", marker="D", size=3.5))
+        layers += [path(mine, color="#0072B2", width=2.5), points(mine, color="#0072B2", size=4)]
+        layers.append(points(mine[-1:], color="#0072B2", size=7, edge="ink", width=1.5))
+        if with_reply:
+            layers.append(
+                texts(theirs[-1:] * [0, 1] + [steps, 0], ["k-means++"], color="#D55E00",
+                      align="right", dy=15)
+            )  # fmt: skip
+        chart = panel(
+            (540, 34, 178, 374),
+            (-0.4, steps + 0.4, low, high),
+            layers,
+            title="Inertia, step by step",
+            axes=True,
+            grid=True,
+            xlabel="step",
+            xticks=[(0, "0"), (steps, str(steps))],
+            yticks=ticks,
+        )
+        most = max(count for _, count in ends.places)
+        # a bar of one start of a hundred must still be seen
+        bars = [
+            [0.0, height(inertia), max(count / most, 0.06), height(inertia)]
+            for inertia, count in ends.places
+        ]
+        notes = [texts([[bars[0][2], bars[0][3]]], [str(ends.places[0][1])], dx=6)]
+        if len(bars) > 1:
+            notes.append(texts([[bars[-1][2], bars[-1][3]]], [str(ends.places[-1][1])], dx=6))
+        strip = panel(
+            (736, 34, 100, 374),
+            (0.0, 1.5, low, high),
+            [
+                segments(bars, color="#009E73", width=7),
+                *notes,
+                segments([[0.0, mine[-1][1], 1.5, mine[-1][1]]], color="#0072B2", width=1.5,
+                         dash=(4, 3)),
+            ],
+            title=f"{_STARTS} starts",
+            axes=True,
+            xlabel="where they end",
+        )  # fmt: skip
+        return [chart, strip]
+
+
+def centroid_canvas(
+    X: Any = None,
+    n_clusters: int = 5,
+    *,
+    start: Any = None,
+    random_state: Any = 0,
+    predict: Prediction | None = None,
+) -> CentroidCanvas:
+    """Drag, add and remove start centroids, then step through Lloyd's algorithm.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, 2), optional
+        At most 2,000 points of a plane; five groups of points by default.
+    n_clusters : int, default=5
+        Centroids to begin with, 1 to 8.
+    start : array-like of shape (n_clusters, 2), optional
+        Where they begin; drawn from the points by default. Its length then is ``n_clusters``.
+    random_state : int, RandomState, Generator or None, default=0
+        Draws the starts.
+    predict : Prediction, optional
+
+    Returns
+    -------
+    Explorer
+        Each frame is one step of `annlab.kmeans`. Beside the points: the inertia of each step,
+        and where 100 random starts end.
+
+    Raises
+    ------
+    TypeError, ValueError
+    MissingExtraError
+        If anywidget is not installed.
+
+    Notes
+    -----
+    One run of k-means for each position of the mouse, a few milliseconds, and 101 runs for each
+    new number of centroids.
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> canvas = widgets.centroid_canvas(n_clusters=3)
+    >>> canvas.step().frame
+    1
+    """
+    if X is None:
+        X = five_groups()
+    X = check_plane(X)
+    if start is not None:
+        start = np.array(check_handles(start, "start", 1, min(_MOST, len(X))))
+        n_clusters = len(start)
+    n_clusters = check_integer(n_clusters, "n_clusters", maximum=min(_MOST, len(X)))
+    return CentroidCanvas(X, start, n_clusters, random_state, predict)
+
+
+def five_groups() -> np.ndarray:
+    """Two pairs of near groups and a single one: bad starts are easy to find.
+
+    Returns
+    -------
+    ndarray of shape (300, 2), float64
+    """
+    centers = [[0.0, 0.0], [2.6, 0.4], [9.0, 5.5], [8.6, 8.2], [1.2, 7.4]]
+    return make_blobs(300, centers=centers, cluster_std=0.55, random_state=4, dtype=np.float64).X
+
+
+def example() -> CentroidCanvas:
+    """A small one, for the tests of all explorers."""
+    return centroid_canvas(five_groups()[:60], 3)
+
+
+__all__ = ["Control", "centroid_canvas", "example", "five_groups"]

@@ -1,0 +1,381 @@
+"""``outlier_sandbox``: put outliers anywhere and see which k-means they break, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annlab._validation import check_integer, check_random_state
+from annlab.datasets import make_blobs
+from annlab.distances import k_nearest
+from annlab.lloyd import kmeans
+from annlab.result import KMeansResult
+from annlab.robust import outlier_limit, robust_kmeans_ann
+from annlab.widgets._base import Prediction, choice, cluster_color, slider, three
+from annlab.widgets._canvas import CanvasExplorer, check_handles, check_plane, handle_control
+from annlab.widgets._scene import (
+    cluster_points,
+    handles,
+    legend,
+    numbers,
+    panel,
+    points,
+    segments,
+    texts,
+)
+
+_MOST_POINTS = 600
+_MOST_OUTLIERS = 12
+_MOST_COPIES = 40
+BLUE, RED, ORANGE = "#0072B2", "#D55E00", "#E69F00"
+#: Starts of every fit: the comparison shall not hang on a lucky draw.
+_STARTS = 5
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Plain and robust k-means on the same contaminated points."""
+
+    X: np.ndarray
+    #: which rows the reader added
+    added: np.ndarray
+    plain: KMeansResult
+    robust: KMeansResult
+    #: distance of each point to its nearest centroid, plain and robust
+    plain_distances: np.ndarray
+    robust_distances: np.ndarray
+    #: how far each true centre is from the nearest centroid
+    plain_miss: np.ndarray
+    robust_miss: np.ndarray
+
+
+class OutlierSandbox(CanvasExplorer):
+    name = "outlier_sandbox"
+    title = "Outliers against plain and robust k-means"
+    size = (840, 520)
+    hint = (
+        "Mouse: click free ground to add an outlier, drag it, double-click it to remove it. "
+        "Keys: Tab selects, arrows move (with Shift faster), Enter adds, Delete removes."
+    )
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        n_clusters: int,
+        centers: np.ndarray,
+        outliers: list[list[float]],
+        threshold: float,
+        random_state: Any,
+        predict: Prediction | None,
+    ) -> None:
+        self.X, self.n_clusters, self.centers = X, n_clusters, centers
+        rng = check_random_state(random_state)
+        self._seed = int(rng.randint(2**31 - 1))
+        self._rect = (2, 34, 440, 440)
+        low, high = X.min(axis=0), X.max(axis=0)
+        middle, half = (low + high) / 2, float(np.max(high - low)) * 0.95
+        # empty ground around the data, twice its size: room for outliers
+        self._bounds = tuple(
+            numbers([middle[0] - half, middle[0] + half, middle[1] - half, middle[1] + half])
+        )
+        # copies lie around their outlier as points do in a narrow group
+        self._cloud = rng.standard_normal((_MOST_COPIES, 2)) * half / 60
+        self._cloud[0] = 0.0
+        x0, x1, y0, y1 = self._bounds
+        super().__init__(
+            handle_control(
+                "outliers",
+                outliers,
+                0,
+                _MOST_OUTLIERS,
+                trials=[
+                    [],
+                    [[x0, y0], [x0, y1], [x1, y0], [x1, y1]] * (_MOST_OUTLIERS // 4),
+                    [[x1, y1]],
+                ],
+            ),
+            [
+                slider(
+                    "copies",
+                    "Copies of each",
+                    "How many outliers lie around each place that you marked",
+                    1,
+                    _MOST_COPIES,
+                    1,
+                ),
+                choice(
+                    "rule",
+                    "Robust rule",
+                    "Which points the robust k-means leaves out",
+                    {"threshold": "threshold", "trim a share": "trim"},
+                    "threshold",
+                    buttons=True,
+                ),
+                slider(
+                    "threshold",
+                    "Threshold",
+                    "An outlier is farther than median + threshold × 1.4826 × MAD; "
+                    "for the slide's rule, than threshold × mean",
+                    0.5,
+                    8.0,
+                    threshold,
+                    step=0.25,
+                ),
+                slider(
+                    "trim",
+                    "Trimmed share",
+                    "Share of the points that trimming leaves out",
+                    0.0,
+                    0.6,
+                    0.1,
+                    step=0.02,
+                ),
+            ],
+            predict=predict,
+        )
+
+    def compute(
+        self, job: Any, outliers: Any, copies: int, rule: str, threshold: float, trim: float
+    ) -> Contest:
+        places = np.array(outliers, dtype=float).reshape(-1, 2)
+        extra = (places[:, None] + self._cloud[:copies]).reshape(-1, 2)
+        X = np.concatenate([self.X, extra])
+        common: dict[str, Any] = {"random_state": self._seed, "n_init": _STARTS, "n_jobs": 1}
+        plain = kmeans(X, self.n_clusters, **common)
+        robust = robust_kmeans_ann(
+            X,
+            self.n_clusters,
+            outlier_threshold=threshold,
+            trim=trim if rule == "trim" else None,
+            **common,
+        )
+
+        def distances(Q: np.ndarray, fit: KMeansResult) -> np.ndarray:
+            return k_nearest(Q, fit.centroids, 1)[0][:, 0]
+
+        return Contest(
+            X,
+            np.arange(len(X)) >= len(self.X),
+            plain,
+            robust,
+            distances(X, plain),
+            distances(X, robust),
+            distances(self.centers, plain),
+            distances(self.centers, robust),
+        )
+
+    def sentence(self, result: Contest, frame: int, **values: Any) -> str:
+        n, added = len(result.X), int(result.added.sum())
+        mask = result.robust.outlier_mask
+        caught = int((mask & result.added).sum())
+        rule = (
+            f"trim {three(values['trim'])}"
+            if values["rule"] == "trim"
+            else f"threshold {three(values['threshold'])}"
+        )
+        by_mean = _flagged_by_mean(result, values["threshold"])
+        return (
+            f"{added} of {n} points are outliers ({three(100 * added / n)} %): plain k-means "
+            f"misses a true centre by {three(result.plain_miss.max())}, robust "
+            f"({rule}) by {three(result.robust_miss.max())}; robust leaves out {caught} of "
+            f"{added} outliers and {int(mask.sum()) - caught} good points, "
+            f"{three(values['threshold'])} × mean would {int((by_mean & result.added).sum())} "
+            f"and {int((by_mean & ~result.added).sum())}; trimmed share set to "
+            f"{three(values['trim'])}."
+        )
+
+    # -- the picture -----------------------------------------------------------------------------
+
+    def scene(self, result: Contest, frame: int, **values: Any) -> dict[str, Any]:
+        places = np.array(values["outliers"], dtype=float).reshape(-1, 2)
+        own = ~result.added
+        copies = result.X[result.added].reshape(len(places), values["copies"], 2)[:, 1:]
+        nearest = k_nearest(self.centers, result.plain.centroids, 1)[1][:, 0]
+        strays = np.hstack([self.centers, result.plain.centroids[nearest]])
+        layers = [
+            cluster_points(result.X[own], result.robust.labels[own], size=3.6),
+            points(copies.reshape(-1, 2), color=RED, marker="x", size=4, width=1.8, alpha=0.8),
+            segments(strays, color="ink", width=1.6, dash=(5, 4)),
+            points(self.centers, color="ink", marker="+", size=9, width=2.2),
+            points(
+                result.plain.centroids, color="ink", marker="D", size=10, width=2.6, hollow=True
+            ),
+            points(
+                result.robust.centroids,
+                color=[cluster_color(c) for c in range(self.n_clusters)],
+                marker="o",
+                size=9,
+                edge="ink",
+                width=2.0,
+            ),
+        ]
+        return {
+            "panels": [
+                panel(
+                    self._rect,
+                    self._bounds,
+                    layers,
+                    title="Colour: the robust cluster. ×: left out.",
+                ),
+                *self._strips(result, values),
+                legend(
+                    (0, 486, 840, 28),
+                    [
+                        ("+", "ink", "true centre", 118),
+                        ("D", "ink", "plain centroid", 140),
+                        ("o", BLUE, "robust centroid", 152),
+                        ("x", RED, "outlier that you added", 200),
+                    ],
+                    hollow="plain centroid",
+                ),
+            ],
+            "handles": handles(
+                places,
+                name="outlier",
+                color=RED,
+                marker="x",
+                size=8,
+                high=_MOST_OUTLIERS,
+                adds=True,
+                removes=True,
+                glide=False,
+            ),
+        }
+
+    def _strips(self, result: Contest, values: dict[str, Any]) -> list[dict[str, Any]]:
+        """All distances on a line, and the limits that two rules draw from them."""
+        reach = self._bounds[1] - self._bounds[0]
+        found = []
+        jitter = np.random.RandomState(0).uniform(0.12, 0.88, len(result.X))
+        kinds = (
+            ("Distances to the plain centroids", result.plain_distances, "mean", (480, 34)),
+            ("Distances to the robust centroids", result.robust_distances, "MAD", (480, 270)),
+        )
+        for title, distances, kind, (left, top) in kinds:
+            if kind == "mean":
+                limit = values["threshold"] * float(distances.mean())
+                words = f"{three(values['threshold'])} × mean"
+            elif values["rule"] == "threshold":
+                limit = outlier_limit(distances, values["threshold"])
+                words = f"median + {three(values['threshold'])} MAD"
+            else:
+                kept = distances[~result.robust.outlier_mask]
+                limit = float(kept.max()) if len(kept) else 0.0
+                words = f"trim {three(values['trim'])}"
+            at = np.column_stack([np.minimum(distances, 0.98 * reach), jitter])
+            line = min(limit, 0.98 * reach)
+            color = ORANGE if kind == "mean" else BLUE
+            right = line < 0.5 * reach
+            found.append(
+                panel(
+                    (left, top, 352, 150),
+                    (-0.01 * reach, reach, 0.0, 1.25),
+                    [
+                        points(
+                            at[~result.added], color="quiet", size=3, alpha=0.6, edge="", width=0
+                        ),
+                        points(at[result.added], color=RED, marker="x", size=5, width=2.2),
+                        segments([[line, 0, line, 1.25]], color=color, width=2.6),
+                        texts(
+                            [[line, 1.1]],
+                            [words],
+                            color=color,
+                            bold=True,
+                            align="left" if right else "right",
+                            dx=7 if right else -7,
+                        ),
+                    ],
+                    title=title,
+                    axes=True,
+                    xlabel="distance",
+                )
+            )
+        return found
+
+
+def _flagged_by_mean(result: Contest, threshold: float) -> np.ndarray:
+    return result.plain_distances > threshold * result.plain_distances.mean()
+
+
+def outlier_sandbox(
+    X: Any = None,
+    n_clusters: int = 3,
+    *,
+    centers: Any = None,
+    outliers: Any = None,
+    threshold: float = 3.0,
+    random_state: Any = 0,
+    predict: Prediction | None = None,
+) -> OutlierSandbox:
+    """Click outliers into a picture and watch plain and robust k-means deal with them.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, 2), optional
+        At most 600 clean points; three groups by default.
+    n_clusters : int, default=3
+        1 to 8.
+    centers : array-like of shape (n_clusters, 2), optional
+        The true centres; by default the means that k-means finds without outliers.
+    outliers : array-like of shape (m, 2), optional
+        Outliers to begin with, at most 12; two by default.
+    threshold : float, default=3.0
+        Where `annlab.robust_kmeans_ann` begins to call a point an outlier.
+    random_state : int, RandomState, Generator or None, default=0
+    predict : Prediction, optional
+
+    Returns
+    -------
+    Explorer
+
+    Raises
+    ------
+    TypeError, ValueError
+    MissingExtraError
+        If anywidget is not installed.
+
+    Notes
+    -----
+    Two fits for each position of the mouse, with five starts each.
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> sandbox = widgets.outlier_sandbox()
+    >>> bool(sandbox.result.robust_miss.max() < sandbox.result.plain_miss.max())
+    True
+    """
+    if X is None:
+        X, centers = three_groups()
+    X = check_plane(X, most=_MOST_POINTS)
+    n_clusters = check_integer(n_clusters, "n_clusters", maximum=min(8, len(X)))
+    if centers is None:
+        centers = kmeans(X, n_clusters, n_init=10, random_state=0, n_jobs=1).centroids
+    centers = np.array(check_handles(centers, "centers", n_clusters, n_clusters))
+    if outliers is None:
+        low, high = X.min(axis=0), X.max(axis=0)
+        middle, half = (low + high) / 2, float(np.max(high - low))
+        outliers = [middle + half * np.array([0.8, 0.8]), middle + half * np.array([0.84, 0.62])]
+    outliers = check_handles(outliers, "outliers", 0, _MOST_OUTLIERS)
+    return OutlierSandbox(X, n_clusters, centers, outliers, threshold, random_state, predict)
+
+
+def three_groups() -> tuple[np.ndarray, np.ndarray]:
+    """Three round groups and their true centres.
+
+    Returns
+    -------
+    X : ndarray of shape (150, 2), float64
+    centers : ndarray of shape (3, 2), float64
+    """
+    centers = np.array([[0.0, 0.0], [6.0, 1.0], [2.5, 5.5]])
+    data = make_blobs(150, centers=centers, cluster_std=0.7, random_state=1, dtype=np.float64)
+    return data.X, centers
+
+
+def example() -> OutlierSandbox:
+    """A small one, for the tests of all explorers."""
+    X, centers = three_groups()
+    return outlier_sandbox(X[:60], centers=centers)
