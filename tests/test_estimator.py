@@ -327,7 +327,8 @@ def test_partial_fit_keeps_running_means(make):
     np.testing.assert_allclose(model.cluster_centers_, expected, rtol=1e-9)
     assert model.n_steps_ == model.n_iter_ == 4
     np.testing.assert_array_equal(model.labels_, model.predict(X[cuts[-1]]))
-    assert model.inertia_ == -model.score(X[cuts[-1]], sample_weight=weights[cuts[-1]])
+    score = model.score(make(X[cuts[-1]]), sample_weight=weights[cuts[-1]])
+    assert model.inertia_ == -score
 
 
 def test_partial_fit_agrees_with_mini_batch_kmeans():
