@@ -25,14 +25,39 @@ _HOMES = {
     "robust_kmeans_ann": "annlab.robust",
     "assign_points_to_clusters": "annlab.parallel",
     "parallel_kmeans_ann": "annlab.parallel",
+    "cluster_documents": "annlab.applications",
+    "segment_image": "annlab.applications",
+    "accuracy_speed_tradeoff": "annlab.benchmarks",
+    "benchmark_ann": "annlab.benchmarks",
+    "benchmark_high_dim": "annlab.benchmarks",
+    "benchmark_kmeans": "annlab.benchmarks",
+    "benchmark_kmeans_ann": "annlab.benchmarks",
+    "recall_speed_curve": "annlab.benchmarks",
+    "KMeansANN": "annlab.estimator",
+    "kmeans_faiss": "annlab.faiss_kmeans",
+    "evaluate_clustering": "annlab.metrics",
+    "visualize_clusters": "annlab.plotting",
 }
 
 if TYPE_CHECKING:
     from annlab._messages import AnnlabWarning, MissingExtraError
+    from annlab.applications import cluster_documents, segment_image
     from annlab.assignment import available_algorithms
+    from annlab.benchmarks import (
+        accuracy_speed_tradeoff,
+        benchmark_ann,
+        benchmark_high_dim,
+        benchmark_kmeans,
+        benchmark_kmeans_ann,
+        recall_speed_curve,
+    )
+    from annlab.estimator import KMeansANN
+    from annlab.faiss_kmeans import kmeans_faiss
     from annlab.indexes import available_indexes, make_index
     from annlab.lloyd import kmeans, kmeans_ann
+    from annlab.metrics import evaluate_clustering
     from annlab.parallel import assign_points_to_clusters, parallel_kmeans_ann
+    from annlab.plotting import visualize_clusters
     from annlab.result import KMeansResult, Step, Trace
     from annlab.robust import robust_kmeans_ann
 
