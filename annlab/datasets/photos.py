@@ -84,7 +84,7 @@ def load_photo(name: str = "china") -> np.ndarray:
 
         return np.array(load_sample_image(f"{name}.jpg"))
     skimage = require("skimage", purpose=f"for the photograph {name!r}", extra="lab")
-    file = Path(skimage.__file__).parent / "data" / _SKIMAGE[name]
+    file = Path(next(iter(skimage.__path__))) / "data" / _SKIMAGE[name]
     if file.is_file():
         from PIL import Image
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from annlab._messages import AnnlabWarning, invalid, require
+from annlab._progress import Progress
 from annlab._validation import check_choice, check_integer
 from annlab.datasets._types import ANNBenchmark
 
@@ -71,29 +70,20 @@ class _Download:
             promised = int(response.headers.get("content-length") or 0)
             if promised > self.max_bytes:
                 raise _too_large("url", promised, self.max_bytes)
-            done, shown_at = 0, time.monotonic()
+            done, line = 0, Progress(self.progress, promised or self.max_bytes, self.name)
             with open(output_file, "wb") as stream:
                 for piece in response.iter_content(chunk_size=1 << 20):
                     done += len(piece)
                     if done > self.max_bytes:
                         raise _too_large("url", done, self.max_bytes)
                     stream.write(piece)
-                    if self.progress and time.monotonic() - shown_at > 0.2:
-                        shown_at = time.monotonic()
-                        self._show(done, promised)
+                    line.update(done, f"{done / 1e6:.1f} MB")
             # with a content encoding the promise counts the encoded bytes
             if done < promised and "content-encoding" not in response.headers:
                 raise OSError(
                     f"The download of {self.name} ended after {done:,} of {promised:,} bytes."
                 )
-        if self.progress:
-            self._show(done, done)
-            sys.stderr.write("\n")
-
-    def _show(self, done: int, promised: int) -> None:
-        share = f" of {promised / 1e6:.1f}" if promised else ""
-        sys.stderr.write(f"\r{self.name}: {done / 1e6:.1f}{share} MB")
-        sys.stderr.flush()
+            line.close(f"{done / 1e6:.1f} MB")
 
 
 @contextmanager
