@@ -229,9 +229,10 @@ def _renamed_widgets(notebook: Any, name: str) -> Any:
 
     The number leads the new name, so that sorting the names (as the file does) keeps the order.
     """
-    states = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    states = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state")
     if not states:
-        notebook.metadata.pop("widgets", None)
+        if states is not None:
+            del notebook.metadata["widgets"]
         return notebook
     tail = hashlib.sha256(name.encode()).hexdigest()[:24]
     names = {old: f"{number:08x}{tail}" for number, old in enumerate(states)}

@@ -1,0 +1,346 @@
+"""What a stranger gets: pins, README, the wheel, the source archive, the files at the top."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from annlab._notebooks import machine_traces
+from annlab._version import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PINS = (ROOT / "binder" / "requirements.txt").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TOP = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"} | {
+    "annlab",
+    "notebooks",
+    "tests",
+    "data",
+    "binder",
+}
+in_checkout = pytest.mark.skipif(
+    not (ROOT / ".git").exists(), reason="asks git, and this is no checkout"
+)
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+
+
+def python(*words: object, **more) -> subprocess.CompletedProcess:
+    """Run this Python on ``words``; nothing of the checkout is on its path."""
+    more.setdefault("cwd", "/" if os.name == "posix" else None)
+    return subprocess.run(
+        [sys.executable, *map(str, words)], capture_output=True, text=True, **more
+    )
+
+
+# ----------------------------------------------------------------------------- the files at the top
+
+
+@in_checkout
+def test_the_top_of_the_repository_is_the_agreed_one():
+    top = {name.split("/")[0] for name in tracked()}
+    assert {name for name in top if not name.startswith(".")} <= TOP
+    assert top >= TOP, f"missing: {sorted(TOP - top)}"
+
+
+@in_checkout
+def test_no_tracked_text_names_a_machine():
+    """Paths of the machine that something was written on have no place in the repository."""
+    for name in tracked():
+        path = ROOT / name
+        if path.suffix not in {".py", ".toml", ".md", ".txt", ".cfg", ".json", ".sh", ""}:
+            continue
+        text = path.read_text(encoding="utf-8")
+        # named without writing them out, or this file would be the first to fail
+        for word in ("/" + "work/", "/" + "root/", "/" + "home/runner", "files.python" + "hosted"):
+            # examples of what the checks look for may stand in the checks themselves
+            assert word not in text, f"{name} contains {word!r}"
+
+
+def test_the_licence_covers_code_and_prose():
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "BSD 3-Clause" in text and "CC BY 4.0" in text
+    assert PYPROJECT["project"]["license"] == "BSD-3-Clause AND CC-BY-4.0"
+
+
+def test_the_version_stands_in_one_place():
+    assert PYPROJECT["project"]["dynamic"] == ["version"]
+    assert importlib.metadata.version("annlab") == __version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## {re.escape(__version__)}\b", changelog, flags=re.M), (
+        f"CHANGELOG.md has no section for {__version__}"
+    )
+
+
+# ----------------------------------------------------------------------------------------- the pins
+
+
+def pin_lines() -> list[str]:
+    return [line for line in PINS.splitlines() if line and not line.startswith("#")]
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_pins_are_names_and_versions_only():
+    shape = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!+]+( ; [a-z_]+ .+)?")
+    for line in pin_lines():
+        assert shape.fullmatch(line), line
+        assert not machine_traces(line) and "/" not in line and "@" not in line, line
+    names = [normal(line.split("==")[0]) for line in pin_lines()]
+    assert len(names) == len(set(names)), "a package is pinned twice"
+
+
+def test_every_declared_package_is_pinned_within_its_bounds():
+    requirements = pytest.importorskip("packaging.requirements")
+    pinned = {}
+    for line in pin_lines():
+        requirement = requirements.Requirement(line)
+        (version,) = [clause.version for clause in requirement.specifier]
+        pinned[normal(requirement.name)] = version
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    declared = list(PYPROJECT["project"]["dependencies"])
+    declared += [text for name in ("lab", "test", "dev") for text in extras[name]]
+    for text in declared:
+        requirement = requirements.Requirement(text)
+        name = normal(requirement.name)
+        assert name in pinned, f"{name} is not pinned: run make pins"
+        assert requirement.specifier.contains(pinned[name], prereleases=True), (text, pinned[name])
+
+
+def test_hnswlib_is_not_pinned_on_windows_where_faiss_stands_in():
+    requirements = pytest.importorskip("packaging.requirements")
+    (hnswlib,) = [r for r in map(requirements.Requirement, pin_lines()) if r.name == "hnswlib"]
+    assert not hnswlib.marker.evaluate({"sys_platform": "win32", "platform_system": "Windows"})
+    assert hnswlib.marker.evaluate({"sys_platform": "linux", "platform_system": "Linux"})
+    (faiss,) = [r for r in map(requirements.Requirement, pin_lines()) if r.name == "faiss-cpu"]
+    assert faiss.marker is None
+
+
+def test_this_environment_holds_the_pins():
+    """What was tested is what is pinned; an environment of other versions says so by skipping."""
+    requirements = pytest.importorskip("packaging.requirements")
+    if not (Path(sys.prefix) / ".ready").exists():
+        pytest.skip("this environment was not made by make env")
+    for requirement in map(requirements.Requirement, pin_lines()):
+        if requirement.marker is None or requirement.marker.evaluate():
+            installed = importlib.metadata.version(requirement.name)
+            assert requirement.specifier.contains(installed), (str(requirement), installed)
+
+
+# --------------------------------------------------------------------------------------- the README
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
+
+
+def test_the_readme_example_runs_as_printed(tmp_path):
+    (example,) = blocks("python")
+    assert len(example.strip().splitlines()) <= 12
+    done = python("-c", example, cwd=tmp_path, env={**os.environ, "MPLBACKEND": "agg"})
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    printed = [line for line in example.splitlines() if line.startswith("print(")]
+    shown = [line.split("  # ")[1] for line in printed]
+    assert shown
+    for words in shown:
+        assert words in done.stdout, f"README promises {words!r}; the example prints\n{done.stdout}"
+
+
+def test_links_and_pictures_of_the_readme_exist():
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", README)
+    assert any(target.endswith("step_explorer.png") for target in targets), "the hero picture"
+    for target in targets:
+        if not re.match(r"https?:", target):
+            assert (ROOT / target).exists(), target
+
+
+def test_the_readme_maps_every_notebook():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"notebooks/{path.name}" in README, path.name
+
+
+def test_the_commands_of_the_readme_exist():
+    targets = set(
+        re.findall(r"^([a-z][\w-]*)(?: [a-z][\w-]*)*:", (ROOT / "Makefile").read_text(), flags=re.M)
+    )
+    from annlab.cli import COMMANDS
+
+    shell = "\n".join(blocks("sh") + blocks("powershell"))
+    assert {"make lab", "make env"} <= set(re.findall(r"make \w+", README))
+    for target in re.findall(r"`make (\w+)`|^make (\w+)$", README, flags=re.M):
+        target = "".join(target)
+        assert target in targets, f"make {target}"
+    for command in re.findall(r"annlab (\w+)", shell):
+        assert command in COMMANDS, f"annlab {command}"
+
+
+# --------------------------------------------------------------------------- the wheel, the archive
+
+
+def test_the_list_of_packages_is_complete():
+    listed = set(PYPROJECT["tool"]["setuptools"]["packages"])
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "annlab").rglob("*.py")
+    }
+    mapped = set(PYPROJECT["tool"]["setuptools"]["package-dir"])
+    assert listed - mapped == {name for name in found if "__pycache__" not in name}
+
+
+def test_what_travels_is_what_lab_copies():
+    from annlab._lab import PATTERNS
+
+    data = PYPROJECT["tool"]["setuptools"]["package-data"]
+    assert sorted(data["annlab._notebooks_src"]) == sorted(PATTERNS)
+
+
+@pytest.fixture(scope="module")
+def source_copy(tmp_path_factory):
+    """The files that git has (and new ones), so that a build leaves nothing in the checkout."""
+    copy = tmp_path_factory.mktemp("source") / "annlab"
+    copy.mkdir()
+    for name in (*TOP, ".gitattributes"):
+        place = ROOT / name
+        skip = shutil.ignore_patterns("__pycache__", "_output", ".ipynb_checkpoints", "*.egg-info")
+        if place.is_dir():
+            shutil.copytree(place, copy / name, ignore=skip)
+        elif place.exists():
+            shutil.copy(place, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def distributions(source_copy, tmp_path_factory):
+    """The source archive, and the wheel that is built from that archive."""
+    pytest.importorskip("build")
+    out = tmp_path_factory.mktemp("dist")
+    done = python("-m", "build", "--no-isolation", "--outdir", out, source_copy)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (wheel,) = out.glob("*.whl")
+    (archive,) = out.glob("*.tar.gz")
+    return wheel, archive
+
+
+def test_the_wheel_holds_notebooks_data_and_settings(distributions):
+    names = set(zipfile.ZipFile(distributions[0]).namelist())
+    for folder, inside, patterns in (
+        ("notebooks", "annlab/_notebooks_src", ("*.ipynb", "images/*.png")),
+        ("data", "annlab/_data", ("*.jpg", "*.jsonl", "README.md")),
+        ("annlab", "annlab", ("**/*.py", "**/*.json", "**/*.js", "**/*.css", "py.typed")),
+    ):
+        for pattern in patterns:
+            for path in (ROOT / folder).glob(pattern):
+                wanted = f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
+                assert wanted in names, wanted
+    assert not [n for n in names if "_output" in n or "checkpoint" in n or n.endswith(".pyc")]
+    assert {n.split("/")[0] for n in names} == {"annlab", f"annlab-{__version__}.dist-info"}
+    assert f"annlab-{__version__}.dist-info/licenses/LICENSE" in names
+
+
+def test_the_archive_can_be_built_again(distributions):
+    names = {n.partition("/")[2] for n in tarfile.open(distributions[1]).getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE", "annlab/cli.py"} <= names
+    for folder in ("notebooks", "data"):
+        assert any(name.startswith(f"{folder}/") for name in names), folder
+
+
+def test_the_wheel_works_outside_the_checkout(distributions, tmp_path):
+    """An environment that sees the packages of this one, but annlab only from the wheel."""
+    made = python("-m", "venv", "--without-pip", tmp_path / "env")
+    assert made.returncode == 0, made.stderr
+    bin_folder = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
+    site = subprocess.run(
+        [bin_folder / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    # only a finder or a path names the checkout, and both are read from .pth files, which are
+    # not followed in a folder that another .pth file names
+    import numpy
+
+    (Path(site) / "others.pth").write_text(f"{Path(numpy.__file__).parent.parent}\n")
+    installed = python("-m", "pip", "--python", bin_folder / "python", "install", "-q")
+    assert installed.returncode != 0  # nothing to install: pip can drive that environment
+    installed = python(
+        *("-m", "pip", "--python", bin_folder / "python", "install", "-qq", "--no-deps"),
+        *("--no-index", "--ignore-installed", distributions[0]),
+    )
+    assert installed.returncode == 0, installed.stderr
+    command = bin_folder / ("annlab.exe" if os.name == "nt" else "annlab")
+    done = subprocess.run(
+        [command, "lab", "--no-start", "--dir", tmp_path / "course"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    delivered = {path.name for path in (tmp_path / "course").glob("*.ipynb")}
+    assert delivered == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} != set()
+    code = (
+        "import annlab, annlab.datasets as d, pathlib; p = pathlib.Path(annlab.__file__)\n"
+        f"print(p.is_relative_to({site!r}), p.with_name('py.typed').exists())\n"
+        "print(d.data_path().exists())"
+    )
+    done = subprocess.run(
+        [bin_folder / "python", "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.split() == ["True", "True", "True"], done.stdout + done.stderr
+
+
+# --------------------------------------------------------------------------------------- the set-up
+
+
+def run_setup(tmp_path, python_name: str, **environment: str) -> subprocess.CompletedProcess:
+    if shutil.which("sh") is None:
+        pytest.skip("there is no POSIX shell")
+    return subprocess.run(
+        ["sh", ROOT / "binder" / "setup.sh", tmp_path / "env", python_name],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def test_setup_refuses_a_python_that_is_too_old_or_absent(tmp_path):
+    old = tmp_path / "python3.8"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    for name in (str(old), "no-such-python"):
+        done = run_setup(tmp_path, name)
+        assert done.returncode != 0 and "not a Python >= 3.11" in done.stderr
+        assert not (tmp_path / "env").exists()
+
+
+def test_ci_calls_what_a_user_calls():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK) or os.name == "nt"
+    text = script.read_text(encoding="utf-8")
+    assert "CI=true" in text and re.search(r"^make .*\btest$", text, flags=re.M)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^test: lint unit nbval browser$", makefile, flags=re.M)
+
+
+def test_modules_parse_on_the_oldest_python():
+    wanted = tuple(map(int, PYPROJECT["project"]["requires-python"].removeprefix(">=").split(".")))
+    for path in (ROOT / "annlab").rglob("*.py"):
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=wanted)
