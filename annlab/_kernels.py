@@ -25,8 +25,6 @@ TILE = 256
 LANES = 64
 #: Centroids of one product.
 SLAB = 256
-#: Up to this many features the products are a loop over features, not a call of BLAS.
-THIN = 24
 
 EPSILON = float(np.finfo(np.float32).eps)
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -107,45 +105,6 @@ def _scan(tile, centroids, half_norms, m, t, products, state):
             tile[:width].T,
             products[: size * width].reshape(size, width),
         )
-        _two_least(products, half_norms[base : base + size], size, base, width, state)
-
-
-@_compile(types.void(_matrix, _row, _matrix, _row, _i8, _row, _row))
-def _scan_thin(tile, turned, centroids, half_norms, t, products, state):
-    """`_scan` for few features: the tile is turned, so that neighbours in memory are points."""
-    k, d = centroids.shape
-    width = (t + LANES - 1) // LANES * LANES
-    for strip in range(0, width, LANES):
-        for j in range(LANES):
-            state[4 * strip + j] = np.inf
-            state[4 * strip + LANES + j] = np.inf
-            state[4 * strip + 2 * LANES + j] = np.float32(0)
-            state[4 * strip + 3 * LANES + j] = np.float32(0)
-    for i in range(width):
-        for f in range(d):
-            turned[f * width + i] = tile[i, f] if i < t else np.float32(0)
-    for base in range(0, k, SLAB):
-        size = min(SLAB, k - base)
-        for c in range(size):
-            out = products[c * width : c * width + width]
-            out[:] = np.float32(0)
-            f = 0
-            while f + 4 <= d:
-                c0, c1 = centroids[base + c, f], centroids[base + c, f + 1]
-                c2, c3 = centroids[base + c, f + 2], centroids[base + c, f + 3]
-                x0 = turned[f * width : f * width + width]
-                x1 = turned[f * width + width : f * width + 2 * width]
-                x2 = turned[f * width + 2 * width : f * width + 3 * width]
-                x3 = turned[f * width + 3 * width : f * width + 4 * width]
-                for j in range(width):
-                    out[j] += c0 * x0[j] + c1 * x1[j] + c2 * x2[j] + c3 * x3[j]
-                f += 4
-            while f < d:
-                c0 = centroids[base + c, f]
-                x0 = turned[f * width : f * width + width]
-                for j in range(width):
-                    out[j] += c0 * x0[j]
-                f += 1
         _two_least(products, half_norms[base : base + size], size, base, width, state)
 
 
@@ -540,6 +499,7 @@ def assign_fused(
     k, d = centroids.shape
     weighted = len(weights) > 1
     summed = len(mass) == k
+    careful = len(slack) == len(labels)
     # the bound of annlab.distances._margin, rounded up
     unit = np.float32(2.2 * (d + 2) * EPSILON)
     tiny = np.float32(8 * (d + 2) * SMALLEST)
@@ -548,7 +508,6 @@ def assign_fused(
         largest = max(largest, half_norms[c])
     largest = np.sqrt(np.float32(2) * largest)
     tile = np.empty((TILE, d), np.float32)
-    turned = np.empty(d * TILE if d <= THIN else 1, np.float32)
     size = min(k, SLAB)
     products = np.empty(size * TILE, np.float32)
     state = np.empty(4 * TILE, np.float32)
@@ -563,10 +522,7 @@ def assign_fused(
                 tile[i, f] = v
                 total += v * v
             norms[i] = total
-        if d <= THIN:
-            _scan_thin(tile, turned, centroids, half_norms, t, products, state)
-        else:
-            _scan(tile, centroids, half_norms, k, t, products, state)
+        _scan(tile, centroids, half_norms, k, t, products, state)
         for i in range(t):
             p = start + i
             at = 4 * (i // LANES * LANES) + i % LANES
@@ -574,13 +530,14 @@ def assign_fused(
             labels[p] = c
             v = max(norms[i] + np.float32(2) * state[at], np.float32(0))
             d1[p] = v
-            length = np.sqrt(norms[i])
-            reach = min(largest, length + np.sqrt(v + unit * (length + largest) * largest))
-            slack[p] = (
-                np.float32(2) * (state[at + LANES] - state[at])
-                - unit * (length + reach) * reach
-                - tiny
-            )
+            if careful:
+                length = np.sqrt(norms[i])
+                reach = min(largest, length + np.sqrt(v + unit * (length + largest) * largest))
+                slack[p] = (
+                    np.float32(2) * (state[at + LANES] - state[at])
+                    - unit * (length + reach) * reach
+                    - tiny
+                )
             w = np.float64(weights[p]) if weighted else 1.0
             inertia += w * v
             if summed:
@@ -595,25 +552,37 @@ def moments(X, weights, lo, hi, first, second, extremes):
     """Weighted sum and sum of squares of each feature over some rows, and least and largest."""
     d = X.shape[1]
     weighted = len(weights) > 1
-    low = np.float32(np.inf)
-    high = np.float32(-np.inf)
-    odd = np.float32(0)
+    together = 1 if weighted else max(1, 128 // d)
+    width = together * d
+    low = np.full(width, np.inf, np.float32)
+    high = np.full(width, -np.inf, np.float32)
+    odd = np.zeros(width, np.float32)
+    sums = np.zeros(width, np.float64)
+    squares = np.zeros(width, np.float64)
     total = 0.0
-    for i in range(lo, hi):
-        w = np.float64(weights[i]) if weighted else 1.0
-        total += w
-        for f in range(d):
-            v = X[i, f]
-            low = v if v < low else low
-            high = v if v > high else high
+    i = lo
+    while i < hi:
+        # several short rows at once, as one long row; the rest one by one
+        several = together if i + together <= hi else 1
+        w = weights[i] if weighted else 1.0
+        total += w * several
+        row = X[i : i + several].reshape(several * d)
+        for f in range(several * d):
+            v = row[f]
+            low[f] = v if v < low[f] else low[f]
+            high[f] = v if v > high[f] else high[f]
             # stays 0 for finite values, becomes NaN for NaN and for infinity
-            odd += v * np.float32(0)
+            odd[f] += v * np.float32(0)
             u = np.float64(v)
-            first[f] += w * u
-            second[f] += w * u * u
-    extremes[0] = low
-    extremes[1] = high
-    extremes[2] = odd
+            sums[f] += w * u
+            squares[f] += w * u * u
+        i += several
+    for f in range(width):
+        first[f % d] += sums[f]
+        second[f % d] += squares[f]
+    extremes[0] = low.min()
+    extremes[1] = high.max()
+    extremes[2] = odd.sum()
     return total
 
 

@@ -383,7 +383,7 @@ def assign_fused(
     centroids, half_norms : ndarrays of shape (k, d) and (k,)
     labels, d1 : ndarrays of shape (n,), int32 and float, written
         Nearest centroid and its squared distance.
-    slack : ndarray of shape (n,), written
+    slack : ndarray of shape (n,), written, or of shape (0,)
         How much farther (squared) the second nearest is, beyond what rounding may explain: where
         it is not positive, float64 has to decide.
     sums, mass : ndarrays of shape (k, d) and (k,), float64, added to
@@ -406,9 +406,11 @@ def assign_fused(
         norms = np.einsum("ij,ij->i", rows, rows)
         value = np.maximum(norms + 2 * least, 0)
         # the bound of annlab.distances._margin, rounded up
-        length = np.sqrt(norms)
-        reach = np.minimum(largest, length + np.sqrt(value + unit * (length + largest) * largest))
-        slack[start:stop] = 2 * (next_least - least) - unit * (length + reach) * reach - tiny
+        if len(slack) == len(labels):
+            length = np.sqrt(norms)
+            reach = length + np.sqrt(value + unit * (length + largest) * largest)
+            reach = np.minimum(largest, reach)
+            slack[start:stop] = 2 * (next_least - least) - unit * (length + reach) * reach - tiny
         w = _weights(weights, slice(start, stop), stop - start)
         labels[start:stop], d1[start:stop] = nearest, value
         inertia += float(w @ value)

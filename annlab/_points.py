@@ -215,7 +215,10 @@ class Points:
         """`_moments` in one read of X."""
         parts = self.workers.map(
             _chunk_moments,
-            [(kernels, self.X[a:b], self.weights(a, b)) for a, b in self.bounds()],
+            [
+                (kernels, self.X[a:b], self.weights(a, b))
+                for a, b in chunk_bounds(self.n, max(1024, (1 << 18) // self.d))
+            ],
         )
         mean = sum(first for first, _, _ in parts) / total
         squares = sum(second for _, second, _ in parts) / total

@@ -35,7 +35,7 @@ from annlab.graph import (
 #: Step length of an over-relaxed update: 1 is Lloyd's, 2 would only swing to and fro.
 RELAXATION = 1.6
 #: Finish when an iteration gains less than ``GAIN * tol``.
-GAIN = 2.0
+GAIN = 4.0
 #: Each chunk has sums of its own: beyond this many values in all there are fewer chunks.
 _MOST_SUMS = 1 << 22
 #: A sample starts with this many points for each cluster, and not fewer than `_LEAST_SAMPLE`.
@@ -58,7 +58,8 @@ class Pass:
     Attributes
     ----------
     labels, d1, slack : ndarrays of shape (n,)
-        Nearest centroid, its squared distance, and how certain the choice is (positive: it is).
+        Nearest centroid, its squared distance, and how certain the choice is (positive: it
+        is); ``slack`` is empty unless asked for.
     sums, totals : ndarrays of shape (k, d) and (k,), float64
     inertia : float
     """
@@ -79,6 +80,8 @@ def fused_pass(
     centroids: np.ndarray,
     kernels: Any,
     workers: Workers,
+    *,
+    careful: bool = False,
 ) -> Pass:
     """Label all points and sum them by cluster.
 
@@ -93,6 +96,8 @@ def fused_pass(
     centroids : ndarray of shape (k, d)
     kernels : module
     workers : Workers
+    careful : bool, default=False
+        Fill ``slack``.
 
     Notes
     -----
@@ -100,7 +105,8 @@ def fused_pass(
     """
     k, d = centroids.shape
     labels = np.empty(n, dtype=np.int32)
-    d1, slack = np.empty(n, dtype=centroids.dtype), np.empty(n, dtype=centroids.dtype)
+    d1 = np.empty(n, dtype=centroids.dtype)
+    slack = np.empty(n if careful else 0, dtype=centroids.dtype)
     halves = half_norms(centroids)
 
     def chunk(start: int, stop: int) -> tuple[float, np.ndarray, np.ndarray]:
@@ -154,7 +160,7 @@ def _seed(
     cloud = Cloud(X, np.einsum("ij,ij->i", X, X), weights, workers, kernels)
     whole = np.array([0, len(X)])
     best, least, work = None, np.inf, 0
-    tries = 4 if n_clusters <= 20 else 1
+    tries = 3 if n_clusters <= 20 else 1
     for _ in range(tries):
         uniforms = rng.uniform(size=n_clusters)
         rounds = min(n_clusters, 32)
@@ -318,7 +324,7 @@ class FusedAssigner:
         points, k = self.points, len(centroids)
         found = fused_pass(
             self._source, points.n, self._shift, self._weights, centroids, self._kernels,
-            points.workers,
+            points.workers, careful=self._decide,
         )  # fmt: skip
         if self._decide:
             self._settle_ties(found, centroids)

@@ -457,7 +457,7 @@ def exact_inertia(
         if kernels is not None and X.flags.c_contiguous:
             w = np.ones(1) if weights is None else weights
             target = centroids.astype(np.float64)
-            bounds = chunk_bounds(len(X), max(1024, -(-len(X) // 16)))
+            bounds = chunk_bounds(len(X), max(1024, (1 << 18) // X.shape[1]))
             tasks = [(X, w, labels, target, a, b) for a, b in bounds]
             return float(sum(workers.map(kernels.paired_inertia, tasks)))
     rows = max(256, (1 << 18) // max(X.shape[1], 1))

@@ -39,7 +39,7 @@ def sorted_by(keys, k):
     return order, starts
 
 
-# 5 and 30 features take the two ways to multiply; sizes leave remainders of every tile
+# sizes leave remainders of every tile
 @pytest.mark.parametrize("d", [1, 5, 24, 30, 193])
 @pytest.mark.parametrize("k", [1, 2, 300])
 @pytest.mark.parametrize("weighted", [False, True])
