@@ -5,9 +5,10 @@ Nothing here computes: the loop fills these records, everything downstream reads
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -307,30 +308,31 @@ class KMeansResult:
             facts = json.loads(arrays.pop("facts").tobytes().decode())
             if facts.pop("format") != _FORMAT:
                 raise ValueError("another version of the format")
-            steps = tuple(
-                Step(
-                    **entry,
-                    **{
-                        name: owned(arrays[f"step{number}_{name}"])
-                        for name in _STEP_ARRAYS
-                        if f"step{number}_{name}" in arrays
-                    },
-                )
-                for number, entry in enumerate(facts.pop("steps"))
-            )
+            entries = facts.pop("steps")
+            _check_facts(facts, _RESULT_TYPES)
             labels, centroids = arrays["labels"], arrays["centroids"]
             mask = arrays.get("outlier_mask")
+            if centroids.ndim != 2 or centroids.dtype not in (np.float32, np.float64):
+                raise ValueError("the centroids are no table of floats")
+            _check_labels(labels, labels.shape[:1], len(centroids), lowest=-1)
+            if mask is not None and (mask.shape != labels.shape or mask.dtype != bool):
+                raise ValueError("the outlier mask does not fit the labels")
             if facts["recall_interval"] is not None:
                 facts["recall_interval"] = tuple(facts["recall_interval"])
-            if (
-                labels.ndim != 1
-                or labels.dtype != np.int32
-                or centroids.ndim != 2
-                or centroids.dtype.kind != "f"
-                or (mask is not None and (mask.shape != labels.shape or mask.dtype != bool))
-                or (labels.size and not -1 <= labels.min() <= labels.max() < len(centroids))
-            ):
-                raise ValueError("labels and centroids do not fit together")
+            steps = []
+            for number, entry in enumerate(entries):
+                _check_facts(entry, _STEP_TYPES)
+                own = {
+                    name: owned(arrays[f"step{number}_{name}"])
+                    for name in _STEP_ARRAYS
+                    if f"step{number}_{name}" in arrays
+                }
+                for name, array in own.items():
+                    if name == "labels":
+                        _check_labels(array, labels.shape, len(centroids), lowest=0)
+                    elif array.shape != centroids.shape or array.dtype != centroids.dtype:
+                        raise ValueError(f"the {name} of step {number} have another shape")
+                steps.append(Step(**entry, **own))
             return cls(
                 labels=owned(labels),
                 centroids=owned(centroids),
@@ -338,7 +340,7 @@ class KMeansResult:
                 trace=Trace(steps),
                 **facts,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as reason:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as reason:
             raise invalid(
                 "path",
                 "a file that KMeansResult.save wrote",
@@ -350,18 +352,65 @@ class KMeansResult:
 _STEP_ARRAYS = ("labels", "centroids", "new_centroids")
 _STEP_FACTS = tuple(f.name for f in fields(Step) if f.name not in _STEP_ARRAYS)
 
+_NUMBER = (int, float)
+_NONE = type(None)
+#: What a file must hold under each name: a hostile one could put anything there.
+_STEP_TYPES: dict[str, tuple[type, ...]] = {
+    "iteration": (int,),
+    "kind": (str,),
+    "inertia": _NUMBER,
+    "n_moved": (int,),
+    "n_empty": (int,),
+    "shift_sq": _NUMBER,
+    "n_distances": (int, _NONE),
+    "elapsed_s": _NUMBER,
+}
+_RESULT_TYPES: dict[str, tuple[type, ...]] = {
+    "inertia": _NUMBER,
+    "n_iter": (int,),
+    "converged": (bool,),
+    "stop_reason": (str,),
+    "n_distances": (int, _NONE),
+    "algorithm": (str,),
+    "reason": (str,),
+    "metric": (str,),
+    "elapsed_s": _NUMBER,
+    "recall_estimate": (*_NUMBER, _NONE),
+    "recall_interval": (list, _NONE),
+}
+
+
+def _check_facts(facts: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
+    """Raise ValueError or TypeError unless each name is there with a value of its type."""
+    if set(facts) != set(types):
+        raise ValueError(f"other names than expected: {sorted(set(facts) ^ set(types))}")
+    for name, allowed in types.items():
+        if type(facts[name]) not in allowed:
+            raise ValueError(f"{name} is {type(facts[name]).__name__}")
+    interval = facts.get("recall_interval")
+    if interval is not None and [type(bound) for bound in interval] != [float, float]:
+        raise ValueError("recall_interval is no pair of numbers")
+
+
+def _check_labels(labels: np.ndarray, shape: tuple[int, ...], k: int, *, lowest: int) -> None:
+    if labels.shape != shape or labels.ndim != 1 or labels.dtype != np.int32:
+        raise ValueError("labels are no row of int32 of the right length")
+    if labels.size and not lowest <= labels.min() <= labels.max() < k:
+        raise ValueError("labels and centroids do not fit together")
+
 
 def write_npz(target: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays beside ``target`` and move the finished file into place."""
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    # not by tempfile, whose files nobody else may read
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with open(temporary, "xb") as stream:
             np.savez(stream, **arrays)  # type: ignore[arg-type]
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -372,46 +421,52 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int) -> dict[str, np.nd
     ------
     OSError, ValueError
     """
-    arrays: dict[str, np.ndarray] = {}
-    total = 0
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            total = sum(member.file_size for member in members)
-            for member in members if total <= max_bytes else ():
-                with archive.open(member) as stream:
-                    version = np.lib.format.read_magic(stream)
-                    reader = (
-                        np.lib.format.read_array_header_1_0
-                        if version == (1, 0)
-                        else np.lib.format.read_array_header_2_0
-                    )
-                    shape, _, dtype = reader(stream)
-                    # a header may promise any shape: believe it only if the bytes are there
-                    count = 1
-                    for length in shape:
-                        count *= int(length)
-                    left = member.file_size - stream.tell()
-                    if dtype.hasobject or count * dtype.itemsize != left:
-                        raise ValueError(f"{member.filename} does not hold what its header says")
-                with archive.open(member) as stream:
-                    name = member.filename.removesuffix(".npy")
-                    arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
-    except OSError:
-        raise
-    except Exception as reason:
-        # zipfile, zlib and the npy reader raise a dozen kinds of error on damaged files
-        raise invalid(
-            "path",
-            "an undamaged .npz file",
-            f"{Path(path).name} ({reason})",
-            "Save the result again.",
-        ) from reason
-    if total > max_bytes:
-        raise invalid(
-            "path",
-            f"a file of at most max_bytes={max_bytes:,} bytes once decoded",
-            f"{total:,} bytes",
-            "Raise max_bytes if you trust the file.",
+    # opened apart: what fails from here on is the content, not the access to it
+    with open(path, "rb") as file:
+        try:
+            archive = zipfile.ZipFile(file)
+            total = sum(member.file_size for member in archive.infolist())
+            if total <= max_bytes:
+                return {
+                    member.filename.removesuffix(".npy"): _read_member(archive, member)
+                    for member in archive.infolist()
+                }
+        except MemoryError:
+            raise
+        except Exception as reason:
+            if isinstance(reason, OSError) and reason.errno not in (None, errno.EINVAL):
+                raise
+            # zipfile, zlib and the npy reader raise a dozen kinds of error on damaged files,
+            # among them OSError(EINVAL) for a seek before the start
+            raise invalid(
+                "path",
+                "an undamaged .npz file",
+                f"{Path(path).name} ({reason})",
+                "Save the result again.",
+            ) from reason
+    raise invalid(
+        "path",
+        f"a file of at most max_bytes={max_bytes:,} bytes once decoded",
+        f"{total:,} bytes",
+        "Raise max_bytes if you trust the file.",
+    )
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        reader = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
         )
-    return arrays
+        shape, _, dtype = reader(stream)
+        # a header may promise any shape: believe it only if the bytes are there
+        count = 1
+        for length in shape:
+            count *= int(length)
+        left = member.file_size - stream.tell()
+        if dtype.hasobject or count * dtype.itemsize != left:
+            raise ValueError(f"{member.filename} does not hold what its header says")
+    with archive.open(member) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
