@@ -38,6 +38,9 @@ EXPLORERS = widgets.available_explorers()
 @pytest.fixture(autouse=True)
 def usual_size():
     yield
+    # closed first, or every explorer of the session would be drawn anew
+    for explorer in list(_base._living):
+        explorer.close()
     widgets.projector(False)
 
 

@@ -853,6 +853,7 @@ class Explorer(ipywidgets.VBox):
         self._cancel_job()
         if self._ahead is not None:
             self._ahead.set()
+        _living.discard(self)
         super().close()
 
     # -- sharing ---------------------------------------------------------------------------------
@@ -990,7 +991,10 @@ def projector(on: bool = True) -> None:
     >>> widgets.projector()
     >>> widgets.projector(False)
     """
-    LOOK.size, LOOK.text, LOOK.lines = (1.35, 1.12, 1.3) if on else (1.0, 1.0, 1.0)
+    look = (1.35, 1.12, 1.3) if on else (1.0, 1.0, 1.0)
+    if look == LOOK.key:
+        return
+    LOOK.size, LOOK.text, LOOK.lines = look
     for explorer in list(_living):
         with explorer._lock:
             explorer._fit_stage()

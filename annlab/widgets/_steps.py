@@ -229,8 +229,8 @@ class StepExplorer(Explorer):
     def sentence(self, result: Race, frame: int, *, index: str, start: int) -> str:
         if frame == 0:
             return (
-                f"iteration 0 of {result.n_steps}: no point is assigned yet, both runs begin with "
-                f"the same {self.n_clusters:,} centroids."
+                f"iteration 0 of {result.n_steps}, no point is assigned yet: exact search and "
+                f"{index} begin with the same {self.n_clusters:,} centroids (start {start})."
             )
         exact, approximate, wrong = result.steps(frame)
         counts = " and ".join(
@@ -447,8 +447,9 @@ def step_explorer(
     >>> from annlab.datasets import make_blobs
     >>> X, _ = make_blobs(200, 4, separation=10, random_state=0)
     >>> explorer = widgets.step_explorer(X, 4, "kd_tree", random_state=0)
-    >>> explorer
-    iteration 0 of 2: no point is assigned yet, both runs begin with the same 4 centroids.
+    >>> explorer  # doctest: +NORMALIZE_WHITESPACE
+    iteration 0 of 2, no point is assigned yet: exact search and kd_tree begin
+    with the same 4 centroids (start 0).
     >>> explorer.step().state
     'step_explorer?frame=1&index=kd_tree&start=0'
     """
