@@ -18,14 +18,14 @@ FLOORS = (
     ("_validation", "_workers", "_progress", "_pair"),
     ("datasets",),
     ("distances",),
+    ("_kernels",),
     ("_points",),
     ("indexes",),
     ("initialization",),
-    ("_kernels",),
     ("assignment",),
     ("result",),
     ("lloyd",),
-    ("robust", "parallel", "distributed"),
+    ("robust", "parallel", "distributed", "faiss_kmeans"),
     ("estimator",),
     ("metrics",),
     ("benchmarks", "plotting", "applications"),
@@ -37,7 +37,12 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 #: Modules that make up one room together, though they are files of their own.
-ROOM = {"_kernels_cache": "_kernels", "_kernels_numpy": "_kernels"}
+ROOM = {
+    "_kernels_cache": "_kernels",
+    "_kernels_numpy": "_kernels",
+    "fused": "assignment",
+    "graph": "assignment",
+}
 
 #: Imports that run upward on purpose: (importing module, imported room) -> reason.
 EXCEPTIONS = {
