@@ -388,7 +388,9 @@ def _check_facts(facts: dict[str, Any], types: dict[str, tuple[type, ...]]) -> N
         if type(facts[name]) not in allowed:
             raise ValueError(f"{name} is {type(facts[name]).__name__}")
     interval = facts.get("recall_interval")
-    if interval is not None and [type(bound) for bound in interval] != [float, float]:
+    if interval is not None and not (
+        len(interval) == 2 and all(type(bound) in _NUMBER for bound in interval)
+    ):
         raise ValueError("recall_interval is no pair of numbers")
 
 
