@@ -1,0 +1,211 @@
+"""Workers: how many threads, in which order, with how many BLAS threads each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import joblib
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from annlab import _workers
+from annlab._workers import (
+    Workers,
+    available_cpus,
+    chunk_bounds,
+    forget_blas_libraries,
+    resolve_n_jobs,
+    single_threaded_blas,
+)
+
+
+def blas_threads():
+    return {info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"}
+
+
+@pytest.fixture
+def several_blas_threads():
+    """As on a machine of many cores: something to take away."""
+    with threadpool_limits(3, user_api="blas"):
+        if blas_threads() != {3}:
+            pytest.skip("this BLAS does not let its threads be counted")
+        yield
+
+
+# -- how many ----------------------------------------------------------------------------------
+
+
+def test_number_of_threads(monkeypatch):
+    monkeypatch.setattr(_workers, "available_cpus", lambda: 6)
+    assert resolve_n_jobs(None) == 6
+    assert resolve_n_jobs(2) == 2
+    assert resolve_n_jobs(np.int64(3)) == 3
+    assert [resolve_n_jobs(n) for n in (-1, -2, -6, -99)] == [6, 5, 1, 1]
+
+
+@pytest.mark.parametrize("bad", [0, 1.0, "2", True, [1]])
+def test_bad_n_jobs(bad):
+    with pytest.raises(ValueError, match=r"^n_jobs must be None or an integer other than 0; got "):
+        resolve_n_jobs(bad)
+    with pytest.raises(ValueError, match=r"^n_jobs"):
+        Workers(bad)
+
+
+def test_cores_are_those_of_this_process():
+    assert available_cpus() == joblib.cpu_count()
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("no affinity here")
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from annlab._workers import resolve_n_jobs; print(resolve_n_jobs(None))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
+
+
+def test_parallel_config_is_heard():
+    with joblib.parallel_config(n_jobs=3):
+        assert resolve_n_jobs(None) == 3
+        assert resolve_n_jobs(2) == 2
+    with joblib.parallel_config(backend="threading", n_jobs=-1):
+        assert resolve_n_jobs(None) == available_cpus()
+    with joblib.parallel_config(backend="threading"):
+        assert resolve_n_jobs(None) == available_cpus()
+    assert resolve_n_jobs(None) == available_cpus()
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_threads_do_not_multiply_inside_tasks(backend):
+    tasks = (joblib.delayed(resolve_n_jobs)(n) for n in (None, None, 2))
+    assert joblib.Parallel(n_jobs=2, backend=backend)(tasks) == [1, 1, 2]
+
+
+# -- the map -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 4])
+def test_results_come_in_the_order_of_the_tasks(n_jobs):
+    gate = threading.Event()
+
+    def slow_first(number):
+        if number == 0 and n_jobs > 1:
+            assert gate.wait(10), "no second task ran beside the first"
+        elif number == 1:
+            gate.set()
+        return number, threading.get_ident()
+
+    with Workers(n_jobs) as workers:
+        results = workers.map(slow_first, [(i,) for i in range(20)])
+    assert [number for number, _ in results] == list(range(20))
+    threads = {ident for _, ident in results}
+    if n_jobs == 1:
+        assert threads == {threading.get_ident()}
+    else:
+        assert 2 <= len(threads) <= n_jobs
+        assert threading.get_ident() not in threads
+
+
+def test_one_pool_serves_all_maps():
+    with Workers(2) as workers:
+        names = [
+            name
+            for _ in range(5)
+            for name in workers.map(lambda _: threading.current_thread().name, [(0,)] * 4)
+        ]
+    assert len(set(names)) <= 2 and all(name.startswith("annlab") for name in names)
+    assert not [t for t in threading.enumerate() if t.name in set(names)], "threads were left over"
+
+
+def test_errors_come_through_and_end_the_pool():
+    def fails(number):
+        if number == 3:
+            raise KeyError("three")
+
+    with pytest.raises(KeyError, match="three"), Workers(2) as workers:
+        workers.map(fails, [(i,) for i in range(8)])
+    assert not [t for t in threading.enumerate() if t.name.startswith("annlab")]
+
+
+def _process():
+    return os.getpid()
+
+
+def test_a_backend_that_the_caller_chose_runs_the_tasks():
+    with joblib.parallel_config(backend="loky", n_jobs=2), Workers() as workers:
+        assert workers.in_processes
+        assert os.getpid() not in workers.map(_process, [()] * 4)
+    with joblib.parallel_config(backend="threading", n_jobs=2), Workers() as workers:
+        assert not workers.in_processes
+        assert set(workers.map(_process, [()] * 4)) == {os.getpid()}
+
+
+def test_shared_arrays_are_mapped_by_processes_alone():
+    X = np.arange(6.0).reshape(3, 2)
+    with Workers(2) as workers:
+        assert workers.share(X) is X
+    with joblib.parallel_config(backend="loky", n_jobs=2), Workers() as workers:
+        mapped = workers.share(X)
+        assert isinstance(mapped, np.memmap) and workers.share(X) is mapped
+        np.testing.assert_array_equal(mapped, X)
+        folder = os.path.dirname(mapped.filename)
+        assert os.path.exists(folder)
+    assert not os.path.exists(folder)
+
+
+def test_chunk_bounds():
+    assert chunk_bounds(10, 3) == [(0, 3), (3, 6), (6, 9), (9, 10)]
+    assert chunk_bounds(9, 3) == [(0, 3), (3, 6), (6, 9)]
+    assert chunk_bounds(2, 3) == [(0, 2)]
+    assert chunk_bounds(0, 3) == []
+
+
+# -- BLAS --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("several_blas_threads")
+def test_blas_has_one_thread_inside():
+    with Workers(2) as workers:
+        assert workers.map(blas_threads, [()] * 3) == [{1}] * 3
+    assert blas_threads() == {3}
+    with pytest.raises(ZeroDivisionError), Workers(1):
+        raise ZeroDivisionError
+    assert blas_threads() == {3}
+
+
+@pytest.mark.usefixtures("several_blas_threads")
+@pytest.mark.parametrize("order", ["first ends first", "last ends first"])
+def test_fits_that_overlap_share_the_limit(order):
+    first, second = Workers(1), Workers(1)
+    first.__enter__()
+    second.__enter__()
+    ends = (first, second) if order == "first ends first" else (second, first)
+    ends[0].__exit__(None, None, None)
+    assert blas_threads() == {1}, "the one that still runs lost its limit"
+    ends[1].__exit__(None, None, None)
+    assert blas_threads() == {3}, "the limit outlived the fits"
+
+
+@pytest.mark.usefixtures("several_blas_threads")
+def test_many_overlapping_limits_leave_nothing_behind():
+    def work():
+        for _ in range(20):
+            with single_threaded_blas():
+                assert blas_threads() == {1}
+
+    with Workers(4) as workers:
+        workers.map(work, [()] * 8)
+    assert blas_threads() == {3}
+
+
+@pytest.mark.usefixtures("several_blas_threads")
+def test_libraries_are_looked_for_again():
+    with single_threaded_blas():
+        forget_blas_libraries()
+        with single_threaded_blas():
+            assert blas_threads() == {1}
+        assert blas_threads() == {1}
+    assert blas_threads() == {3}
