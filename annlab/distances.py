@@ -202,15 +202,6 @@ def _decide(Q: Any, X: np.ndarray, norms: np.ndarray, margin: np.ndarray) -> np.
     return best
 
 
-def _rounding(Q: Any, X_norms: np.ndarray) -> np.ndarray:
-    """Bound the error of ``‖x‖² − 2 q·x`` for each query, doubled for a difference of two."""
-    unit = np.finfo(X_norms.dtype).eps
-    largest = float(X_norms.max(initial=0.0))
-    return (
-        4 * unit * (Q.shape[1] + 2) * (np.sqrt(squared_norms(Q).astype(float) * largest) + largest)
-    )
-
-
 def paired_sq(Q: Any, X: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Squared distance of each query to the rows of ``X`` chosen for it, by differences.
 
@@ -374,36 +365,55 @@ def k_nearest(
     """
     if metric == "cosine":
         Q, X = unit_rows(Q)[0], unit_rows(X)[0]
+    distances_sq, indices = _k_nearest_sq(Q, X, n_neighbors)
+    return from_squared(distances_sq, metric), indices
+
+
+def _k_nearest_sq(Q: Any, X: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
     nq, n = Q.shape[0], X.shape[0]
     indices = np.empty((nq, n_neighbors), dtype=np.int64)
-    distances = np.empty((nq, n_neighbors), dtype=np.float64)
+    distances_sq = np.empty((nq, n_neighbors), dtype=np.float64)
     step = max(1, (1 << 22) // max(n, 1))
     norms = squared_norms(X)
     # a few spare candidates: rounding in the product may swap near-ties, the recheck puts it right
     spare = min(n, n_neighbors + 4)
     for start in range(0, nq, step):
         part = Q[start : start + step]
-        block = pairwise_sq(part, X)
+        rows = np.arange(part.shape[0])
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = np.concatenate([block for _, block in _scores(part, X, norms)], axis=1)
+            # where the scores overflow the rows are asked again below, in float64
+            scores[~np.isfinite(scores)] = np.inf
         if spare < n:
-            candidates = np.sort(np.argpartition(block, spare - 1, axis=1)[:, :spare], axis=1)
+            candidates = np.argpartition(scores, spare - 1, axis=1)[:, :spare]
+            left_out = scores[rows, candidates[:, spare - 1]]
+            candidates.sort(axis=1)
         else:
-            candidates = np.broadcast_to(np.arange(n), (part.shape[0], n))
+            candidates = np.tile(np.arange(n), (part.shape[0], 1))
         exact = paired_sq(part, X, candidates)
         order = np.argsort(exact, axis=1, kind="stable")
         exact = np.take_along_axis(exact, order, axis=1)
         candidates = np.take_along_axis(candidates, order, axis=1)
         if spare < n:
-            # rows as near as the spares, within rounding, may have been left out: look at them all
-            limit = exact[:, n_neighbors - 1] + _rounding(part, norms)
-            for row in np.flatnonzero(exact[:, -1] <= limit):
-                close = np.flatnonzero(block[row] <= limit[row])
+            chosen = scores[rows[:, None], candidates[:, :n_neighbors]].max(axis=1)
+            with np.errstate(over="ignore", invalid="ignore"):
+                limit = chosen + _margin(part, norms, chosen)
+            wild = ~np.isfinite(limit) & (X.dtype != np.float64)
+            # all that was left out has at least this score: look again where that is too near
+            for row in np.flatnonzero(~wild & ~(left_out > limit)):
+                close = np.flatnonzero(scores[row] <= limit[row])
                 all_sq = listed_sq(part, X, np.full(len(close), row), close)
                 order = np.argsort(all_sq, kind="stable")[:n_neighbors]
                 candidates[row, :n_neighbors] = close[order]
                 exact[row, :n_neighbors] = all_sq[order]
+            if wild.any():
+                again = _k_nearest_sq(
+                    part[wild].astype(np.float64), X.astype(np.float64), n_neighbors
+                )
+                exact[wild, :n_neighbors], candidates[wild, :n_neighbors] = again
         indices[start : start + step] = candidates[:, :n_neighbors]
-        distances[start : start + step] = exact[:, :n_neighbors]
-    return from_squared(distances, metric), indices
+        distances_sq[start : start + step] = exact[:, :n_neighbors]
+    return distances_sq, indices
 
 
 def from_squared(distances_sq: np.ndarray, metric: str) -> np.ndarray:
