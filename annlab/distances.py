@@ -182,7 +182,10 @@ def _margin(Q: Any, norms: np.ndarray, lowest: np.ndarray) -> np.ndarray:
         return relative / (1.0 - spoiled) + 4.0 * (d + 2) * float(info.tiny)
 
     nearest_sq = np.maximum(lowest.astype(np.float64) + size * size, 0.0)
-    return error(np.minimum(largest, size + np.sqrt(nearest_sq + error(largest))))
+    margin = error(np.minimum(largest, size + np.sqrt(nearest_sq + error(largest))))
+    # no bound where a partial sum may leave the range of the type
+    margin[~(largest * (2.0 * size + largest) < info.max / 4)] = np.inf
+    return margin
 
 
 def _decide(Q: Any, X: np.ndarray, norms: np.ndarray, margin: np.ndarray) -> np.ndarray:
