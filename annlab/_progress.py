@@ -24,16 +24,24 @@ class Progress:
         self._shown = 0.0
         self._width = 0
 
-    def update(self, done: int, text: str = "") -> None:
-        """Show that ``done`` of ``total`` is through."""
+    def update(self, done: int, text: str = "", *, left_s: float | None = None) -> None:
+        """Show that ``done`` of ``total`` is through.
+
+        ``left_s`` is for work whose parts differ: the time left where the caller knows better
+        than "as long for each part as so far".
+        """
         if not self.enabled:
             return
         now = time.perf_counter()
         if done < self.total and now - self._shown < 0.25:
             return
         self._shown = now
-        left = (now - self._begin) / max(done, 1) * (self.total - done)
-        parts = [f"{self.label} {done}/{self.total}", text, f"at most {left:.0f} s left"]
+        if left_s is None:
+            left = (now - self._begin) / max(done, 1) * (self.total - done)
+            remaining = f"at most {left:.0f} s left"
+        else:
+            remaining = f"about {left_s:.0f} s left"
+        parts = [f"{self.label} {done}/{self.total}", text, remaining]
         line = ", ".join(part for part in parts if part)
         sys.stderr.write("\r" + line.ljust(self._width))
         sys.stderr.flush()

@@ -485,7 +485,7 @@ def inertia(
         )
     weights = check_sample_weight(sample_weight, X.shape[0])
     with Workers(n_jobs) as workers:
-        return exact_inertia(X, centroids, codes, metric, weights, workers)
+        return exact_inertia(X, centroids, codes.astype(np.int32), metric, weights, workers)
 
 
 def recall_at_k(

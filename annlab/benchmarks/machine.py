@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import os
 import platform
 import sys
@@ -151,6 +154,7 @@ class PeakMemory:
 
     def __init__(self) -> None:
         try:
+            _give_back()
             self._base = _status()["RssAnon"]
             self.method = "anonymous"
             self.reset()
@@ -161,6 +165,7 @@ class PeakMemory:
     def reset(self) -> None:
         """Forget the peak so far; what was there at the start stays the base."""
         if self.method == "anonymous":
+            _give_back()
             # 5 resets VmHWM to the present size, see proc(5)
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
@@ -172,6 +177,13 @@ class PeakMemory:
             return max(0, now["VmHWM"] - files - self._base)
         peak = _resident_peak()
         return None if peak is None else max(0, peak - self._base)
+
+
+def _give_back() -> None:
+    """Let the C library return freed memory to the system, or it would count for the next run."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _resident_peak() -> int | None:
