@@ -25,7 +25,7 @@ from annlab._validation import (
     is_sparse,
     working_dtype,
 )
-from annlab._workers import Workers, chunk_bounds
+from annlab._workers import Workers, chunk_bounds, resolve_n_jobs
 from annlab.distances import from_squared, k_nearest, paired_sq, unit_rows
 
 #: Two distances closer than this, relatively, count as a tie that must be looked at again.
@@ -89,16 +89,24 @@ class NeighborIndex(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            For bad data or a bad parameter, naming it.
+            For bad data or a bad parameter, naming it. An earlier fit stays usable.
         """
         check_choice(self.metric, "metric", ("euclidean", "cosine"))
+        resolve_n_jobs(self.n_jobs)
         X = check_data(X, accept_sparse=self.accepts_sparse)
         if is_sparse(X):
             X = X.toarray()
         if self.metric == "cosine":
             X, _ = unit_rows(X)
+        before = dict(self.__dict__)
         self._metric = self.metric
-        self._build(X)
+        try:
+            self._build(X)
+        except BaseException:
+            # half a build would answer with one fit's rows and the other's structure
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
         self.n_samples_fit_, self.n_features_in_ = X.shape
         self.X_ = X
         self.n_distances_ = 0
@@ -217,12 +225,12 @@ class NeighborIndex(BaseEstimator):
     def _build(self, X: np.ndarray) -> None:
         """Check the parameters and build what ``_search`` needs from the (for cosine: unit) rows.
 
-        A build that raises leaves an earlier fit's ``X_`` in place, so check before building.
+        A build that raises leaves an earlier fit as it was.
         """
         raise NotImplementedError
 
     def _check_query_params(self) -> None:
-        """Raise for a bad value among ``query_knobs``; bring good ones to a fitted library index."""
+        """Raise for a bad value among ``query_knobs``; hand good ones on to a fitted library."""
 
     def _prepare(self, Q: Any, n_neighbors: int) -> None:
         """Do once, before the threads start, what a call of ``kneighbors`` needs."""

@@ -262,7 +262,11 @@ def _seed(index: Any, rng: np.random.RandomState | None) -> None:
     part = index
     while part is not None:
         part = faiss.downcast_index(part)
-        for owner in (part, getattr(part, "pq", None)):
+        owners = [part, getattr(part, "pq", None)]
+        if hasattr(part, "chain"):
+            steps = [part.chain.at(i) for i in range(part.chain.size())]
+            owners += [getattr(faiss.downcast_VectorTransform(s), "pq", None) for s in steps]
+        for owner in owners:
             cp = getattr(owner, "cp", None)
             if cp is not None:
                 cp.min_points_per_centroid = 1
@@ -271,14 +275,6 @@ def _seed(index: Any, rng: np.random.RandomState | None) -> None:
                     cp.seed = seed
         if seed is not None and hasattr(part, "hnsw"):
             part.hnsw.rng = faiss.RandomGenerator(seed)
-        if hasattr(part, "chain"):
-            for i in range(part.chain.size()):
-                _seed_transform(faiss, part.chain.at(i))
-        part = getattr(part, "index", None) or getattr(part, "base_index", None)
-
-
-def _seed_transform(faiss: Any, transform: Any) -> None:
-    transform = faiss.downcast_VectorTransform(transform)
-    pq = getattr(transform, "pq", None)
-    if pq is not None:
-        pq.cp.min_points_per_centroid = 1
+        # what a transform, an id map, a refinement or a graph is wrapped around
+        inner = (getattr(part, name, None) for name in ("index", "base_index", "storage"))
+        part = next((p for p in inner if p is not None), None)

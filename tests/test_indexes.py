@@ -1,0 +1,1077 @@
+"""One contract for every index, an oracle for each, and the laws of their parts."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import threading
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_sample_images
+from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import NearestNeighbors
+
+from annlab._messages import AnnlabWarning
+from annlab.distances import k_nearest, paired_sq
+from annlab.indexes import available_indexes, hnsw, index_class, make_index
+from annlab.indexes._base import Frame, NeighborIndex, first_equal_rows
+from annlab.indexes.lsh import p_stable_collision, probing_sequence
+from annlab.indexes.walk import NavigableGraph, count_distances, greedy_walk
+
+#: label -> (name, parameters); small settings, so that approximate indexes really approximate
+CASES = {
+    "brute": ("brute", {}),
+    "kd_tree": ("kd_tree", {"leaf_size": 5}),
+    "ball_tree": ("ball_tree", {"leaf_size": 5}),
+    "lsh p-stable": ("lsh", {"family": "p-stable", "n_tables": 4}),
+    "lsh hyperplane": ("lsh", {"family": "hyperplane", "n_tables": 4}),
+    "hnsw hnswlib": ("hnsw", {"M": 4, "ef": 10, "backend": "hnswlib"}),
+    "hnsw faiss": ("hnsw", {"M": 4, "ef": 10, "backend": "faiss"}),
+    "pq": ("pq", {"n_subspaces": 4, "n_codes": 16, "rerank": 8, "max_iter": 5}),
+    "faiss Flat": ("faiss", {"factory": "Flat"}),
+    "faiss HNSW": ("faiss", {"factory": "HNSW8", "ef": 10}),
+    "faiss SQ": ("faiss", {"factory": "SQ8"}),
+}
+EXACT = ["brute", "kd_tree", "ball_tree", "faiss Flat"]
+APPROXIMATE = [label for label in CASES if label not in EXACT]
+
+
+def make(label, **more):
+    name, params = CASES[label]
+    if name == "faiss" or params.get("backend") == "faiss":
+        pytest.importorskip("faiss")
+    if params.get("backend") == "hnswlib":
+        pytest.importorskip("hnswlib")
+    index = make_index(name, **{**params, **more})
+    if "random_state" in index.get_params() and "random_state" not in more:
+        index.set_params(random_state=0)
+    return index
+
+
+@pytest.fixture(params=list(CASES))
+def label(request):
+    return request.param
+
+
+def gauss(n, d, seed=0, dtype=np.float64):
+    return np.random.RandomState(seed).standard_normal((n, d)).astype(dtype)
+
+
+def patches(n, seed=0):
+    """n real 8×8×3 patches, (n, 192) float32, half of each photo."""
+    rng = np.random.RandomState(seed)
+    out = []
+    for image in load_sample_images().images:
+        windows = np.lib.stride_tricks.sliding_window_view(image, (8, 8, 3))[:, :, 0]
+        rows, columns = (rng.randint(size, size=n) for size in windows.shape[:2])
+        out.append(windows[rows, columns].reshape(n, -1))
+    return rng.permutation(np.concatenate(out))[:n].astype(np.float32)
+
+
+def recall_at_1(index, X, Q, **params):
+    """Share of queries whose answer is as near as the true nearest row: ties are no misses."""
+    truth = k_nearest(Q, X, 1)[0][:, 0]
+    found = index.kneighbors(Q, 1)[0][:, 0]
+    return float(np.mean(found <= truth * (1 + 1e-5) + 1e-9))
+
+
+# ---------------------------------------------------------------- the contract, for every index
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_neighbors", [1, 5])
+def test_answers_are_complete_ordered_and_true(label, dtype, n_neighbors):
+    X, Q = gauss(200, 6, 0, dtype), gauss(90, 6, 1, dtype)
+    index = make(label).fit(X)
+    distances, indices = index.kneighbors(Q, n_neighbors)
+    assert distances.shape == indices.shape == (90, n_neighbors)
+    assert distances.dtype == np.float64 and indices.dtype == np.int64
+    assert indices.min() >= 0 and indices.max() < 200
+    assert all(len(set(row)) == n_neighbors for row in indices.tolist())
+    assert (np.diff(distances, axis=1) >= 0).all()
+    np.testing.assert_array_equal(distances, np.sqrt(paired_sq(Q, X, indices)))
+    np.testing.assert_array_equal(index.kneighbors(Q, n_neighbors, return_distance=False), indices)
+    assert (index.n_samples_fit_, index.n_features_in_) == (200, 6)
+
+
+def test_all_rows_can_be_asked_for(label):
+    X, Q = gauss(40, 5), gauss(7, 5, 1)
+    distances, indices = make(label).fit(X).kneighbors(Q, 40)
+    np.testing.assert_array_equal(np.sort(indices, axis=1), np.tile(np.arange(40), (7, 1)))
+    np.testing.assert_allclose(distances, k_nearest(Q, X, 40)[0])
+
+
+def test_duplicates_are_all_found_and_the_first_comes_first(label):
+    base = gauss(60, 5)
+    X = np.concatenate([base, base, base])
+    index = make(label, **({"ef": 64} if label == "hnsw faiss" else {})).fit(X)
+    indices = index.kneighbors(base, 3)[1]
+    found = (indices == np.arange(60)[:, None] + [0, 60, 120]).all(axis=1)
+    # HNSW of faiss itself knows nothing of duplicates, and PQ's codes may be shared by others
+    assert found.mean() == 1.0 if label in EXACT or "hnsw" in label else found.mean() > 0.6
+    nearest = index.kneighbors(base, 1)[1][:, 0]
+    hit = nearest % 60 == np.arange(60)
+    if label in EXACT or label.startswith(("lsh", "hnsw")):
+        assert (nearest[hit] < 60).all()
+    assert hit.mean() > 0.95
+
+
+@pytest.mark.parametrize("n", [1, 2, 50])
+def test_equal_rows_everywhere(label, n):
+    X = np.full((n, 3), 2.5)
+    distances, indices = make(label).fit(X).kneighbors(np.array([[2.5, 2.5, 3.5]]), n)
+    np.testing.assert_array_equal(indices, [np.arange(n)])
+    np.testing.assert_array_equal(distances, np.ones((1, n)))
+
+
+def test_one_row_and_one_feature(label):
+    distances, indices = make(label).fit([[3.0]]).kneighbors([[1.0], [4.0]], 1)
+    np.testing.assert_array_equal(distances, [[2.0], [1.0]])
+    np.testing.assert_array_equal(indices, [[0], [0]])
+    line = np.linspace(0, 1, 30)[:, None]
+    found = make(label).fit(line).kneighbors(line + 0.001, 1)[1][:, 0]
+    np.testing.assert_array_equal(found, np.arange(30))
+
+
+def test_integers_lists_and_fortran_order_are_taken(label):
+    X = np.random.RandomState(0).randint(0, 255, (30, 4))
+    expected = make(label).fit(X.astype(np.float64)).kneighbors(X, 2)
+    for variant in (X, X.tolist(), np.asfortranarray(X.astype(np.float64))):
+        for a, b in zip(make(label).fit(variant).kneighbors(variant, 2), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_the_callers_arrays_stay_as_they_are(label, metric):
+    X, Q = gauss(80, 4) + 100.0, gauss(20, 4, 1) + 100.0
+    X_before, Q_before = X.copy(), Q.copy()
+    X.setflags(write=False)
+    Q.setflags(write=False)
+    make(label, metric=metric).fit(X).kneighbors(Q, 3)
+    np.testing.assert_array_equal(X, X_before)
+    np.testing.assert_array_equal(Q, Q_before)
+
+
+def test_parameters_clone_and_pickle(label):
+    X, Q = gauss(150, 6), gauss(40, 6, 1)
+    index = make(label)
+    name, params = CASES[label]
+    assert params.items() <= index.get_params().items()
+    fitted = index.fit(X)
+    assert fitted is index
+    twin = clone(index)
+    assert twin.get_params() == index.get_params() and not hasattr(twin, "X_")
+    with pytest.raises(NotFittedError):
+        twin.kneighbors(Q)
+    expected = index.kneighbors(Q, 4)
+    for other in (twin.fit(X), pickle.loads(pickle.dumps(index))):
+        for a, b in zip(other.kneighbors(Q, 4), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert name in repr(type(index).name)
+
+
+@pytest.mark.parametrize(
+    ("Q", "n_neighbors", "words"),
+    [
+        ([[np.nan, 0.0, 0.0]], 1, "Q must be free of NaN"),
+        ([[np.inf, 0.0, 0.0]], 1, "Q must be finite"),
+        ([[1.0, 2.0]], 1, "Q must be an array with 3 columns"),
+        ([1.0, 2.0, 3.0], 1, "Q must be a 2-D array"),
+        ([["a", "b", "c"]], 1, "Q must be"),
+        (np.empty((0, 3)), 1, "Q must be an array with at least 1 row"),
+        (None, 1, "Q must be an array of queries"),
+        ([[0.0] * 3], 0, "n_neighbors must be an integer >= 1"),
+        ([[0.0] * 3], 21, "n_neighbors must be an integer >= 1 and <= 20; got 21"),
+        ([[0.0] * 3], 2.5, "n_neighbors must be"),
+        ([[0.0] * 3], True, "n_neighbors must be"),
+    ],
+)
+def test_bad_queries_name_the_parameter(label, Q, n_neighbors, words):
+    index = make(label).fit(gauss(20, 3))
+    with pytest.raises((ValueError, TypeError), match=words):
+        index.kneighbors(Q, n_neighbors)
+
+
+@pytest.mark.parametrize(
+    ("X", "params", "words"),
+    [
+        ([[np.nan]], {}, "X must be free of NaN"),
+        (np.empty((0, 2)), {}, "X must be an array with at least 1 row"),
+        ([[1 + 2j]], {}, "X must be real and numeric"),
+        ([[1.0]], {"metric": "manhattan"}, "metric must be one of"),
+    ],
+)
+def test_bad_data_and_metric_name_the_parameter(label, X, params, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        make(label, **params).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "words"),
+    [
+        ("brute", {"n_jobs": 0}, "n_jobs must be"),
+        ("kd_tree", {"leaf_size": 0}, "leaf_size must be"),
+        ("ball_tree", {"leaf_size": 1.5}, "leaf_size must be"),
+        ("lsh", {"family": "sign"}, "family must be one of"),
+        ("lsh", {"n_tables": 0}, "n_tables must be"),
+        ("lsh", {"n_hashes": 63}, "n_hashes must be"),
+        ("lsh", {"n_hashes": "many"}, "n_hashes must be"),
+        ("lsh", {"width": 0.0}, "width must be"),
+        ("lsh", {"n_probes": 0}, "n_probes must be"),
+        ("lsh", {"random_state": -1}, "random_state must be"),
+        ("hnsw", {"M": 1}, "M must be"),
+        ("hnsw", {"ef_construction": 0}, "ef_construction must be"),
+        ("hnsw", {"ef": 0}, "ef must be"),
+        ("hnsw", {"ef": "large"}, "ef must be"),
+        ("hnsw", {"backend": "annoy"}, "backend must be one of"),
+        ("pq", {"n_subspaces": 0}, "n_subspaces must be"),
+        ("pq", {"n_codes": 1}, "n_codes must be"),
+        ("pq", {"rerank": 0}, "rerank must be"),
+        ("pq", {"max_iter": 0}, "max_iter must be"),
+        ("faiss", {"factory": "Nonsense"}, "factory must be .*Nonsense"),
+        ("faiss", {"factory": 7}, "factory must be an index_factory string"),
+        ("faiss", {"factory": "IVF64,Flat"}, "factory must be trainable on the 20 rows"),
+        ("faiss", {"factory": "PQ3"}, "factory must be trainable on the 20 rows"),
+        ("faiss", {"factory": "PCA9,Flat"}, "factory must be trainable .*dimensions"),
+        ("faiss", {"factory": "HNSW1"}, "factory must be an HNSW with at least 2 links"),
+        ("faiss", {"factory": "Flat", "nprobe": 2}, "nprobe must be a setting"),
+        ("faiss", {"factory": "IVF4,Flat", "ef": 8}, "ef must be a setting"),
+        ("faiss", {"factory": "IVF4,Flat", "nprobe": 0}, "nprobe must be"),
+        ("faiss", {"search_params": {"foo": 1}}, "search_params must be a setting"),
+        ("faiss", {"search_params": "nprobe=3"}, "search_params must be a dict"),
+    ],
+)
+def test_bad_parameters_are_named_at_fit_and_an_earlier_fit_survives(name, params, words):
+    if name == "faiss":
+        pytest.importorskip("faiss")
+    X = gauss(20, 3)
+    index = make_index(name).fit(X)
+    index.set_params(**params)
+    with pytest.raises((ValueError, TypeError), match=words):
+        index.fit(X + 1.0).kneighbors(X, 1)
+    index.set_params(**make_index(name).get_params())
+    np.testing.assert_array_equal(index.kneighbors(X, 1)[1][:, 0], np.arange(20))
+
+
+def test_make_index_refuses_unknown_names_and_parameters():
+    with pytest.raises(ValueError, match="name must be one of 'brute'"):
+        make_index("annoy")
+    with pytest.raises(ValueError, match=r"params must be among .*efs"):
+        make_index("hnsw", efs=3)
+    for name in available_indexes():
+        assert issubclass(index_class(name), NeighborIndex) and index_class(name).name == name
+        assert isinstance(make_index(name).exact, bool)
+
+
+@pytest.mark.parametrize("label", APPROXIMATE)
+def test_the_same_random_state_gives_the_same_index(label):
+    X, Q = gauss(400, 24), gauss(60, 24, 1)
+    first, again = (make(label, random_state=3).fit(X).kneighbors(Q, 3) for _ in range(2))
+    np.testing.assert_array_equal(first[1], again[1])
+    np.testing.assert_array_equal(first[0], again[0])
+
+
+@pytest.mark.parametrize("label", ["lsh p-stable", "lsh hyperplane", "hnsw hnswlib", "pq"])
+def test_another_random_state_gives_another_index(label):
+    # no global random state either: None differs from run to run
+    X, Q = gauss(600, 24), gauss(200, 24, 1)
+    params = {"rerank": 1} if label == "pq" else {"ef": 3} if "hnsw" in label else {"n_probes": 1}
+    answers = [
+        make(label, random_state=seed, **params).fit(X).kneighbors(Q, 1)[1] for seed in (1, 2)
+    ]
+    assert (answers[0] != answers[1]).any()
+
+
+def test_the_answer_has_the_same_bits_for_every_n_jobs(label):
+    X = gauss(300, 8, 0, np.float32)
+    Q = gauss(3 * NeighborIndex.chunk_rows + 77, 8, 1, np.float32)
+    answers = []
+    for n_jobs in (1, 2, 4):
+        index = make(label, n_jobs=n_jobs).fit(X)
+        answers.append((*index.kneighbors(Q, 2), index.n_distances_))
+    for other in answers[1:]:
+        for a, b in zip(other, answers[0], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("label", [c for c in CASES if not c.endswith("tree")])
+def test_chunks_run_side_by_side(label, monkeypatch):
+    # each search waits for another one to be under way: alone, it would time out
+    meeting = threading.Barrier(2, timeout=20)
+    index = make(label, n_jobs=2).fit(gauss(50, 4))
+    search = type(index)._search
+
+    def wait_and_search(self, Q, n_neighbors):
+        meeting.wait()
+        return search(self, Q, n_neighbors)
+
+    monkeypatch.setattr(type(index), "_search", wait_and_search)
+    Q = gauss(3 * NeighborIndex.chunk_rows + 5, 4, 1)
+    assert len(index.kneighbors(Q, 1)[0]) == len(Q)
+
+
+def test_cosine(label):
+    X, Q = gauss(150, 6) * np.arange(1, 151)[:, None], gauss(40, 6, 1) + 1.0
+    index = make(label, metric="cosine").fit(X)
+    distances, indices = index.kneighbors(Q, 3)
+    cosines = np.einsum("ij,ikj->ik", Q, X[indices]) / (
+        np.linalg.norm(Q, axis=1)[:, None] * np.linalg.norm(X[indices], axis=2)
+    )
+    np.testing.assert_allclose(distances, 1.0 - cosines, atol=1e-12)
+    truth = NearestNeighbors(metric="cosine", algorithm="brute").fit(X).kneighbors(Q, 3)[1]
+    hits = np.mean([len(set(a) & set(b)) / 3 for a, b in zip(indices, truth, strict=True)])
+    assert hits == 1.0 if label in EXACT else hits > 0.6
+    zero = index.kneighbors(np.zeros((1, 6)), 2)[0]
+    np.testing.assert_allclose(zero, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shift", "scale"),
+    [
+        (np.float32, 1e4, 1.0),
+        (np.float64, 1e7, 1.0),
+        (np.float32, 0.0, 1e-18),
+        (np.float32, 0.0, 1e25),
+        (np.float64, 0.0, 1e60),
+        (np.float64, 0.0, 1e-40),
+    ],
+)
+def test_neither_an_offset_nor_extreme_values_spoil_the_answer(label, dtype, shift, scale):
+    X = ((gauss(200, 6) + shift) * scale).astype(dtype)
+    Q = ((gauss(80, 6, 1) + shift) * scale).astype(dtype)
+    plain = X.astype(np.float64) / scale - shift, Q.astype(np.float64) / scale - shift
+    truth = k_nearest(plain[1], plain[0], 1)[1][:, 0]
+    found = make(label).fit(X).kneighbors(Q, 1)[1][:, 0]
+    assert np.mean(found == truth) >= (1.0 if label in EXACT else 0.6)
+
+
+def test_a_query_at_the_end_of_the_world(label):
+    X = gauss(50, 3, 0, np.float32)
+    distances, indices = make(label).fit(X).kneighbors(np.full((2, 3), 1e18, np.float32), 2)
+    assert np.isfinite(distances).all() and (indices >= 0).all()
+
+
+# --------------------------------------------------------------------------------------- knobs
+
+
+def test_knobs_are_parameters_with_rising_ladders(label):
+    index = make(label)
+    params = index.get_params()
+    assert bool(index.knobs) is not index.exact or label == "faiss SQ"
+    for knob, ladder in index.knobs.items():
+        assert knob in params and list(ladder) == sorted(set(ladder)) and len(ladder) >= 3
+    assert set(index.query_knobs) <= set(params)
+    X = gauss(30, 4)
+    for knob in set(index.knobs) - set(index.query_knobs):
+        with pytest.raises(ValueError, match="no rebuild"):
+            index.fit(X).set_query_params(**{knob: index.knobs[knob][0]})
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "knob", "inner"),
+    [
+        ("lsh", {}, "n_probes", "_order"),
+        ("hnsw", {"ef_construction": 50}, "ef", "graph_"),
+        ("pq", {"n_subspaces": 8, "n_codes": 64}, "rerank", "codes_"),
+        ("faiss", {"factory": "IVF40,Flat"}, "nprobe", "index_"),
+        ("faiss", {"factory": "HNSW8"}, "ef", "index_"),
+    ],
+)
+def test_recall_rises_along_a_knob_without_a_rebuild(name, params, knob, inner):
+    if name == "faiss":
+        pytest.importorskip("faiss")
+    X, Q = gauss(1500, 24), gauss(200, 24, 1)
+    index = make_index(name, random_state=0, **params).fit(X)
+    before = getattr(index, inner)
+    recalls = []
+    for value in index.knobs[knob]:
+        assert index.set_query_params(**{knob: value}) is index
+        recalls.append(recall_at_1(index, X, Q))
+    assert getattr(index, inner) is before
+    assert all(b >= a - 0.02 for a, b in itertools.pairwise(recalls))
+    assert recalls[-1] > max(0.75, recalls[0] + 0.1)
+    # a bad value is refused, and nothing has changed
+    with pytest.raises((ValueError, TypeError), match=knob):
+        index.set_query_params(**{knob: 0})
+    assert recall_at_1(index, X, Q) == recalls[-1]
+
+
+# ------------------------------------------------------------------------- oracles: exact ones
+
+
+@pytest.mark.parametrize("label", EXACT)
+@pytest.mark.parametrize("d", [1, 3, 40])
+def test_exact_indexes_equal_scikit_learn(label, d):
+    X, Q = gauss(700, d), gauss(300, d, 1)
+    distances, indices = make(label).fit(X).kneighbors(Q, 7)
+    expected = NearestNeighbors(n_neighbors=7, algorithm="brute").fit(X).kneighbors(Q)
+    np.testing.assert_array_equal(indices, expected[1])
+    np.testing.assert_allclose(distances, expected[0], atol=1e-7)
+
+
+@pytest.mark.parametrize("label", EXACT)
+@pytest.mark.parametrize("n_neighbors", [1, 2, 6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shift", [0, 5000])
+def test_ties_go_to_the_lowest_index(label, n_neighbors, dtype, shift):
+    rng = np.random.RandomState(0)
+    # a coarse grid: ties of equal rows and of different rows at the same distance, long ones too
+    X, Q = rng.randint(0, 5, (400, 3)), rng.randint(0, 5, (200, 3))
+    squared = ((Q[:, None, :] - X[None, :, :]) ** 2).sum(axis=2)
+    expected = np.argsort(squared, axis=1, kind="stable")[:, :n_neighbors]
+    index = make(label).fit((X + shift).astype(dtype))
+    np.testing.assert_array_equal(
+        index.kneighbors((Q + shift).astype(dtype), n_neighbors)[1], expected
+    )
+
+
+def test_distance_counts_of_exact_indexes():
+    X, Q = gauss(2000, 2), gauss(50, 2, 1)
+    brute = make("brute").fit(X)
+    brute.kneighbors(Q, 5)
+    assert brute.n_distances_ == 50 * 2000
+    brute.kneighbors(Q[:3], 1)
+    assert brute.n_distances_ == 3 * 2000
+    # coinciding rows are compared once
+    doubled = make("brute").fit(np.concatenate([X, X]))
+    doubled.kneighbors(Q, 1)
+    assert doubled.n_distances_ == 50 * 2000
+    for label in ("kd_tree", "ball_tree"):
+        one_leaf = make(label, leaf_size=2000).fit(X)
+        one_leaf.kneighbors(Q, 1)
+        assert 50 * 2000 <= one_leaf.n_distances_ <= 50 * 2002
+        tree = make(label, leaf_size=10).fit(X)
+        tree.kneighbors(Q, 1)
+        assert 50 < tree.n_distances_ < 0.25 * 50 * 2000
+        flat = make(label, leaf_size=10).fit(gauss(500, 60))
+        flat.kneighbors(gauss(50, 60, 1), 1)
+        assert flat.n_distances_ > 0.9 * 50 * 500, "at d = 60 no tree saves anything"
+
+
+@pytest.mark.parametrize("label", ["brute", "lsh p-stable", "lsh hyperplane"])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("shift", [0.0, 500.0])
+def test_sparse_queries_are_answered_as_dense_ones(label, metric, shift):
+    X = sparse.random(300, 40, 0.2, "csr", random_state=0)
+    Q = sparse.random(1500, 40, 0.2, "csr", random_state=1)
+    X = X.toarray() + shift
+    index = make(label, metric=metric).fit(X)
+    expected, dense_count = index.kneighbors(Q.toarray(), 3), index.n_distances_
+    answer = index.kneighbors(Q, 3)
+    np.testing.assert_allclose(answer[0], expected[0], atol=1e-6)
+    assert np.mean(answer[1] == expected[1]) > 0.999
+    assert index.n_distances_ == pytest.approx(dense_count, rel=1e-3)
+    twin = make(label, metric=metric).fit(sparse.csr_matrix(X))
+    np.testing.assert_array_equal(twin.kneighbors(Q, 3)[1], answer[1])
+
+
+@pytest.mark.parametrize("label", [c for c in CASES if not c.startswith(("brute", "lsh"))])
+def test_sparse_input_is_refused_where_it_would_become_dense(label):
+    assert not make(label).accepts_sparse
+    with pytest.raises(TypeError, match=r"X must be dense here.*'brute' or 'lsh'"):
+        make(label).fit(sparse.eye(5, format="csr"))
+    with pytest.raises(TypeError, match="Q must be dense here"):
+        make(label).fit(np.eye(5)).kneighbors(sparse.eye(5, format="csr"), 1)
+
+
+# ----------------------------------------------------------------- oracles: recall at defaults
+
+#: label -> least recall@1 at default parameters over 4,096 rows, on (patches, gaussian d = 64)
+RECALL = {"lsh": (0.85, 0.4), "hnsw": (0.99, 0.99), "pq": (0.99, 0.99)}
+
+
+@pytest.mark.parametrize("name", list(RECALL))
+@pytest.mark.parametrize("data", [0, 1], ids=["patches", "gaussian"])
+def test_recall_at_the_defaults_over_4096_rows(name, data):
+    if data == 0:
+        rows = patches(4096 + 1500)
+    else:
+        rows = gauss(4096 + 1500, 64, 0, np.float32)
+    X, Q = rows[:4096], rows[4096:]
+    params = {"max_iter": 5} if name == "pq" else {}
+    index = make_index(name, random_state=0, **params).fit(X)
+    assert recall_at_1(index, X, Q) >= RECALL[name][data]
+    if index.n_distances_ is not None:
+        assert index.n_distances_ < 0.6 * len(Q) * len(X)
+
+
+@pytest.mark.parametrize("backend", ["hnswlib", "faiss"])
+def test_hnsw_recall_at_d_128(backend):
+    pytest.importorskip(backend)
+    X, Q = gauss(4096, 128, 0, np.float32), gauss(1000, 128, 1, np.float32)
+    index = make_index("hnsw", random_state=0, backend=backend).fit(X)
+    assert recall_at_1(index, X, Q) >= 0.99
+    # ... and on separated centroids with points around them, what k-means meets
+    Q = X[np.arange(1000)] + gauss(1000, 128, 2, np.float32)
+    assert recall_at_1(index, X, Q) >= 0.99
+
+
+# ------------------------------------------------------------------------------------ hashing
+
+
+def at_angle(theta, d, seed):
+    """Two vectors of length 1 and 3 with an angle of theta between them."""
+    basis = np.linalg.qr(gauss(d, 2, seed))[0].T
+    return basis[0], 3.0 * (np.cos(theta) * basis[0] + np.sin(theta) * basis[1])
+
+
+@pytest.mark.parametrize("theta", [0.05, 0.5, 1.2, np.pi / 2, 2.5, np.pi])
+def test_hyperplane_hashes_agree_as_charikar_says(theta):
+    index = make_index(
+        "lsh", family="hyperplane", metric="cosine", n_tables=200, n_hashes=60, random_state=0
+    ).fit(np.eye(20))
+    a, b = index.hashes(np.stack(at_angle(theta, 20, 1)))
+    trials, law = a.size, 1.0 - theta / np.pi
+    assert abs(np.mean(a == b) - law) <= 4 * np.sqrt(max(law * (1 - law), 1e-9) / trials)
+
+
+@pytest.mark.parametrize("distance", [0.1, 1.0, 3.0, 10.0])
+def test_p_stable_hashes_agree_as_datar_says(distance):
+    index = make_index("lsh", n_tables=200, n_hashes=60, width=4.0, random_state=0)
+    X = gauss(50, 20)
+    step = gauss(1, 20, 7)[0]
+    a, b = index.fit(X).hashes(np.stack([X[0], X[0] + distance * step / np.linalg.norm(step)]))
+    law = float(p_stable_collision(distance, 4.0))
+    # the slabs' offsets are shared by both, the directions are not: 12,000 independent trials
+    assert abs(np.mean(a == b) - law) <= 4 * np.sqrt(law * (1 - law) / a.size)
+
+
+def test_the_collision_law_of_datar_is_its_integral():
+    for r, w in ((0.5, 1.0), (1.0, 4.0), (7.0, 2.0)):
+        t = np.linspace(0.0, w, 20001)
+        density = np.sqrt(2 / np.pi) / r * np.exp(-((t / r) ** 2) / 2) * (1 - t / w)
+        integral = np.sum((density[1:] + density[:-1]) / 2) * (t[1] - t[0])
+        assert p_stable_collision(r, w) == pytest.approx(integral, abs=1e-6)
+
+
+@pytest.mark.parametrize("family", ["hyperplane", "p-stable"])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_candidates_are_the_bucket_mates_of_a_dictionary(family, metric):
+    X, Q = gauss(300, 5), gauss(80, 5, 1)
+    index = make_index(
+        "lsh", family=family, metric=metric, n_tables=3, n_hashes=4, n_probes=1, random_state=0
+    ).fit(X)
+    rows, queries = index.hashes(X), index.hashes(Q)
+    tables = [{} for _ in range(3)]
+    for i, row in enumerate(rows):
+        for table, key in zip(tables, row, strict=True):
+            table.setdefault(tuple(key), set()).add(i)
+    distances_sq, count, expected = k_nearest(Q, X, 300, metric=metric), 0, []
+    order = distances_sq[1]
+    for q, keys in enumerate(queries):
+        mates = set().union(
+            *(table.get(tuple(key), set()) for table, key in zip(tables, keys, strict=True))
+        )
+        count += len(mates) if len(mates) >= 2 else len(mates) + 300
+        expected.append([i for i in order[q] if i in mates or len(mates) < 2][:2])
+    np.testing.assert_array_equal(index.kneighbors(Q, 2)[1], expected)
+    assert index.n_distances_ == count
+
+
+def test_probing_all_buckets_compares_all_rows():
+    X, Q = gauss(200, 6), gauss(50, 6, 1)
+    index = make_index("lsh", family="hyperplane", n_tables=1, n_hashes=5, random_state=0).fit(X)
+    seen = []
+    for n_probes in (1, 8, 31, 32, 1000):
+        index.set_query_params(n_probes=n_probes).kneighbors(Q, 1)
+        seen.append(index.n_distances_)
+    assert seen[0] < seen[1] < seen[2] < seen[3] == seen[4] == 200 * 50
+
+
+@pytest.mark.parametrize("family", ["hyperplane", "p-stable"])
+def test_probes_are_the_buckets_across_the_nearest_walls(family):
+    X, Q = gauss(100, 6), gauss(20, 6, 1)
+    index = make_index(
+        "lsh", family=family, n_tables=2, n_hashes=5, n_probes=12, random_state=0
+    ).fit(X)
+    positions = index._positions(index._frame.apply(Q))
+    probes = index._probes(positions)
+    sets = probing_sequence(5, 12, family)
+    multipliers = [int(m) for m in index._multipliers]
+    for q, table in itertools.product(range(20), range(2)):
+        z = positions[q, table]
+        cells = [int(c) for c in index.hashes(Q[q : q + 1])[0, table]]
+        if family == "hyperplane":
+            walls = sorted((abs(z[i]), i, 1 - 2 * cells[i]) for i in range(5))
+        else:
+            walls = [(z[i] - cells[i], i, -1) for i in range(5)]
+            walls = sorted(walls + [(cells[i] + 1 - z[i], i, 1) for i in range(5)])
+        for p, ranks in enumerate(sets):
+            moved = list(cells)
+            for rank in ranks:
+                moved[walls[rank][1]] += walls[rank][2]
+            code = sum(c * m for c, m in zip(moved, multipliers[5 * table :][:5], strict=True))
+            assert int(probes[q, table, p]) == code % 2**64
+
+
+@pytest.mark.parametrize("family", ["hyperplane", "p-stable"])
+def test_the_probing_sequence_is_the_sorted_list_of_all_sets(family):
+    h = 4
+    walls = range(h if family == "hyperplane" else 2 * h)
+    every = [
+        ranks
+        for size in range(h + 1)
+        for ranks in itertools.combinations(walls, size)
+        if family == "hyperplane" or all(2 * h - 1 - r not in ranks for r in ranks)
+    ]
+    sequence = probing_sequence(h, 10**6, family)
+    assert sorted(sequence) == sorted(every) and sequence[0] == ()
+    # order statistics by simulation: the sequence follows the expected squared distances
+    rng = np.random.RandomState(0)
+    if family == "hyperplane":
+        margins = np.sort(np.abs(rng.standard_normal((20000, h))), axis=1)
+    else:
+        below = rng.uniform(size=(20000, h))
+        margins = np.sort(np.concatenate([below, 1 - below], axis=1), axis=1)
+    score = (margins**2).mean(axis=0)
+    scores = [score[list(ranks)].sum() for ranks in sequence]
+    rank_correlation = np.corrcoef(np.argsort(np.argsort(scores)), np.arange(len(scores)))[0, 1]
+    assert rank_correlation > 0.98
+    assert probing_sequence(h, 5, family) == sequence[:5]
+
+
+def test_more_tables_find_more():
+    X, Q = gauss(1500, 16), gauss(300, 16, 1)
+    recalls, counts = [], []
+    for n_tables in (1, 4, 16):
+        index = make_index(
+            "lsh", family="hyperplane", n_tables=n_tables, n_hashes=5, n_probes=1, random_state=0
+        ).fit(X)
+        recalls.append(recall_at_1(index, X, Q))
+        counts.append(index.n_distances_)
+    assert recalls[0] < recalls[1] < recalls[2] and counts[0] < counts[1] < counts[2]
+
+
+# ------------------------------------------------------------------------------- graph and walk
+
+
+@pytest.fixture(scope="module")
+def graph_index():
+    pytest.importorskip("hnswlib")
+    X = gauss(1500, 12, 0, np.float32)
+    return make_index("hnsw", M=6, ef_construction=40, ef=16, random_state=0).fit(X)
+
+
+@pytest.mark.parametrize("ef", [1, 4, 16, 100])
+def test_the_walk_answers_as_hnswlib_does(graph_index, ef):
+    graph = NavigableGraph.from_index(graph_index)
+    Q = gauss(120, 12, 1, np.float32)
+    wanted = min(ef, 10)
+    graph_index.graph_.set_ef(ef)
+    nodes, squared = graph_index.graph_.knn_query(Q, wanted, num_threads=1)
+    for query, expected, expected_sq in zip(Q, nodes, squared, strict=True):
+        hops = greedy_walk(graph, query, ef)
+        assert hops[-1].found[:wanted] == tuple(expected.tolist())
+        np.testing.assert_allclose(
+            np.square(hops[-1].found_distances[:wanted]), expected_sq, rtol=1e-5
+        )
+        assert count_distances(graph, query, ef) == hops[-1].n_distances
+
+
+def test_the_walk_answers_as_hnswlib_does_where_distances_tie():
+    pytest.importorskip("hnswlib")
+    X = np.array(list(itertools.product(range(7), repeat=3)), dtype=np.float32)
+    index = make_index("hnsw", M=5, ef=8, random_state=0, backend="hnswlib").fit(X)
+    graph = NavigableGraph.from_index(index)
+    Q = np.random.RandomState(1).randint(0, 13, (15, 3)).astype(np.float32) / 2
+    index.graph_.set_ef(300)
+    _, squared = index.graph_.knn_query(Q, 10)
+    for query, expected in zip(Q, squared, strict=True):
+        np.testing.assert_array_equal(
+            np.square(greedy_walk(graph, query, 300)[-1].found_distances[:10]).round(6), expected
+        )
+
+
+def test_the_graph_is_read_as_it_was_built(graph_index):
+    graph = NavigableGraph.from_index(graph_index)
+    n, M = 1500, graph_index.M
+    np.testing.assert_array_equal(np.sort(graph.rows), np.arange(n))
+    np.testing.assert_array_equal(graph.vectors, graph_index.X_[graph.rows])
+    assert graph.n_layers == graph.levels.max() + 1 and graph.levels[graph.entry_point] == max(
+        graph.levels
+    )
+    for layer in range(graph.n_layers):
+        inside = graph.levels >= layer
+        np.testing.assert_array_equal(graph.nodes(layer), np.flatnonzero(inside))
+        sizes = np.array([len(row) for row in graph.links[layer]])
+        assert (sizes[~inside] == 0).all() and sizes.max() <= (2 * M if layer == 0 else M)
+        edges = graph.edges(layer)
+        assert len(edges) == sizes.sum() and inside[edges].all()
+        assert (edges[:, 0] != edges[:, 1]).all()
+    assert (np.array([len(row) for row in graph.links[0]]) > 0).all()
+
+
+@pytest.mark.parametrize("source", ["hnswlib", "faiss", "plain"])
+def test_every_hop_is_told_in_full(source):
+    X, Q = gauss(500, 5), gauss(25, 5, 1)
+    if source == "plain":
+        graph = NavigableGraph.build(X[:200], M=5, random_state=0)
+    else:
+        pytest.importorskip(source)
+        index = make_index("hnsw", M=5, ef=8, random_state=0, backend=source).fit(X)
+        graph = NavigableGraph.from_index(index)
+    assert graph.n_layers > 1
+    for query in Q:
+        hops = greedy_walk(graph, query, ef=8)
+        layers = [hop.layer for hop in hops]
+        assert layers == sorted(layers, reverse=True)
+        assert set(layers) == set(range(graph.n_layers))
+        assert hops[0].node == graph.entry_point
+        total, known, best = 1, {graph.entry_point}, np.inf
+        for before, hop in zip([None, *hops], hops, strict=False):
+            if before is None or before.layer != hop.layer:
+                known = {hop.node}
+                assert before is None or hop.node == before.best
+            else:
+                assert hop.node in before.waiting
+            assert hop.neighbors == tuple(graph.links[hop.layer][hop.node])
+            assert set(hop.visited) == set(hop.neighbors) - known
+            assert set(hop.skipped) == set(hop.neighbors) & known
+            assert set(hop.accepted) <= set(hop.visited)
+            known |= set(hop.visited)
+            total += len(hop.visited)
+            assert hop.n_distances == total
+            assert hop.best_distance <= best
+            best = hop.best_distance
+            assert (hop.found[0], hop.found_distances[0]) == (hop.best, hop.best_distance)
+            assert list(hop.found_distances) == sorted(hop.found_distances)
+            assert len(hop.found) <= (8 if hop.layer == 0 else 1)
+            for node, distance in zip(
+                (hop.node, *hop.visited), (hop.node_distance, *hop.visited_distances), strict=True
+            ):
+                assert distance == pytest.approx(
+                    np.linalg.norm(graph.vectors[node] - query), rel=1e-5
+                )
+            assert f"layer {hop.layer}, at node {hop.node}" in str(hop)
+
+
+def test_a_plain_graph_finds_the_nearest_rows_and_repeats_itself():
+    X, Q = gauss(300, 3), gauss(60, 3, 1)
+    graph = NavigableGraph.build(X, random_state=0)
+    truth = k_nearest(Q, X, 5)[1]
+    found = [greedy_walk(graph, query, 40)[-1].found[:5] for query in Q]
+    hits = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(found, truth.tolist(), strict=True)])
+    assert hits >= 0.98
+    assert max(len(row) for row in graph.links[0]) <= 12
+    again = NavigableGraph.build(X, random_state=0)
+    for layer in range(graph.n_layers):
+        np.testing.assert_array_equal(graph.edges(layer), again.edges(layer))
+    narrow, wide = (
+        np.mean([greedy_walk(graph, query, ef)[-1].n_distances for query in Q]) for ef in (1, 60)
+    )
+    assert narrow < wide / 2
+
+
+def test_equal_rows_are_one_node_of_a_graph():
+    X = np.repeat(gauss(30, 4), 3, axis=0)
+    graph = NavigableGraph.build(X, random_state=0)
+    np.testing.assert_array_equal(graph.rows, np.arange(0, 90, 3))
+    pytest.importorskip("hnswlib")
+    index = make_index("hnsw", random_state=0, backend="hnswlib").fit(X)
+    assert index.graph_.get_current_count() == 30
+    # without that, 100 copies of each row leave hnswlib with islands
+    many = np.repeat(gauss(60, 8), 100, axis=0)
+    assert (
+        recall_at_1(make_index("hnsw", ef=10, random_state=0).fit(many), many, gauss(300, 8, 1))
+        > 0.97
+    )
+
+
+def test_walk_errors_name_the_parameter():
+    graph = NavigableGraph.build(gauss(20, 3), random_state=0)
+    with pytest.raises(ValueError, match="ef must be"):
+        greedy_walk(graph, np.zeros(3), 0)
+    with pytest.raises(ValueError, match="query must be an array with 3 columns"):
+        greedy_walk(graph, np.zeros(2))
+    with pytest.raises(TypeError, match="index must be a fitted HNSWIndex"):
+        NavigableGraph.from_index(make_index("brute"))
+    with pytest.raises(NotFittedError):
+        NavigableGraph.from_index(make_index("hnsw"))
+    with pytest.raises(ValueError, match="M must be"):
+        NavigableGraph.build(gauss(20, 3), M=1)
+    with pytest.raises(ValueError, match="metric must be"):
+        NavigableGraph.build(gauss(20, 3), metric="l1")
+
+
+# ------------------------------------------------------------------------------------------ HNSW
+
+
+def test_hnsw_counts_distances_only_when_asked(graph_index):
+    Q = gauss(500, 12, 1, np.float32)
+    index = clone(graph_index).fit(graph_index.X_)
+    plain = index.kneighbors(Q, 3)
+    assert index.n_distances_ is None
+    index.set_params(count_distances=True)
+    counted = index.kneighbors(Q, 3)
+    np.testing.assert_array_equal(plain[1], counted[1])
+    graph = NavigableGraph.from_index(index)
+    every = sum(count_distances(graph, query, 16) for query in Q)
+    assert isinstance(index.n_distances_, int)
+    assert index.n_distances_ == pytest.approx(every, rel=0.1)
+    assert every < 0.3 * 500 * 1500
+    index.kneighbors(Q[:5], 1)
+    assert index.n_distances_ == sum(count_distances(graph, query, 16) for query in Q[:5])
+    index.kneighbors(Q[:5], 1000)
+    assert index.n_distances_ == 5 * 1500
+
+
+def test_hnsw_on_faiss_counts_with_faiss_statistics():
+    pytest.importorskip("faiss")
+    X, Q = gauss(1500, 12), gauss(200, 12, 1)
+    counts = {}
+    for backend in ("hnswlib", "faiss"):
+        if backend == "hnswlib":
+            pytest.importorskip("hnswlib")
+        index = make_index(
+            "hnsw", ef=16, count_distances=True, backend=backend, random_state=0, n_jobs=2
+        ).fit(X)
+        index.kneighbors(Q, 1)
+        counts[backend] = index.n_distances_
+    assert counts["faiss"] == pytest.approx(counts["hnswlib"], rel=0.25)
+
+
+def test_hnsw_measures_ef_on_rows_it_has_not_seen():
+    easy, hard = gauss(2000, 3), gauss(2000, 48)
+    low, high = (make_index("hnsw", random_state=0).fit(X).ef_ for X in (easy, hard))
+    assert low < high
+    index = make_index("hnsw", random_state=0).fit(easy)
+    # the rows that were held out are in the graph in the end
+    np.testing.assert_array_equal(index.kneighbors(easy, 1)[1][:, 0], np.arange(2000))
+    assert index.set_query_params(ef=77).ef_ == 77
+    assert index.set_query_params(ef="auto").ef_ == low
+
+
+def test_hnsw_answers_more_neighbours_than_ef():
+    X, Q = gauss(800, 6), gauss(50, 6, 1)
+    index = make_index("hnsw", ef=2, random_state=0).fit(X)
+    truth = k_nearest(Q, X, 60)[1]
+    found = index.kneighbors(Q, 60)[1]
+    hits = np.mean([len(set(a) & set(b)) / 60 for a, b in zip(found, truth, strict=True)])
+    assert hits > 0.9
+
+
+def test_hnsw_completes_what_the_graph_cannot_reach(monkeypatch):
+    pytest.importorskip("hnswlib")
+    X, Q = gauss(300, 4), gauss(40, 4, 1)
+    index = make_index("hnsw", random_state=0, backend="hnswlib").fit(X)
+    expected = k_nearest(Q, X, 3)[1]
+    real = index._engine.graph
+
+    class Broken:
+        """hnswlib's error for every batch and for each query with an even row."""
+
+        def set_ef(self, ef):
+            real.set_ef(ef)
+
+        def knn_query(self, queries, k, num_threads):
+            if len(queries) > 1 or queries[0, 0] > 0:
+                raise RuntimeError("Cannot return the results in a contiguous 2D array.")
+            return real.knn_query(queries, k, num_threads=num_threads)
+
+    monkeypatch.setattr(index._engine, "graph", Broken())
+    np.testing.assert_array_equal(index.kneighbors(Q, 3)[1], expected)
+
+
+def test_hnsw_says_once_that_faiss_stands_in(monkeypatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setitem(__import__("sys").modules, "hnswlib", None)
+    monkeypatch.setattr(hnsw, "_stand_in_announced", False)
+    X = gauss(100, 4)
+    with pytest.warns(AnnlabWarning, match="hnswlib cannot be imported.*faiss"):
+        index = make_index("hnsw", random_state=0).fit(X)
+    assert index.backend_ == "faiss"
+    np.testing.assert_array_equal(index.kneighbors(X, 1)[1][:, 0], np.arange(100))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_index("hnsw", random_state=0).fit(X)
+    with pytest.raises(ImportError, match="backend must be a library that can be imported"):
+        make_index("hnsw", backend="hnswlib").fit(X)
+    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    with pytest.raises(ImportError, match=r'pip install "annlab\[lab\]"'):
+        make_index("hnsw").fit(X)
+
+
+# ------------------------------------------------------------------------- product quantization
+
+
+@pytest.mark.parametrize(
+    ("d", "n_subspaces", "sizes"), [(8, 4, [2] * 4), (7, 3, [3, 2, 2]), (2, 9, [1, 1])]
+)
+def test_pq_distances_equal_a_pure_python_reference(d, n_subspaces, sizes):
+    X, Q = gauss(200, d), gauss(15, d, 1)
+    index = make_index("pq", n_subspaces=n_subspaces, n_codes=12, random_state=0).fit(X)
+    assert np.diff(index.splits_).tolist() == sizes
+    assert [book.shape for book in index.codebooks_] == [(12, size) for size in sizes]
+    adc = index.asymmetric_sq(Q)
+    for q, i in itertools.product(range(15), range(0, 200, 7)):
+        expected = 0.0
+        for m, book in enumerate(index.codebooks_):
+            piece = Q[q, index.splits_[m] : index.splits_[m + 1]]
+            centroid = book[index.codes_[i, m]]
+            expected += sum(
+                (float(a) - float(b)) ** 2 for a, b in zip(piece, centroid, strict=True)
+            )
+        assert adc[q, i] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    decoded = index.decode(index.codes_)
+    np.testing.assert_allclose(adc, ((Q[:, None] - decoded[None]) ** 2).sum(axis=2), atol=1e-9)
+    assert index.quantization_error_ == pytest.approx(np.mean(((X - decoded) ** 2).sum(axis=1)))
+    # a code is the nearest centroid of its piece
+    np.testing.assert_array_equal(index.encode(X), index.codes_)
+    for m, book in enumerate(index.codebooks_):
+        piece = X[:, index.splits_[m] : index.splits_[m + 1]]
+        np.testing.assert_array_equal(k_nearest(piece, book, 1)[1][:, 0], index.codes_[:, m])
+
+
+def test_pq_without_rerank_answers_by_the_codes_alone():
+    X, Q = gauss(300, 8), gauss(60, 8, 1)
+    index = make_index("pq", n_subspaces=2, n_codes=8, rerank=1, random_state=0).fit(X)
+    adc = index.asymmetric_sq(Q)
+    chosen = index.kneighbors(Q, 1)[1][:, 0]
+    np.testing.assert_allclose(adc[np.arange(60), chosen], adc.min(axis=1))
+    assert index.n_distances_ == 60 * 8 and index.n_lookups_ == 60 * 300 * 2
+    low = recall_at_1(index, X, Q)
+    index.set_query_params(rerank=300)
+    assert low < 0.9 and recall_at_1(index, X, Q) == 1.0
+    assert index.n_distances_ == 60 * (8 + 300)
+
+
+def test_pq_error_falls_with_codes_and_with_subspaces():
+    X = patches(800)
+    by_codes = [
+        make_index("pq", n_subspaces=8, n_codes=n, random_state=0).fit(X).quantization_error_
+        for n in (2, 8, 32)
+    ]
+    by_pieces = [
+        make_index("pq", n_subspaces=m, n_codes=16, random_state=0).fit(X).quantization_error_
+        for m in (1, 4, 16)
+    ]
+    for errors in (by_codes, by_pieces):
+        assert all(b < 0.9 * a for a, b in itertools.pairwise(errors))
+
+
+def test_pq_with_few_rows_is_lossless():
+    X = np.concatenate([gauss(40, 6), gauss(40, 6)])
+    index = make_index("pq", n_subspaces=3, random_state=0).fit(X)
+    assert [len(book) for book in index.codebooks_] == [40] * 3
+    assert index.quantization_error_ == 0.0
+    np.testing.assert_array_equal(index.decode(index.codes_), X)
+    constant = make_index("pq", n_subspaces=3).fit(np.ones((10, 6)))
+    assert constant.codes_.max() == 0 and constant.compressed_bytes_ == 4
+
+
+def test_pq_sizes():
+    X = gauss(1000, 16, 0, np.float32)
+    index = make_index("pq", n_subspaces=4, n_codes=16, random_state=0).fit(X)
+    assert index.codes_.dtype == np.uint8
+    assert index.compressed_bytes_ == 1000 * 4 * 4 // 8
+    assert index.original_bytes_ == 1000 * 16 * 4
+    assert index.codebook_bytes_ == 16 * 16 * 4
+    assert index.codebooks_[0].dtype == np.float32
+    large = make_index("pq", n_subspaces=1, n_codes=300, max_iter=1, random_state=0).fit(X)
+    assert large.codes_.dtype == np.uint16 and large.codes_.max() > 255
+    assert large.compressed_bytes_ == -(-1000 * 9 // 8)
+
+
+def test_pq_codes_live_in_the_coordinates_of_the_data():
+    X = (gauss(300, 6) + 1e5).astype(np.float32)
+    index = make_index("pq", n_subspaces=3, n_codes=64, random_state=0).fit(X)
+    decoded = index.decode(index.codes_)
+    assert abs(decoded.mean() - 1e5) < 1.0
+    assert index.quantization_error_ < 1.5
+    np.testing.assert_array_equal(index.encode(X), index.codes_)
+
+
+@pytest.mark.parametrize(
+    "codes", [[[0, 0]], [[0.0, 0.0, 0.0]], [[0, 0, 99]], [[0, -1, 0]], [0, 0, 0]]
+)
+def test_pq_decode_refuses_other_codes(codes):
+    index = make_index("pq", n_subspaces=3, n_codes=4, random_state=0).fit(gauss(50, 6))
+    with pytest.raises(ValueError, match="codes must be"):
+        index.decode(codes)
+
+
+# ----------------------------------------------------------------------------------------- faiss
+
+
+def test_faiss_knobs_follow_the_factory():
+    pytest.importorskip("faiss")
+    assert make_index("faiss", factory="Flat").exact and not make_index("faiss").exact
+    assert list(make_index("faiss", factory="IVF4,Flat").knobs) == ["nprobe"]
+    assert list(make_index("faiss", factory="HNSW16").knobs) == ["ef"]
+    assert make_index("faiss", factory="PQ4").knobs == {}
+
+
+def test_faiss_with_every_cell_probed_is_exact_and_settings_go_back():
+    pytest.importorskip("faiss")
+    X, Q = gauss(600, 8), gauss(100, 8, 1)
+    index = make_index("faiss", factory="IVF24,Flat", random_state=0).fit(X)
+    one = recall_at_1(index, X, Q)
+    index.set_query_params(nprobe=24)
+    np.testing.assert_array_equal(index.kneighbors(Q, 3)[1], k_nearest(Q, X, 3)[1])
+    index.set_query_params(nprobe=None)
+    assert recall_at_1(index, X, Q) == one < 0.9
+    index.set_query_params(search_params={"nprobe": 24})
+    assert recall_at_1(index, X, Q) == 1.0
+    with pytest.raises(ValueError, match="search_params"):
+        index.set_query_params(search_params={"nprobes": 24})
+    assert recall_at_1(index, X, Q) == 1.0
+    assert index.n_distances_ is None
+
+
+def test_faiss_trains_on_few_rows_without_a_word(capfd):
+    pytest.importorskip("faiss")
+    X = gauss(100, 8)
+    for factory in (
+        "IVF8,Flat",
+        "PQ4x4",
+        "IVF8,PQ4x4",
+        "HNSW8,PQ4x4",
+        "PCA4,IVF4,Flat",
+    ):
+        make_index("faiss", factory=factory, random_state=0).fit(X).kneighbors(X, 2)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_faiss_keeps_its_threads_to_itself():
+    faiss = pytest.importorskip("faiss")
+    before = faiss.omp_get_max_threads()
+    make_index("faiss", n_jobs=2).fit(gauss(300, 8)).kneighbors(gauss(2100, 8, 1), 1)
+    assert faiss.omp_get_max_threads() == before
+
+
+# --------------------------------------------------------------------------- parts of the base
+
+
+def test_first_equal_rows():
+    X = np.random.RandomState(0).randint(0, 3, (200, 3)).astype(np.float32)
+    X[5, 0] = -0.0
+    rows = X.tolist()
+    assert first_equal_rows(X).tolist() == [rows.index(row) for row in rows]
+    np.testing.assert_array_equal(first_equal_rows(gauss(50, 2)), np.arange(50))
+
+
+def test_a_frame_keeps_ordinary_data_and_the_ties_of_integers():
+    X = gauss(100, 4)
+    assert Frame(X).is_identity and Frame(X).apply(X) is X
+    pixels = np.random.RandomState(0).randint(0, 256, (100, 3)).astype(np.float64) + 1e6
+    moved = Frame(pixels).apply(pixels)
+    assert np.abs(moved).max() <= 512
+    np.testing.assert_array_equal(moved, np.round(moved))
+    np.testing.assert_array_equal(moved - moved[0], pixels - pixels[0])
+    tiny = (X * 1e-30).astype(np.float32)
+    assert 0.1 < np.abs(Frame(tiny).apply(tiny)).max() <= 2.0
+
+
+def test_a_joblib_backend_chosen_by_the_caller_gives_the_same_answer(label):
+    import joblib
+
+    X, Q = gauss(200, 6), gauss(2 * NeighborIndex.chunk_rows + 9, 6, 1)
+    index = make(label).fit(X)
+    expected = index.kneighbors(Q, 2)
+    with joblib.parallel_config("threading", n_jobs=2):
+        answer = index.kneighbors(Q, 2)
+    np.testing.assert_array_equal(answer[1], expected[1])
