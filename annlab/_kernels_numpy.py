@@ -20,6 +20,15 @@ def _weights(weights: np.ndarray, rows: np.ndarray | slice, count: int) -> np.nd
     return weights[rows].astype(np.float64) if len(weights) > 1 else np.ones(count)
 
 
+def _sums(rows: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
+    """Weighted sums (k, d) by label: a product with the sparse matrix of memberships."""
+    from scipy.sparse import csr_matrix
+
+    n = len(rows)
+    members = csr_matrix((w, labels, np.arange(n + 1)), shape=(n, k))
+    return np.asarray(members.T @ rows.astype(np.float64))
+
+
 def _two_nearest(
     rows: np.ndarray, centroids: np.ndarray, half_norms: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -150,8 +159,7 @@ def grow_groups(
             label = np.where(closer, done + nearest, label).astype(np.int32)
             done += want
         for turn in range(passes + 1):
-            sums = np.zeros((m, X.shape[1]))
-            np.add.at(sums, label, w[:, None] * rows)
+            sums = _sums(rows, label, w, m)
             mass = np.bincount(label, weights=w, minlength=m)
             own[mass > 0] = sums[mass > 0] / mass[mass > 0, None]
             if turn == passes:
@@ -415,7 +423,7 @@ def assign_fused(
         labels[start:stop], d1[start:stop] = nearest, value
         inertia += float(w @ value)
         if len(mass) == k:
-            np.add.at(sums, nearest, w[:, None] * rows)
+            sums += _sums(rows, nearest, w, k)
             mass += np.bincount(nearest, weights=w, minlength=k)
     return inertia
 

@@ -6,15 +6,19 @@ nothing else. It works in the coordinates of its `Points`.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from annlab import _kernels_numpy
+from annlab._kernels_cache import are_loaded, are_warm, load_kernels
 from annlab._messages import invalid
 from annlab._points import Piece, Points
 from annlab._validation import check_choice, is_sparse
 from annlab._workers import chunk_bounds
+from annlab.cost_model import choose
 from annlab.distances import nearest, paired_sq, squared_norms
 from annlab.indexes import available_indexes, make_index
 
@@ -307,10 +311,6 @@ def _block_sums(
     return sums
 
 
-#: From this many clusters on, a graph over the centroids beats BLAS on most machines.
-_HNSW_FROM = 8000
-
-
 def available_algorithms() -> tuple[str, ...]:
     """Names that ``kmeans_ann(algorithm=...)`` knows.
 
@@ -323,18 +323,13 @@ def available_algorithms() -> tuple[str, ...]:
     return ("auto", "small_k", "graph", *available_indexes())
 
 
-def _kernels_for(points: Points, *, compile: bool) -> Any:
-    """Compiled loops for float32 data where they can be had, their NumPy twins otherwise."""
-    from annlab import _kernels_numpy
-    from annlab._kernels_cache import load_kernels
-
-    if points.dtype == np.float32:
-        return load_kernels(compile=compile) or _kernels_numpy
-    return _kernels_numpy
-
-
 def _make_fast(
-    name: str, points: Points, params: dict[str, Any], tol: float, max_iter: int | None
+    name: str,
+    points: Points,
+    params: dict[str, Any],
+    tol: float,
+    max_iter: int | None,
+    compiled: bool,
 ) -> Assigner:
     """The two algorithms that come with a start of their own."""
     from annlab.fused import FusedAssigner
@@ -356,7 +351,9 @@ def _make_fast(
             f"made of {', '.join(cls.params) or 'nothing'} for algorithm={name!r}",
             ", ".join(unknown),
         )
-    kernels = _kernels_for(points, compile=True)
+    kernels: Any = _kernels_numpy
+    if compiled and points.dtype == np.float32:
+        kernels = load_kernels(compile=True) or _kernels_numpy
     return cls(points, kernels, tol=tol, max_iter=max_iter, **params)
 
 
@@ -402,16 +399,24 @@ def make_assigner(
     if isinstance(algorithm, str):
         check_choice(algorithm, "algorithm", available_algorithms())
         name = algorithm
+        compiled = True
         if name == "auto":
-            if points.sparse or n_clusters < _HNSW_FROM:
-                name = "brute"
-                reason = "sparse input" if points.sparse else f"k < {_HNSW_FROM}: BLAS is faster"
-            else:
-                name, reason = "hnsw", f"k >= {_HNSW_FROM}: a graph search is faster than BLAS"
+            choice = choose(
+                points.n,
+                n_clusters,
+                points.d,
+                sparse=points.sparse,
+                streams=points.streams,
+                double=points.dtype != np.float32,
+                warm=are_warm(),
+                loaded=are_loaded(),
+            )
+            name, reason, compiled = choice.algorithm, choice.reason, choice.compiled
+            logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
         if name == "brute" and not params:
             return ExactAssigner(points), reason
         if name in ("graph", "small_k"):
-            return _make_fast(name, points, params, tol, max_iter), reason
+            return _make_fast(name, points, params, tol, max_iter, compiled), reason
         index = make_index(name, **params)
         known = index.get_params(deep=False)
         if "random_state" in known and "random_state" not in params:

@@ -22,20 +22,22 @@ from annlab._workers import Workers, chunk_bounds
 from annlab.assignment import Assignment, finish
 from annlab.distances import nearest
 from annlab.graph import (
+    RELAXATION,
     Cloud,
     grow,
     half_norms,
     means_of,
+    relaxed,
     relocate,
     scaled_weights,
     scan_rows,
     stratified,
 )
 
-#: Step length of an over-relaxed update: 1 is Lloyd's, 2 would only swing to and fro.
-RELAXATION = 1.6
 #: Finish when an iteration gains less than ``GAIN * tol``.
 GAIN = 4.0
+#: Products of a pass up to which the fit ends as Lloyd's algorithm does, by ``tol``.
+_TINY = 1 << 21
 #: Each chunk has sums of its own: beyond this many values in all there are fewer chunks.
 _MOST_SUMS = 1 << 22
 #: A sample starts with this many points for each cluster, and not fewer than `_LEAST_SAMPLE`.
@@ -313,7 +315,9 @@ class FusedAssigner:
         ndarray of shape (k, d), working coordinates
         """
         points = self.points
-        self._relaxed, self._last, self._round = True, np.inf, 0
+        # where a pass takes no time, plain steps to the end are the better ending
+        self._relaxed = points.n * n_clusters * points.d > _TINY
+        self._last, self._round = np.inf, 0
         centroids, self._start_work = grow_by_samples(
             points.rows, points.n, self._weights, n_clusters, self._kernels, points.workers, rng,
             unit=points.metric == "cosine", min_gain=max(1e-3, self.min_gain),
@@ -340,8 +344,7 @@ class FusedAssigner:
             self._relaxed, finished = False, True
         elif self._relaxed:
             kind = "relaxed"
-            target = move(sums, totals, centroids, RELAXATION, unit=False).astype(np.float64)
-            sums = target * totals[:, None]
+            sums = relaxed(sums, totals, centroids)
         return replace(
             base, kind=kind, sums=sums * self._scale, totals=totals * self._scale,
             finished=finished,

@@ -29,7 +29,7 @@ import numpy as np
 
 from annlab._points import Points
 from annlab._workers import Workers, chunk_bounds
-from annlab.assignment import Assignment, finish
+from annlab.assignment import Assigner, Assignment, finish
 
 #: Below this ratio of second-nearest to nearest coarse distance (squared, median over all points)
 #: a tree loses more than it saves: 1.1 to 2 on photos, text and heavy tails, 1.03 on Gaussians in
@@ -39,6 +39,8 @@ LOW_CONTRAST = 1.08
 _ROWS = 8192
 #: Points that the coarse centroids are trained on, per coarse centroid.
 _COARSE_SAMPLE = 64
+#: Step length of an over-relaxed update: 1 is Lloyd's, 2 would only swing to and fro.
+RELAXATION = 1.6
 #: Points of the sample for each cluster in `grow_from_sample`.
 _SAMPLE_PER_CLUSTER = 16
 
@@ -190,6 +192,16 @@ def stratified(n: int, size: int, rng: np.random.RandomState) -> np.ndarray:
         return np.arange(n)
     sample = ((np.arange(size) + rng.uniform(size=size)) * (n / size)).astype(np.int64)
     return np.minimum(sample, n - 1)
+
+
+def relaxed(sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Sums whose means lie beyond the real ones: c + 1.6 (m − c); empty clusters as they are."""
+    filled = totals > 0
+    start = centroids[filled].astype(np.float64)
+    ends = start + RELAXATION * (sums[filled] / totals[filled, None] - start)
+    longer = sums.copy()
+    longer[filled] = ends * totals[filled, None]
+    return longer
 
 
 def scaled_weights(points: Points) -> tuple[np.ndarray, float]:
@@ -701,6 +713,8 @@ class GraphAssigner:
 
     name = "graph"
     exact = False
+    #: Up to this many clusters a comparison with all centroids costs a quarter of the fit at most.
+    exact_below = 700
     #: What ``algorithm_params`` may set.
     params = ("n_candidates", "n_relocations", "relocation_share")
 
@@ -734,7 +748,9 @@ class GraphAssigner:
         self._start_work = 0
         self._round = 0
         self._last = np.inf
-        self._settled = self._n_relocations == 0
+        # with a start that the caller gave, it is Lloyd's algorithm and nothing else
+        self._own = False
+        self._settled = True
         self._reported: np.ndarray | None = None
         self.reason = ""
 
@@ -750,6 +766,7 @@ class GraphAssigner:
         """
         self._seed = int(rng.randint(2**31 - 1))
         self._reset()
+        self._own, self._settled = True, self._n_relocations == 0
         points, workers = self.points, self.points.workers
         unit = points.metric == "cosine"
         grown = plant_tree(
@@ -797,29 +814,41 @@ class GraphAssigner:
         assert cloud is not None and order is not None
         self._labels = found.labels
         base = self._report(found)
-        gain = (self._last - base.inertia) / self._last if np.isfinite(self._last) else np.inf
-        moved = False
+        small = not base.inertia < (1.0 - self.min_gain) * self._last
+        self._last = base.inertia
         self._round += 1
-        if not self._settled and self._round != self._max_iter:
+        at_end = self._round == self._max_iter
+        moved = False
+        if not self._settled and not at_end:
             self._labels, expected = relocate(cloud, found, k, share=self._share)
             moved = expected > 0
             # the last rounds move a handful of centroids: what is left is Lloyd's business
-            self._settled = self._round >= self._n_relocations or expected < 0.2 * self.min_gain
+            self._settled = self._round >= self._n_relocations or expected < 0.02 * self.min_gain
         sums, totals = sums_of(cloud, self._labels, k)
-        self._last = base.inertia
-        members = None
+        kind, members, finished = "lloyd", None, False
         if moved:
-            members = np.empty_like(base.labels)
+            kind, members = "relocation", np.empty_like(base.labels)
             members[order] = self._labels
+        elif self._own and not small and not at_end:
+            kind = "relaxed"
+            sums = relaxed(sums, totals, centroids)
+        else:
+            finished = self._own
         self._reported = base.labels
         return replace(
             base,
-            kind="relocation" if moved else "lloyd",
+            kind=kind,
             members=members,
             sums=sums * self._scale,
             totals=totals * self._scale,
-            finished=not moved and gain < self.min_gain,
+            finished=finished,
         )
+
+    def again(self, points: Points) -> Assigner:
+        """Exact assignment of the same points, by the rule of `annlab.distances.nearest`."""
+        from annlab.fused import FusedAssigner
+
+        return FusedAssigner(points, self._kernels, decide=True)
 
     def _heed(self, previous: np.ndarray | None) -> None:
         """Take over what the loop has changed in the labels that it was given."""

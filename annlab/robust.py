@@ -101,6 +101,9 @@ class RobustAssigner:
             outliers=outliers,
             seed_weights=self._stage.seed_weights,
             kind="trim",
+            # what the inner assigner has summed, it has summed with the outliers
+            sums=None,
+            totals=None,
         )
 
     def _without_itself(

@@ -1,0 +1,174 @@
+"""What ``algorithm="auto"`` takes, and why: seconds that each algorithm would need, estimated.
+
+The figures are counts of floating-point operations divided by a rate, plus what starting costs.
+They are meant to be right within a factor of two, which is enough: where two algorithms are that
+close, either will do.
+
+=============  =================================================================================
+``small_k``    14 passes over all points or as good as all: 14 · 2·n·k·d
+``graph``      12 iterations of 2·n·d·96 at two fifths of the rate, a tree of 4·2·n·d·√k, and a
+               tenth of a second. Where the contrast is low (high intrinsic dimension, found by
+               the start itself) one comparison of all points with all centroids comes on top.
+``hnsw``       30 iterations of 30 µs a point, which is what a search for one of some ten
+               thousand centroids takes
+``brute``      30 iterations of 2·n·k·d
+=============  =================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Operations a second of one thread in a large float32 product. Processors differ by a factor of
+#: three either way; only ratios matter, except against the two constants below.
+RATE = 5e10
+#: Threads that a choice counts with, whatever ``n_jobs`` is: the algorithm, and so the result, must
+#: be the same for every number of threads.
+TYPICAL_THREADS = 4
+#: Seconds to compile all kernels, and to load them from the cache.
+COMPILE_S = 15.0
+LOAD_S = 1.0
+#: A job that takes longer than this without kernels is worth loading them for: they stay.
+WORTH_LOADING_S = 0.02
+#: NumPy in place of compiled loops: the same products, more passes over memory.
+PLAIN_FACTOR = 4.0
+#: The graph is taken where it is this many times cheaper: at a tie, exact labels are better.
+MARGIN = 2.0
+#: Points below which the graph has no neighbourhoods worth the name, per cluster.
+LEAST_PER_CLUSTER = 2
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to run.
+
+    Attributes
+    ----------
+    algorithm : str
+    reason : str
+    compiled : bool
+        Whether to use compiled loops, compiling them if need be.
+    estimate_s : float
+        Seconds that the fit should take.
+    """
+
+    algorithm: str
+    reason: str
+    compiled: bool
+    estimate_s: float
+
+
+def estimate(
+    algorithm: str, n: int, k: int, d: int, threads: int, *, double: bool = False
+) -> float:
+    """Seconds that ``algorithm`` needs with compiled loops (see the table above).
+
+    Parameters
+    ----------
+    algorithm : {"small_k", "graph", "hnsw", "brute"}
+    n, k, d : int
+    threads : int
+    double : bool, default=False
+        float64 data: half the rate.
+
+    Examples
+    --------
+    >>> from annlab.cost_model import estimate
+    >>> estimate("graph", 200_000, 4096, 192, 4) < estimate("small_k", 200_000, 4096, 192, 4)
+    True
+    """
+    rate = RATE * threads / (2.0 if double else 1.0)
+    if algorithm == "small_k":
+        return 14 * 2.0 * n * d * (k + 8) / rate + 2e-3
+    if algorithm == "graph":
+        return 2.0 * n * d * (12 * min(k, 96) * 2.5 + 4 * k**0.5) / rate + 0.1
+    if algorithm == "hnsw":
+        return 30 * 3e-5 * n / threads + 30 * 1e-4 * k
+    return 30 * 2.0 * n * d * (k + 8) / rate + 1e-2
+
+
+def choose(
+    n: int,
+    k: int,
+    d: int,
+    *,
+    sparse: bool = False,
+    streams: bool = False,
+    double: bool = False,
+    warm: bool = False,
+    loaded: bool = False,
+) -> Choice:
+    """Choose an algorithm for data of this shape.
+
+    Parameters
+    ----------
+    n, k, d : int
+        Points, clusters, features.
+    sparse : bool, default=False
+        X is a sparse matrix.
+    streams : bool, default=False
+        X is memory-mapped: nothing may copy it.
+    double : bool, default=False
+        float64 data, for which there are no compiled loops.
+    warm, loaded : bool, default=False
+        Whether the compiled loops are in the cache, and in this process.
+
+    Returns
+    -------
+    Choice
+
+    Examples
+    --------
+    >>> from annlab.cost_model import choose
+    >>> choose(100_000, 10, 10, loaded=True).algorithm
+    'small_k'
+    >>> choose(1_000_000, 4096, 64, loaded=True).algorithm
+    'graph'
+    """
+    threads = TYPICAL_THREADS
+    if sparse:
+        return Choice("brute", "sparse input", False, estimate("brute", n, k, d, threads))
+    times = {name: estimate(name, n, k, d, threads, double=double) for name in ("small_k", "graph")}
+    if streams:
+        times["graph"] = float("inf")
+        times["hnsw"] = estimate("hnsw", n, k, d, threads)
+    if n < LEAST_PER_CLUSTER * k:
+        times["graph"] = float("inf")
+    name = "small_k"
+    for other in ("graph", "hnsw"):
+        if MARGIN * times.get(other, float("inf")) < times[name]:
+            name = other
+    exact = f"about {_say(times['small_k'])} if all centroids were compared"
+    if name == "small_k":
+        reason = "all centroids compared: cheap enough"
+        if streams:
+            reason += ", and a memory-mapped X is not copied"
+        elif n < LEAST_PER_CLUSTER * k:
+            reason = "all centroids compared: too few points per cluster for neighbourhoods"
+    elif name == "graph":
+        reason = f"neighbouring centroids compared: {exact}"
+    else:
+        reason = f"a search graph over the centroids: {exact}, and a memory-mapped X is not copied"
+    if name == "hnsw" or double:
+        if double:
+            reason += "; float64, so no compiled loops"
+        return Choice(name, reason, False, times[name] * (PLAIN_FACTOR if double else 1.0))
+    plain = times[name] * PLAIN_FACTOR
+    if loaded:
+        compiled = True
+    elif warm:
+        compiled = plain > WORTH_LOADING_S
+    else:
+        compiled = plain - times[name] > COMPILE_S
+    if not compiled:
+        why = "loading" if warm else "compiling"
+        reason += f"; plain NumPy: {why} the kernels would take longer than the job"
+    elif not warm and not loaded:
+        reason += "; the kernels are compiled first, once for this machine"
+    return Choice(name, reason, compiled, times[name] if compiled else plain)
+
+
+def _say(seconds: float) -> str:
+    if seconds < 1:
+        return f"{max(1, round(seconds * 1000))} ms"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
