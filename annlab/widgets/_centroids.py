@@ -219,8 +219,13 @@ class CentroidCanvas(CanvasExplorer):
             return text + "."
         lower = int(np.sum(result.ends.inertias < step.inertia * (1 - _SAME)))
         higher = int(np.sum(result.ends.inertias > step.inertia * (1 + _SAME)))
-        text += f": the end, {three(step.inertia / best)} × the best of {_STARTS} random starts; "
-        text += f"{lower} of them end lower, {higher} higher"
+        if lower:
+            text += (
+                f": the end, {three(step.inertia / best)} × the best of {_STARTS} random starts; "
+            )
+        else:
+            text += f": the end, and none of {_STARTS} random starts ends lower; "
+        text += f"{lower} of them end lower, {higher} higher" if lower else f"{higher} end higher"
         return text + "."
 
     def scene(self, result: Run, frame: int, **values: Any) -> dict[str, Any]:
@@ -315,9 +320,10 @@ class CentroidCanvas(CanvasExplorer):
             (0.0, 1.5, low, high),
             [
                 segments(bars, color="#009E73", width=7),
+                segments(
+                    [[0.0, mine[-1][1], 1.5, mine[-1][1]]], color="#0072B2", width=1.5, dash=(4, 3)
+                ),
                 *notes,
-                segments([[0.0, mine[-1][1], 1.5, mine[-1][1]]], color="#0072B2", width=1.5,
-                         dash=(4, 3)),
             ],
             title=f"{_STARTS} starts",
             axes=True,

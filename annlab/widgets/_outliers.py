@@ -46,7 +46,7 @@ class Contest:
     #: distance of each point to its nearest centroid, plain and robust
     plain_distances: np.ndarray
     robust_distances: np.ndarray
-    #: how far each true centre is from the nearest centroid
+    #: how far each clean centre is from the nearest centroid
     plain_miss: np.ndarray
     robust_miss: np.ndarray
 
@@ -170,20 +170,18 @@ class OutlierSandbox(CanvasExplorer):
         n, added = len(result.X), int(result.added.sum())
         mask = result.robust.outlier_mask
         caught = int((mask & result.added).sum())
-        rule = (
-            f"trim {three(values['trim'])}"
-            if values["rule"] == "trim"
-            else f"threshold {three(values['threshold'])}"
-        )
+        strict, trim = three(values["threshold"]), three(values["trim"])
+        rule = f"threshold {strict}, trim {trim} off"
+        if values["rule"] == "trim":
+            rule = f"trim {trim}, threshold {strict} off"
         by_mean = _flagged_by_mean(result, values["threshold"])
+        wrong = int(mask.sum()) - caught
         return (
-            f"{added} of {n} points are outliers ({three(100 * added / n)} %): plain k-means "
-            f"misses a true centre by {three(result.plain_miss.max())}, robust "
-            f"({rule}) by {three(result.robust_miss.max())}; robust leaves out {caught} of "
-            f"{added} outliers and {int(mask.sum()) - caught} good points, "
-            f"{three(values['threshold'])} × mean would {int((by_mean & result.added).sum())} "
-            f"and {int((by_mean & ~result.added).sum())}; trimmed share set to "
-            f"{three(values['trim'])}."
+            f"{added} outlier{'s' * (added != 1)} among {n} points ({three(100 * added / n)} %): "
+            f"plain k-means misses a clean centre by {three(result.plain_miss.max())}, robust by "
+            f"{three(result.robust_miss.max())} ({rule}). Robust leaves out {caught} of the "
+            f"outliers and {wrong} good point{'s' * (wrong != 1)}; {strict} × mean would flag "
+            f"{int((by_mean & result.added).sum())} and {int((by_mean & ~result.added).sum())}."
         )
 
     # -- the picture -----------------------------------------------------------------------------
@@ -223,7 +221,7 @@ class OutlierSandbox(CanvasExplorer):
                 legend(
                     (0, 486, 840, 28),
                     [
-                        ("+", "ink", "true centre", 118),
+                        ("+", "ink", "clean centre", 125),
                         ("D", "ink", "plain centroid", 140),
                         ("o", BLUE, "robust centroid", 152),
                         ("x", RED, "outlier that you added", 200),
@@ -259,7 +257,7 @@ class OutlierSandbox(CanvasExplorer):
                 words = f"{three(values['threshold'])} × mean"
             elif values["rule"] == "threshold":
                 limit = outlier_limit(distances, values["threshold"])
-                words = f"median + {three(values['threshold'])} MAD"
+                words = f"median + {three(values['threshold'])} × scaled MAD"
             else:
                 kept = distances[~result.robust.outlier_mask]
                 limit = float(kept.max()) if len(kept) else 0.0
@@ -318,7 +316,7 @@ def outlier_sandbox(
     n_clusters : int, default=3
         1 to 8.
     centers : array-like of shape (n_clusters, 2), optional
-        The true centres; by default the means that k-means finds without outliers.
+        The true centres, if they are known; by default those that k-means finds in ``X``.
     outliers : array-like of shape (m, 2), optional
         Outliers to begin with, at most 12; two by default.
     threshold : float, default=3.0
@@ -348,12 +346,14 @@ def outlier_sandbox(
     True
     """
     if X is None:
-        X, centers = three_groups()
+        X = three_groups()
     X = check_plane(X, most=_MOST_POINTS)
     n_clusters = check_integer(n_clusters, "n_clusters", maximum=min(8, len(X)))
     if centers is None:
         centers = kmeans(X, n_clusters, n_init=10, random_state=0, n_jobs=1).centroids
-    centers = np.array(check_handles(centers, "centers", n_clusters, n_clusters))
+    else:
+        check_handles(centers, "centers", n_clusters, n_clusters)
+    centers = np.asarray(centers, dtype=np.float64)
     if outliers is None:
         low, high = X.min(axis=0), X.max(axis=0)
         middle, half = (low + high) / 2, float(np.max(high - low))
@@ -362,20 +362,17 @@ def outlier_sandbox(
     return OutlierSandbox(X, n_clusters, centers, outliers, threshold, random_state, predict)
 
 
-def three_groups() -> tuple[np.ndarray, np.ndarray]:
-    """Three round groups and their true centres.
+def three_groups() -> np.ndarray:
+    """Three round groups of 50 points.
 
     Returns
     -------
-    X : ndarray of shape (150, 2), float64
-    centers : ndarray of shape (3, 2), float64
+    ndarray of shape (150, 2), float64
     """
-    centers = np.array([[0.0, 0.0], [6.0, 1.0], [2.5, 5.5]])
-    data = make_blobs(150, centers=centers, cluster_std=0.7, random_state=1, dtype=np.float64)
-    return data.X, centers
+    centers = [[0.0, 0.0], [6.0, 1.0], [2.5, 5.5]]
+    return make_blobs(150, centers=centers, cluster_std=0.7, random_state=1, dtype=np.float64).X
 
 
 def example() -> OutlierSandbox:
     """A small one, for the tests of all explorers."""
-    X, centers = three_groups()
-    return outlier_sandbox(X[:60], centers=centers)
+    return outlier_sandbox(three_groups()[:60])

@@ -74,7 +74,10 @@ def panel(
         for two axis lines instead of a frame; ``bare=True`` for neither; ``active=True`` for a
         strong frame; ``grid=True`` for quiet lines at the y ticks.
     """
-    return {"rect": list(rect), "bounds": list(bounds), "layers": list(layers), **dress}
+    for ticks in ("xticks", "yticks"):
+        if ticks in dress:
+            dress[ticks] = [[float(place), text] for place, text in dress[ticks]]
+    return {"rect": list(rect), "bounds": numbers(bounds), "layers": list(layers), **dress}
 
 
 def legend(

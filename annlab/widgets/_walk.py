@@ -167,20 +167,20 @@ class GraphWalk(CanvasExplorer):
         panels.append(self._list_panel(result, frame, values["ef"]))
         panels += [
             legend(
-                (162, 490, 678, 26),
+                (2, 490, 630, 26),
                 [
-                    ("s", "#000000", "here now", 100),
-                    ("o", BLUE, "measured in this hop", 182),
-                    ("o", SKY, "measured before", 152),
-                    ("D", ORANGE, "skipped, known", 150),
+                    ("s", "#000000", "here now", 108),
+                    ("o", BLUE, "measured now", 142),
+                    ("o", SKY, "measured before", 160),
+                    ("D", ORANGE, "skipped: known already", 200),
                 ],
             ),
             legend(
-                (162, 518, 678, 26),
+                (2, 518, 630, 26),
                 [
-                    ("o", "line", "never looked at", 145),
-                    ("*", GREEN, "best so far", 120),
-                    ("X", RED, "query", 90),
+                    ("X", RED, "query", 108),
+                    ("*", GREEN, "best so far", 142),
+                    ("o", "line", "never looked at", 160),
                 ],
             ),
         ]
@@ -191,7 +191,7 @@ class GraphWalk(CanvasExplorer):
                 name="query",
                 color=RED,
                 marker="X",
-                size=11,
+                size=9,
                 low=1,
                 high=1,
                 places=True,
@@ -246,9 +246,16 @@ class GraphWalk(CanvasExplorer):
             # on the side where the walk's own end is not
             up = X[result.nearest, 1] > X[best, 1] or result.nearest == best
             layers.append(
-                texts(X[[result.nearest]], [words], color=color, bold=True,
-                      align="right" if left else "left", dx=-18 if left else 18, dy=20 if up else -20)
-            )  # fmt: skip
+                texts(
+                    X[[result.nearest]],
+                    [words],
+                    color=color,
+                    bold=True,
+                    align="right" if left else "left",
+                    dx=-18 if left else 18,
+                    dy=20 if up else -20,
+                )
+            )
         if not large:
             layers.append(
                 points(result.query[None], color=RED, marker="X", size=6, edge="ink", width=0.8)
@@ -319,7 +326,7 @@ def _measured_before(result: Walk, frame: int, layer: int) -> list[int]:
     before = [hop for hop in result.hops[: max(frame - 1, 0)] if hop.layer == layer]
     nodes = [i for hop in before for i in hop.visited]
     first = next((hop for hop in result.hops if hop.layer == layer), None)
-    if first is not None and (before or frame and result.hops[frame - 1].layer == layer):
+    if first is not None and (before or (frame and result.hops[frame - 1].layer == layer)):
         nodes.append(first.node)
     return nodes
 
@@ -424,4 +431,4 @@ def default_map() -> np.ndarray:
 
 def example() -> GraphWalk:
     """A small one, for the tests of all explorers."""
-    return graph_walk(default_map()[:40], ef=2)
+    return graph_walk(default_map()[:30], ef=2)

@@ -259,7 +259,10 @@ class Widget:
         return str(self.locator.locator(selector).first.inner_text())
 
     def picture(self, number: int = 0) -> bytes:
-        """Bytes of the picture as the browser has them."""
+        """Bytes of the picture as the browser has them: of a canvas, where there is one."""
+        canvas = self.locator.locator(".annlab-canvas canvas").nth(number)
+        if canvas.count():
+            return base64.b64decode(canvas.evaluate("canvas => canvas.toDataURL().split(',')[1]"))
         image = self.locator.locator("img").nth(number)
         image.wait_for(state="attached")
         encoded = image.evaluate(

@@ -29,7 +29,7 @@ function rgb(text) {
 }
 
 const LIGHT = { ink: "#1a1a1a", quiet: "#6b6b6b", paper: "#ffffff", line: "#c8c8c8" };
-const DARK = { ink: "#f2f2f2", quiet: "#a8a8a8", paper: "#161616", line: "#4d4d4d" };
+const DARK = { ink: "#f2f2f2", quiet: "#a8a8a8", paper: "#111111", line: "#4d4d4d" };
 
 // Roles follow the theme. The palette's black is ink: on a dark page it would vanish.
 function colour(theme, name) {
@@ -412,7 +412,13 @@ function render({ model, el }) {
     frames += 1;
     canvas.dataset.frames = String(frames);
     canvas.dataset.handles = JSON.stringify(positions());
+    canvas.dataset.places = JSON.stringify(handles() ? positions().map(toPixel) : []);
     canvas.dataset.selected = String(selected);
+  }
+
+  function toPixel([x, y]) {
+    const at = projection(scene.panels[handles().panel]);
+    return [at.x(x), at.y(y)];
   }
 
   function schedule() {
