@@ -1,0 +1,291 @@
+"""Distances: exact answers at every size of the data, whatever else is asked along."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.spatial.distance import cdist
+from sklearn.neighbors import NearestNeighbors
+
+from annlab import distances as room
+from annlab.distances import (
+    from_squared,
+    k_nearest,
+    listed_sq,
+    nearest,
+    paired_sq,
+    pairwise_sq,
+    squared_norms,
+    unit_rows,
+)
+
+FLOATS = (np.float32, np.float64)
+
+
+def wide_sq(Q, X):
+    """All squared distances by differences, in the widest type there is."""
+    Q, X = Q.astype(np.longdouble), X.astype(np.longdouble)
+    return np.stack([((X - q) ** 2).sum(axis=1) for q in Q])
+
+
+def normal(rng, n, k, d):
+    return rng.randn(n, d), rng.randn(k, d)
+
+
+def integers(rng, n, k, d):
+    return rng.randint(0, 3, (n, d)), rng.randint(0, 3, (k, d))
+
+
+def midpoints(rng, n, k, d):
+    X = rng.randn(k, d).astype(np.float32)
+    return (X[rng.randint(k, size=n)] + X[rng.randint(k, size=n)]) / 2, X
+
+
+def duplicates(rng, n, k, d):
+    X = np.repeat(rng.randn(k, d), 2, axis=0)[:k]
+    return X[rng.randint(k, size=n)], X
+
+
+def far_from_the_origin(rng, n, k, d):
+    return rng.randn(n, d) + 1e4, rng.randn(k, d) + 1e4
+
+
+def far_from_each_other(rng, n, k, d):
+    return rng.randn(n, d) * 1e4 + 1e5, rng.randn(k, d)
+
+
+def huge(rng, n, k, d):
+    return rng.randn(n, d) * 10.0 ** rng.uniform(-20, 24, (n, 1)), rng.randn(k, d) * 1e19
+
+
+def tiny(rng, n, k, d):
+    return rng.randn(n, d) * 10.0 ** rng.uniform(-24, -10, (n, 1)), rng.randn(k, d) * 1e-20
+
+
+KINDS = (
+    normal, integers, midpoints, duplicates, far_from_the_origin, far_from_each_other, huge, tiny,
+)  # fmt: skip
+
+
+# -- all pairs ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_all_pairs(dtype, make):
+    rng = np.random.RandomState(0)
+    Q, X = rng.randn(7, 5).astype(dtype), rng.randn(4, 5).astype(dtype)
+    out = pairwise_sq(make(Q), X)
+    assert out.dtype == dtype and type(out) is np.ndarray
+    np.testing.assert_allclose(
+        out, wide_sq(Q, X).astype(float), rtol=1e-4 if dtype == np.float32 else 1e-12
+    )
+    assert (pairwise_sq(make(X), X) >= 0).all()
+    np.testing.assert_allclose(squared_norms(make(Q)), (Q.astype(float) ** 2).sum(1), rtol=1e-6)
+    assert squared_norms(make(Q)).dtype == dtype
+
+
+def test_norms_are_summed_in_float64():
+    row = np.full((1, 1 << 20), 0.1, dtype=np.float32)
+    row[0, 0] = 3e3
+    exact = float((row.astype(np.float64) ** 2).sum())
+    for X in (row, sparse.csr_matrix(row)):
+        assert float(squared_norms(X)[0]) == pytest.approx(exact, rel=1e-7)
+
+
+# -- the nearest -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_the_nearest_is_that_of_brute_force(kind, dtype):
+    rng = np.random.RandomState(0)
+    for d, k, n in [(1, 5, 30), (3, 40, 200), (64, 1100, 40), (193, 7, 60)]:
+        Q, X = (part.astype(dtype) for part in kind(rng, n, k, d))
+        found = nearest(Q, X)
+        assert found.dtype == np.int32
+        truth = wide_sq(Q, X)
+        chosen = truth[np.arange(n), found]
+        assert (chosen <= truth.min(axis=1) * (1 + 1e-12)).all()
+        # one at a time, reversed, and among rows of another size: the answer is the row's own
+        alone = [nearest(Q[i : i + 1], X)[0] for i in range(n)]
+        np.testing.assert_array_equal(alone, found)
+        np.testing.assert_array_equal(nearest(Q[::-1].copy(), X)[::-1], found)
+        among = np.concatenate([Q, Q * dtype(1e3), Q * dtype(1e-3)])
+        np.testing.assert_array_equal(nearest(among, X)[:n], found)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_ties_go_to_the_lowest_index_across_blocks(dtype):
+    X = np.random.RandomState(0).randint(5, 9, (2 * room.BLOCK + 10, 3)).astype(dtype)
+    for twins in ([3, 7], [5, room.BLOCK + 1], [room.BLOCK + 2, 2 * room.BLOCK + 5]):
+        rows = X.copy()
+        rows[twins] = 1.0
+        assert nearest(np.ones((1, 3), dtype), rows)[0] == twins[0]
+        assert nearest(np.ones((4, 3), dtype), rows).tolist() == [twins[0]] * 4
+    # equally far in opposite directions
+    assert nearest(np.array([[1.0]], dtype), np.array([[2.0], [0.0]], dtype))[0] == 0
+    assert nearest(np.array([[0.3]], dtype), np.array([[0.3], [0.3]], dtype))[0] == 0
+
+
+@pytest.mark.parametrize("kind", [normal, integers, duplicates])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_sparse_queries_find_the_same(kind, dtype):
+    rng = np.random.RandomState(1)
+    Q, X = (part.astype(dtype) for part in kind(rng, 60, 1100, 20))
+    Q[np.random.RandomState(2).rand(*Q.shape) < 0.7] = 0
+    found = nearest(sparse.csr_matrix(Q), X)
+    truth = wide_sq(Q, X)
+    assert (truth[np.arange(60), found] <= truth.min(axis=1) * (1 + 1e-12) + 1e-12).all()
+    if kind is integers:
+        np.testing.assert_array_equal(found, nearest(Q, X))
+
+
+def test_one_row_is_always_the_nearest():
+    assert nearest(np.array([[1.0], [1e30]]), np.array([[5.0]])).tolist() == [0, 0]
+
+
+def test_norms_may_be_given():
+    rng = np.random.RandomState(0)
+    Q, X = rng.randn(50, 4), rng.randn(9, 4)
+    np.testing.assert_array_equal(nearest(Q, X, squared_norms(X)), nearest(Q, X))
+
+
+def test_only_near_ties_are_decided_twice(monkeypatch):
+    """The margin must hold, and must not be so wide that everything is near."""
+    seen = []
+    decide = room._decide
+    monkeypatch.setattr(room, "_decide", lambda Q, *a: seen.append(len(Q)) or decide(Q, *a))
+    rng = np.random.RandomState(0)
+    Q, X = rng.randn(2000, 64).astype(np.float32), rng.randn(300, 64).astype(np.float32)
+    nearest(Q, X)
+    assert sum(seen) < 40
+    seen.clear()
+    nearest((X[:150] + X[150:]) / 2, X)
+    assert sum(seen) > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_the_margin_bounds_the_rounding(kind, dtype):
+    rng = np.random.RandomState(3)
+    for d, k in [(1, 30), (8, 30), (300, 30)]:
+        Q, X = (part.astype(dtype) for part in kind(rng, 40, k, d))
+        norms = squared_norms(X)
+        with np.errstate(all="ignore"):
+            ((_, scores),) = room._scores(Q, X, norms)
+            margin = room._margin(Q, norms, scores.min(axis=1))
+        truth = wide_sq(Q, X)
+        for row in np.flatnonzero(np.isfinite(margin)):
+            best = truth[row].argmin()
+            # whatever was computed as nearest: the true nearest lies within the margin
+            assert scores[row, best] - scores[row].min() <= margin[row]
+
+
+# -- chosen pairs ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_chosen_pairs(dtype, make):
+    rng = np.random.RandomState(0)
+    Q, X = rng.randn(30, 5).astype(dtype), rng.randn(8, 5).astype(dtype)
+    every = np.tile(np.arange(8), (30, 1))
+    truth = wide_sq(Q, X).astype(float)
+    out = paired_sq(make(Q), X, every)
+    assert out.dtype == np.float64
+    np.testing.assert_allclose(out, truth, rtol=1e-6 if dtype == np.float32 else 1e-13)
+    np.testing.assert_array_equal(paired_sq(make(Q), X, every[:, 3]), out[:, 3])
+    rows, columns = rng.randint(30, size=50), rng.randint(8, size=50)
+    np.testing.assert_array_equal(listed_sq(make(Q), X, rows, columns), out[rows, columns])
+    assert paired_sq(make(Q), X, every[:, :0]).shape == (30, 0)
+    assert listed_sq(make(Q), X, rows[:0], columns[:0]).shape == (0,)
+
+
+def test_pairs_keep_their_digits_far_from_the_origin():
+    Q, X = np.array([[1e8 + 1.0, 1e8]]), np.array([[1e8, 1e8]])
+    assert paired_sq(Q, X, np.array([0]))[0] == 1.0
+    assert pairwise_sq(Q, X)[0, 0] != 1.0, "this test needs data that cancels"
+    large = np.full((1, 2), 1e38, dtype=np.float32)
+    assert paired_sq(large, -large, np.array([0]))[0] == pytest.approx(8e76)
+
+
+def test_pairs_go_in_blocks():
+    d = 1 << 19
+    rng = np.random.RandomState(0)
+    Q, X = rng.rand(5, d).astype(np.float32), rng.rand(2, d).astype(np.float32)
+    indices = np.array([0, 1, 1, 0, 1])
+    truth = [((Q[i].astype(float) - X[j]) ** 2).sum() for i, j in enumerate(indices)]
+    np.testing.assert_allclose(paired_sq(Q, X, indices), truth, rtol=1e-6)
+    np.testing.assert_allclose(listed_sq(Q, X, np.arange(5), indices), truth, rtol=1e-6)
+
+
+# -- unit rows ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_unit_rows(dtype, make):
+    rng = np.random.RandomState(0)
+    X = rng.randn(6, 4).astype(dtype)
+    X[1], X[2], X[3], X[4] = 0, X[0] * dtype(1e30), X[0] * dtype(1e-30), X[0] * dtype(3)
+    given = make(X.copy())
+    unit, zero = unit_rows(given)
+    assert zero.tolist() == [False, True, False, False, False, False]
+    dense = unit.toarray() if sparse.issparse(unit) else unit
+    assert unit.dtype == dtype
+    np.testing.assert_allclose(np.linalg.norm(dense, axis=1), [1, 0, 1, 1, 1, 1], rtol=1e-6)
+    for row in (2, 3, 4):
+        np.testing.assert_allclose(dense[row], dense[0], rtol=1e-5)
+    np.testing.assert_array_equal(given.toarray() if sparse.issparse(given) else given, X)
+
+
+# -- several neighbours ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_several_neighbours_are_those_of_brute_force(kind, dtype):
+    rng = np.random.RandomState(5)
+    for d, k, n, m in [(1, 9, 20, 3), (3, 40, 30, 1), (16, 1100, 12, 6), (5, 6, 10, 6)]:
+        Q, X = (part.astype(dtype) for part in kind(rng, n, k, d))
+        found_distances, found = k_nearest(Q, X, m)
+        assert found.dtype == np.int64 and found_distances.dtype == np.float64
+        assert all(len(set(row)) == m for row in found.tolist())
+        truth = np.sqrt(wide_sq(Q, X))
+        rtol = 1e-5 if dtype == np.float32 else 1e-12
+        got = np.take_along_axis(truth, found, axis=1).astype(float)
+        np.testing.assert_allclose(got, np.sort(truth, axis=1)[:, :m].astype(float), rtol=rtol)
+        np.testing.assert_allclose(found_distances, got, rtol=rtol)
+
+
+def test_ties_among_many_are_in_order_of_index():
+    X = np.ones((500, 3))
+    X[400:] = 5.0
+    for m in (1, 4, 20):
+        np.testing.assert_array_equal(k_nearest(np.zeros((3, 3)), X, m)[1], [range(m)] * 3)
+
+
+def test_neighbours_agree_with_scikit_learn():
+    rng = np.random.RandomState(0)
+    X, Q = rng.randn(2000, 6), rng.randn(3000, 6)
+    for metric in ("euclidean", "cosine"):
+        theirs = NearestNeighbors(algorithm="brute", metric=metric).fit(X)
+        expected, indices = theirs.kneighbors(Q, 4)
+        ours, found = k_nearest(Q, X, 4, metric=metric)
+        np.testing.assert_array_equal(found, indices)
+        np.testing.assert_allclose(ours, expected, rtol=1e-7, atol=1e-14)
+        again, same = k_nearest(sparse.csr_matrix(Q), X, 4, metric=metric)
+        np.testing.assert_array_equal(same, indices)
+        np.testing.assert_allclose(again, expected, rtol=1e-7, atol=1e-14)
+
+
+def test_the_metrics_own_distances():
+    rng = np.random.RandomState(0)
+    A, B = rng.randn(5, 3), rng.randn(4, 3)
+    np.testing.assert_allclose(from_squared(pairwise_sq(A, B), "euclidean"), cdist(A, B))
+    unit = pairwise_sq(unit_rows(A)[0], unit_rows(B)[0])
+    np.testing.assert_allclose(from_squared(unit, "cosine"), cdist(A, B, "cosine"))
