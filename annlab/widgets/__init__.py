@@ -19,7 +19,10 @@ _HELPERS = {
     "Explorer": "_base",
     "Prediction": "_predict",
     "predict": "_predict",
+    "progress_map": "_topics",
     "projector": "_base",
+    "verdict": "_verdict",
+    "your_data": "_your_data",
 }
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from annlab.widgets._predict import Prediction as Prediction
     from annlab.widgets._predict import predict as predict
     from annlab.widgets._steps import step_explorer as step_explorer
+    from annlab.widgets._topics import progress_map as progress_map
+    from annlab.widgets._verdict import verdict as verdict
+    from annlab.widgets._your_data import your_data as your_data
 
 __all__ = ["available_explorers", "example", *_HELPERS, *_HOMES]
 

@@ -144,6 +144,8 @@ class StepExplorer(Explorer):
     ) -> None:
         if (X is None) == (image is None):
             raise invalid("X", "given, or image", "both" if X is not None else "neither")
+        if np.ndim(X) == 3:
+            X, image = None, X
         self.picture = None if image is None else _pixels(image)
         self.X = (
             check_data(X) if self.picture is None else self.picture.reshape(-1, 3).astype(float)
@@ -409,7 +411,7 @@ def step_explorer(
     ----------
     X : array-like of shape (n, d), optional
         More than two dimensions are shown in a fixed projection onto the two main axes. At most
-        2,500 points are drawn; all are clustered.
+        2,500 points are drawn; all are clustered. An array of shape (h, w, 3) is an image.
     n_clusters : int, default=8
     algorithm : str or object, default="lsh"
         As in `kmeans_ann`.
