@@ -28,11 +28,14 @@ _HELPERS = {
 if TYPE_CHECKING:
     from annlab.widgets._base import Explorer as Explorer
     from annlab.widgets._base import projector as projector
+    from annlab.widgets._centroids import centroid_canvas as centroid_canvas
+    from annlab.widgets._outliers import outlier_sandbox as outlier_sandbox
     from annlab.widgets._predict import Prediction as Prediction
     from annlab.widgets._predict import predict as predict
     from annlab.widgets._steps import step_explorer as step_explorer
     from annlab.widgets._topics import progress_map as progress_map
     from annlab.widgets._verdict import verdict as verdict
+    from annlab.widgets._walk import graph_walk as graph_walk
     from annlab.widgets._your_data import your_data as your_data
 
 __all__ = ["available_explorers", "example", *_HELPERS, *_HOMES]
