@@ -113,16 +113,14 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _name_beside(folder: Path, name: str, content: bytes, known: dict[str, str]) -> str | None:
-    """Free name for a newer original, or None where the student already has it (or had)."""
+def _name_beside(folder: Path, name: str, known: dict[str, str]) -> str:
+    """Name for a newer original that is free, or holds an older one that nobody has changed."""
     path = Path(name)
     number = 1
     while True:
         mark = ".new" if number == 1 else f".new{number}"
         candidate = path.with_name(f"{path.stem}{mark}{path.suffix}").as_posix()
         target = folder / candidate
-        if known.get(candidate) == _digest(name, content):
-            return None
         if not os.path.lexists(target):
             return candidate
         there = _content(target)
@@ -233,14 +231,11 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
         elif known.get(name) == digest:
             done.kept.append(name)
         else:
-            beside = _name_beside(folder, name, content, known)
-            if beside is None:
-                done.kept.append(name)
-            else:
-                _write(folder / beside, content)
-                known[beside] = digest
-                known[name] = digest
-                done.beside.append((name, beside))
+            beside = _name_beside(folder, name, known)
+            _write(folder / beside, content)
+            # under both names: it was offered, and is not offered again
+            known[beside] = known[name] = digest
+            done.beside.append((name, beside))
     record = {"what": "contents as annlab delivered them; see annlab lab --help", "files": known}
     _write(folder / MANIFEST, json.dumps(record, indent=1, sort_keys=True).encode())
     return done

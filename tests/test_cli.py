@@ -251,11 +251,14 @@ def test_links_and_folders_in_the_way_are_left_alone(source, tmp_path):
     (mine / "03_a.ipynb").symlink_to(elsewhere)
     (mine / "04_b.ipynb").unlink()
     (mine / "04_b.ipynb").mkdir()
+    (mine / "README.md").unlink()
+    (mine / "README.md").symlink_to(tmp_path / "on a drive that is not there")
     for name in ("03_a.ipynb", "04_b.ipynb"):
         (source / name).write_text("second edition")
-    deliver(mine, source=source)
+    deliver(mine, source=source, restore=True)
     assert elsewhere.read_text() == "03_a.ipynb, first edition"
     assert (mine / "03_a.ipynb").is_symlink() and (mine / "04_b.ipynb").is_dir()
+    assert (mine / "README.md").is_symlink()
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -367,6 +367,13 @@ def test_two_runs_normalise_to_the_same_text(executed, tmp_path):
     assert notebook.cells[0].execution_count is None, "the input was changed"
 
 
+def test_states_of_widgets_that_are_gone_go_too(executed, tmp_path):
+    stale = copy.deepcopy(executed[1])
+    stale.cells = stale.cells[:1]
+    assert stale.metadata["widgets"]
+    assert "widgets" not in normalise(execute(stale, tmp_path), "x.ipynb").metadata
+
+
 def test_normalising_twice_is_normalising_once(executed):
     once = normalise(executed[1], "x.ipynb")
     saved = nbformat.reads(dumps(once), as_version=4)
