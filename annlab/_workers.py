@@ -116,10 +116,15 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 def forget_blas_libraries() -> None:
-    """Look for BLAS libraries again at the next limit: a new one has been loaded."""
+    """Look for BLAS libraries again: a new one has been loaded, perhaps while a fit runs."""
     global _controller
     with _blas_lock:
         _controller = None
+        if _holders:
+            from threadpoolctl import ThreadpoolController
+
+            _controller = ThreadpoolController()
+            _limits.append(_controller.limit(limits=1, user_api="blas"))
 
 
 class Workers:

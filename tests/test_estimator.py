@@ -22,7 +22,7 @@ from annlab import kmeans_ann
 from annlab._messages import AnnlabWarning
 from annlab.estimator import KMeansANN
 
-EXACT = ("brute", "kd_tree", "ball_tree")
+EXACT = ("auto", "small_k", "graph", "brute", "kd_tree", "ball_tree")
 
 
 def blobs(n=300, d=4, k=5, seed=0, dtype=np.float64):
@@ -112,7 +112,7 @@ def test_every_parameter_reaches_the_fit():
     seen = []
     KMeansANN(3, init="random", callback=seen.append, random_state=0, max_iter=2, tol=0).fit(X)
     assert len(seen) == 2
-    stopped = KMeansANN(3, callback=lambda step: True, random_state=0).fit(X)
+    stopped = KMeansANN(3, init="random", callback=lambda step: True, random_state=0).fit(X)
     assert stopped.result_.stop_reason == "callback"
     calls = []
 
@@ -228,6 +228,22 @@ def test_rows_without_a_direction():
     with pytest.warns(AnnlabWarning, match="1 rows of X are all zero"):
         assert model.predict(rows)[0] == 0
     np.testing.assert_array_equal(model.transform(rows)[0], [1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("algorithm", ["lsh", "pq"])
+def test_an_approximate_fit_can_be_asked_for_exact_labels(algorithm):
+    X = np.random.RandomState(0).rand(2000, 16)
+    params = {"lsh": {"n_tables": 1, "n_probes": 1}, "pq": {"n_codes": 2, "rerank": 1}}[algorithm]
+    model = KMeansANN(
+        60, algorithm=algorithm, algorithm_params=params, init=X[:60], random_state=0, max_iter=3
+    )
+    rough = clone(model).set_params(final_assignment="algorithm").fit(X)
+    exact = clone(model).set_params(final_assignment="exact").fit(X)
+    differ = np.mean(rough.labels_ != rough.predict(X))
+    assert differ > 0, "this test needs an index that errs"
+    assert 1 - rough.result_.recall_estimate == pytest.approx(differ, abs=0.02)
+    np.testing.assert_array_equal(exact.labels_, exact.predict(X))
+    assert exact.inertia_ < rough.inertia_
 
 
 # -- transform and score -----------------------------------------------------------------------
@@ -479,9 +495,10 @@ def test_pickle_clone_and_copy():
     ],
 )
 def test_the_tag_of_sparse_input_is_true(algorithm, takes):
-    model = KMeansANN(2, algorithm=algorithm, random_state=0)
-    assert model.__sklearn_tags__().input_tags.sparse is takes
     X = sparse.csr_matrix(np.abs(blobs(40)))
+    # from a given start: the named ones may differ, because "auto" takes another way to begin
+    model = KMeansANN(2, algorithm=algorithm, init=X[:2].toarray(), random_state=0)
+    assert model.__sklearn_tags__().input_tags.sparse is takes
     if takes:
         dense = clone(model).fit(X.toarray())
         np.testing.assert_array_equal(model.fit(X).labels_, dense.labels_)

@@ -40,6 +40,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 ROOM = {
     "_kernels_cache": "_kernels",
     "_kernels_numpy": "_kernels",
+    "cost_model": "assignment",
     "fused": "assignment",
     "graph": "assignment",
 }

@@ -204,6 +204,10 @@ def test_many_overlapping_limits_leave_nothing_behind():
 @pytest.mark.usefixtures("several_blas_threads")
 def test_libraries_are_looked_for_again():
     with single_threaded_blas():
+        with threadpool_limits(3, user_api="blas"):
+            # as if these libraries had been loaded just now, with threads of their own
+            forget_blas_libraries()
+            assert blas_threads() == {1}
         forget_blas_libraries()
         with single_threaded_blas():
             assert blas_threads() == {1}
