@@ -66,6 +66,9 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Called by `fit` with each `Step`; returning True stops the fit.
     progress : bool, default=False
         Show a line of progress on stderr.
+    final_assignment : {"auto", "exact", "algorithm"}, default="auto"
+        How `fit` makes ``labels_``: compared with all centroids, or as in the iterations.
+        ``"auto"`` compares with all where that costs little beside the fit.
 
     Attributes
     ----------
@@ -73,7 +76,8 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Read-only; unit rows for cosine.
     labels_ : ndarray of shape (n,), int32
         Of the data of `fit`, or of the last batch of `partial_fit`. Equal to ``predict(X)`` for
-        exact algorithms and after `partial_fit`; an approximate fit may differ in a few points.
+        exact algorithms, with ``final_assignment="exact"`` and after `partial_fit`; else
+        ``result_.recall_estimate`` says which share is.
     inertia_ : float
         Σ w ‖x − c‖² of ``labels_``, in float64.
     n_iter_ : int
@@ -125,6 +129,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         trace: bool = False,
         callback: Any = None,
         progress: bool = False,
+        final_assignment: str = "auto",
     ) -> None:
         self.n_clusters = n_clusters
         self.algorithm = algorithm
@@ -139,6 +144,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.trace = trace
         self.callback = callback
         self.progress = progress
+        self.final_assignment = final_assignment
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeansANN:
         """Find the clusters of X.
@@ -177,6 +183,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             trace=self.trace,
             callback=self.callback,
             progress=self.progress,
+            final_assignment=self.final_assignment,
         )
         self.result_ = result
         self.cluster_centers_ = result.centroids
@@ -242,7 +249,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         validate_data(self, X, reset=is_first, skip_check_array=True)
         with Workers(self.n_jobs) as workers:
             if is_first:
-                self._begin(rows, weights, workers)
+                self._draw_start(rows, weights, workers)
             elif self.n_clusters != len(self.cluster_centers_):
                 raise invalid(
                     "n_clusters",
@@ -263,7 +270,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             del self.result_
         return self
 
-    def _begin(self, rows: Any, weights: np.ndarray | None, workers: Workers) -> None:
+    def _draw_start(self, rows: Any, weights: np.ndarray | None, workers: Workers) -> None:
         """Draw the start from the first batch."""
         n_clusters = check_n_clusters(self.n_clusters, rows.shape[0])
         rng = check_random_state(self.random_state)
