@@ -110,7 +110,7 @@ def _scan(tile, centroids, half_norms, m, t, products, state):
 
 @_compile(
     types.void(
-        _matrix, _row, _ints, _longs, _table, _ints, _matrix, _row, _i8, _i8,
+        _data, _row, _ints, _longs, _table, _ints, _matrix, _row, _i8, _i8,
         _ints, _ints, _row, _row,
     )
 )  # fmt: skip

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from annlab._points import Points
+from annlab._validation import check_integer, check_real
 from annlab._workers import Workers, chunk_bounds
 from annlab.assignment import Assigner, Assignment, finish
 
@@ -729,6 +730,9 @@ class GraphAssigner:
         n_relocations: int = 6,
         relocation_share: float = 0.1,
     ) -> None:
+        n_candidates = check_integer(n_candidates, "n_candidates", minimum=8)
+        n_relocations = check_integer(n_relocations, "n_relocations", minimum=0)
+        relocation_share = check_real(relocation_share, "relocation_share", maximum=0.5)
         self.points = points
         self.min_gain = 20 * tol
         self._max_iter = max_iter

@@ -1,0 +1,452 @@
+"""The algorithms that begin in their own way: graph, small_k, and the choice between them."""
+
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+
+from annlab import KMeansANN, _kernels_numpy, kmeans, kmeans_ann, robust_kmeans_ann
+from annlab._kernels_cache import load_kernels
+from annlab._points import Points
+from annlab._workers import Workers
+from annlab.cost_model import choose, estimate
+from annlab.graph import (
+    Cloud,
+    GraphAssigner,
+    Nearby,
+    Tree,
+    assign_all,
+    assign_nearby,
+    even_cuts,
+    neighbourhoods,
+    plant_tree,
+    relaxed,
+    relocate,
+    share_out,
+    stratified,
+    sums_of,
+)
+from annlab.lloyd import recall_of
+
+ONE = np.ones(1, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    return load_kernels(compile=True)
+
+
+def curved(n, d=12, seed=0, dtype=np.float32):
+    """Points on a curved sheet of 3 dimensions in d: like patches, few degrees of freedom."""
+    rng = np.random.RandomState(seed)
+    hidden = rng.uniform(-1, 1, size=(n, 3))
+    lift = rng.standard_normal((3, d))
+    return (np.sin(2 * hidden @ lift) + 0.02 * rng.standard_normal((n, d))).astype(dtype)
+
+
+def inertia_of(X, labels, centroids):
+    return float(np.square(X.astype(float) - centroids.astype(float)[labels]).sum())
+
+
+def cloud_of(X, workers, kernels, weights=ONE):
+    return Cloud(X, np.einsum("ij,ij->i", X, X), weights, workers, kernels)
+
+
+# -- pieces -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shares_add_up_and_fit(seed):
+    rng = np.random.RandomState(seed)
+    groups = rng.randint(1, 30)
+    room = rng.randint(0, 40, size=groups)
+    mass = rng.gamma(0.3, size=groups) * rng.randint(0, 2, size=groups)
+    total = rng.randint(0, room.sum() + 1)
+    shares = share_out(total, mass, room)
+    assert shares.sum() == total
+    assert (shares >= 0).all() and (shares <= room).all()
+    if total >= np.count_nonzero(room):
+        assert (shares[room > 0] >= 1).all()
+
+
+def test_a_stratified_sample_covers_the_range():
+    sample = stratified(1000, 100, np.random.RandomState(0))
+    np.testing.assert_array_equal(sample // 10, np.arange(100))
+    np.testing.assert_array_equal(stratified(5, 9, np.random.RandomState(0)), np.arange(5))
+
+
+@pytest.mark.parametrize("sizes", [[5], [0, 0, 7, 0], [1] * 300, [1000, 1, 1, 1]])
+def test_cuts_cover_all_blocks_once(sizes):
+    cuts = even_cuts(np.concatenate([[0], np.cumsum(sizes)]))
+    assert cuts[0][0] == 0 and cuts[-1][1] == len(sizes)
+    assert all(a[1] == b[0] for a, b in pairwise(cuts))
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_the_tree_beats_a_random_start(compiled, plain):
+    X = curved(6000)
+    kernels = _kernels_numpy if plain else compiled
+    with Workers(2) as workers:
+        tree = plant_tree(
+            lambda a, b: X[a:b], lambda i: X[i], len(X), ONE, 400, kernels, workers,
+            np.random.RandomState(0),
+        )  # fmt: skip
+    assert isinstance(tree, Tree) and tree.centroids.shape == (400, 12)
+    np.testing.assert_array_equal(np.sort(tree.order), np.arange(6000))
+    np.testing.assert_array_equal(tree.cloud.X, X[tree.order])
+    # the centroids are the means of their labels, and all have some
+    assert (np.bincount(tree.labels, minlength=400) > 0).all()
+    ours = inertia_of(tree.cloud.X, tree.labels, tree.centroids)
+    theirs = KMeans(400, init="random", n_init=1, max_iter=1, random_state=0).fit(X).inertia_
+    assert ours < theirs
+    assert tree.contrast > 1.1
+
+
+def test_low_contrast_gives_up():
+    X = np.random.RandomState(0).standard_normal((3000, 200)).astype(np.float32)
+    with Workers(1) as workers:
+        contrast = plant_tree(
+            lambda a, b: X[a:b], lambda i: X[i], 3000, ONE, 100, _kernels_numpy, workers,
+            np.random.RandomState(0), least_contrast=1.08,
+        )  # fmt: skip
+    assert isinstance(contrast, float) and 1.0 <= contrast < 1.08
+
+
+def test_neighbourhoods_hold_the_near_ones(compiled):
+    C = curved(1500, seed=1)
+    with Workers(2) as workers:
+        around = neighbourhoods(C, compiled, workers, np.random.RandomState(0))
+        D = np.square(C[:, None] - C[None, :]).sum(axis=2)
+        found = []
+        for c in range(len(C)):
+            b = around.block[c]
+            mine = around.candidates[b, : around.counts[b]]
+            assert c in mine
+            found.append(np.isin(np.argsort(D[c])[1:6], mine).mean())
+    # the five nearest centroids of each: nearly all are candidates
+    assert np.mean(found) > 0.9
+
+
+def test_restricted_assignment_never_makes_a_point_worse(compiled):
+    X = curved(5000)
+    rng = np.random.RandomState(0)
+    C = X[rng.choice(5000, 300, replace=False)]
+    labels = rng.randint(0, 300, size=5000).astype(np.int32)
+    before = np.square(X - C[labels]).sum(axis=1)
+    with Workers(2) as workers:
+        around = neighbourhoods(C, compiled, workers, rng)
+        found = assign_nearby(cloud_of(X, workers, compiled), C, labels, around)
+        exact, _ = assign_all(lambda a, b: X[a:b], 5000, compiled, workers, C)
+    assert (found.d1 <= before + 1e-3).all()
+    assert (exact.d1 <= found.d1 + 1e-3).all() and (exact.d2 >= exact.d1).all()
+    np.testing.assert_allclose(found.d1, np.square(X - C[found.labels]).sum(axis=1), atol=1e-3)
+    assert found.n_distances < exact.n_distances == 5000 * 300
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_relocation_lowers_the_inertia_by_at_least_what_it_promises(compiled, weighted):
+    X = curved(4000)
+    rng = np.random.RandomState(0)
+    weights = rng.uniform(0.1, 2, size=4000).astype(np.float32) if weighted else ONE
+    w = weights.astype(float) if weighted else np.ones(4000)
+    k = 120
+    # a bad start: half of the centroids crowd in one corner
+    corner = np.argsort(X[:, 0])[:200]
+    C = np.concatenate([X[rng.choice(corner, 60, replace=False)], X[rng.choice(4000, 60)]])
+    with Workers(2) as workers:
+        cloud = cloud_of(X, workers, compiled, weights)
+        found, _ = assign_all(lambda a, b: X[a:b], 4000, compiled, workers, C)
+        labels, gain = relocate(cloud, found, k)
+        sums, totals = sums_of(cloud, labels, k)
+        old_sums, old_totals = sums_of(cloud, found.labels, k)
+    assert 0 < gain < 1
+
+    def cost(labels, sums, totals):
+        means = sums / np.maximum(totals, 1e-30)[:, None]
+        return float(w @ np.square(X - means[labels]).sum(axis=1))
+
+    before, after = cost(found.labels, old_sums, old_totals), cost(labels, sums, totals)
+    promised = gain * float(w @ found.d1.astype(float))
+    assert after < before
+    # what the means gain by the update alone is not part of the promise, so compare with d1
+    assert float(w @ found.d1.astype(float)) - after >= promised * 0.999
+
+
+def test_relocation_of_nothing():
+    found = Nearby.empty(4, np.dtype(np.float32))
+    found.labels[:], found.second[:], found.d1[:], found.d2[:] = 0, 0, 0.0, np.inf
+    X = np.zeros((4, 2), np.float32)
+    with Workers(1) as workers:
+        labels, gain = relocate(cloud_of(X, workers, _kernels_numpy), found, 30)
+    assert gain == 0.0 and (labels == 0).all()
+
+
+def test_relaxed_sums_lie_beyond_the_means():
+    C = np.array([[0.0], [5.0], [9.0]])
+    longer = relaxed(np.array([[2.0], [20.0], [0.0]]), np.array([2.0, 4.0, 0.0]), C)
+    # means 1 and 5: from 0 to 1.6 · 1, from 5 nowhere; the empty one is left alone
+    np.testing.assert_allclose(longer, [[3.2], [20.0], [0.0]])
+
+
+# -- the fits -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("algorithm", ["graph", "small_k"])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_as_good_as_lloyd(algorithm, metric, dtype):
+    X = curved(5000, dtype=dtype) + dtype(0.3)
+    k = 250
+    result = kmeans_ann(X, k, algorithm=algorithm, metric=metric, random_state=0)
+    lloyd = kmeans(X, k, 25, init="random", metric=metric, random_state=0)
+    assert result.algorithm == algorithm
+    assert result.inertia <= 1.0 * lloyd.inertia
+    assert result.centroids.dtype == dtype and result.labels.dtype == np.int32
+    assert len(np.unique(result.labels)) == k
+    Y = X / np.linalg.norm(X, axis=1, keepdims=True) if metric == "cosine" else X
+    np.testing.assert_allclose(
+        result.inertia, inertia_of(Y, result.labels, result.centroids), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["graph", "small_k"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_bits_for_every_number_of_threads(algorithm, dtype):
+    # several chunks and a remainder in each stage
+    X = curved(33_001, d=6, dtype=dtype)
+    runs = [
+        kmeans_ann(X, 150, 4, algorithm=algorithm, random_state=1, n_jobs=n_jobs)
+        for n_jobs in (1, 2, 4)
+    ]
+    for other in runs[1:]:
+        np.testing.assert_array_equal(runs[0].labels, other.labels)
+        np.testing.assert_array_equal(runs[0].centroids, other.centroids)
+        assert [s.inertia for s in runs[0].trace] == [s.inertia for s in other.trace]
+        assert runs[0].inertia == other.inertia
+    again = kmeans_ann(X, 150, 4, algorithm=algorithm, random_state=2)
+    assert again.inertia != runs[0].inertia
+
+
+def test_high_intrinsic_dimension_takes_the_other_start():
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((6000, 160)).astype(np.float32)
+    result = kmeans_ann(X, 200, algorithm="graph", random_state=0)
+    lloyd = kmeans(X, 200, 25, init="random", random_state=0)
+    assert result.inertia <= 1.0 * lloyd.inertia
+    with Workers(1) as workers:
+        points = Points(X, workers=workers)
+        assigner = GraphAssigner(points, _kernels_numpy)
+        assigner.start(200, np.random.RandomState(0))
+        assert "sample start" in assigner.reason
+
+
+def test_steps_say_what_they_are():
+    X = curved(8000)
+    result = kmeans_ann(X, 500, algorithm="graph", random_state=0, trace=True)
+    kinds = [step.kind for step in result.trace]
+    assert kinds[0] == "relocation" and kinds[-1] == "lloyd"
+    assert set(kinds) <= {"relocation", "relaxed", "lloyd"}
+    for step in result.trace:
+        # labels and inertia belong to the step's centroids
+        got = inertia_of(X, step.labels, step.centroids)
+        np.testing.assert_allclose(step.inertia, got, rtol=1e-4)
+    assert result.trace[-1].inertia < result.trace[0].inertia
+
+
+@pytest.mark.parametrize("algorithm", ["graph", "small_k"])
+def test_from_a_given_start_it_is_lloyd(algorithm):
+    X = curved(3000)
+    init = X[:80]
+    ours = kmeans_ann(X, 80, 30, algorithm=algorithm, init=init, trace=True)
+    theirs = kmeans(X, 80, 30, init=init)
+    assert {step.kind for step in ours.trace} == {"lloyd"}
+    np.testing.assert_allclose(ours.inertia, theirs.inertia, rtol=2e-3)
+    values = [step.inertia for step in ours.trace]
+    assert all(b <= a * (1 + 1e-6) for a, b in pairwise(values))
+    if algorithm == "small_k":
+        np.testing.assert_allclose(values, [s.inertia for s in theirs.trace], rtol=1e-4)
+
+
+@pytest.mark.parametrize("algorithm", ["graph", "small_k"])
+def test_callback_stops_and_the_result_fits_together(algorithm):
+    X = curved(8000)
+    seen = []
+
+    def stop(step):
+        seen.append(step)
+        return len(seen) == 2
+
+    result = kmeans_ann(X, 400, algorithm=algorithm, callback=stop, tol=0, random_state=0)
+    assert len(seen) == 2 and result.stop_reason == "callback"
+    np.testing.assert_allclose(
+        result.inertia, inertia_of(X, result.labels, result.centroids), rtol=1e-5
+    )
+    # stopped after a relocation, the labels are those of the moved centroids
+    exact = kmeans_ann(X, 400, 1, algorithm="brute", init=result.centroids)
+    assert result.inertia <= 1.05 * exact.trace[0].inertia
+
+
+@pytest.mark.parametrize("algorithm", ["graph", "small_k"])
+def test_the_last_iteration_is_a_plain_one(algorithm):
+    result = kmeans_ann(curved(30_000), 300, 3, algorithm=algorithm, random_state=0)
+    assert result.n_iter == 3 and result.trace[-1].kind == "lloyd"
+
+
+@pytest.mark.parametrize("algorithm", ["graph", "small_k"])
+def test_weights(algorithm):
+    X = curved(4000)
+    # points without weight, far away: they must not draw a single centroid
+    far = np.full((500, 12), 50.0, dtype=np.float32)
+    far += np.random.RandomState(0).standard_normal(far.shape).astype(np.float32)
+    weights = np.concatenate([np.full(4000, 1e-20), np.zeros(500)])
+    both = np.concatenate([X, far])
+    result = kmeans_ann(both, 150, algorithm=algorithm, sample_weight=weights, random_state=0)
+    assert np.abs(result.centroids).max() < 5
+    alone = kmeans_ann(X, 150, algorithm=algorithm, random_state=0)
+    np.testing.assert_allclose(result.inertia / 1e-20, alone.inertia, rtol=0.03)
+
+
+@pytest.mark.parametrize("algorithm", ["graph", "small_k", "auto"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_and_odd_data(algorithm, dtype):
+    rng = np.random.RandomState(0)
+    for n, d, k in [(1, 1, 1), (2, 1, 2), (3, 2, 1), (7, 3, 7), (150, 1, 149), (300, 2, 128)]:
+        X = rng.standard_normal((n, d)).astype(dtype)
+        result = kmeans_ann(X, k, algorithm=algorithm, random_state=0)
+        assert len(np.unique(result.labels)) == k, (n, d, k)
+        if n == k:
+            assert result.inertia < 1e-10
+
+
+@pytest.mark.parametrize("algorithm", ["graph", "small_k"])
+def test_fewer_distinct_points_than_clusters(algorithm):
+    from annlab._messages import AnnlabWarning
+
+    X = np.repeat(np.random.RandomState(0).rand(20, 3).astype(np.float32), 30, axis=0)
+    with pytest.warns(AnnlabWarning, match="have points"):
+        result = kmeans_ann(X, 200, algorithm=algorithm, random_state=0)
+    assert np.isfinite(result.centroids).all() and result.inertia < 1e-6
+
+
+@pytest.mark.parametrize("algorithm", ["graph", "small_k"])
+def test_far_from_the_origin(algorithm):
+    X = curved(4000)
+    near = kmeans_ann(X, 150, algorithm=algorithm, random_state=0)
+    moved = kmeans_ann(X + np.float32(1000), 150, algorithm=algorithm, random_state=0)
+    np.testing.assert_allclose(moved.inertia, near.inertia, rtol=0.02)
+
+
+@pytest.mark.parametrize("algorithm", ["graph", "small_k"])
+def test_the_callers_array_is_left_alone(algorithm, tmp_path):
+    X = curved(3000)
+    X.setflags(write=False)
+    copy = X.copy()
+    first = kmeans_ann(X, 100, algorithm=algorithm, random_state=0)
+    np.testing.assert_array_equal(X, copy)
+    np.save(tmp_path / "X.npy", X)
+    mapped = kmeans_ann(
+        np.load(tmp_path / "X.npy", mmap_mode="r"), 100, algorithm=algorithm, random_state=0
+    )
+    np.testing.assert_array_equal(mapped.labels, first.labels)
+    turned = kmeans_ann(np.asfortranarray(X), 100, algorithm=algorithm, random_state=0)
+    np.testing.assert_array_equal(turned.labels, first.labels)
+
+
+def test_exact_labels_are_those_of_predict():
+    X = curved(9000)
+    for k, algorithm in ((60, "small_k"), (300, "graph")):
+        model = KMeansANN(k, algorithm=algorithm, random_state=0).fit(X)
+        np.testing.assert_array_equal(model.labels_, model.predict(X))
+        assert model.result_.recall_estimate == 1.0
+    fit = {"algorithm": "graph", "random_state": 0}
+    rough = kmeans_ann(X, 900, final_assignment="algorithm", **fit)
+    exact = kmeans_ann(X, 900, final_assignment="exact", **fit)
+    np.testing.assert_array_equal(rough.centroids, exact.centroids)
+    assert exact.recall_estimate == 1.0 and exact.inertia <= rough.inertia
+    share = float(np.mean(rough.labels == exact.labels))
+    low, high = rough.recall_interval
+    assert low <= rough.recall_estimate <= high and low - 0.01 <= share <= high + 0.01
+    assert share > 0.95
+    with pytest.raises(ValueError, match="final_assignment"):
+        kmeans_ann(X, 5, final_assignment="perhaps")
+
+
+def test_recall_counts_ties_as_right_and_errors_as_wrong():
+    X = np.array([[0.0], [1.0], [2.0], [9.0]] * 1000)
+    C = np.array([[0.0], [2.0], [9.0]])
+    labels = np.tile(np.array([0, 0, 1, 1], dtype=np.int32), 1000)
+    with Workers(1) as workers:
+        points = Points(X, workers=workers, shift=np.zeros(1))
+        share, (low, high) = recall_of(points, labels, C, np.random.RandomState(0))
+        assert low < 0.75 < high and low <= share <= high and high - low < 0.05
+        small = Points(X[:4], workers=workers, shift=np.zeros(1))
+        assert recall_of(small, labels[:4], C, np.random.RandomState(0)) == (0.75, (0.75, 0.75))
+
+
+def test_robust_fits_run_on_the_graph_as_well():
+    X = curved(4000)
+    X[:40] += 60
+    result = robust_kmeans_ann(X, 100, algorithm="graph", random_state=0, outlier_threshold=6.0)
+    assert result.outlier_mask[:40].all()
+    assert np.abs(result.centroids).max() < 5
+
+
+def test_parameters_are_checked():
+    X = curved(500)
+    result = kmeans_ann(X, 60, algorithm="graph", algorithm_params={"n_relocations": 0})
+    assert "relocation" not in {step.kind for step in result.trace}
+    with pytest.raises(ValueError, match="n_candidates"):
+        kmeans_ann(X, 60, algorithm="graph", algorithm_params={"ef": 5})
+    for wrong in ({"n_candidates": 1}, {"n_relocations": -1}, {"relocation_share": 2.0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            kmeans_ann(X, 60, algorithm="graph", algorithm_params=wrong)
+    from scipy.sparse import csr_matrix
+
+    with pytest.raises(TypeError, match="sparse"):
+        kmeans_ann(csr_matrix(X), 60, algorithm="graph")
+
+
+# -- the choice ---------------------------------------------------------------------------------
+
+
+def test_the_cost_model_knows_its_trades():
+    def name(n, k, d, **facts):
+        return choose(n, k, d, **({"loaded": True} | facts)).algorithm
+
+    assert name(100_000, 10, 10) == "small_k"
+    assert name(200_000, 4096, 192) == "graph"
+    assert name(1_000_000, 65_536, 64) == "graph"
+    assert name(5000, 4096, 192) == "small_k"
+    assert name(200_000, 4096, 192, sparse=True) == "brute"
+    assert name(1_000_000, 50, 64, streams=True) == "small_k"
+    assert name(10_000_000, 65_536, 128, streams=True) == "hnsw"
+
+
+def test_it_never_compiles_for_a_short_job():
+    short = choose(100_000, 10, 10)
+    assert not short.compiled and "plain NumPy" in short.reason
+    assert choose(100_000, 100, 10, warm=True).compiled
+    assert not choose(200, 3, 2, warm=True).compiled
+    assert choose(200, 3, 2, loaded=True).compiled
+    long = choose(5_000_000, 16_384, 256)
+    assert long.compiled and "compiled first" in long.reason
+    assert long.estimate_s > 1
+    assert not choose(5_000_000, 16_384, 256, double=True).compiled
+
+
+def test_estimates_grow_with_the_work():
+    for algorithm in ("small_k", "graph", "hnsw", "brute"):
+        base = estimate(algorithm, 100_000, 1000, 64, 4)
+        assert estimate(algorithm, 1_000_000, 1000, 64, 4) > 2 * base > 0
+        assert estimate(algorithm, 100_000, 1000, 64, 1) > 1.5 * base
+
+
+def test_auto_says_what_it_took_and_why(caplog):
+    with caplog.at_level(logging.INFO, logger="annlab"):
+        result = kmeans_ann(curved(3000), 20, random_state=0)
+    assert result.algorithm == "small_k" and "all centroids" in result.reason
+    assert result.reason in caplog.text
