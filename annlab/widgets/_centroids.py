@@ -327,7 +327,7 @@ class CentroidCanvas(CanvasExplorer):
             ],
             title=f"{_STARTS} starts",
             axes=True,
-            xlabel="where they end",
+            xlabel="end here",
         )  # fmt: skip
         return [chart, strip]
 
