@@ -701,7 +701,10 @@ def test_a_spoiled_record_says_which_file_to_delete(site, cache):
 @pytest.mark.parametrize("headers_off", [False, True])
 def test_a_download_that_is_too_large_is_stopped(site, cache, headers_off):
     site.headers_off = headers_off
-    with pytest.raises(ValueError, match="at most max_bytes=1,000 bytes"):
+    site.body += bytes(5 << 20)
+    # announced: refused at once with its full size; not announced: stopped on its way
+    seen = "1,048,576" if headers_off else f"{len(site.body):,}"
+    with pytest.raises(ValueError, match=f"url must be at most max_bytes=1,000 bytes; got {seen}"):
         fetch(site, cache, max_bytes=1000)
     assert leftovers(cache) == []
 
@@ -713,6 +716,32 @@ def test_a_download_that_breaks_off_leaves_nothing(site, cache):
     assert leftovers(cache) == []
     site.cut_at = None
     first_fetch(site, cache)
+
+
+def test_a_short_download_is_noticed_where_the_http_library_does_not(cache, monkeypatch):
+    pytest.importorskip("pooch")
+    requests = pytest.importorskip("requests")
+
+    class Short:
+        def __init__(self):
+            self.headers = {"content-length": "5000"}
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exc):
+            pass
+
+        def raise_for_status(self):
+            pass
+
+        def iter_content(self, chunk_size):
+            return iter([bytes(1000)])
+
+    monkeypatch.setattr(requests, "get", lambda *a, **k: Short())
+    with pytest.raises(OSError, match="ended after 1,000 of 5,000 bytes"):
+        datasets.fetch_ann_benchmark(NAME, url="http://127.0.0.1/x", cache_dir=cache)
+    assert leftovers(cache) == []
 
 
 def test_a_page_in_place_of_the_file_is_not_kept(site, cache):

@@ -284,6 +284,12 @@ def read_ann_benchmark(
     OSError
         If the file cannot be read.
 
+    Notes
+    -----
+    Links, external storage and virtual datasets are refused, so the file cannot reach into
+    others. The HDF5 library itself decodes the file's structure and is not hardened against
+    malice (a spoiled string heap can keep it busy for ever): read files from people you trust.
+
     Examples
     --------
     >>> from annlab.datasets import read_ann_benchmark
