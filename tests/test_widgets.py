@@ -489,10 +489,10 @@ def test_another_result_asks_again():
 
 def test_predict_in_a_notebook():
     guess = widgets.predict("Which is faster?", ["a tree", "a table"])
-    assert repr(guess) == "Which is faster? No prediction yet."
+    assert repr(guess) == "No prediction yet. (Which is faster?)"
     guess.field.value = "a tree"
     assert guess.answer == "a tree"
-    assert repr(guess.reveal("a table")) == "Which is faster? It is a table; you said a tree."
+    assert repr(guess.reveal("a table")) == "It is a table; you said a tree. (Which is faster?)"
     with pytest.raises(ValueError, match="before the reveal"):
         guess.predict("a table")
 

@@ -27,6 +27,7 @@ PALETTE = (
     "#F0E442",
     "#000000",
 )
+_EDGES = {6: "#8a7f00"}
 #: A second, colour-free code for the cluster: with 7 markers and 8 colours 56 clusters differ.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: Text and quiet lines.
@@ -101,6 +102,7 @@ def render(draw: Callable[[Any], None], size: tuple[int, int]) -> bytes:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
     width, height = size
     with _drawing:
@@ -116,8 +118,11 @@ def render(draw: Callable[[Any], None], size: tuple[int, int]) -> bytes:
         figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
         draw(figure)
         _make_legible(figure)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+        figure.canvas.draw()
+        # the page behind is opaque, so that no alpha channel is needed
+        pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="png")
     return buffer.getvalue()
 
 
@@ -251,7 +256,9 @@ def scatter_clusters(
             c=cluster_color(int(cluster)),
             marker=cluster_marker(int(cluster)),
             alpha=alpha,
-            linewidths=0,
+            # an edge of its own dark shade, or yellow would be lost on white
+            edgecolors=_EDGES.get(int(cluster) % len(PALETTE), "none"),
+            linewidths=0.6,
             zorder=1,
         )
 

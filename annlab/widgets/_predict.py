@@ -86,7 +86,8 @@ class Prediction(ipywidgets.VBox):
         self._show()
 
     def __repr__(self) -> str:
-        return f"{self.question} {self.sentence}"
+        # what changes first: nbval compares the beginning
+        return f"{self.sentence} ({self.question})"
 
     @property
     def sentence(self) -> str:
@@ -207,6 +208,6 @@ def predict(question: str, options: Sequence[str] = (), *, unit: str = "") -> Pr
     >>> from annlab import widgets
     >>> guess = widgets.predict("How many of the 5 clusters will be empty?")
     >>> guess.predict(2).reveal(3)
-    How many of the 5 clusters will be empty? It is 3; you said 2.
+    It is 3; you said 2. (How many of the 5 clusters will be empty?)
     """
     return Prediction(question, options, unit=unit)

@@ -175,19 +175,21 @@ class StepExplorer(Explorer):
         self.size = self._room()
         if isinstance(predict, str):
             predict = PREDICTIONS[check_choice(predict, "predict", tuple(PREDICTIONS))]()
-        super().__init__(
-            [
-                choice(
-                    "index",
-                    "Index",
-                    "How the approximate run searches for the nearest centroid",
-                    list(menu),
-                    self.chosen,
-                ),
-                number("start", "Start no.", "Another random start for both runs", 0, 99, 0),
-            ],
-            predict=predict,
-        )
+        controls = [
+            choice(
+                "index",
+                "Index",
+                "How the approximate run searches for the nearest centroid",
+                list(menu),
+                self.chosen,
+            )
+        ]
+        if isinstance(init, str) or callable(init):
+            # given centroids are one start, and there is no other
+            controls.append(
+                number("start", "Start no.", "Another random start for both runs", 0, 99, 0)
+            )
+        super().__init__(controls, predict=predict)
 
     def _room(self) -> tuple[int, int]:
         (left, right), (low, high) = self.limits
@@ -207,8 +209,8 @@ class StepExplorer(Explorer):
         mean, basis = self.axes_of_view
         return (rows - mean) @ basis
 
-    def compute(self, job: Job, *, index: str, start: int) -> Race:
-        seed = self.seed + start
+    def compute(self, job: Job, *, index: str, start: int | None = None) -> Race:
+        seed = self.seed + (start or 0)
         common: dict[str, Any] = {"max_iter": self.max_iter, "trace": True, "random_state": seed}
         told = job.callback(2 * self.max_iter)
         first = kmeans(self.X, self.n_clusters, init=self.init, **common | {"max_iter": 1})
@@ -228,11 +230,12 @@ class StepExplorer(Explorer):
     def frame_count(self, result: Race) -> int:
         return result.n_steps + 1
 
-    def sentence(self, result: Race, frame: int, *, index: str, start: int) -> str:
+    def sentence(self, result: Race, frame: int, *, index: str, start: int | None = None) -> str:
         if frame == 0:
             return (
                 f"iteration 0 of {result.n_steps}, no point is assigned yet: exact search and "
-                f"{index} begin with the same {self.n_clusters:,} centroids (start {start})."
+                f"{index} begin with the same {self.n_clusters:,} centroids"
+                + (f" (start {start})." if start is not None else ".")
             )
         exact, approximate, wrong = result.steps(frame)
         counts = " and ".join(
@@ -246,7 +249,9 @@ class StepExplorer(Explorer):
             f"(exact search, then {index})."
         )
 
-    def draw(self, figure: Any, result: Race, frame: int, *, index: str, start: int) -> None:
+    def draw(
+        self, figure: Any, result: Race, frame: int, *, index: str, start: int | None = None
+    ) -> None:
         extra = self.picture is not None or self.patch_shape is not None
         if self.picture is not None:
             rows, columns = self.picture.shape[:2]
