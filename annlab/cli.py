@@ -23,6 +23,10 @@ from annlab._version import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "lab": ("annlab._lab", "copy the notebooks into a folder of yours and open JupyterLab"),
     "warmup": ("annlab._warmup", "compile the fast loops now, so that no first run has to wait"),
+    "bench": (
+        "annlab.benchmarks.command",
+        "compare k-means implementations by the time they take to a quality",
+    ),
     "notebooks": ("annlab._notebooks", "execute, normalise and check notebooks (for maintainers)"),
 }
 

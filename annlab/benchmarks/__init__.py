@@ -5,7 +5,9 @@ timed apart, and quality is recomputed here, in float64, outside the clock.
 """
 
 from annlab.benchmarks.clustering import benchmark_kmeans, benchmark_kmeans_ann
+from annlab.benchmarks.comparison import Comparison
 from annlab.benchmarks.machine import machine_record, measure_floors
+from annlab.benchmarks.running import compare
 from annlab.benchmarks.search import (
     RecallSpeedCurve,
     RecallSpeedPoint,
@@ -18,6 +20,7 @@ from annlab.benchmarks.search import (
 from annlab.benchmarks.timing import Seconds
 
 __all__ = [
+    "Comparison",
     "RecallSpeedCurve",
     "RecallSpeedPoint",
     "Seconds",
@@ -27,6 +30,7 @@ __all__ = [
     "benchmark_high_dim",
     "benchmark_kmeans",
     "benchmark_kmeans_ann",
+    "compare",
     "machine_record",
     "measure_floors",
     "recall_speed_curve",

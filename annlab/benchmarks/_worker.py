@@ -87,7 +87,7 @@ def run_job(job: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> No
     begin = perf_counter()
     _prepare(peer, X, job["rungs"][0]["settings"], threads)
     answer({"event": "ready", "prepare_s": perf_counter() - begin, "machine": machine_record()})
-    memory = PeakMemory()
+    memory, whole = PeakMemory(), OtherLoad()
     done: list[tuple[int, float]] = []
     is_warm = is_done = False
     for rung in job["rungs"]:
@@ -135,6 +135,7 @@ def run_job(job: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> No
             done.append((step, seconds))
             # converged: more iterations would give this very result once more
             is_done = n_iter is not None and n_iter < step
+    answer({"event": "done", "others_cores": whole.cores()})
 
 
 def measure(job: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> None:
@@ -155,7 +156,6 @@ def main() -> int:
         # whatever a library raises ends this peer and not the comparison
         answer({"event": "error", "reason": f"{type(reason).__name__}: {reason}"})
         return 1
-    answer({"event": "done"})
     return 0
 
 
