@@ -258,6 +258,14 @@ class NeighborIndex(BaseEstimator):
         """
         raise NotImplementedError
 
+    def _slack(self, Q: Any) -> Any:
+        """Bound, for each query, how much nearer than the last spare a row left out may be.
+
+        0 where an exact index searches in the precision of the data; else twice the error of the
+        squared distances by which it searched. float or ndarray of shape (rows,).
+        """
+        return 0.0
+
     def _answer(self, Q: Any, n_neighbors: int) -> tuple[np.ndarray, np.ndarray, int | None]:
         """Search one chunk, then make its answer complete, exact and ordered."""
         if not is_sparse(Q):
@@ -283,6 +291,7 @@ class NeighborIndex(BaseEstimator):
         if self.exact and n_neighbors < candidates.shape[1] < self.X_.shape[0]:
             # the last spare as near as the last answer: there may be more rows in the same tie
             nearer = distances_sq[:, n_neighbors - 1] * (1.0 + _TIE[self.X_.dtype])
+            nearer += self._slack(Q)
             again = np.flatnonzero(distances_sq[:, -1] <= nearer)
         candidates = candidates[:, :n_neighbors]
         distances_sq = distances_sq[:, :n_neighbors]

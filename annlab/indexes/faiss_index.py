@@ -215,6 +215,7 @@ class FaissIndex(NeighborIndex):
         self._apply(index, settings)
         self.index_ = index
         self._frame = frame
+        self._largest = float(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64).max()))
 
     def _search(self, Q: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, int | None]:
         n = self.index_.ntotal
@@ -223,6 +224,13 @@ class FaissIndex(NeighborIndex):
         with one_thread():
             rows = self.index_.search(self._frame.apply(Q), wanted)[1]
         return rows, len(Q) * n if self.exact else None
+
+    def _slack(self, Q: np.ndarray) -> np.ndarray:
+        # faiss takes ‖q‖² − 2 q·x + ‖x‖² in float32: the error of an inner product of length d
+        Q = self._frame.apply(Q)
+        reach = np.sqrt(np.einsum("ij,ij->i", Q, Q, dtype=np.float64)) + self._largest
+        unit = float(np.finfo(np.float32).eps)
+        return 2.0 * (Q.shape[1] + 4) * unit * (reach * self._frame.scale) ** 2
 
 
 @contextmanager
