@@ -19,7 +19,7 @@ from annlab._points import Piece, Points
 from annlab._validation import check_choice, is_sparse
 from annlab._workers import chunk_bounds
 from annlab.cost_model import choose
-from annlab.distances import nearest, paired_sq, squared_norms
+from annlab.distances import Frame, frame_of, nearest, paired_sq
 from annlab.indexes import available_indexes, make_index
 
 #: Rows that an index is asked for at once: bounds memory, and is the same for every n_jobs.
@@ -99,12 +99,12 @@ class ExactAssigner:
         self.points = points
 
     def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
-        norms = squared_norms(centroids)
         if self.points.sparse:
             # SciPy multiplies by the transpose: in this order it needs no copy for each chunk
             centroids = np.asfortranarray(centroids)
+        frame = frame_of(centroids, may_shift=not self.points.sparse)
         parts = self.points.workers.map(
-            _nearest_chunk, [(piece, centroids, norms) for piece in self.points.pieces()]
+            _nearest_chunk, [(piece, centroids, frame) for piece in self.points.pieces()]
         )
         labels = np.concatenate([labels for labels, _ in parts])
         distances_sq = np.concatenate([distances for _, distances in parts])
@@ -112,14 +112,14 @@ class ExactAssigner:
 
 
 def _nearest_chunk(
-    piece: Piece, centroids: np.ndarray, norms: np.ndarray
+    piece: Piece, centroids: np.ndarray, frame: Frame
 ) -> tuple[np.ndarray, np.ndarray]:
     rows = piece.load()
     labels = np.empty(rows.shape[0], dtype=np.int32)
     # one product of a sub-block stays in cache; the sub-blocks depend on the chunk alone
     step = max(1024, (1 << 19) // len(centroids))
     for start in range(0, rows.shape[0], step):
-        labels[start : start + step] = nearest(rows[start : start + step], centroids, norms)
+        labels[start : start + step] = nearest(rows[start : start + step], centroids, frame=frame)
     return labels, paired_sq(rows, centroids, labels)
 
 

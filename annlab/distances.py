@@ -9,6 +9,7 @@ formula's cancellation.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,65 @@ def pairwise_sq(Q: Any, X: np.ndarray) -> np.ndarray:
     return out
 
 
-def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndarray:
+@dataclass(frozen=True)
+class Frame:
+    """Rows that queries are compared with, moved to where their differences have most digits.
+
+    Unit rows that all point in much the same direction, as those of raw counts or brightness do,
+    differ only in the last digits of their products; around their mean they do not.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n, d)
+        The rows, less ``shift``.
+    norms : ndarray of shape (n,)
+        Their `squared_norms`.
+    shift : ndarray of shape (d,), or None
+        In the type of the rows.
+    """
+
+    rows: np.ndarray
+    norms: np.ndarray
+    shift: np.ndarray | None
+
+    def move(self, Q: Any) -> Any:
+        """Bring queries into the frame."""
+        return Q if self.shift is None else Q - self.shift
+
+
+def frame_of(X: np.ndarray, *, may_shift: bool = True) -> Frame:
+    """Frame of rows that `nearest` will be asked about several times.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    may_shift : bool, default=True
+        False for sparse queries, which a shift would fill.
+
+    Returns
+    -------
+    Frame
+        Shifted where the mean row is longer than the rows are far from it.
+    """
+    norms = _norms64(X)
+    if may_shift and np.isfinite(norms).all():
+        mean = X.mean(axis=0, dtype=np.float64)
+        length_sq = float(mean @ mean)
+        if 2.0 * length_sq > float(norms.mean()):
+            shift = mean.astype(X.dtype)
+            moved = X - shift
+            return Frame(moved, squared_norms(moved), shift)
+    with np.errstate(over="ignore"):
+        return Frame(X, norms.astype(X.dtype), None)
+
+
+def nearest(
+    Q: Any,
+    X: np.ndarray,
+    X_norms: np.ndarray | None = None,
+    *,
+    frame: Frame | None = None,
+) -> np.ndarray:
     """Index of the nearest row of ``X`` for each row of ``Q``; ties go to the lowest index.
 
     Parameters
@@ -99,7 +158,9 @@ def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndar
     Q : ndarray or CSR of shape (nq, d)
     X : ndarray of shape (n, d)
     X_norms : ndarray of shape (n,), optional
-        `squared_norms` of X, where the caller has them.
+        `squared_norms` of X, where the caller has them; X is then compared as it lies.
+    frame : Frame, optional
+        `frame_of` X, where the caller has it.
 
     Returns
     -------
@@ -123,14 +184,18 @@ def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndar
     >>> nearest(np.array([[0.9], [5.0]]), np.array([[0.0], [1.0], [4.0]]))
     array([1, 2], dtype=int32)
     """
-    norms = squared_norms(X) if X_norms is None else X_norms
+    if X_norms is not None:
+        frame = Frame(X, X_norms, None)
+    elif frame is None:
+        frame = frame_of(X, may_shift=not is_sparse(Q))
     nq = Q.shape[0]
     rows = np.arange(nq)
     best = np.zeros(nq, dtype=np.int32)
     lowest = np.full(nq, np.inf, dtype=X.dtype)
     second = np.full(nq, np.inf, dtype=X.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
-        for start, block in _scores(Q, X, norms):
+        moved = frame.move(Q)
+        for start, block in _scores(moved, frame.rows, frame.norms):
             choice = block.argmin(axis=1)
             value = block[rows, choice]
             block[rows, choice] = np.inf
@@ -141,7 +206,7 @@ def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndar
             lowest[closer] = value[closer]
         if X.shape[0] == 1:
             return best
-        margin = _margin(Q, norms, lowest)
+        margin = _margin(moved, frame.norms, lowest)
         # negated, so that a NaN counts as close
         close = np.flatnonzero(~(second - lowest > margin))
     if close.size:
@@ -150,7 +215,7 @@ def nearest(Q: Any, X: np.ndarray, X_norms: np.ndarray | None = None) -> np.ndar
             far = close[wild]
             best[far] = nearest(Q[far].astype(np.float64), X.astype(np.float64))
             close = close[~wild]
-        best[close] = _decide(Q[close], X, norms, margin[close])
+        best[close] = _decide(Q[close], X, frame, margin[close])
     return best
 
 
@@ -169,7 +234,7 @@ def _margin(Q: Any, norms: np.ndarray, lowest: np.ndarray) -> np.ndarray:
     """Bound the rounding error of the difference of two scores, for each query.
 
     Only rows of X that may be the nearest count: their norm is at most that of the query plus
-    the distance of the best found.
+    the distance of the best found. The shift of a frame, one rounding of each value, is included.
     """
     d = Q.shape[1]
     info = np.finfo(norms.dtype)
@@ -178,7 +243,7 @@ def _margin(Q: Any, norms: np.ndarray, lowest: np.ndarray) -> np.ndarray:
     size = np.sqrt(_norms64(Q))
 
     def error(reach: Any) -> np.ndarray:
-        relative = info.eps * (2.0 * (d + 2) * size * reach + 4.0 * reach * reach)
+        relative = info.eps * (2.0 * (d + 5) * size * reach + 7.0 * reach * reach)
         return relative / (1.0 - spoiled) + 4.0 * (d + 2) * float(info.tiny)
 
     nearest_sq = np.maximum(lowest.astype(np.float64) + size * size, 0.0)
@@ -188,13 +253,14 @@ def _margin(Q: Any, norms: np.ndarray, lowest: np.ndarray) -> np.ndarray:
     return margin
 
 
-def _decide(Q: Any, X: np.ndarray, norms: np.ndarray, margin: np.ndarray) -> np.ndarray:
+def _decide(Q: Any, X: np.ndarray, frame: Frame, margin: np.ndarray) -> np.ndarray:
     """Nearest rows by float64 differences of all near-ties; equal distances: lowest index."""
     best = np.zeros(Q.shape[0], dtype=np.int32)
-    step = max(1, (1 << 21) // X.shape[0])
+    step = max(1, (1 << 19) // max(X.shape))
     for start in range(0, Q.shape[0], step):
         part = Q[start : start + step]
-        values = np.concatenate([block for _, block in _scores(part, X, norms)], axis=1)
+        blocks = _scores(frame.move(part), frame.rows, frame.norms)
+        values = np.concatenate([block for _, block in blocks], axis=1)
         limit = values.min(axis=1) + margin[start : start + step]
         rows, columns = np.nonzero(values <= limit[:, None])
         exact = listed_sq(part.astype(np.float64), X, rows, columns)

@@ -20,7 +20,7 @@ import numpy as np
 from annlab._points import Points
 from annlab._workers import Workers, chunk_bounds
 from annlab.assignment import Assignment, finish
-from annlab.distances import nearest
+from annlab.distances import Frame, frame_of, nearest
 from annlab.graph import (
     RELAXATION,
     Cloud,
@@ -358,4 +358,13 @@ class FusedAssigner:
         # negated, so that a NaN counts as uncertain
         close = np.flatnonzero(~(found.slack > 0))
         if len(centroids) > 1 and close.size:
-            found.labels[close] = nearest(self.points.rows(close), centroids)
+            frame = frame_of(centroids)
+            bounds = chunk_bounds(len(close), max(256, (1 << 18) // self.points.d))
+            tasks = [(self.points, close[a:b], centroids, frame) for a, b in bounds]
+            found.labels[close] = np.concatenate(self.points.workers.map(_decided, tasks))
+
+
+def _decided(
+    points: Points, indices: np.ndarray, centroids: np.ndarray, frame: Frame
+) -> np.ndarray:
+    return nearest(points.rows(indices), centroids, frame=frame)
