@@ -350,10 +350,21 @@ def choose_candidates(
         for j in range(own):
             score[j] = -np.inf
         keep = min(max(width, own), candidates.shape[1])
-        picks = np.argsort(score)[:keep]
-        chosen = np.sort(ids[:size][picks])
-        counts[b] = keep
-        for i in range(keep):
+        limit = np.partition(score, keep - 1)[keep - 1]
+        chosen = np.empty(keep, np.int32)
+        found = 0
+        for j in range(size):
+            if score[j] < limit:
+                chosen[found] = ids[j]
+                found += 1
+        for j in range(size):
+            # equally near ones in the order of the pool, until the places are filled
+            if score[j] == limit and found < keep:
+                chosen[found] = ids[j]
+                found += 1
+        chosen = np.sort(chosen[:found])
+        counts[b] = found
+        for i in range(found):
             candidates[b, i] = chosen[i]
 
 

@@ -332,7 +332,7 @@ def plant_tree(
     workers: Workers,
     rng: np.random.RandomState,
     *,
-    passes: int = 2,
+    passes: int = 1,
     least_contrast: float = 0.0,
 ) -> Tree | float:
     """Two-level k-means: coarse groups, and in each group its share of the clusters.
@@ -347,7 +347,7 @@ def plant_tree(
     kernels : module
     workers : Workers
     rng : RandomState
-    passes : int, default=2
+    passes : int, default=1
         Lloyd passes inside each group.
     least_contrast : float, default=0
         Give up, and return the contrast, where it is lower than this.
@@ -438,7 +438,7 @@ def neighbourhoods(
     *,
     block_size: int = 16,
     width: int = 96,
-    n_near: int = 20,
+    n_near: int = 10,
 ) -> Neighbourhoods:
     """Group the centroids into blocks and list, for each block, the centroids near any of its own.
 
@@ -454,12 +454,12 @@ def neighbourhoods(
         Centroids of a block on average.
     width : int, default=96
         Candidates of a block.
-    n_near : int, default=20
+    n_near : int, default=10
         Blocks in which the candidates are sought.
 
     Notes
     -----
-    About 2·k·d·(2·√(k/16) + k/16² + 16·20) operations.
+    About 2·k·d·(2·√(k/16) + k/16² + 16·10) operations.
     """
     k = len(centroids)
     n_blocks = -(-k // block_size)
@@ -560,7 +560,7 @@ def sums_of(cloud: Cloud, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.nd
 
 
 def relocate(
-    cloud: Cloud, found: Nearby, n_clusters: int, *, share: float = 0.1
+    cloud: Cloud, found: Nearby, n_clusters: int, *, share: float = 0.3
 ) -> tuple[np.ndarray, float]:
     """Move centroids that nobody would miss to where one centroid serves too many.
 
@@ -573,7 +573,7 @@ def relocate(
     cloud : Cloud
     found : Nearby
     n_clusters : int
-    share : float, default=0.1
+    share : float, default=0.3
         Clusters to move at most, as a share of k.
 
     Returns
@@ -703,7 +703,7 @@ class GraphAssigner:
         Centroids that a point is compared with.
     n_relocations : int, default=6
         Iterations that may move centroids to other places.
-    relocation_share : float, default=0.1
+    relocation_share : float, default=0.3
         Clusters that such an iteration moves at most, as a share of k.
 
     Notes
@@ -728,7 +728,7 @@ class GraphAssigner:
         max_iter: int | None = None,
         n_candidates: int = 96,
         n_relocations: int = 6,
-        relocation_share: float = 0.1,
+        relocation_share: float = 0.3,
     ) -> None:
         n_candidates = check_integer(n_candidates, "n_candidates", minimum=8)
         n_relocations = check_integer(n_relocations, "n_relocations", minimum=0)
