@@ -106,6 +106,10 @@ class Points:
         changes = metric == "cosine" or self.shift is not None
         self._may_settle = changes and around is None and not isinstance(self.X, np.memmap)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # a task in another process has no pool of its own
+        return self.__dict__ | {"workers": None}
+
     def settle(self) -> None:
         """Keep a copy of all rows in working coordinates, where they differ from X.
 
@@ -178,6 +182,7 @@ class Points:
     def reweighted(self, sample_weight: np.ndarray) -> Points:
         """The same points with other weights; the data is shared, not copied."""
         twin = copy(self)
+        twin.workers = self.workers
         twin.sample_weight = sample_weight
         twin._variance = None
         return twin

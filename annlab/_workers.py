@@ -158,6 +158,7 @@ class Workers:
         self._blas: Any = None
         self._folder: Any = None
         self._shared: list[tuple[Any, Any]] = []
+        self._threads_only = False
 
     def __enter__(self) -> Workers:
         self._blas = single_threaded_blas()
@@ -176,15 +177,22 @@ class Workers:
         if blas is not None:
             blas.__exit__(*exc)
 
+    def use_threads(self) -> None:
+        """From here on, run tasks in threads whatever backend the caller chose.
+
+        For loops whose tasks write into arrays that they share: in another process they would
+        write into nothing.
+        """
+        if _configured()[0] is not None and self._pool is not None:
+            self._pool.__exit__(None, None, None)
+            self._pool = None
+        self._threads_only = True
+
     @property
     def in_processes(self) -> bool:
-        """Whether the caller has chosen a joblib backend of processes (whatever ``n_jobs`` is)."""
-        backend = _configured()[0]
-        return (
-            backend is not None
-            and not getattr(backend, "supports_sharedmem", False)
-            and type(backend).__name__ in ("LokyBackend", "MultiprocessingBackend")
-        )
+        """Whether tasks run where they do not see the caller's memory (whatever ``n_jobs`` is)."""
+        backend = None if self._threads_only else _configured()[0]
+        return backend is not None and not getattr(backend, "supports_sharedmem", False)
 
     def share(self, X: Any) -> Any:
         """Put a dense array where processes can map it; threads get it as it is.
@@ -195,6 +203,8 @@ class Workers:
         if (
             self.n_jobs == 1
             or not self.in_processes
+            # on another machine there is no such file
+            or type(_configured()[0]).__name__ not in ("LokyBackend", "MultiprocessingBackend")
             or not hasattr(X, "__array_interface__")
             or getattr(X, "filename", None) is not None
         ):
@@ -219,7 +229,7 @@ class Workers:
         todo = list(tasks)
         if self.n_jobs == 1 or len(todo) <= 1:
             return [function(*task) for task in todo]
-        if _configured()[0] is not None:
+        if _configured()[0] is not None and not self._threads_only:
             from joblib import Parallel, delayed
 
             if self._pool is None:

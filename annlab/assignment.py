@@ -343,6 +343,7 @@ def _make_fast(
             "Use algorithm='auto', 'brute' or 'lsh', which take sparse input.",
             error=TypeError,
         )
+    points.workers.use_threads()
     cls: Any = GraphAssigner if name == "graph" else FusedAssigner
     unknown = sorted(set(params) - set(cls.params))
     if unknown:
