@@ -302,6 +302,13 @@ def test_bad_states_are_refused_and_change_nothing(text):
     assert explorer.controls["length"].value == 5
 
 
+def test_a_state_is_shown_after_a_reveal_too():
+    explorer = Counter(predict=asked()).run()
+    assert explorer.prediction.truth == 5
+    explorer.restore("counter?frame=2&length=6&grey=0.5")
+    assert (explorer.frame, explorer.n_frames, explorer.prediction.truth) == (2, 6, None)
+
+
 def test_share_field_takes_a_state_and_says_what_is_wrong_with_one():
     explorer = Counter()
     explorer._share.value = " counter?frame=3&length=6&grey=0.5 "
@@ -370,6 +377,21 @@ def test_stop_keeps_the_picture_and_puts_the_control_back(browser):
     _testing.check_shown(explorer)
 
 
+def test_a_shared_text_is_computed_in_a_thread_too(browser):
+    gate = threading.Event()
+    explorer = Counter(gate=gate)
+    explorer._share.value = "counter?frame=3&length=6&grey=0.25"
+    assert explorer.n_frames == 5
+    gate.set()
+    wait_for(lambda: explorer.n_frames == 6)
+    assert (explorer.frame, explorer.controls["grey"].value) == (3, 0.25)
+    _testing.check_shown(explorer)
+    explorer._share.value = "counter?frame=8&length=8&grey=0.25"
+    wait_for(lambda: "from 0 to 7" in explorer._note.value)
+    assert explorer._share.value == explorer.state == "counter?frame=3&length=6&grey=0.25"
+    _testing.check_shown(explorer)
+
+
 def test_the_latest_wish_wins(browser):
     gate = threading.Event()
     explorer = Counter(gate=gate)
@@ -423,6 +445,31 @@ def test_a_view_in_a_browser_draws_all_frames_ahead():
     explorer.run()
     assert sorted(explorer.drawn) == [0, 1, 2, 3, 4]
     explorer.close()
+
+
+def test_a_reader_does_not_wait_for_what_is_drawn_ahead():
+    order, started = [], threading.Event()
+
+    def ahead(number_):
+        def draw(figure):
+            started.set()
+            time.sleep(0.02)
+            order.append(number_)
+
+        return draw
+
+    threads = [
+        threading.Thread(target=_look.render, args=(ahead(n), (200, 100)), kwargs={"ahead": True})
+        for n in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    assert started.wait(10)
+    _look.render(lambda figure: order.append("reader"), (200, 100))
+    for thread in threads:
+        thread.join()
+    assert order.index("reader") <= 1
+    assert len(order) == 7
 
 
 def test_threads_do_not_tear_the_state():
@@ -689,7 +736,7 @@ def test_one_dimension_and_an_index_object():
         [[0.0], [1.0], [5.0], [6.0]], 2, NearestNeighbors(n_neighbors=1), random_state=0
     )
     assert explorer.values["index"] == "NearestNeighbors"
-    assert "uncounted" in explorer.step().text
+    assert "8 distance computations and an uncounted number" in explorer.step().text
     explorer.set(index="kd_tree")
     _testing.check_shown(explorer)
 

@@ -337,8 +337,9 @@ class Explorer(ipywidgets.VBox):
             tooltip="Copy this text; paste another one and press Enter to see its frame",
             continuous_update=False,
             style={"description_width": "initial"},
-            layout=layout(width="min(560px, 100%)"),
+            layout=layout(width="min(430px, 100%)"),
         )
+        self._share.add_class("annlab-share")
         self._share.observe(self._on_share, "value")
         word = self.frame_word
         if self.replay:
@@ -387,12 +388,12 @@ class Explorer(ipywidgets.VBox):
                 max=1.0,
                 description="Computing",
                 style={"description_width": "initial"},
-                layout=layout(width="260px"),
+                layout=layout(width="190px"),
             )
-            self._doing = ipywidgets.Label()
+            self._doing = ipywidgets.Label(layout=layout(max_width="110px"))
             self._busy = ipywidgets.HBox(
                 [self._progress, self.buttons["stop"], self._doing],
-                layout=layout(visibility="hidden", height="36px", align_items="center"),
+                layout=layout(visibility="hidden", align_items="center"),
             )
 
     def _add_button(self, key: str, label: str, hint: str) -> None:
@@ -431,9 +432,8 @@ class Explorer(ipywidgets.VBox):
             )
         parts.append(self.stage)
         parts.append(self._says)
-        if self.slow:
-            parts.append(self._busy)
-        parts.append(ipywidgets.HBox([self._share, self._note], layout=ipywidgets.Layout(**row)))
+        foot = [self._share, self._busy] if self.slow else [self._share]
+        parts.append(ipywidgets.HBox([*foot, self._note], layout=ipywidgets.Layout(**row)))
         return parts
 
     def _fit_stage(self) -> None:
@@ -528,7 +528,9 @@ class Explorer(ipywidgets.VBox):
         width, height = self.size
         return Image(data=self.png(shown), format="png", width=width, height=height, alt=words)
 
-    def _png(self, result: Any, frame: int, values: dict[str, Any]) -> bytes:
+    def _png(
+        self, result: Any, frame: int, values: dict[str, Any], *, ahead: bool = False
+    ) -> bytes:
         key = (self._key(values, every=True), frame, LOOK.key)
         # without the lock first: a known frame must not wait for one that is being drawn ahead
         picture = self._frames.get(key)
@@ -538,7 +540,9 @@ class Explorer(ipywidgets.VBox):
                 picture = self._frames.get(key)
                 if picture is None:
                     picture = render(
-                        lambda figure: self.draw(figure, result, frame, **values), self.size
+                        lambda figure: self.draw(figure, result, frame, **values),
+                        self.size,
+                        ahead=ahead,
                     )
                     self._frames[key] = picture
                     while len(self._frames) > _KEPT_FRAMES:
@@ -712,16 +716,20 @@ class Explorer(ipywidgets.VBox):
             self._take(self._values | values)
         return self
 
-    def _take(self, values: dict[str, Any]) -> None:
+    def _take(self, values: dict[str, Any], frame: int | None = None) -> None:
         """Put values on the controls and show their result, here and now."""
+        self._put(values)
+        # a control may round or cut what it is given
+        self._apply({name: control.value for name, control in self.controls.items()}, frame)
+
+    def _put(self, values: dict[str, Any]) -> None:
+        """Put values on the controls without hearing of it."""
         before, self._quiet = self._quiet, True
         try:
             for name, value in values.items():
                 self.controls[name].value = value
         finally:
             self._quiet = before
-        # a control may round or cut what it is given
-        self._apply({name: control.value for name, control in self.controls.items()})
 
     def _on_control(self, change: Any) -> None:
         with self._lock:
@@ -750,12 +758,12 @@ class Explorer(ipywidgets.VBox):
                 self._results.popitem(last=False)
         return result
 
-    def _apply(self, values: dict[str, Any]) -> None:
+    def _apply(self, values: dict[str, Any], frame: int | None = None) -> None:
         """Compute (or look up) and show."""
         self._cancel_job()
-        self._accept(values, self._computed(values, Job()))
+        self._accept(values, self._computed(values, Job()), frame)
 
-    def _accept(self, values: dict[str, Any], result: Any) -> None:
+    def _accept(self, values: dict[str, Any], result: Any, frame: int | None = None) -> None:
         with self._lock:
             anew = result is not self.result
             self.result, self._values = result, dict(values)
@@ -765,6 +773,8 @@ class Explorer(ipywidgets.VBox):
                 # another question of the same kind: its truth must not be on the screen yet
                 self.prediction.reset()
                 self._frame = 0
+            if frame is not None:
+                self._frame = frame
             self._show_frame_controls()
             self._refresh()
             self._draw_ahead()
@@ -774,10 +784,10 @@ class Explorer(ipywidgets.VBox):
             self._job.stop()
             self._job = None
 
-    def _start_job(self, values: dict[str, Any]) -> None:
+    def _start_job(self, values: dict[str, Any], frame: int | None = None) -> None:
         self._cancel_job()
         job = self._job = Job(self._show_progress if self.slow else None)
-        threading.Thread(target=self._work, args=(job, values), daemon=True).start()
+        threading.Thread(target=self._work, args=(job, values, frame), daemon=True).start()
         if self.slow:
             timer = threading.Timer(_PATIENCE_S, self._show_busy, (job,))
             timer.daemon = True
@@ -794,10 +804,11 @@ class Explorer(ipywidgets.VBox):
             self._progress.value = share
             self._doing.value = text
 
-    def _work(self, job: Job, values: dict[str, Any]) -> None:
+    def _work(self, job: Job, values: dict[str, Any], frame: int | None) -> None:
         trouble = ""
         try:
             result = self._computed(values, job)
+            self._check_shared(result, frame)
         except Stopped:
             trouble = "Stopped: the picture still shows the values before."
         except Exception as reason:
@@ -809,16 +820,13 @@ class Explorer(ipywidgets.VBox):
             if self.slow:
                 self._busy.layout.visibility = "hidden"
                 self._progress.value = 0.0
-            if not trouble:
-                self._accept(values, result)
-                return
-            before, self._quiet = self._quiet, True
-            try:
-                for name, value in self._values.items():
-                    self.controls[name].value = value
-            finally:
-                self._quiet = before
-            self._say_note(trouble)
+            # a shared text brings values of its own; a failure puts the old ones back
+            self._put(self._values if trouble else values)
+            if trouble:
+                self._quietly(self._share, value=self.state)
+                self._say_note(trouble)
+            else:
+                self._accept(values, result, frame)
 
     # -- frames drawn ahead ----------------------------------------------------------------------
 
@@ -843,7 +851,7 @@ class Explorer(ipywidgets.VBox):
                 # the pause lets the kernel answer between two frames
                 if stop.wait(0.01) or _closing.is_set():
                     return
-                self._png(result, frame, values)
+                self._png(result, frame, values, ahead=True)
 
         threading.Thread(target=work, daemon=True).start()
 
@@ -885,6 +893,17 @@ class Explorer(ipywidgets.VBox):
         ValueError
             If it is damaged, of another explorer, or asks for what this one does not have.
         """
+        wanted, frame = self._parsed(text)
+        with self._lock:
+            self._pause()
+            # computed before anything is shown: a bad frame leaves all as it was
+            result = self._computed(wanted, Job())
+            self._check_shared(result, frame)
+            self._take(wanted, frame)
+        return self
+
+    def _parsed(self, text: Any) -> tuple[dict[str, Any], int | None]:
+        """Values and frame of a state string."""
         if not isinstance(text, str) or "?" not in text:
             raise invalid("state", f"a text such as {self.state!r}", repr(text))
         head, _, tail = text.strip().partition("?")
@@ -906,24 +925,23 @@ class Explorer(ipywidgets.VBox):
             else:
                 known = [*(["frame"] if self.replay else []), *self.controls]
                 raise invalid("state", "made of " + ", ".join(known), repr(key))
-        with self._lock:
-            self._pause()
-            # computed before anything is shown: a bad frame leaves all as it was
-            result = self._computed(wanted, Job())
-            if frame is not None:
-                last = max(1, int(self.frame_count(result))) - 1
-                if frame > last:
-                    raise invalid("frame", f"from 0 to {last}", frame)
-                self._frame = frame
-            self._take(wanted)
-        return self
+        return wanted, frame
+
+    def _check_shared(self, result: Any, frame: int | None) -> None:
+        last = max(1, int(self.frame_count(result))) - 1
+        if frame is not None and frame > last:
+            raise invalid("frame", f"from 0 to {last}", frame)
 
     def _on_share(self, change: Any) -> None:
         with self._lock:
             if self._quiet or change["new"].strip() == self.state:
                 return
             try:
-                self.restore(change["new"])
+                wanted, frame = self._parsed(change["new"])
+                if self._key(wanted, every=False) in self._results or not _asked_by_browser():
+                    self.restore(change["new"])
+                else:
+                    self._start_job(wanted, frame)
             except (ValueError, TypeError) as reason:
                 self._quietly(self._share, value=self.state)
                 self._say_note(str(reason))

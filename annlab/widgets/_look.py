@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -40,8 +42,47 @@ _CSS_DPI, _RATIO = 96, 2
 #: No text of a picture is smaller than this, in points at displayed size.
 MIN_POINTS = 11.0
 
-#: matplotlib keeps module-wide caches; one frame is drawn at a time.
-_drawing = threading.Lock()
+#: Seconds for which nothing is drawn ahead after somebody asked for a frame: more may follow.
+_QUIET_S = 0.4
+
+
+class _Turns:
+    """One frame is drawn at a time (matplotlib keeps module-wide caches); readers come first.
+
+    A plain lock would let several explorers that draw ahead pass it among themselves while a
+    reader waits for the frame that was clicked.
+    """
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._busy, self._waiting, self._asked = False, 0, 0.0
+
+    @contextmanager
+    def take(self, ahead: bool) -> Iterator[None]:
+        with self._free:
+            if ahead:
+                while self._busy or self._waiting or self._pause() > 0:
+                    self._free.wait(max(self._pause(), 0.05))
+            else:
+                self._waiting += 1
+                while self._busy:
+                    self._free.wait()
+                self._waiting -= 1
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._free:
+                self._busy = False
+                if not ahead:
+                    self._asked = time.monotonic()
+                self._free.notify_all()
+
+    def _pause(self) -> float:
+        return self._asked + _QUIET_S - time.monotonic()
+
+
+_turns = _Turns()
 
 
 class Look:
@@ -83,7 +124,7 @@ def cluster_marker(cluster: int) -> str:
     return MARKERS[(cluster + cluster // len(PALETTE)) % len(MARKERS)]
 
 
-def render(draw: Callable[[Any], None], size: tuple[int, int]) -> bytes:
+def render(draw: Callable[[Any], None], size: tuple[int, int], *, ahead: bool = False) -> bytes:
     """Draw one frame and return it as PNG.
 
     Parameters
@@ -94,6 +135,8 @@ def render(draw: Callable[[Any], None], size: tuple[int, int]) -> bytes:
         lines and markers: the drawing code need not care.
     size : tuple of int
         Width and height in CSS pixels.
+    ahead : bool, default=False
+        Whether nobody waits for it: such a frame lets all others pass.
 
     Returns
     -------
@@ -105,7 +148,7 @@ def render(draw: Callable[[Any], None], size: tuple[int, int]) -> bytes:
     from PIL import Image
 
     width, height = size
-    with _drawing:
+    with _turns.take(ahead):
         # fonts in points stay 1/72 inch, so at 96 dots an inch they have their nominal size
         figure = Figure(
             figsize=(width / _CSS_DPI, height / _CSS_DPI),
@@ -244,23 +287,31 @@ def scatter_clusters(
     if labels is None:
         axes.scatter(X[:, 0], X[:, 1], s=size, c="#9a9a9a", alpha=alpha, linewidths=0, zorder=1)
         return
-    for cluster in np.unique(labels):
-        rows = X[labels == cluster]
-        if cluster < 0:
-            axes.scatter(rows[:, 0], rows[:, 1], s=size, c=QUIET, marker="x", zorder=1)
-            continue
+    lost = X[labels < 0]
+    if len(lost):
+        axes.scatter(lost[:, 0], lost[:, 1], s=size, c=QUIET, marker="x", zorder=1)
+    for marker, clusters in _by_marker(np.unique(labels[labels >= 0])).items():
+        rows = np.isin(labels, clusters)
         axes.scatter(
-            rows[:, 0],
-            rows[:, 1],
+            X[rows, 0],
+            X[rows, 1],
             s=size,
-            c=cluster_color(int(cluster)),
-            marker=cluster_marker(int(cluster)),
+            c=[cluster_color(int(cluster)) for cluster in labels[rows]],
+            marker=marker,
             alpha=alpha,
             # an edge of its own dark shade, or yellow would be lost on white
-            edgecolors=_EDGES.get(int(cluster) % len(PALETTE), "none"),
+            edgecolors=[_EDGES.get(int(c) % len(PALETTE), "none") for c in labels[rows]],
             linewidths=0.6,
             zorder=1,
         )
+
+
+def _by_marker(clusters: Any) -> dict[str, list[int]]:
+    """Group clusters by marker: one scatter for each costs a tenth of one for each cluster."""
+    groups: dict[str, list[int]] = {}
+    for cluster in clusters:
+        groups.setdefault(cluster_marker(int(cluster)), []).append(int(cluster))
+    return groups
 
 
 def scatter_centroids(
@@ -302,17 +353,18 @@ def scatter_centroids(
                         "shrinkB": 0,
                     },
                 )
-    for cluster, centroid in enumerate(centroids):
-        if np.isfinite(centroid).all():
-            axes.scatter(
-                *centroid,
-                s=size,
-                color=cluster_color(cluster) if colors is None else colors[cluster],
-                marker=cluster_marker(cluster),
-                edgecolors=INK,
-                linewidths=1.8,
-                zorder=5,
-            )
+    shown = np.flatnonzero(np.isfinite(centroids).all(axis=1))
+    for marker, clusters in _by_marker(shown).items():
+        axes.scatter(
+            centroids[clusters, 0],
+            centroids[clusters, 1],
+            s=size,
+            c=[cluster_color(c) if colors is None else colors[c] for c in clusters],
+            marker=marker,
+            edgecolors=INK,
+            linewidths=1.8,
+            zorder=5,
+        )
 
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:

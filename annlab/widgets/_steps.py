@@ -44,10 +44,10 @@ _TILES = 24
 _OFFERED = ("lsh", "hnsw", "pq", "kd_tree")
 
 PREDICTIONS = {
-    "iterations": lambda: Prediction(
-        "How many iterations does the approximate run take until it stops?",
-        truth=lambda race: len(race.approximate.trace),
-        unit="iterations",
+    "wrong": lambda: Prediction(
+        "How many points will still have a wrong centroid when the approximate run is over?",
+        truth=lambda race: int(race.wrong[-1].sum()),
+        unit="points",
     ),
     "inertia": lambda: Prediction(
         "Which run ends with the lower inertia?",
@@ -238,15 +238,13 @@ class StepExplorer(Explorer):
                 + (f" (start {start})." if start is not None else ".")
             )
         exact, approximate, wrong = result.steps(frame)
-        counts = " and ".join(
-            "uncounted" if step.n_distances is None else f"{step.n_distances:,}"
-            for step in (exact, approximate)
-        )
+        counts = f"{exact.n_distances:,} and {approximate.n_distances or 0:,} distance computations"
+        if approximate.n_distances is None:
+            counts = f"{exact.n_distances:,} distance computations and an uncounted number"
         return (
             f"iteration {frame} of {result.n_steps}, {approximate.n_moved:,} points moved, "
             f"inertia {three(exact.inertia)} exact and {three(approximate.inertia)} approximate, "
-            f"recall {share(1 - wrong.mean())}, {counts} distance computations "
-            f"(exact search, then {index})."
+            f"recall {share(1 - wrong.mean())}, {counts} (exact search, then {index})."
         )
 
     def draw(
@@ -430,7 +428,7 @@ def step_explorer(
         Parameters of the index, such as ``{"n_tables": 2}``.
     init : str, function or array, default="k-means++"
     max_iter : int, default=30
-    predict : {"iterations", "inertia"} or Prediction, optional
+    predict : {"wrong", "inertia"} or Prediction, optional
         Ask for a prediction; the truth appears at the last iteration.
     random_state : None, int, RandomState or Generator
 
@@ -484,6 +482,6 @@ def example() -> StepExplorer:
         5,
         algorithm_params={"n_tables": 1, "n_hashes": 3, "n_probes": 1},
         init="random",
-        predict="iterations",
+        predict="wrong",
         random_state=0,
     )
