@@ -345,3 +345,12 @@ def test_left_out_points_are_crosses():
     labels = sandbox.result.robust.labels[~sandbox.result.added]
     crosses = np.array([marker == "x" for marker in layer["marker"]])
     np.testing.assert_array_equal(crosses, labels < 0)
+
+
+def test_a_drag_does_not_reveal_what_is_to_be_predicted(browser):
+    guess = widgets.Prediction("How many hops?", truth=lambda walk: len(walk.hops))
+    walk = widgets.graph_walk(predict=guess)
+    walk.stage.value = [[0.8, 0.2]]
+    assert walk.frame == 0 and guess.truth is None
+    walk.frame = walk.n_frames - 1
+    assert guess.truth == len(walk.result.hops)

@@ -153,10 +153,11 @@ class CanvasExplorer(Explorer):
 
     _dragged = False
 
-    def _accept(self, values: dict[str, Any], result: Any) -> None:
-        if self._dragged and self.replay:
-            self._frame = self.frame_after_drag(result)
-        super()._accept(values, result)
+    def _accept(self, values: dict[str, Any], result: Any, frame: int | None = None) -> None:
+        if self._dragged and self.replay and frame is None:
+            # with a prediction the end, and so the truth, is not shown unasked
+            frame = 0 if self.prediction is not None else self.frame_after_drag(result)
+        super()._accept(values, result, frame)
 
     def _start_job(self, values: dict[str, Any]) -> None:
         # these computations take milliseconds: done within the message, because the browser

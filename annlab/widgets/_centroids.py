@@ -150,10 +150,10 @@ class CentroidCanvas(CanvasExplorer):
         return self._begin(self.result.ends.worst_start)
 
     def _begin(self, start: np.ndarray) -> CentroidCanvas:
+        places = check_handles(start, "centroids", 1, _MOST)
         with self._lock:
             self._pause()
-            self._frame = 0
-            self._take(self._values | {"centroids": check_handles(start, "centroids", 1, _MOST)})
+            self._take(self._values | {"centroids": places}, 0)
         return self
 
     # -- the explorer ----------------------------------------------------------------------------

@@ -279,7 +279,6 @@ class OutlierSandbox(CanvasExplorer):
                         texts(
                             [[line, 1.1]],
                             [words],
-                            color=color,
                             bold=True,
                             align="left" if right else "right",
                             dx=7 if right else -7,

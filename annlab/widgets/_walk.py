@@ -132,7 +132,8 @@ class GraphWalk(CanvasExplorer):
         hop = hops[frame - 1]
         text = (
             f"hop {frame} of {len(hops)}, layer {hop.layer}, at point {hop.node}: "
-            f"{len(hop.visited)} links measured, {len(hop.skipped)} skipped; best distance "
+            f"{len(hop.visited)} link{'s' * (len(hop.visited) != 1)} measured, "
+            f"{len(hop.skipped)} skipped; best distance "
             f"{three(hop.best_distance)} after {hop.n_distances} of {n} distances"
         )
         if frame < len(hops):
