@@ -7,6 +7,7 @@ bits for every ``n_jobs``.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -86,6 +87,21 @@ _blas_lock = threading.Lock()
 _controller: Any = None
 _limits: list[Any] = []
 _holders = 0
+#: How many modules were loaded when BLAS libraries were last looked for.
+_modules = 0
+
+
+def _limit_blas() -> None:
+    """Set the limit; the caller holds the lock."""
+    global _controller, _modules
+    if _controller is None or _modules != len(sys.modules):
+        # a library that came with a module (faiss has a BLAS of its own) has threads of its own;
+        # looking for them takes some milliseconds
+        from threadpoolctl import ThreadpoolController
+
+        _controller = ThreadpoolController()
+        _modules = len(sys.modules)
+    _limits.append(_controller.limit(limits=1, user_api="blas"))
 
 
 @contextmanager
@@ -96,15 +112,10 @@ def single_threaded_blas() -> Iterator[None]:
     one of the whole process, so fits that overlap in time share it: the first one sets it, the
     last one restores what was there before.
     """
-    global _controller, _holders
+    global _holders
     with _blas_lock:
-        if _controller is None:
-            from threadpoolctl import ThreadpoolController
-
-            _controller = ThreadpoolController()
-            _limits.append(_controller.limit(limits=1, user_api="blas"))
-        elif _holders == 0:
-            _limits.append(_controller.limit(limits=1, user_api="blas"))
+        if _holders == 0 or _modules != len(sys.modules):
+            _limit_blas()
         _holders += 1
     try:
         yield
@@ -121,10 +132,7 @@ def forget_blas_libraries() -> None:
     with _blas_lock:
         _controller = None
         if _holders:
-            from threadpoolctl import ThreadpoolController
-
-            _controller = ThreadpoolController()
-            _limits.append(_controller.limit(limits=1, user_api="blas"))
+            _limit_blas()
 
 
 class Workers:
