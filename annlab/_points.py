@@ -224,6 +224,7 @@ class Points:
                 (kernels, self.X[a:b], self.weights(a, b))
                 for a, b in chunk_bounds(self.n, max(1024, (1 << 18) // self.d))
             ],
+            work=2 * self.n * self.d,
         )
         mean = sum(first for first, _, _ in parts) / total
         squares = sum(second for _, second, _ in parts) / total
@@ -242,9 +243,10 @@ class Points:
             kernels = load_kernels(compile=False, load=False)
             if kernels is not None and self.X.flags.c_contiguous:
                 return self._moments_at_once(kernels, total)
-        parts = self.workers.map(_sum_rows, tasks)
+        parts = self.workers.map(_sum_rows, tasks, work=8 * self.n * self.d)
         mean = sum(part for part, _ in parts) / total
-        spread = sum(self.workers.map(_sum_squares, [(*task, mean) for task in tasks]))
+        tasks = [(*task, mean) for task in tasks]
+        spread = sum(self.workers.map(_sum_squares, tasks, work=8 * self.n * self.d))
         self._variance = float(spread) / total / self.d
         return mean, max(largest for _, largest in parts)
 

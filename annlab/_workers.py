@@ -135,6 +135,10 @@ def forget_blas_libraries() -> None:
             _limit_blas()
 
 
+#: Operations from which threads pay: handing out chunks costs what NumPy needs for about as many.
+_WORTH_THREADS = 4e6
+
+
 class Workers:
     """An ordered parallel map, opened once for a fit.
 
@@ -232,10 +236,19 @@ class Workers:
         self._shared.append((X, np.load(path, mmap_mode="r")))
         return self._shared[-1][1]
 
-    def map(self, function: Callable[..., T], tasks: Iterable[Sequence[Any]]) -> list[T]:
-        """Call ``function(*task)`` for each task; results in the order of the tasks."""
+    def map(
+        self,
+        function: Callable[..., T],
+        tasks: Iterable[Sequence[Any]],
+        work: float = float("inf"),
+    ) -> list[T]:
+        """Call ``function(*task)`` for each task; results in the order of the tasks.
+
+        ``work`` is about how many arithmetic operations all tasks hold together: few of them are
+        done sooner than handed out, and then run one after the other.
+        """
         todo = list(tasks)
-        if self.n_jobs == 1 or len(todo) <= 1:
+        if self.n_jobs == 1 or len(todo) <= 1 or work < _WORTH_THREADS:
             return [function(*task) for task in todo]
         if _configured()[0] is not None and not self._threads_only:
             from joblib import Parallel, delayed

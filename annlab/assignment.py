@@ -104,7 +104,9 @@ class ExactAssigner:
             centroids = np.asfortranarray(centroids)
         frame = frame_of(centroids, may_shift=not self.points.sparse)
         parts = self.points.workers.map(
-            _nearest_chunk, [(piece, centroids, frame) for piece in self.points.pieces()]
+            _nearest_chunk,
+            [(piece, centroids, frame) for piece in self.points.pieces()],
+            work=self.points.n * self.points.d * (len(centroids) + 8),
         )
         labels = np.concatenate([labels for labels, _ in parts])
         distances_sq = np.concatenate([distances for _, distances in parts])
@@ -259,7 +261,8 @@ def cluster_sums(
         ]
         sums = np.zeros((n_clusters, points.d))
         for first in range(0, len(tasks), 16):
-            for part in points.workers.map(_chunk_sums, tasks[first : first + 16]):
+            group = tasks[first : first + 16]
+            for part in points.workers.map(_chunk_sums, group, work=16 * points.n * points.d):
                 if is_sparse(part):
                     entries = part.tocoo()
                     sums[entries.row, entries.col] += entries.data

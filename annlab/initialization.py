@@ -79,6 +79,7 @@ def k_means_plus_plus(points: Points, n_clusters: int, rng: np.random.RandomStat
                 (piece, rows, closest[a:b], weights[a:b])
                 for (a, b), piece in zip(bounds, pieces, strict=True)
             ],
+            work=2 * points.n * points.d * len(candidates),
         )
         potential = np.sum([potential for _, potential in parts], axis=0)
         best = int(np.argmin(potential))
@@ -135,7 +136,8 @@ def k_means_parallel(
     new = np.atleast_1d(_draw(weights, 1, rng))
     for number in range(n_rounds + 1):
         rows = points.rows(new)
-        parts = points.workers.map(_nearest_new, [(piece, rows) for piece in pieces])
+        tasks = [(piece, rows) for piece in pieces]
+        parts = points.workers.map(_nearest_new, tasks, work=points.n * points.d * len(rows))
         for (a, b), (distance, place) in zip(bounds, parts, strict=True):
             nearer = distance < closest[a:b]
             closest[a:b][nearer] = distance[nearer]

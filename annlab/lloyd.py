@@ -520,7 +520,7 @@ def exact_inertia(
             target = centroids.astype(np.float64)
             bounds = chunk_bounds(len(X), max(1024, (1 << 18) // X.shape[1]))
             tasks = [(X, w, labels, target, a, b) for a, b in bounds]
-            return float(sum(workers.map(kernels.paired_inertia, tasks)))
+            return float(sum(workers.map(kernels.paired_inertia, tasks, work=2 * X.size)))
     rows = max(256, (1 << 18) // max(X.shape[1], 1))
     target = centroids.astype(np.float64)
     if metric == "cosine":
@@ -529,7 +529,8 @@ def exact_inertia(
         (X[a:b], target, labels[a:b], None if weights is None else weights[a:b], metric)
         for a, b in chunk_bounds(X.shape[0], rows)
     ]
-    return float(sum(workers.map(_inertia_chunk, tasks)))
+    work = 8.0 * X.shape[0] * X.shape[1]
+    return float(sum(workers.map(_inertia_chunk, tasks, work=work)))
 
 
 def _inertia_chunk(
