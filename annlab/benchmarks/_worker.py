@@ -75,6 +75,7 @@ def run_job(job: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> No
         peer, path of the rows (.npy), n_clusters, rungs, seed, threads, run_limit_s.
     answer : function of a dict
     """
+    from annlab.benchmarks.comparison import CONVERGED, FAILED, TOO_SLOW
     from annlab.benchmarks.machine import OtherLoad, PeakMemory, machine_record
     from annlab.benchmarks.peers import all_peers
     from annlab.metrics import inertia
@@ -94,17 +95,23 @@ def run_job(job: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> No
         settings = rung["settings"]
         step = settings.get(peer.knob)
         if step is not None and is_done:
-            answer({"event": "skip", "rung": rung["id"], "reason": "converged before"})
+            answer({"event": "skip", "rung": rung["id"], "reason": CONVERGED})
             continue
         expected = 0.0 if step is None else _expected_s(done, step)
         if expected > limit:
-            reason = f"about {expected:.0f} s expected, more than the limit of {limit:.0f} s"
+            reason = f"{TOO_SLOW}: about {expected:.0f} s expected, {limit:.0f} s allowed"
             answer({"event": "skip", "rung": rung["id"], "reason": reason})
             continue
         answer({"event": "begin", "rung": rung["id"]})
         memory.reset()
         others = OtherLoad()
-        seconds, found = _one_run(peer, X, k, settings, seed, threads)
+        try:
+            seconds, found = _one_run(peer, X, k, settings, seed, threads)
+        except Exception as reason:
+            # the library may refuse this rung alone, such as its defaults for few features
+            text = f"{FAILED}: {type(reason).__name__}: {reason}"
+            answer({"event": "skip", "rung": rung["id"], "reason": text})
+            continue
         if not is_warm and seconds < _WARM_UP_S:
             memory.reset()
             others = OtherLoad()

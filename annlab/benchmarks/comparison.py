@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ REFERENCE_PEER, REFERENCE_STEP = "sklearn-random", 25
 REFERENCE = f"scikit-learn KMeans(init='random', n_init=1, max_iter={REFERENCE_STEP}, tol=0)"
 #: More busy cores of others than this, and a run counts as disturbed.
 DISTURBED = 0.25
+#: Why a rung has no time; details may follow after a colon.
+CONVERGED, TOO_SLOW = "converged on an earlier rung", "too slow"
+OUT_OF_TIME, FAILED = "no time left", "failed"
 _FORMAT = 1
 
 
@@ -210,15 +213,34 @@ class Comparison:
             f"{self.machine['system']}, Python {self.machine['python']}, {versions}, "
             f"{self.machine['date']}."
         )
-        unfinished = [run for run in self.runs if run["status"] != "ok"]
-        for label, reason, count in _counted(self, unfinished):
-            notes.append(f"{label}: {count} run{'s' * (count != 1)} left out ({reason}).")
+        notes += self._left_out()
         if self.disturbed() > 0:
             notes.append(
                 f"Other processes disturbed {self.disturbed():.0%} of the runs (more than "
                 f"{DISTURBED:g} cores): repeat on an idle machine before quoting times."
             )
         return [part for note in notes for part in (note, "")][:-1]
+
+    def _left_out(self) -> list[str]:
+        """One sentence for each reason why rungs have no time; what converged needs none."""
+        counts: dict[str, dict[str, int]] = {}
+        for run in self.runs:
+            reason = run["status"].partition(":")[0]
+            if reason not in ("ok", CONVERGED):
+                labels = counts.setdefault(reason, {})
+                label = self.peer(run["peer"])["label"]
+                labels[label] = labels.get(label, 0) + 1
+        explained = {
+            TOO_SLOW: f"Runs past the limit of {self.options.get('run_limit_s', 0):.0f} s",
+            OUT_OF_TIME: "Runs for which the time budget did not suffice",
+            FAILED: "Runs that failed",
+        }
+        return [
+            f"{explained.get(reason, reason)}: "
+            + ", ".join(f"{label} ({count})" for label, count in labels.items())
+            + "."
+            for reason, labels in counts.items()
+        ]
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the curves: `annlab.plotting.plot_time_to_quality`."""
@@ -295,17 +317,6 @@ class Comparison:
             raise invalid(
                 "path", "a .json file that Comparison.save wrote", f"{Path(path).name} ({reason})"
             ) from reason
-
-
-def _counted(comparison: Comparison, runs: Iterable[dict[str, Any]]) -> list[tuple[str, str, int]]:
-    counts: dict[tuple[str, str], int] = {}
-    for run in runs:
-        # times differ from run to run: count by the reason without its numbers
-        reason = run["status"].partition(",")[0]
-        reason = "".join(letter for letter in reason if not letter.isdigit()).replace("  ", " ")
-        place = (comparison.peer(run["peer"])["label"], reason)
-        counts[place] = counts.get(place, 0) + 1
-    return [(label, reason, count) for (label, reason), count in counts.items()]
 
 
 def _first_time(runs: list[dict[str, Any]], limit: float, whole_runs: bool) -> float:

@@ -46,6 +46,8 @@ class Peer:
     rungs : function of the ladder
         Settings of each rung, from cheap to dear; ``{"defaults": True}`` stands for the
         library's own defaults.
+    min_features : int
+        The library refuses data of fewer features.
     """
 
     key: str
@@ -56,18 +58,22 @@ class Peer:
     knob: str = "max_iter"
     rungs: Callable[[tuple[int, ...]], list[dict[str, Any]]] = lambda ladder: []
 
+    min_features: int = 1
+
     @property
     def is_ours(self) -> bool:
         """Whether it is one of annlab's algorithms."""
         return self.key.startswith("annlab-")
 
-    def missing(self) -> str:
-        """Say why the peer cannot run here; empty if it can."""
+    def missing(self, n_features: int | None = None) -> str:
+        """Say why the peer cannot run here (on that many features); empty if it can."""
         name, _, attribute = self.module.partition(":")
         if importlib.util.find_spec(name) is None:
             return f"the package {name!r} is not installed"
         if attribute and not hasattr(importlib.import_module(name), attribute):
             return f"the installed {name!r} has no {attribute}"
+        if n_features is not None and n_features < self.min_features:
+            return f"it needs at least {self.min_features} features"
         return ""
 
 
@@ -174,6 +180,7 @@ def _hierarchical_rungs(ladder: tuple[int, ...]) -> list[dict[str, Any]]:
 
 
 _FAISS = {"max_points_per_centroid": _ALL_POINTS, "min_points_per_centroid": 1, "nredo": 1}
+_FAISS_SUPER = {name: value for name, value in _FAISS.items() if name != "nredo"}
 _SUPER = {
     "sampling_fraction": 1.0,
     "max_points_per_cluster": _ALL_POINTS,
@@ -224,6 +231,7 @@ def all_peers() -> dict[str, Peer]:
     """
     from annlab.assignment import available_algorithms
 
+    # the reference first, then annlab: a time budget that runs out still leaves a comparison
     ours = available_algorithms()
     order = [name for name in OUR_ALGORITHMS if name in ours]
     order += [name for name in ours if name not in order]
@@ -280,10 +288,11 @@ def all_peers() -> dict[str, Peer]:
             "faiss-super",
             "faiss.SuperKmeans",
             "faiss:SuperKmeans",
-            _faiss("SuperKmeans", {k: v for k, v in _FAISS.items() if k != "nredo"}),
-            {k: v for k, v in _FAISS.items() if k != "nredo"},
+            _faiss("SuperKmeans", _FAISS_SUPER),
+            _FAISS_SUPER,
             knob="niter",
             rungs=_steps("niter"),
+            min_features=32,
         ),
         Peer(
             "superkmeans-flat",
@@ -330,7 +339,8 @@ def all_peers() -> dict[str, Peer]:
             rungs=_steps("max_iter"),
         ),
     ]
-    return {peer.key: peer for peer in [*others, *(_ours(name) for name in order)]}
+    ours_first = [others[0], *(_ours(name) for name in order), *others[1:]]
+    return {peer.key: peer for peer in ours_first}
 
 
 def choose_peers(names: Any = None) -> list[Peer]:

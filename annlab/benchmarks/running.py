@@ -28,8 +28,11 @@ from annlab._validation import (
 from annlab._workers import resolve_n_jobs
 from annlab.benchmarks.comparison import (
     DISTURBED,
+    FAILED,
+    OUT_OF_TIME,
     REFERENCE_PEER,
     REFERENCE_STEP,
+    TOO_SLOW,
     Comparison,
 )
 from annlab.benchmarks.machine import OtherLoad, machine_record
@@ -42,6 +45,8 @@ QUICK_LADDER = (1, 3, 10, 25)
 QUICK_ROWS, QUICK_S = 20_000, 90.0
 #: A fresh process may take so long to import and warm up.
 _START_S = 60.0
+#: Judging a result and sending it may take so long beyond a limit.
+_SLACK_S = 5.0
 
 
 class _Child:
@@ -219,7 +224,7 @@ def compare(
             "knob": peer.knob,
             "is_ours": peer.is_ours,
             "prepare_s": None,
-            "left_out": peer.missing(),
+            "left_out": peer.missing(about["d"]),
         }
         for peer in chosen
     ]
@@ -234,7 +239,7 @@ def compare(
         wait_idle_s=wait_idle_s,
         records={record["key"]: record for record in records},
     )
-    able = [peer for peer in chosen if not peer.missing()]
+    able = [peer for peer in chosen if not peer.missing(about["d"])]
     turns = _turns(able, seeds, seeds_of)
     with tempfile.TemporaryDirectory(prefix="annlab-bench-") as folder:
         session.path = Path(folder) / "rows.npy"
@@ -247,7 +252,7 @@ def compare(
                 f"{peer.label}, seed {seeds.index(seed) + 1}",
                 left_s=session.left(turns[number:]),
             )
-            session.run(peer, seed, _with_reference(peer, steps))
+            session.run(peer, seed, _with_reference(peer, steps), turns_left=len(turns) - number)
         line.close(f"done in {perf_counter() - begin:.0f} s")
     return Comparison(
         data=about,
@@ -376,6 +381,7 @@ class _Session:
     ) -> None:
         self.rows, self.n_clusters, self.threads = rows, n_clusters, threads
         self.limit, self.deadline = limit, deadline
+        self._turn_ends = deadline
         self.once_past_s, self.wait_idle_s = once_past_s, wait_idle_s
         self.records = records
         self.runs: list[dict[str, Any]] = []
@@ -415,18 +421,25 @@ class _Session:
             if cores is None or cores <= DISTURBED:
                 return
 
-    def run(self, peer: Peer, seed: int, settings: list[dict[str, Any]]) -> None:
-        """Run a peer's ladder with one seed; restart it where a rung had to be ended."""
+    def run(
+        self, peer: Peer, seed: int, settings: list[dict[str, Any]], *, turns_left: int
+    ) -> None:
+        """Run a peer's ladder with one seed; restart it where a rung had to be ended.
+
+        Of a time budget a turn gets at most twice its share, so that no peer starves the others.
+        """
         begin = perf_counter()
+        share = max(4.0, 2.0 * (self.deadline - begin) / turns_left)
+        self._turn_ends = min(self.deadline, begin + share)
         todo = []
         for number, rung in enumerate(settings):
             if (peer.key, json.dumps(rung, sort_keys=True)) in self._slow:
                 continue  # said in the options: past that time one seed is enough
             todo.append({"id": number, "settings": rung})
         while todo:
-            if perf_counter() > self.deadline:
+            if perf_counter() > self._turn_ends:
                 for rung in todo:
-                    self._store(peer, seed, rung["settings"], "the time budget was used up")
+                    self._store(peer, seed, rung["settings"], OUT_OF_TIME)
                 break
             todo = self._one_process(peer, seed, todo)
         self._durations.setdefault(peer.key, []).append(perf_counter() - begin)
@@ -461,15 +474,13 @@ class _Session:
             allowed = _START_S + self.limit
             current: int | None = None
             while True:
-                answer = child.answer(min(allowed, self.deadline + 5.0 - perf_counter()))
+                answer = child.answer(min(allowed, self._turn_ends + _SLACK_S / 2 - perf_counter()))
                 event = answer["event"]
                 if event == "ready":
                     self.records[peer.key]["prepare_s"] = answer["prepare_s"]
                 elif event == "begin":
                     current = answer["rung"]
-                    # a cheap first rung runs twice, quick ones five times
-                    allowed = 2.0 * self.limit + 10.0 if current == todo[0]["id"] else self.limit
-                    allowed += 5.0
+                    allowed = self.limit + _SLACK_S
                 elif event == "skip":
                     self._store(peer, seed, waiting.pop(answer["rung"]), answer["reason"])
                 elif event == "run":
@@ -490,9 +501,9 @@ class _Session:
                 else:
                     reason = answer.get("reason", "it ended without an answer")
                     if not self.records[peer.key]["left_out"]:
-                        self.records[peer.key]["left_out"] = f"failed: {reason}"
+                        self.records[peer.key]["left_out"] = f"{FAILED}: {reason}"
                     for rung in waiting.values():
-                        self._store(peer, seed, rung, f"failed: {reason}")
+                        self._store(peer, seed, rung, f"{FAILED}: {reason}")
                     return []
         finally:
             child.close()
@@ -501,8 +512,8 @@ class _Session:
         self, peer: Peer, seed: int, waiting: dict[int, dict[str, Any]], current: int | None
     ) -> list[dict[str, Any]]:
         """A rung took too long: dearer ones would as well, others get a process of their own."""
-        out_of_time = perf_counter() > self.deadline
-        reason = "the time budget was used up" if out_of_time else f"longer than {self.limit:.0f} s"
+        out_of_time = perf_counter() > self._turn_ends
+        reason = OUT_OF_TIME if out_of_time else f"{TOO_SLOW}: ended after {self.limit:.0f} s"
         again = []
         slow = waiting.get(current) if current is not None else None
         for number, rung in waiting.items():
