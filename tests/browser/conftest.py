@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_browser import CHROMIUM_ARGUMENTS, VIEWPORT, Notebook, Server, find_chromium
+from jupyter_browser import CHROMIUM_ARGUMENTS, Notebook, Server, find_chromium, opened
 
 ROOT = Path(__file__).resolve().parents[2]
 MISSING = (
@@ -70,18 +71,12 @@ def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture
 def open_notebook(browser: Any, server: Server) -> Iterator[Callable[..., Notebook]]:
     """Open a notebook in a browser that remembers nothing; closed at the end of the test."""
-    opened = []
+    with contextlib.ExitStack() as stack:
 
-    def open_it(name: str, **context: Any) -> Notebook:
-        surroundings = browser.new_context(**{"viewport": VIEWPORT, **context})
-        notebook = Notebook(surroundings.new_page(), server, name)
-        opened.append((notebook, surroundings))
-        return notebook
+        def open_it(name: str, **context: Any) -> Notebook:
+            return stack.enter_context(opened(browser, server, name, **context))
 
-    yield open_it
-    for notebook, surroundings in opened:
-        notebook.close()
-        surroundings.close()
+        yield open_it
 
 
 @pytest.fixture(scope="session")

@@ -230,8 +230,9 @@ class Notebook:
         """The widget that a CSS selector finds in the outputs, scrolled into view."""
         found = self.page.locator(f".jp-OutputArea-output {selector}").nth(number)
         found.wait_for(state="attached")
-        found.scroll_into_view_if_needed()
-        return Widget(self, found)
+        widget = Widget(self, found)
+        widget.show()
+        return widget
 
     def screenshot(self, path: Path) -> Path:
         """Picture of the whole window."""
@@ -246,17 +247,58 @@ class Notebook:
         self.page.close()
 
 
+@contextlib.contextmanager
+def opened(browser: Any, server: Server, name: str, **context: Any) -> Iterator[Notebook]:
+    """Open a notebook in a browser window that remembers nothing, and close both.
+
+    Parameters
+    ----------
+    browser : playwright.sync_api.Browser
+    server : Server
+    name : str
+        Relative to the server's folder.
+    **context
+        For Playwright's ``new_context``: another ``viewport``, say.
+    """
+    surroundings = browser.new_context(**{"viewport": VIEWPORT, **context})
+    try:
+        notebook = Notebook(surroundings.new_page(), server, name)
+        yield notebook
+        notebook.close()
+    finally:
+        surroundings.close()
+
+
 class Widget:
     """A widget in the page: its controls by their labels, its picture, its sentence."""
 
     def __init__(self, notebook: Notebook, locator: Any) -> None:
         self.notebook, self.locator, self.page = notebook, locator, notebook.page
 
+    def show(self) -> None:
+        """Scroll the widget to the middle of the window and wait until it stays there.
+
+        JupyterLab gives cells their true height only when they come near the window, so the page
+        moves while it is scrolled.
+        """
+        last, still = None, 0
+        while still < 3:
+            now = self.locator.evaluate(
+                """element => {
+                    element.scrollIntoView({block: 'center'});
+                    const box = element.getBoundingClientRect();
+                    return [box.x, box.y, box.width, box.height];
+                }"""
+            )
+            still = still + 1 if now == last else 0
+            last = now
+            self.page.wait_for_timeout(50)
+
     # ------------------------------------------------------------------------------ read
 
     def sentence(self, selector: str = ".annlab-sentence") -> str:
-        """The sentence of state."""
-        return str(self.locator.locator(selector).first.inner_text())
+        """The sentence of state; read also where the cell is not in the window."""
+        return str(self.locator.locator(selector).first.text_content())
 
     def picture(self, number: int = 0) -> bytes:
         """Bytes of the picture as the browser has them: of a canvas, where there is one."""
@@ -278,7 +320,7 @@ class Widget:
 
     def buttons(self) -> list[str]:
         """Labels of the buttons."""
-        return [text.strip() for text in self.locator.locator("button").all_inner_texts()]
+        return [text.strip() for text in self.locator.locator("button").all_text_contents()]
 
     # ------------------------------------------------------------------------------ act
 
@@ -340,6 +382,16 @@ class Widget:
                 return now
             self.page.wait_for_timeout(20)
         raise AssertionError(f"{what} did not change within {PATIENCE_S:g} s")
+
+    def wait_for_sentence(self, beginning: str) -> str:
+        """Wait until the sentence begins so, and return it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            now = self.sentence()
+            if now.startswith(beginning):
+                return now
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"the sentence is {now!r} and does not begin with {beginning!r}")
 
     @contextlib.contextmanager
     def changes(self) -> Iterator[None]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from jupyter_browser import opened
 
 NOTEBOOK = "03_kmeans_with_ann.ipynb"
 
 
-@pytest.fixture
-def notebook(open_notebook):
-    opened = open_notebook(NOTEBOOK)
-    opened.run_all(timeout_s=240)
-    return opened
+@pytest.fixture(scope="module")
+def notebook(browser, server):
+    """One run of the notebook for all tests of this file: it takes most of their time."""
+    with opened(browser, server, NOTEBOOK) as notebook:
+        notebook.run_all(timeout_s=240)
+        yield notebook
 
 
 def iteration(sentence: str) -> tuple[int, int]:
@@ -47,7 +49,8 @@ def test_step_explorer_steps_scrubs_runs_and_resets(notebook, screenshots, keep_
     # the mouse drags to the end, the keyboard goes one back
     with widget.changes():
         widget.slide("Iteration", 1.0)
-    assert iteration(widget.sentence()) == (last, last)
+    # the frames that the drag passes are shown as well
+    widget.wait_for_sentence(f"iteration {last} of {last}")
     with widget.changes():
         widget.press_key("Iteration", "ArrowLeft")
     assert iteration(widget.sentence()) == (last - 1, last)
@@ -58,11 +61,7 @@ def test_step_explorer_steps_scrubs_runs_and_resets(notebook, screenshots, keep_
     with widget.changes():
         widget.choose("Speed", "fast")
         widget.press("Run")
-    widget.page.wait_for_function(
-        "text => document.querySelector('.annlab-explorer .annlab-sentence')"
-        ".innerText.startsWith(text)",
-        arg=f"iteration {last} of {last}",
-    )
+    widget.wait_for_sentence(f"iteration {last} of {last}")
     widget.settle()
     assert notebook.problems() == []
 
@@ -70,6 +69,8 @@ def test_step_explorer_steps_scrubs_runs_and_resets(notebook, screenshots, keep_
 def test_nothing_jumps_while_stepping(notebook):
     """The picture keeps its place and its size from frame to frame."""
     widget = notebook.widget()
+    widget.press("Reset")
+    widget.wait_for_sentence("iteration 0 of ")
     places = []
     for _ in range(3):
         with widget.changes():
