@@ -126,6 +126,13 @@ def single_threaded_blas() -> Iterator[None]:
                 _limits.pop().restore_original_limits()
 
 
+def _limit_this_thread() -> None:
+    # a BLAS on OpenMP counts threads for each thread that calls it: a new one starts at the default
+    with _blas_lock:
+        if _controller is not None and _holders:
+            _controller.limit(limits=1, user_api="blas")
+
+
 def forget_blas_libraries() -> None:
     """Look for BLAS libraries again: a new one has been loaded, perhaps while a fit runs."""
     global _controller
@@ -260,6 +267,8 @@ class Workers:
         if self._pool is None:
             from concurrent.futures import ThreadPoolExecutor
 
-            self._pool = ThreadPoolExecutor(self.n_jobs, thread_name_prefix="annlab")
+            self._pool = ThreadPoolExecutor(
+                self.n_jobs, thread_name_prefix="annlab", initializer=_limit_this_thread
+            )
             self._pool.__enter__()
         return list(self._pool.map(lambda task: function(*task), todo))
