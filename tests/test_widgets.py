@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from annlab import widgets
+from annlab import AnnlabWarning, widgets
 from annlab.datasets import load_patches, load_photo, make_blobs
 from annlab.widgets import _base, _look, _testing
 from annlab.widgets._base import (
@@ -609,6 +609,221 @@ def test_saved_page_over_a_control(tmp_path):
     assert texts == [f"number 0 of 5, drawn with grey {grey}" for grey in (0, 1)]
     with pytest.raises(ValueError, match="colour"):
         explorer.save_html(tmp_path / "page.html", over="colour")
+
+
+# --------------------------------------------------------------------------- clusters in pictures
+
+
+def drawn(labels, **given):
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    _look.scatter_clusters(axes, np.arange(2 * len(labels)).reshape(-1, 2), labels, **given)
+    return axes.collections
+
+
+def test_sixty_clusters_but_four_can_be_told_apart():
+    looks = {(_look.cluster_color(i), _look.cluster_marker(i)) for i in range(56)}
+    assert len(looks) == 56
+
+
+def test_every_point_has_the_colour_of_its_cluster():
+    from matplotlib.colors import to_rgb
+
+    labels = np.array([0, 1, 9, 9, 17, -1])
+    found = {}
+    for dots in drawn(labels):
+        colors = dots.get_facecolors() if len(dots.get_facecolors()) else dots.get_edgecolors()
+        for (x, _), color in zip(
+            dots.get_offsets(), np.broadcast_to(colors, (len(dots.get_offsets()), 4)), strict=True
+        ):
+            found[int(x) // 2] = tuple(color[:3])
+    for row, label in enumerate(labels):
+        wanted = _look.QUIET if label < 0 else _look.cluster_color(label)
+        assert found[row] == pytest.approx(to_rgb(wanted)), f"row {row}"
+
+
+def test_planes_have_equal_scales():
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    _look.plane(axes, _look.frame_limits(np.array([[0.0, 0.0], [10.0, 1.0]])))
+    assert axes.get_aspect() == 1.0
+    assert axes.get_xlim()[0] < 0 < 10 < axes.get_xlim()[1]
+
+
+# ------------------------------------------------------------------------- verdicts and own data
+
+
+def test_verdict_is_a_row_of_a_table():
+    holds = widgets.verdict(3, "It is | fast.", "It took\nlong.", np.bool_(False))
+    assert holds._repr_markdown_().splitlines()[-1] == (
+        "| It is \\| fast. | It took long. | **does not hold** |"
+    )
+    assert repr(widgets.verdict(3, "A.", "B.", "partly")).startswith("Slide 3 holds in part.")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [(0, "A.", "B.", True), (3, "A", "B.", True), (3, "A.", "", True), (3, "A.", "B.", "maybe")],
+)
+def test_verdicts_are_checked(given):
+    with pytest.raises(ValueError):
+        widgets.verdict(*given)
+
+
+TABLE = "name;height;weight;note\nada;1,5;50;x\nbob;1,7;70;\neve;1,9;;y\nfay;1,6;60;z\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (TABLE, "utf-8"),
+        (TABLE, "utf-8-sig"),
+        (TABLE, "utf-16"),
+        (TABLE.replace(",", ".").replace(";", ","), "cp1252"),
+        (TABLE.replace(",", ".").replace(";", "\t"), "utf-8"),
+    ],
+)
+def test_a_table_of_ones_own(tmp_path, text, encoding):
+    path = tmp_path / "people.csv"
+    path.write_text(text, encoding=encoding)
+    with pytest.warns(AnnlabWarning, match="1 of 4 rows"):
+        X = widgets.your_data(path)
+    raw = np.array([[1.5, 50], [1.7, 70], [1.6, 60]])
+    assert np.allclose(X, (raw - raw.mean(axis=0)) / raw.std(axis=0))
+
+
+def test_a_table_without_a_head_keeps_its_first_row(tmp_path):
+    path = tmp_path / "points.csv"
+    path.write_text("1,2\n3,4\n5,6\n")
+    assert widgets.your_data(path).shape == (3, 2)
+
+
+def test_long_tables_are_thinned(tmp_path):
+    path = tmp_path / "points.csv"
+    np.savetxt(path, np.arange(200.0).reshape(100, 2), delimiter=",")
+    assert len(widgets.your_data(path, max_rows=30)) == 25
+
+
+def test_a_text_of_ones_own(tmp_path):
+    path = tmp_path / "notes.txt"
+    lines = ["the cat sleeps", "a cat purrs", "rockets fly to orbit", "orbit of a rocket"] * 3
+    path.write_text("\n".join(lines))
+    X = widgets.your_data(path)
+    assert len(X) == 12
+    assert np.allclose(np.linalg.norm(X, axis=1), 1)
+    path.write_text("\n\n".join("\n".join(lines[i : i + 4]) for i in (0, 4, 8)))
+    assert len(widgets.your_data(path)) == 3, "paragraphs go before lines"
+
+
+def test_an_image_and_an_array_of_ones_own(tmp_path):
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    Picture.fromarray(pixels).save(tmp_path / "picture.png")
+    assert np.array_equal(widgets.your_data(tmp_path / "picture.png"), pixels)
+    points = widgets.your_data(tmp_path / "picture.png", points=True)
+    assert np.allclose(points, pixels.reshape(-1, 3) / 255)
+    np.save(tmp_path / "array.npy", np.eye(3))
+    assert np.array_equal(widgets.your_data(tmp_path / "array.npy"), np.eye(3))
+
+
+def test_the_default_is_checked_as_well():
+    assert widgets.your_data("", default=[[1, 2], [3, 4]]).dtype == np.float64
+    assert widgets.your_data(None, default=np.zeros((2, 3, 3))).shape == (2, 3, 3)
+    with pytest.raises(ValueError, match="NaN"):
+        widgets.your_data("", default=[[np.nan]])
+    with pytest.raises(ValueError, match="no default"):
+        widgets.your_data("")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("table.csv", "a,b\nc,d\n", "rows of numbers"),
+        ("table.csv", "", "rows of numbers"),
+        ("notes.txt", "one line", "three paragraphs"),
+        ("notes.txt", "!\n?\n.\n", "with words"),
+        ("array.npy", "no array", "numpy.save"),
+        ("picture.png", "no picture", "image"),
+        ("sheet.xlsx", "", "ends with one of"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        widgets.your_data(path)
+    with pytest.raises(FileNotFoundError, match="existing file"):
+        widgets.your_data(tmp_path / "missing.csv")
+
+
+# ------------------------------------------------------------------------------------- progress
+
+
+@pytest.fixture
+def progress(tmp_path, monkeypatch):
+    path = tmp_path / "folder" / "progress.json"
+    monkeypatch.setenv("ANNLAB_PROGRESS", str(path))
+    return path
+
+
+def test_ticks_are_kept(progress):
+    widgets.progress_map().tick(3).tick(5).tick(3, False)
+    again = widgets.progress_map()
+    assert again.done == set(), "nothing is read before a browser shows it"
+    again._view_count = 1
+    assert again.done == {5}
+    assert again.boxes[5].value
+    assert again.sentence == "1 of 15 topics done; next: 1. Introduction."
+    assert "5&nbsp;✓" in again._map.value
+
+
+def test_two_maps_do_not_forget_each_other(progress):
+    one, two = widgets.progress_map(), widgets.progress_map()
+    one.tick(1)
+    two.tick(2)
+    three_ = widgets.progress_map()
+    three_._view_count = 1
+    assert three_.done == {1, 2}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"done": 3}', '{"done": ["x", 99, 4]}'])
+def test_a_damaged_file_is_no_progress_and_is_replaced(progress, text):
+    progress.parent.mkdir()
+    progress.write_text(text)
+    map_ = widgets.progress_map()
+    map_._view_count = 1
+    assert map_.done <= {4}
+    map_.tick(7)
+    assert 7 in json.loads(progress.read_text())["done"]
+
+
+def test_progress_without_a_place_lasts_as_long_as_the_kernel(progress):
+    progress.parent.write_text("a file where the folder should be")
+    map_ = widgets.progress_map().tick(2)
+    assert map_.done == {2}
+    assert "could not be stored" in map_._says.value
+
+
+def test_the_map_says_the_same_to_everybody(progress):
+    map_ = widgets.progress_map()
+    before = repr(map_)
+    assert repr(map_.tick(1)) == before
+    with pytest.raises(ValueError, match="from 1 to 15"):
+        map_.tick(16)
+    for number_ in map_.boxes:
+        map_.tick(number_)
+    assert map_.sentence == "15 of 15 topics done. Well done!"
+
+
+def test_topics_are_those_of_the_start_page(root):
+    from annlab.widgets._topics import TOPICS
+
+    page = (root / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8")
+    assert [topic.number for topic in TOPICS] == list(range(1, 16))
+    for topic in TOPICS:
+        row = f"| {topic.number} | [{topic.title}]({topic.file}.ipynb) | {topic.question} |"
+        assert row in page
 
 
 # ------------------------------------------------------------------------------- step_explorer

@@ -557,14 +557,15 @@ class Explorer(ipywidgets.VBox):
     def _refresh(self) -> None:
         """Bring picture, sentence and state up to date with result, frame and values."""
         with self._lock:
-            if self.prediction is not None and self.replay and self._frame == self.n_frames - 1:
-                self.prediction.reveal_from(self.result)
             self._sentence = self.sentence(self.result, self._frame, **self._values)
             self.present(self.result, self._frame, **self._values)
             self._says.value = (
                 '<div class="annlab-sentence" role="status" aria-live="polite">'
                 f"{html.escape(self._sentence)}</div>"
             )
+            if self.prediction is not None and self.replay and self._frame == self.n_frames - 1:
+                # after the picture: the truth must not be told before it is shown
+                self.prediction.reveal_from(self.result)
             self._refresh_state()
 
     def _refresh_state(self) -> None:

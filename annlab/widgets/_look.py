@@ -29,7 +29,17 @@ PALETTE = (
     "#F0E442",
     "#000000",
 )
-_EDGES = {6: "#8a7f00"}
+#: The same, darker, for thin edges: without them yellow is lost on white.
+_EDGES = (
+    "#004b75",
+    "#8f6300",
+    "#00664b",
+    "#8a4a72",
+    "#2a7aa8",
+    "#8c3d00",
+    "#8a7f00",
+    "#000000",
+)
 #: A second, colour-free code for the cluster: with 7 markers and 8 colours 56 clusters differ.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: Text and quiet lines.
@@ -299,9 +309,8 @@ def scatter_clusters(
             c=[cluster_color(int(cluster)) for cluster in labels[rows]],
             marker=marker,
             alpha=alpha,
-            # an edge of its own dark shade, or yellow would be lost on white
-            edgecolors=[_EDGES.get(int(c) % len(PALETTE), "none") for c in labels[rows]],
-            linewidths=0.6,
+            edgecolors=[_EDGES[int(cluster) % len(_EDGES)] for cluster in labels[rows]],
+            linewidths=0.6 if size > 15 else 0.3,
             zorder=1,
         )
 

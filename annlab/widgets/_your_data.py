@@ -182,4 +182,6 @@ def _documents(lines: list[str], name: str) -> np.ndarray:
     size = min(_TOPICS, min(weights.shape) - 1)
     if size < 1:
         return weights.toarray()
-    return normalize(TruncatedSVD(size, random_state=0).fit_transform(weights))
+    # documents that are all alike have no variance to explain, which is no harm here
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return normalize(TruncatedSVD(size, random_state=0).fit_transform(weights))
