@@ -143,6 +143,18 @@ def test_a_backend_that_the_caller_chose_runs_the_tasks():
         assert set(workers.map(_process, [()] * 4)) == {os.getpid()}
 
 
+def test_loops_that_share_memory_stay_in_this_process():
+    done = []
+    with joblib.parallel_config(backend="loky", n_jobs=2), Workers() as workers:
+        assert os.getpid() not in workers.map(_process, [()] * 4)
+        workers.use_threads()
+        assert not workers.in_processes
+        workers.map(done.append, [(i,) for i in range(6)])
+        X = np.zeros(3)
+        assert workers.share(X) is X
+    assert sorted(done) == list(range(6))
+
+
 def test_shared_arrays_are_mapped_by_processes_alone():
     X = np.arange(6.0).reshape(3, 2)
     with Workers(2) as workers:

@@ -1,0 +1,980 @@
+"""The loop: oracles, laws, and how a fit ends."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+import warnings
+from functools import cache
+from itertools import pairwise
+
+import joblib
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
+
+from annlab import KMeansResult, available_algorithms, kmeans, kmeans_ann
+from annlab import lloyd as room
+from annlab._messages import AnnlabWarning
+from annlab._points import Points
+from annlab._workers import Workers
+from annlab.assignment import Assignment, ExactAssigner
+from annlab.lloyd import exact_inertia, label_rows, update_centroids
+
+ALGORITHMS = available_algorithms()
+#: Those that compare all centroids, one way or another.
+EXACT = tuple(
+    name for name in ("brute", "kd_tree", "ball_tree", "small_k", "auto") if name in ALGORITHMS
+)
+#: Settings bad enough that an approximate index errs often.
+POOR = {
+    "lsh": {"n_tables": 1, "n_probes": 1},
+    "pq": {"n_codes": 4, "rerank": 1},
+    "hnsw": {"M": 2, "ef": 1, "ef_construction": 2},
+    "faiss": {"factory": "IVF8,Flat"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _skip_without_faiss(request):
+    if "faiss" in request.node.name:
+        pytest.importorskip("faiss")
+
+
+def blobs(n=600, d=4, k=6, seed=0, dtype=np.float64):
+    rng = np.random.RandomState(seed)
+    centres = rng.uniform(-20, 20, (k, d))
+    return (centres[rng.randint(k, size=n)] + rng.randn(n, d)).astype(dtype)
+
+
+def cloud(n=1500, d=6, seed=0, dtype=np.float64):
+    """No clusters at all: many iterations, many points near a border."""
+    return np.random.RandomState(seed).rand(n, d).astype(dtype)
+
+
+def truth(X, centroids, weights=None, metric="euclidean"):
+    """Nearest centroid of each row and the inertia, by differences in float64."""
+    X, centroids = np.asarray(X, float), np.asarray(centroids, float)
+    if metric == "cosine":
+        length = np.linalg.norm(X, axis=1, keepdims=True)
+        X = X / np.where(length > 0, length, 1)
+        centroids = centroids / np.linalg.norm(centroids, axis=1, keepdims=True)
+    distances = cdist(X, centroids, "sqeuclidean")
+    weights = np.ones(len(X)) if weights is None else weights
+    return distances.argmin(axis=1), float(weights @ distances.min(axis=1))
+
+
+# -- oracle: scikit-learn ----------------------------------------------------------------------
+
+
+@cache
+def oracle(make, seed, tol):
+    """Data, start, and what scikit-learn makes of them; on one thread, which is quicker here."""
+    X = make(seed=seed) + 3.0
+    init = X[np.random.RandomState(seed).choice(len(X), 6, replace=False)]
+    with threadpool_limits(1):
+        return X, init, KMeans(6, init=init, n_init=1, tol=tol, max_iter=300).fit(X)
+
+
+@pytest.mark.parametrize("algorithm", EXACT)
+@pytest.mark.parametrize("tol", [0.0, 1e-4, 1e-2])
+@pytest.mark.parametrize("make", [blobs, cloud])
+def test_exact_algorithms_equal_scikit_learn(algorithm, tol, make):
+    for seed in range(3):
+        X, init, theirs = oracle(make, seed, tol)
+        ours = kmeans_ann(X, 6, 300, algorithm=algorithm, init=init, tol=tol)
+        np.testing.assert_array_equal(ours.labels, theirs.labels_)
+        assert ours.n_iter == theirs.n_iter_
+        np.testing.assert_allclose(ours.centroids, theirs.cluster_centers_, rtol=1e-9)
+        assert ours.inertia == pytest.approx(theirs.inertia_, rel=1e-9)
+
+
+def test_weighted_fits_equal_scikit_learn():
+    X = blobs()
+    weights = np.random.RandomState(0).rand(len(X))
+    with threadpool_limits(1):
+        theirs = KMeans(5, init=X[:5], n_init=1, tol=0).fit(X, sample_weight=weights)
+    for algorithm in EXACT:
+        ours = kmeans_ann(X, 5, algorithm=algorithm, init=X[:5], tol=0, sample_weight=weights)
+        np.testing.assert_array_equal(ours.labels, theirs.labels_)
+        assert (ours.n_iter, ours.inertia) == (theirs.n_iter_, pytest.approx(theirs.inertia_))
+
+
+# -- oracle: plain loops -----------------------------------------------------------------------
+
+
+def one_iteration(X, centroids, weights, metric):
+    """Lloyd's iteration in plain Python: labels, inertia, means."""
+
+    def unit(row):
+        length = sum(v * v for v in row) ** 0.5
+        return [v / length for v in row]
+
+    rows = [[float(v) for v in row] for row in X]
+    centroids = [[float(v) for v in row] for row in centroids]
+    if metric == "cosine":
+        rows, centroids = [unit(r) for r in rows], [unit(c) for c in centroids]
+    labels, inertia = [], 0.0
+    sums = [[0.0] * len(rows[0]) for _ in centroids]
+    totals = [0.0] * len(centroids)
+    for row, weight in zip(rows, weights, strict=True):
+        gaps = [sum((a - b) ** 2 for a, b in zip(row, c, strict=True)) for c in centroids]
+        label = gaps.index(min(gaps))
+        labels.append(label)
+        inertia += weight * gaps[label]
+        totals[label] += weight
+        for f, value in enumerate(row):
+            sums[label][f] += weight * value
+    means = [[v / t for v in s] for s, t in zip(sums, totals, strict=True)]
+    return labels, inertia, [unit(m) for m in means] if metric == "cosine" else means
+
+
+@pytest.mark.parametrize("algorithm", EXACT)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_one_iteration_equals_plain_loops(algorithm, metric, weighted, dtype):
+    X = cloud(300, dtype=dtype) + dtype(0.5)
+    weights = np.random.RandomState(1).randint(0, 4, 300).astype(float) if weighted else None
+    result = kmeans_ann(
+        X, 5, 1, algorithm=algorithm, init=X[:5], metric=metric, sample_weight=weights, trace=True
+    )
+    given = np.ones(300) if weights is None else weights
+    labels, inertia, means = one_iteration(X.tolist(), X[:5].tolist(), given.tolist(), metric)
+    (step,) = result.trace
+    np.testing.assert_array_equal(step.labels, labels)
+    rtol = 1e-5 if dtype == np.float32 else 1e-12
+    assert step.inertia == pytest.approx(inertia, rel=rtol)
+    np.testing.assert_allclose(step.new_centroids, means, rtol=rtol)
+    np.testing.assert_array_equal(result.centroids, step.new_centroids)
+    assert (step.n_moved, step.n_empty, result.n_iter) == (300, 0, 1)
+
+
+# -- empty clusters ----------------------------------------------------------------------------
+
+
+def moved(X, labels, centroids, weights=None, **more):
+    """`update_centroids` for labels made by hand."""
+    X, centroids = np.asarray(X, float), np.asarray(centroids, float)
+    labels = np.asarray(labels, np.int32)
+    distances_sq = ((X - centroids[labels]) ** 2).sum(axis=1)
+    with Workers(1) as workers:
+        points = Points(X, sample_weight=weights, workers=workers, shift=np.zeros(X.shape[1]))
+        found = Assignment(labels, distances_sq, weights, 0.0, None, **more)
+        return update_centroids(points, found, centroids)
+
+
+def test_an_empty_cluster_takes_the_worst_served_point():
+    X = [[0.0], [1.0], [10.0], [11.0], [50.0]]
+    new, reseeded = moved(X, [0, 0, 1, 1, 1], [[0.5], [10.5], [1000.0]])
+    assert new.tolist() == [[0.5], [10.5], [50.0]]
+    assert reseeded == {4: 2}
+
+
+def test_several_empty_clusters_take_different_points():
+    X = [[0.0], [4.0], [10.0], [30.0], [31.0]]
+    new, reseeded = moved(X, [0] * 5, [[0.0], [99.0], [99.0]])
+    # the worst is 31, then 30: both leave cluster 0
+    assert new.ravel().tolist() == [pytest.approx(14 / 3), 31.0, 30.0]
+    assert reseeded == {4: 1, 3: 2}
+
+
+def test_the_last_point_of_a_cluster_is_not_taken():
+    new, reseeded = moved([[0.0], [1.0], [100.0]], [0, 0, 1], [[0.5], [0.0], [9.0]])
+    # 100 is worst served, but alone; the next worst is 0 (as bad as 1, and earlier)
+    assert new.ravel().tolist() == [1.0, 100.0, 0.0]
+    assert reseeded == {0: 2}
+
+
+def test_where_no_point_is_left_the_centroid_stays():
+    new, reseeded = moved([[1.0], [1.0]], [0, 0], [[1.0], [7.0]])
+    assert new.ravel().tolist() == [1.0, 7.0] and reseeded == {}
+
+
+def test_points_without_weight_are_not_taken():
+    X = [[0.0], [2.0], [6.0], [90.0]]
+    weights = np.array([1.0, 3.0, 2.0, 0.0])
+    new, reseeded = moved(X, [0, 0, 0, 0], [[0.0], [50.0]], weights)
+    assert reseeded == {2: 1}
+    assert new.ravel().tolist() == [1.5, 6.0]
+    # unless they are named as seeds, and then they move nobody
+    new, reseeded = moved(X, [0] * 4, [[0.0], [50.0]], weights, seed_weights=np.ones(4))
+    assert reseeded == {3: 1}
+    assert new.ravel().tolist() == [3.0, 90.0]
+
+
+def test_rows_without_a_direction_are_not_taken():
+    X = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [1.0, 0.2]])
+    with pytest.warns(AnnlabWarning, match="1 rows of X are all zero"):
+        result = kmeans(X, 2, 1, metric="cosine", init=[[1.0, 0.0], [-1.0, 0.0]], trace=True)
+    np.testing.assert_allclose(result.centroids[1], X[3] / np.linalg.norm(X[3]))
+
+
+@pytest.mark.parametrize("algorithm", EXACT)
+def test_reseeding_agrees_with_scikit_learn(algorithm):
+    X = np.r_[blobs(200, d=2, k=4), [[400.0, 0.0]]]
+    init = np.r_[X[:4], [[1e4, 1e4]]]
+    for max_iter in (1, 2, 50):
+        theirs = KMeans(5, init=init, n_init=1, tol=0, max_iter=max_iter)
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            theirs.fit(X)
+        ours = kmeans_ann(X, 5, max_iter, algorithm=algorithm, init=init, tol=0, trace=True)
+        np.testing.assert_allclose(ours.centroids, theirs.cluster_centers_, rtol=1e-9)
+        np.testing.assert_array_equal(ours.labels, theirs.labels_)
+        assert ours.trace[0].n_empty == 1 and ours.n_iter == theirs.n_iter_
+    assert ours.labels[-1] == 4 and np.count_nonzero(ours.labels == 4) == 1
+
+
+# -- law: inertia never rises ------------------------------------------------------------------
+
+
+def falls(result, rtol):
+    """Every full step after a plain one has at most the inertia of the one before."""
+    steps = list(result.trace)
+    pairs = [(a.inertia, b.inertia) for a, b in pairwise(steps) if a.kind == b.kind == "lloyd"]
+    assert all(after <= before * (1 + rtol) for before, after in pairs), pairs
+    if steps[-1].kind == "lloyd":
+        assert result.inertia <= steps[-1].inertia * (1 + rtol)
+    return len(pairs)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_inertia_never_rises(algorithm, dtype):
+    X = cloud(dtype=dtype)
+    rtol = 1e-6 if dtype == np.float32 else 1e-12
+    for params in ({}, POOR.get(algorithm, {})):
+        result = kmeans_ann(
+            X, 40, 12, algorithm=algorithm, algorithm_params=params, init=X[:40], tol=0,
+            random_state=0, final_assignment="algorithm",
+        )  # fmt: skip
+        assert falls(result, rtol) >= 3
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_inertia_never_rises_where_clusters_are_reseeded(algorithm):
+    """A point that a centroid was moved to must not be lost by an approximate search."""
+    reseeded = 0
+    for seed in range(4):
+        X = blobs(400, k=3, seed=seed)
+        init = np.r_[X[:8], X[:8], X[:8] + 300.0]
+        for params in ({}, POOR.get(algorithm, {})):
+            result = kmeans_ann(
+                X, 24, 8, algorithm=algorithm, algorithm_params=params, init=init, tol=0,
+                random_state=seed, final_assignment="algorithm",
+            )  # fmt: skip
+            falls(result, 1e-12)
+            reseeded += sum(step.n_empty for step in result.trace)
+    assert reseeded > 20, "this test needs empty clusters"
+
+
+class Blind:
+    """An index that always answers the first row: as bad as can be."""
+
+    def fit(self, X):
+        return self
+
+    def kneighbors(self, Q, n_neighbors):
+        return np.zeros((len(Q), 1)), np.zeros((len(Q), 1), int)
+
+
+def test_the_worst_index_does_no_harm():
+    X = blobs(300)
+    result = kmeans_ann(X, 5, 6, algorithm=Blind(), init=X[:5], tol=0, trace=True)
+    falls(result, 1e-12)
+    assert np.isfinite(result.centroids).all()
+    # each step re-seeds, and what was re-seeded stays where it is
+    assert len(np.unique(result.labels)) == 5
+
+
+# -- laws of the data --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", EXACT)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_weight_is_a_repetition(algorithm, metric):
+    X = cloud(200)
+    weights = np.random.RandomState(0).randint(0, 4, 200)
+    options = {"algorithm": algorithm, "init": X[:5], "tol": 1e-6, "metric": metric}
+    weighted = kmeans_ann(X, 5, sample_weight=weights, **options)
+    repeated = kmeans_ann(np.repeat(X, weights, axis=0), 5, **options)
+    np.testing.assert_array_equal(np.repeat(weighted.labels, weights), repeated.labels)
+    np.testing.assert_allclose(weighted.centroids, repeated.centroids, rtol=1e-9)
+    assert weighted.inertia == pytest.approx(repeated.inertia, rel=1e-9)
+    assert weighted.n_iter == repeated.n_iter > 2
+    scaled = kmeans_ann(X, 5, sample_weight=weights * 1e-9, **options)
+    np.testing.assert_array_equal(scaled.labels, weighted.labels)
+    assert scaled.inertia == pytest.approx(weighted.inertia * 1e-9)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_order_of_the_rows_does_not_matter(algorithm):
+    X, init = blobs(), blobs()[:6]
+    order = np.random.RandomState(0).permutation(len(X))
+    one, other = (
+        kmeans_ann(rows, 6, algorithm=algorithm, init=init, random_state=0)
+        for rows in (X, X[order])
+    )
+    np.testing.assert_array_equal(one.labels[order], other.labels)
+    np.testing.assert_allclose(one.centroids, other.centroids, rtol=1e-9)
+    assert one.inertia == pytest.approx(other.inertia, rel=1e-9)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_size_and_place_of_the_data_do_not_matter(algorithm, dtype):
+    """Scaled by powers of two, so that nothing is rounded; about 1e18 and 1e-18."""
+    X = blobs(dtype=dtype)
+    plain = kmeans_ann(X, 6, algorithm=algorithm, init=X[:6], random_state=0)
+    assert plain.n_iter > 2
+    for scale in (2.0**60, 2.0**-60):
+        Y = X * dtype(scale)
+        result = kmeans_ann(Y, 6, algorithm=algorithm, init=Y[:6], random_state=0)
+        np.testing.assert_array_equal(result.labels, plain.labels)
+        np.testing.assert_allclose(result.centroids, plain.centroids * scale, rtol=1e-5)
+        assert result.inertia == pytest.approx(plain.inertia * scale**2, rel=1e-4)
+        assert result.centroids.dtype == dtype
+    far = X + dtype(1e4 if dtype == np.float32 else 1e9)
+    result = kmeans_ann(far, 6, algorithm=algorithm, init=far[:6], random_state=0)
+    exact = kmeans(far.astype(float) - far[0], 6, init=far[:6].astype(float) - far[0])
+    np.testing.assert_array_equal(result.labels, exact.labels)
+    assert result.inertia == pytest.approx(truth(far, result.centroids)[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.filterwarnings("ignore::annlab._messages.AnnlabWarning")
+def test_repeated_points_and_fewer_distinct_ones_than_clusters(algorithm, metric):
+    distinct = blobs(5, seed=3)
+    X = np.repeat(distinct, [1, 30, 7, 2, 60], axis=0)
+    options = {"algorithm": algorithm, "metric": metric, "random_state": 0}
+    best = min(
+        (kmeans_ann(X, 5, **{**options, "random_state": seed}) for seed in range(5)),
+        key=lambda result: result.inertia,
+    )
+    assert best.inertia == pytest.approx(0.0, abs=1e-18)
+    assert len(np.unique(best.labels)) == 5
+    many = kmeans_ann(X, 9, **options)
+    assert np.isfinite(many.centroids).all()
+    # the same row, the same label
+    for row in distinct:
+        assert len(set(many.labels[(row == X).all(axis=1)])) == 1
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_too_few_distinct_points_work_with_a_warning(algorithm):
+    X = np.full((50, 3), 7.0)
+    with pytest.warns(AnnlabWarning, match=r"Only 1 of n_clusters=4 clusters have points"):
+        result = kmeans_ann(X, 4, algorithm=algorithm, random_state=0)
+    assert result.inertia == 0.0 and set(result.labels) == {result.labels[0]}
+    np.testing.assert_array_equal(result.centroids, np.full((4, 3), 7.0))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_smallest_data(algorithm):
+    one = kmeans_ann([[3.0]], 1, algorithm=algorithm, random_state=0)
+    assert (one.labels.tolist(), one.centroids.tolist(), one.inertia) == ([0], [[3.0]], 0.0)
+    all_own = kmeans_ann([[3.0], [5.0], [9.0]], 3, algorithm=algorithm, random_state=0)
+    assert sorted(all_own.labels) == [0, 1, 2] and all_own.inertia == 0.0
+    single = kmeans_ann(blobs(), 1, algorithm=algorithm, random_state=0)
+    np.testing.assert_allclose(single.centroids[0], blobs().mean(axis=0))
+    column = kmeans_ann(
+        np.r_[np.zeros(20), np.ones(20)][:, None], 2, algorithm=algorithm, random_state=0
+    )
+    assert column.inertia == 0.0
+
+
+def test_constant_columns_change_nothing():
+    X = blobs()
+    wide = np.c_[np.full(len(X), 1e6), X, np.zeros(len(X))]
+    plain, padded = kmeans(X, 5, init=X[:5]), kmeans(wide, 5, init=wide[:5])
+    np.testing.assert_array_equal(plain.labels, padded.labels)
+    np.testing.assert_array_equal(padded.centroids[:, [0, -1]], [[1e6, 0.0]] * 5)
+
+
+def test_an_enormous_row_without_weight_is_not_felt():
+    X = blobs(dtype=np.float32)
+    X[0] = 1e25
+    weights = np.r_[0.0, np.ones(len(X) - 1)]
+    with_it = kmeans(X, 5, init=X[1:6], sample_weight=weights, tol=0)
+    without = kmeans(X[1:], 5, init=X[1:6], tol=0)
+    np.testing.assert_array_equal(with_it.labels[1:], without.labels)
+    np.testing.assert_allclose(with_it.centroids, without.centroids, rtol=1e-5)
+    assert with_it.inertia == pytest.approx(without.inertia, rel=1e-5)
+
+
+LAYOUTS = {
+    "list": lambda X: X.tolist(),
+    "fortran": np.asfortranarray,
+    "big endian": lambda X: X.astype(">f8"),
+    "strided": lambda X: np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3],
+    "object": lambda X: X.astype(object),
+    "int64": lambda X: X.astype(np.int64),
+    "int16": lambda X: X.astype(np.int16),
+    "float16": lambda X: X.astype(np.float16),
+    "float32": lambda X: X.astype(np.float32),
+    "memory map": None,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_gives_the_same(layout, tmp_path):
+    X = np.round(blobs(700) * 4)
+    plain = kmeans(X, 5, init=X[:5])
+    if layout == "memory map":
+        np.save(tmp_path / "X.npy", X)
+        given = np.load(tmp_path / "X.npy", mmap_mode="r")
+    else:
+        given = LAYOUTS[layout](X)
+    if isinstance(given, np.ndarray):
+        given.flags.writeable = False
+    result = kmeans(given, 5, init=X[:5])
+    np.testing.assert_array_equal(result.labels, plain.labels)
+    narrow = layout in ("int16", "float16", "float32")
+    assert result.centroids.dtype == (np.float32 if narrow else np.float64)
+    np.testing.assert_allclose(result.centroids, plain.centroids, rtol=1e-5 if narrow else 1e-12)
+    assert result.inertia == pytest.approx(plain.inertia, rel=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1.0, 2.0**60, 2.0**-60])
+def test_sparse_equals_dense(metric, dtype, scale):
+    rng = np.random.RandomState(0)
+    kinds = rng.randint(4, size=900)
+    X = rng.poisson(0.05 + 2.0 * (np.arange(40) % 4 == kinds[:, None])).astype(dtype)
+    X[~X.any(axis=1), 0] = 1
+    # no two distances alike: where they are, the last bit decides
+    X = (X * rng.uniform(0.5, 1.5, X.shape)).astype(dtype) * dtype(scale)
+    # no two rows at a right angle, which would be equally far from each other
+    init = X[:4] + dtype(0.1 * scale) * rng.rand(4, 40).astype(dtype)
+    options = {"init": init, "metric": metric, "sample_weight": 1 + kinds % 2, "tol": 0}
+    dense, thin = kmeans(X, 4, **options), kmeans(sparse.csr_matrix(X), 4, **options)
+    np.testing.assert_array_equal(thin.labels, dense.labels)
+    np.testing.assert_allclose(thin.centroids, dense.centroids, rtol=1e-4, atol=1e-5 * scale)
+    assert thin.inertia == pytest.approx(dense.inertia, rel=1e-5)
+    assert thin.centroids.dtype == dtype and thin.n_iter == dense.n_iter
+    other = kmeans(sparse.coo_array(X), 4, **options)
+    np.testing.assert_array_equal(other.labels, thin.labels)
+
+
+# -- cosine ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_cosine_does_not_see_the_length_of_a_row(algorithm):
+    X = np.abs(blobs(400)) + 0.1
+    lengths = 2.0 ** np.random.RandomState(0).randint(-20, 20, 400)
+    one, other = (
+        kmeans_ann(Y, 5, algorithm=algorithm, metric="cosine", init=X[:5], random_state=0)
+        for Y in (X, X * lengths[:, None])
+    )
+    np.testing.assert_array_equal(one.labels, other.labels)
+    np.testing.assert_array_equal(one.centroids, other.centroids)
+    np.testing.assert_allclose(np.linalg.norm(one.centroids, axis=1), 1.0, rtol=1e-12)
+    assert one.inertia == pytest.approx(truth(X, one.centroids, metric="cosine")[1])
+    assert one.metric == "cosine"
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+def test_a_row_without_a_direction(algorithm, make):
+    if make is sparse.csr_matrix and algorithm not in ("auto", "brute", "lsh"):
+        pytest.skip("does not take sparse input")
+    X = np.abs(blobs(300)) + 0.1
+    X[[5, 200]] = 0.0
+    with pytest.warns(AnnlabWarning, match=r"2 rows of X are all zero.*label 0"):
+        result = kmeans_ann(
+            make(X), 4, algorithm=algorithm, metric="cosine", init=X[:4], random_state=0
+        )
+    assert result.labels[5] == result.labels[200] == 0
+    kept = np.delete(X, [5, 200], axis=0)
+    without = kmeans_ann(
+        make(kept), 4, algorithm=algorithm, metric="cosine", init=X[:4], random_state=0
+    )
+    np.testing.assert_array_equal(np.delete(result.labels, [5, 200]), without.labels)
+    # each of them is at distance 1 from any unit centroid
+    assert result.inertia == pytest.approx(without.inertia + 2.0)
+
+
+def test_opposite_directions_have_no_mean():
+    X = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    result = kmeans(X, 1, metric="cosine", init=[[0.0, 1.0]])
+    assert result.centroids.tolist() == [[0.0, 1.0]]
+    assert result.inertia == pytest.approx(4.0)
+
+
+# -- any number of threads ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "faiss"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_number_of_threads_changes_no_bit(algorithm, dtype, monkeypatch):
+    # one fused pass is cut in pieces of some two million operations
+    X = cloud(60_001 if algorithm in ("auto", "small_k") else 1501, dtype=dtype) + dtype(2)
+    weights = np.random.RandomState(0).rand(len(X))
+    threads = set()
+    original = Workers.map
+
+    def watched(self, function, tasks, work=None):
+        def noted(*task):
+            threads.add(threading.get_ident())
+            return function(*task)
+
+        # however little work there is
+        return original(self, noted, tasks)
+
+    monkeypatch.setattr(Workers, "map", watched)
+    results, counts = [], []
+    for n_jobs in (1, 2, 4):
+        threads.clear()
+        options = {"sample_weight": weights, "random_state": 0, "tol": 0, "n_jobs": n_jobs}
+        results.append(kmeans_ann(X, 23, 4, algorithm=algorithm, **options))
+        counts.append(len(threads))
+    assert counts[0] == 1 and counts[1] >= 2 and counts[2] >= 2, "only one thread ran"
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0].labels, other.labels)
+        np.testing.assert_array_equal(results[0].centroids, other.centroids)
+        assert results[0].inertia == other.inertia
+        np.testing.assert_array_equal(results[0].trace.inertia, other.trace.inertia)
+        assert results[0].n_distances == other.n_distances
+
+
+@pytest.mark.parametrize("k", [5, 300])
+def test_chunks_are_cut_by_the_data_alone(k):
+    X = cloud(5001, d=64, dtype=np.float32)
+    bounds = []
+    for n_jobs in (1, 3):
+        with Workers(n_jobs) as workers:
+            bounds.append(Points(X, workers=workers).bounds())
+    assert bounds[0] == bounds[1]
+    sizes = [stop - start for start, stop in bounds[0]]
+    assert len(sizes) > 3 and 0 < sizes[-1] < sizes[0] and sum(sizes) == len(X)
+    one, three = (kmeans(X, k, 3, init=X[:k], n_jobs=n_jobs) for n_jobs in (1, 3))
+    np.testing.assert_array_equal(one.centroids, three.centroids)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_a_backend_of_joblib_gives_the_same(backend, algorithm):
+    X = cloud(1501, dtype=np.float32) + np.float32(5)
+    options = {"algorithm": algorithm, "init": X[:40], "tol": 0, "random_state": 0}
+    plain = kmeans_ann(X, 40, 3, **options)
+    for n_jobs in (1, 2):
+        with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
+            other = kmeans_ann(X, 40, 3, **options)
+        np.testing.assert_array_equal(plain.labels, other.labels)
+        np.testing.assert_array_equal(plain.centroids, other.centroids)
+        assert plain.inertia == other.inertia
+
+
+# -- how a fit ends ----------------------------------------------------------------------------
+
+
+def test_it_ends_when_no_label_changes():
+    result = kmeans(blobs(), 6, init=blobs()[:6], tol=0)
+    assert result.stop_reason == "labels unchanged" and result.converged
+    assert result.trace[-1].n_moved == 0 and (result.trace.n_moved[:-1] > 0).all()
+
+
+def test_it_ends_within_the_tolerance():
+    X = cloud()
+    tight, loose = kmeans(X, 9, init=X[:9], tol=1e-8), kmeans(X, 9, init=X[:9], tol=1e-2)
+    assert loose.n_iter < tight.n_iter
+    assert loose.stop_reason == "tolerance" and loose.converged
+    limit = 1e-2 * X.var(axis=0).mean()
+    shifts = [step.shift_sq for step in loose.trace]
+    assert shifts[-1] <= limit < min(shifts[:-1])
+
+
+def test_it_ends_after_so_many_iterations():
+    X = cloud()
+    result = kmeans(X, 9, 3, init=X[:9], tol=0)
+    assert (result.n_iter, result.stop_reason, result.converged) == (3, "max_iter", False)
+    assert result.n_distances == 4 * len(X) * 9
+
+
+@pytest.mark.parametrize("answer", [True, np.True_])
+def test_a_callback_ends_it(answer):
+    X = cloud()
+    seen = []
+
+    def callback(step):
+        seen.append(step)
+        return answer if len(seen) == 4 else None
+
+    result = kmeans(X, 9, init=X[:9], tol=0, callback=callback)
+    assert (result.n_iter, result.stop_reason, result.converged) == (4, "callback", False)
+    np.testing.assert_array_equal(result.centroids, seen[-1].new_centroids)
+    assert not result.trace.has_arrays and seen[0].labels is not None
+    assert [step.iteration for step in seen] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("answer", [1, "yes", [0], np.ones(3), 0.5])
+def test_what_else_a_callback_returns_is_not_looked_at(answer):
+    X = blobs()
+    plain = kmeans(X, 6, init=X[:6])
+    heard = kmeans(X, 6, init=X[:6], callback=lambda step: answer)
+    assert (heard.stop_reason, heard.n_iter) == (plain.stop_reason, plain.n_iter)
+
+
+def test_a_callback_that_agrees_with_the_end_does_not_take_its_place():
+    X = blobs()
+    n_iter = kmeans(X, 6, init=X[:6], tol=0).n_iter
+    result = kmeans(X, 6, init=X[:6], tol=0, callback=lambda step: step.iteration == n_iter)
+    assert result.stop_reason == "labels unchanged" and result.converged
+
+
+def test_an_interruption_leaves_a_consistent_result():
+    X = cloud()
+
+    def callback(step):
+        if step.iteration == 3:
+            raise KeyboardInterrupt
+
+    with pytest.warns(AnnlabWarning, match=r"interrupted.*3 iterations.*init=result.centroids"):
+        result = kmeans(X, 9, init=X[:9], tol=0, callback=callback)
+    assert (result.n_iter, result.stop_reason, result.converged) == (3, "interrupted", False)
+    plain = kmeans(X, 9, 3, init=X[:9], tol=0)
+    np.testing.assert_array_equal(result.labels, plain.labels)
+    np.testing.assert_array_equal(result.centroids, plain.centroids)
+    assert result.inertia == plain.inertia
+    rest = kmeans(X, 9, init=result.centroids, tol=0)
+    np.testing.assert_array_equal(rest.labels, kmeans(X, 9, init=X[:9], tol=0).labels)
+
+
+def test_an_interruption_before_the_first_result_comes_through(monkeypatch):
+    def interrupted(self, centroids, previous):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ExactAssigner, "assign", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kmeans(blobs(), 3, random_state=0)
+
+
+def test_an_interruption_of_a_later_start_keeps_the_earlier_one():
+    X = cloud()
+    starts = []
+
+    def start(data, n_clusters, random_state):
+        if len(starts) == 2:
+            raise KeyboardInterrupt
+        starts.append(data[len(starts) * 50 :][:n_clusters])
+        return starts[-1]
+
+    with pytest.warns(AnnlabWarning, match="interrupted"):
+        result = kmeans(X, 5, init=start, n_init=4, tol=0)
+    both = [kmeans(X, 5, init=given, tol=0) for given in starts]
+    assert result.inertia == min(one.inertia for one in both)
+    assert result.stop_reason == "interrupted" and not result.converged
+
+
+def test_an_error_in_a_callback_comes_through_and_leaves_no_thread():
+    def callback(step):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        kmeans(cloud(), 5, random_state=0, callback=callback, n_jobs=3)
+    assert not [t for t in threading.enumerate() if t.name.startswith("annlab")]
+
+
+def test_progress_goes_to_stderr_alone(capsys):
+    kmeans(blobs(), 4, random_state=0, progress=True)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("\r") and err.endswith("\n")
+    assert "k-means (brute)" in err and "iterations" in err and "inertia" in err
+    kmeans(blobs(), 4, random_state=0)
+    assert capsys.readouterr() == ("", "")
+
+
+# -- what is returned --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_labels_centroids_and_inertia_belong_together(algorithm, metric, dtype):
+    X = cloud(dtype=dtype) + dtype(0.2)
+    weights = np.random.RandomState(0).rand(len(X))
+    result = kmeans_ann(
+        X, 15, 4, algorithm=algorithm, metric=metric, sample_weight=weights, random_state=0
+    )
+    labels, _ = truth(X, result.centroids, weights, metric)
+    if result.recall_estimate == 1.0:
+        np.testing.assert_array_equal(result.labels, labels)
+    else:
+        assert np.mean(result.labels == labels) > 0.8
+    rows, centres = np.asarray(X, float), np.asarray(result.centroids, float)
+    if metric == "cosine":
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        centres = centres / np.linalg.norm(centres, axis=1, keepdims=True)
+    own = weights @ ((rows - centres[result.labels]) ** 2).sum(axis=1)
+    # exact for these labels and centroids: float64, whatever the data is
+    assert result.inertia == pytest.approx(own, rel=1e-9)
+    assert isinstance(result.inertia, float)
+    assert result.labels.dtype == np.int32 and result.centroids.dtype == dtype
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_the_arrays_of_a_step_belong_to_its_numbers(algorithm, offset):
+    X = cloud() + offset
+    result = kmeans_ann(X, 9, 6, algorithm=algorithm, init=X[:9], tol=0, trace=True, random_state=0)
+    before = X[:9]
+    labels = np.full(len(X), -1)
+    for step in result.trace:
+        np.testing.assert_allclose(step.centroids, before, rtol=1e-12)
+        own = ((X - step.centroids[step.labels]) ** 2).sum()
+        assert step.inertia == pytest.approx(own, rel=1e-9)
+        assert step.n_moved == np.count_nonzero(step.labels != labels)
+        shift_sq = ((step.new_centroids - step.centroids) ** 2).sum()
+        assert step.shift_sq == pytest.approx(shift_sq, rel=1e-6, abs=1e-15)
+        if step.n_empty == 0 and step.kind == "lloyd":
+            means = [X[step.labels == j].mean(axis=0) for j in range(9)]
+            np.testing.assert_allclose(step.new_centroids, means, rtol=1e-9)
+        before, labels = step.new_centroids, step.labels
+    np.testing.assert_array_equal(result.centroids, before)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_result_is_owned(algorithm):
+    X = blobs()
+    init, weights = X[:5].copy(), np.ones(len(X))
+    copies = X.copy(), init.copy(), weights.copy()
+    result = kmeans_ann(
+        X, 5, algorithm=algorithm, init=init, sample_weight=weights, trace=True, random_state=0
+    )
+    for given, copy in zip((X, init, weights), copies, strict=True):
+        np.testing.assert_array_equal(given, copy)
+    kept = [result.labels.copy(), result.centroids.copy(), result.trace[0].centroids.copy()]
+    X[:], init[:], weights[:] = 0.0, 0.0, 0.0
+    held = (result.labels, result.centroids, result.trace[0].centroids)
+    for array, copy in zip(held, kept, strict=True):
+        np.testing.assert_array_equal(array, copy)
+        assert not array.flags.writeable
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "hnsw"])
+def test_what_a_result_says_of_itself(algorithm):
+    X = cloud()
+    result = kmeans_ann(X, 9, 5, algorithm=algorithm, init=X[:9], tol=0)
+    assert isinstance(result, KMeansResult)
+    assert (result.algorithm, result.reason, result.metric) == (algorithm, "", "euclidean")
+    assert result.elapsed_s >= sum(step.elapsed_s for step in result.trace) > 0
+    steps = [step.n_distances for step in result.trace]
+    if None not in steps:
+        assert result.n_distances >= sum(steps) > 0
+
+
+def test_auto_says_why():
+    result = kmeans_ann(cloud(), 5, random_state=0)
+    assert result.algorithm in ALGORITHMS[1:] and result.reason
+
+
+# -- starts and seeds --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_seeds(algorithm):
+    X = cloud(700, dtype=np.float32)
+
+    def fit(seed):
+        return kmeans_ann(X, 12, 3, algorithm=algorithm, random_state=seed).centroids
+
+    before = np.random.get_state()  # noqa: NPY002
+    np.testing.assert_array_equal(fit(3), fit(3))
+    np.testing.assert_array_equal(fit(np.random.RandomState(3)), fit(3))
+    assert not np.array_equal(fit(3), fit(4))
+    assert not np.array_equal(fit(None), fit(None))
+    one, other = np.random.default_rng(0), np.random.default_rng(0)
+    first = fit(one)
+    np.testing.assert_array_equal(first, fit(other))
+    assert not np.array_equal(first, fit(one)), "a generator moves on"
+    after = np.random.get_state()  # noqa: NPY002
+    np.testing.assert_array_equal(before[1], after[1])
+    assert before[2:] == after[2:], "the global random state was used"
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "small_k"])
+def test_the_best_of_several_starts_is_kept(algorithm):
+    X = blobs(400, k=10, seed=1)
+    rng = np.random.RandomState(0)
+    singles = [
+        kmeans_ann(X, 10, algorithm=algorithm, init="random", random_state=rng).inertia
+        for _ in range(6)
+    ]
+    best = kmeans_ann(X, 10, algorithm=algorithm, init="random", n_init=6, random_state=0)
+    assert len({round(value, 6) for value in singles}) > 1
+    assert best.inertia == pytest.approx(min(singles), rel=1e-9)
+
+
+# -- hnsw --------------------------------------------------------------------------------------
+
+
+def test_hnsw_at_its_default_misses_next_to_nothing():
+    rng = np.random.RandomState(0)
+    X = rng.randn(8000, 16).astype(np.float32)
+    init = rng.randn(4096, 16).astype(np.float32)
+    result = kmeans_ann(X, 4096, 1, algorithm="hnsw", init=init, trace=True, random_state=0)
+    with Workers() as workers:
+        exact = label_rows(X, init, metric="euclidean", workers=workers)
+    assert np.mean(result.trace[0].labels == exact) >= 0.99
+
+
+# -- refusals ----------------------------------------------------------------------------------
+
+GOOD = blobs(30)
+
+
+def spoilt(value):
+    X = GOOD.copy()
+    X[3, 2] = value
+    return X
+
+
+BAD = {
+    "NaN": ({"X": spoilt(np.nan)}, "X", "free of NaN"),
+    "inf": ({"X": spoilt(np.inf)}, "X", "finite"),
+    "1-D": ({"X": GOOD[0]}, "X", "2-D array"),
+    "3-D": ({"X": GOOD[None]}, "X", "2-D array"),
+    "empty": ({"X": GOOD[:0]}, "X", r"got shape \(0, 4\)"),
+    "no columns": ({"X": GOOD[:, :0]}, "X", "at least 1 column"),
+    "objects": ({"X": np.array([[{}]], dtype=object)}, "X", "numeric"),
+    "complex": ({"X": GOOD * 1j}, "X", "Complex"),
+    "words": ({"X": [["a"], ["b"]]}, "X", "numeric"),
+    "k = 0": ({"n_clusters": 0}, "n_clusters", ">= 1; got 0"),
+    "k < 0": ({"n_clusters": -3}, "n_clusters", ">= 1; got -3"),
+    "k > n": ({"n_clusters": 31}, "n_clusters", r"n_samples=30\); got n_clusters=31"),
+    "k = 2.0": ({"n_clusters": 2.0}, "n_clusters", "an integer >= 1; got 2.0 of type float"),
+    "k = '2'": ({"n_clusters": "2"}, "n_clusters", "of type str"),
+    "k = True": ({"n_clusters": True}, "n_clusters", "of type bool"),
+    "max_iter": ({"max_iter": 0}, "max_iter", ">= 1; got 0"),
+    "max_iter text": ({"max_iter": "many"}, "max_iter", "an integer"),
+    "n_init": ({"n_init": 0}, "n_init", ">= 1; got 0"),
+    "tol": ({"tol": -1.0}, "tol", ">= 0; got -1.0"),
+    "tol NaN": ({"tol": np.nan}, "tol", "a finite number"),
+    "tol None": ({"tol": None}, "tol", "a finite number"),
+    "metric": ({"metric": "l1"}, "metric", "'euclidean', 'cosine'; got 'l1'"),
+    "init": ({"init": "farthest"}, "init", "got 'farthest'"),
+    "init rows": ({"init": GOOD[:3]}, "init", r"shape \(2, 4\); got shape \(3, 4\)"),
+    "init columns": ({"init": GOOD[:2, :3]}, "init", "4 columns"),
+    "init NaN": ({"init": spoilt(np.nan)[2:4]}, "init", "free of NaN"),
+    "weights < 0": ({"sample_weight": -np.ones(30)}, "sample_weight", "non-negative"),
+    "weights NaN": ({"sample_weight": np.full(30, np.nan)}, "sample_weight", "free of NaN"),
+    "weights 0": ({"sample_weight": np.zeros(30)}, "sample_weight", "positive for at least"),
+    "weights long": ({"sample_weight": np.ones(31)}, "sample_weight", r"shape \(30,\)"),
+    "seed": ({"random_state": -1}, "random_state", "got -1"),
+    "seed text": ({"random_state": "a"}, "random_state", "got 'a'"),
+    "n_jobs": ({"n_jobs": 0}, "n_jobs", "other than 0; got 0"),
+    "n_jobs text": ({"n_jobs": "all"}, "n_jobs", "got 'all'"),
+    "callback": ({"callback": 3}, "callback", "a function of one Step; got 3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("function", [kmeans, kmeans_ann])
+def test_bad_input_is_named(function, case):
+    wrong, name, says = BAD[case]
+    options = {"X": GOOD, "n_clusters": 2, **wrong}
+    with pytest.raises((ValueError, TypeError), match=f"^{name} must be .*{says}") as caught:
+        function(options.pop("X"), options.pop("n_clusters"), **options)
+    assert "; got " in str(caught.value)
+
+
+def test_bad_final_assignment():
+    with pytest.raises(ValueError, match=r"^final_assignment must be one of .*; got 'none'"):
+        kmeans_ann(GOOD, 2, final_assignment="none")
+
+
+# -- the exact functions -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_labels_of_rows(dtype):
+    X, C = cloud(dtype=dtype), cloud(40, seed=1, dtype=dtype)
+    with Workers(2) as workers:
+        labels = label_rows(X, C, metric="euclidean", workers=workers)
+        np.testing.assert_array_equal(labels, truth(X, C)[0])
+        cosine = label_rows(X, C, metric="cosine", workers=workers)
+        np.testing.assert_array_equal(cosine, truth(X, C, metric="cosine")[0])
+
+
+@pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_inertia_leaves_outliers_out(make, metric, dtype):
+    X, C = cloud(5000, dtype=dtype), cloud(7, seed=1, dtype=dtype)
+    rng = np.random.RandomState(0)
+    labels, weights = rng.randint(-1, 7, 5000).astype(np.int32), rng.rand(5000)
+    rows, centres = X.astype(float), C.astype(float)
+    if metric == "cosine":
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        centres = centres / np.linalg.norm(centres, axis=1, keepdims=True)
+    each = ((rows - centres[labels]) ** 2).sum(axis=1)
+    kept = labels >= 0
+    with Workers(2) as workers:
+        for given in (None, weights):
+            own = np.ones(5000) if given is None else given
+            value = exact_inertia(make(X), C, labels, metric, given, workers)
+            assert value == pytest.approx(own[kept] @ each[kept], rel=1e-9)
+
+
+# -- memory ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "small_k"])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_fit_takes_less_than_half_more_than_one_copy(algorithm, metric):
+    """At worst the data is shifted or scaled once; it is never there a third time."""
+    rng = np.random.RandomState(0)
+    X = rng.rand(200_000, 64).astype(np.float32) + np.float32(50)
+    options = {"algorithm": algorithm, "metric": metric, "n_jobs": 1, "init": X[:8].copy()}
+    kmeans_ann(X[:500], 8, 2, **options)
+    tracemalloc.start()
+    try:
+        kmeans_ann(X, 8, 2, **options)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * X.nbytes
+
+
+def test_a_memory_map_is_never_copied(tmp_path):
+    X = cloud(200_000, d=16, dtype=np.float32) + np.float32(9)
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    for metric in ("euclidean", "cosine"):
+        options = {"metric": metric, "n_jobs": 1, "init": X[:8].copy()}
+        kmeans(mapped[:500], 8, 2, **options)
+        tracemalloc.start()
+        try:
+            result = kmeans(mapped, 8, 2, **options)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        # labels, distances and the chunk at hand
+        assert peak < 1.2 * X.nbytes
+        np.testing.assert_array_equal(result.labels, kmeans(X, 8, 2, **options).labels)
+
+
+def test_the_room_has_one_loop():
+    """Whatever is replaced, the steps come from `lloyd_steps`."""
+    calls = []
+    original = room.lloyd_steps
+
+    def watched(*args, **options):
+        calls.append(1)
+        return original(*args, **options)
+
+    room.lloyd_steps = watched
+    try:
+        for name in ("brute", "kd_tree", "small_k"):
+            kmeans_ann(blobs(), 3, algorithm=name, random_state=0)
+    finally:
+        room.lloyd_steps = original
+    assert len(calls) == 3
