@@ -99,30 +99,54 @@ class ExactAssigner:
         self.points = points
 
     def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
+        parts = self._chunks(_nearest_chunk, centroids)
+        labels = np.concatenate([labels for labels, _ in parts])
+        distances_sq = np.concatenate([distances for _, distances in parts])
+        return finish(self.points, labels, distances_sq, self.points.n * len(centroids))
+
+    def label(self, centroids: np.ndarray) -> np.ndarray:
+        """The labels of `assign` alone.
+
+        Returns
+        -------
+        ndarray of shape (n,), int32
+        """
+        labels = np.concatenate(self._chunks(_label_chunk, centroids))
+        if self.points.zero_rows is not None:
+            labels[self.points.zero_rows] = 0
+        return labels
+
+    def _chunks(self, function: Any, centroids: np.ndarray) -> list[Any]:
         if self.points.sparse:
             # SciPy multiplies by the transpose: in this order it needs no copy for each chunk
             centroids = np.asfortranarray(centroids)
         frame = frame_of(centroids, may_shift=not self.points.sparse)
-        parts = self.points.workers.map(
-            _nearest_chunk,
+        return self.points.workers.map(
+            function,
             [(piece, centroids, frame) for piece in self.points.pieces()],
             work=self.points.n * self.points.d * (len(centroids) + 8),
         )
-        labels = np.concatenate([labels for labels, _ in parts])
-        distances_sq = np.concatenate([distances for _, distances in parts])
-        return finish(self.points, labels, distances_sq, self.points.n * len(centroids))
 
 
 def _nearest_chunk(
     piece: Piece, centroids: np.ndarray, frame: Frame
 ) -> tuple[np.ndarray, np.ndarray]:
     rows = piece.load()
+    labels = _label_rows(rows, centroids, frame)
+    return labels, paired_sq(rows, centroids, labels)
+
+
+def _label_chunk(piece: Piece, centroids: np.ndarray, frame: Frame) -> np.ndarray:
+    return _label_rows(piece.load(), centroids, frame)
+
+
+def _label_rows(rows: Any, centroids: np.ndarray, frame: Frame) -> np.ndarray:
     labels = np.empty(rows.shape[0], dtype=np.int32)
     # one product of a sub-block stays in cache; the sub-blocks depend on the chunk alone
     step = max(1024, (1 << 19) // len(centroids))
     for start in range(0, rows.shape[0], step):
         labels[start : start + step] = nearest(rows[start : start + step], centroids, frame=frame)
-    return labels, paired_sq(rows, centroids, labels)
+    return labels
 
 
 class IndexAssigner:

@@ -280,7 +280,7 @@ def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) 
     """
     points = Points(X, metric=metric, workers=workers, around=centroids)
     _warn_zero_rows(points)
-    return ExactAssigner(points).assign(points.inward(centroids), None).labels
+    return ExactAssigner(points).label(points.inward(centroids))
 
 
 class Stage:
