@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "centroid_canvas": "_centroids",
     "graph_walk": "_walk",
+    "segmentation_explorer": "_segments",
     "step_explorer": "_steps",
     "outlier_sandbox": "_outliers",
+    "break_even_explorer": "_break_even",
 }
 _HELPERS = {
     "Explorer": "_base",
@@ -28,10 +30,12 @@ _HELPERS = {
 if TYPE_CHECKING:
     from annlab.widgets._base import Explorer as Explorer
     from annlab.widgets._base import projector as projector
+    from annlab.widgets._break_even import break_even_explorer as break_even_explorer
     from annlab.widgets._centroids import centroid_canvas as centroid_canvas
     from annlab.widgets._outliers import outlier_sandbox as outlier_sandbox
     from annlab.widgets._predict import Prediction as Prediction
     from annlab.widgets._predict import predict as predict
+    from annlab.widgets._segments import segmentation_explorer as segmentation_explorer
     from annlab.widgets._steps import step_explorer as step_explorer
     from annlab.widgets._topics import progress_map as progress_map
     from annlab.widgets._verdict import verdict as verdict

@@ -1,0 +1,422 @@
+"""When an index over the centroids pays: against k, d and n, in distances and in seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid
+from annlab._validation import check_choice, check_data
+from annlab.benchmarks.timing import timed
+from annlab.datasets import load_patches, make_uniform_cube
+from annlab.distances import nearest, paired_sq
+from annlab.indexes import make_index
+from annlab.widgets._base import (
+    ALARM,
+    INK,
+    PALETTE,
+    QUIET,
+    Explorer,
+    Job,
+    Prediction,
+    chart,
+    choice,
+    ladder,
+    three,
+)
+from annlab.widgets._look import share
+
+_KS = (4, 10, 32, 100, 320, 1000, 3200)
+_DS = (2, 4, 8, 16, 32, 64, 192)
+_NS = (1_000, 10_000, 100_000, 1_000_000)
+#: Rows that are kept of each data set: the first are queries, the others become centroids.
+_QUERIES, _ROWS = 200, 4_000
+#: Points that are timed; more are reckoned from them, because each point costs the same.
+_TIMED = 1_000
+_INDEXES = ("kd_tree", "ball_tree", "lsh", "hnsw")
+_PARAMS = {"lsh": {"random_state": 0}, "hnsw": {"random_state": 0, "count_distances": True}}
+#: An index pays where it costs less than this share: a saving in the fourth digit is none.
+_PAYS = 0.9
+#: Two explorers must not disturb each other's clock.
+_clock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the nearest of ``k`` centroids costs for one point, with an index and without.
+
+    Attributes
+    ----------
+    k : int
+    distances : float
+        Computed by the index for a point; without one it is ``k``.
+    recall : float
+        Share of points that get a centroid as near as the nearest.
+    exact_s, build_s, index_s : float or None
+        Seconds for a point by comparing with all, to build the index, and for a point with it;
+        None where the clock did not run.
+    """
+
+    k: int
+    distances: float
+    recall: float
+    exact_s: float | None = None
+    build_s: float | None = None
+    index_s: float | None = None
+
+    def totals(self, n: int, seconds: bool) -> tuple[float, float, float]:
+        """Cost for ``n`` points: without an index; to build one; to search with it."""
+        if not seconds:
+            return float(n * self.k), 0.0, n * self.distances
+        assert self.exact_s is not None and self.build_s is not None and self.index_s is not None
+        return n * self.exact_s, self.build_s, n * self.index_s
+
+    def ratio(self, n: int, seconds: bool) -> float:
+        """Cost with the index over cost without."""
+        exact, build, search = self.totals(n, seconds)
+        return (build + search) / exact
+
+
+def break_even(costs: list[Cost], n: int, seconds: bool) -> int | None:
+    """Smallest measured k from which on the index saves a tenth of the cost; None if there is none.
+
+    Examples
+    --------
+    >>> from annlab.widgets._break_even import Cost, break_even
+    >>> break_even([Cost(4, 5.0, 1.0), Cost(10, 8.0, 1.0), Cost(32, 12.0, 1.0)], 1000, False)
+    10
+    """
+    first = None
+    for cost in reversed(costs):
+        if cost.ratio(n, seconds) >= _PAYS:
+            break
+        first = cost.k
+    return first
+
+
+def _rotated(X: np.ndarray) -> np.ndarray:
+    """Rows in their principal axes, so that the first d columns are the best d."""
+    X = X - X.mean(axis=0)
+    basis = np.linalg.eigh(X.T @ X)[1][:, ::-1]
+    # an eigenvector has no sign of its own; this one does not depend on the machine
+    signs = np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
+    return X @ (basis * signs)
+
+
+@lru_cache(maxsize=2)
+def _data(kind: str) -> np.ndarray:
+    if kind == "uniform":
+        return make_uniform_cube(_ROWS, max(_DS), random_state=0, dtype=np.float64)
+    return _rotated(load_patches(_ROWS, 8, random_state=0).astype(np.float64))
+
+
+class BreakEvenExplorer(Explorer):
+    """The explorer that `break_even_explorer` makes."""
+
+    name = "break_even_explorer"
+    title = "When does an index over the centroids beat comparing with all of them?"
+    size = (840, 400)
+    slow = True
+
+    def __init__(self, X: Any, *, max_clusters: int, predict: Any) -> None:
+        self.own, self.mark = None, ""
+        if X is not None:
+            X = check_data(X, min_rows=40).astype(np.float64)
+            # more axes than the ladder has rungs for would change nothing that can be seen
+            self.own = _rotated(X)[:, : max(_DS)]
+            self.mark = hashlib.sha256(self.own.tobytes()).hexdigest()
+        rows, columns = (_ROWS, max(_DS)) if self.own is None else self.own.shape
+        #: a tenth of a small data set asks, the rest are there to be centroids
+        self.n_queries = min(_QUERIES, rows // 10)
+        self.ks = tuple(k for k in _KS if k <= min(max_clusters, rows - self.n_queries))
+        if len(self.ks) < 3:
+            raise invalid("max_clusters", f"at least {_KS[2]}", max_clusters)
+        ds = [d for d in _DS if d < columns]
+        ds = tuple([*ds, columns] if self.own is not None else _DS)
+        menu = ("uniform", "patches") if X is None else ("your data", "uniform")
+        if isinstance(predict, str):
+            check_choice(predict, "predict", ("k",))
+            # about a state that is not on the screen yet
+            self.asked = ("patches", ds[-1]) if X is None else ("uniform", ds[-1])
+            what = "image patches" if X is None else "uniform points"
+            predict = Prediction(
+                f"Choose before you look: with {what} of {ds[-1]} dimensions, from how many "
+                "centroids on does the kd_tree save at least a tenth of the distances?",
+                (*(f"k = {k:,}" for k in self.ks), "never"),
+                truth=self._truth,
+            )
+        super().__init__(
+            [
+                choice("data", "Data", "What points and centroids are drawn from", menu, menu[0]),
+                choice("index", "Index", "What searches among the centroids", _INDEXES, "kd_tree"),
+                choice(
+                    "cost",
+                    "Count",
+                    "Distances are the same everywhere; seconds are measured on this machine",
+                    ("distances", "seconds"),
+                    "distances",
+                ),
+                ladder(
+                    "d",
+                    "Dimensions d",
+                    "Features of a point (the main axes of patches come first)",
+                    [(f"{d:,}", d) for d in ds],
+                    4 if self.own is None else ds[-1],
+                ),
+                ladder(
+                    "k",
+                    "Centroids k",
+                    "How many centroids the index holds",
+                    [(f"{k:,}", k) for k in self.ks],
+                    10,
+                    recompute=False,
+                ),
+                ladder(
+                    "n",
+                    "Points n",
+                    "How many points ask, so how often one build is used",
+                    [(f"{n:,}", n) for n in _NS],
+                    100_000,
+                    recompute=False,
+                ),
+            ],
+            predict=predict,
+        )
+
+    def _truth(self, result: list[Cost]) -> str:
+        data, d = self.asked
+        costs = self.compute(Job(), data=data, index="kd_tree", cost="distances", d=d)
+        k = break_even(costs, 1, False)
+        return "never" if k is None else f"k = {k:,}"
+
+    def _rows(self, data: str, d: int) -> np.ndarray:
+        rows = self.own if data == "your data" else _data(data)
+        return np.ascontiguousarray(rows[:, :d])
+
+    def compute(self, job: Job, *, data: str, index: str, cost: str, d: int) -> list[Cost]:
+        rows = self._rows(data, d)
+        mark = self.mark if data == "your data" else ""
+        found = []
+        for place, k in enumerate(self.ks):
+            job.report(place, len(self.ks), f"k = {k:,}")
+            key = (data, mark, index, d, k, self.n_queries, cost == "seconds")
+            if key not in _known:
+                _remember(key, self._cost(rows, index, k, cost == "seconds"))
+            found.append(_known[key])
+        return found
+
+    def _cost(self, rows: np.ndarray, name: str, k: int, seconds: bool) -> Cost:
+        asked, centroids = rows[: self.n_queries], rows[self.n_queries : self.n_queries + k]
+        params = _PARAMS.get(name, {})
+        index = make_index(name, **params).fit(centroids)
+        labels = index.kneighbors(asked, 1)[1].ravel()
+        best = paired_sq(asked, centroids, nearest(asked, centroids))
+        right = paired_sq(asked, centroids, labels) <= best * (1 + 1e-9) + 1e-300
+        counted = index.n_distances_ / len(asked)
+        if not seconds:
+            return Cost(k, counted, float(right.mean()))
+        # float32, which is what a clustering in a hurry uses; counting would cost time
+        crowd = np.tile(asked, (-(-_TIMED // len(asked)), 1))[:_TIMED].astype(np.float32)
+        small = centroids.astype(np.float32)
+        plain = {key: value for key, value in params.items() if key != "count_distances"}
+        with _clock:
+            nearest(crowd, small)
+            build_s, _, built = timed(lambda: make_index(name, **plain).fit(small))
+            built.kneighbors(crowd[:50], 1)
+            # in turns, and the quickest counts: whatever else runs only ever slows down
+            pairs = [
+                (
+                    timed(lambda: nearest(crowd, small))[0],
+                    timed(lambda: built.kneighbors(crowd, 1))[0],
+                )
+                for _ in range(3)
+            ]
+        exact_s, index_s = np.min(pairs, axis=0)
+        return Cost(
+            k,
+            counted,
+            float(right.mean()),
+            float(exact_s) / len(crowd),
+            build_s,
+            float(index_s) / len(crowd),
+        )
+
+    def sentence(
+        self,
+        result: list[Cost],
+        frame: int,
+        *,
+        data: str,
+        index: str,
+        cost: str,
+        d: int,
+        k: int,
+        n: int,
+    ) -> str:
+        seconds = cost == "seconds"
+        here = result[self.ks.index(k)]
+        exact, build, search = here.totals(n, seconds)
+        first = break_even(result, n, seconds)
+        pays = "it never pays" if first is None else f"it pays from k = {first:,} on"
+        if seconds:
+            told = (
+                f"{three(exact)} s without an index, {three(build + search)} s with {index} "
+                f"({three(build)} s of it to build)"
+            )
+        else:
+            told = f"{three(here.distances)} of {k:,} distances a point with {index}"
+        return (
+            f"k = {k:,}, d = {d}, {data}: {told}, recall {share(here.recall)}; {pays}. For "
+            f"n = {n:,} points: {three(100 * here.ratio(n, seconds))}% of the {cost} of comparing "
+            "with all."
+        )
+
+    def draw(
+        self,
+        figure: Any,
+        result: list[Cost],
+        frame: int,
+        *,
+        data: str,
+        index: str,
+        cost: str,
+        d: int,
+        k: int,
+        n: int,
+    ) -> None:
+        seconds = cost == "seconds"
+        left, right = figure.subplots(1, 2, width_ratios=(1.75, 1))
+        totals = [one.totals(n, seconds) for one in result]
+        scale = 1e6 / n if seconds else 1.0 / n
+        exact = [a * scale for a, _, _ in totals]
+        with_index = [(b + c) * scale for _, b, c in totals]
+        unit = "microseconds" if seconds else "distances"
+        chart(left, "centroids k", f"{unit} a point", f"{index}, d = {d}, {data}")
+        left.set(xscale="log", yscale="log")
+        left.fill_between(
+            self.ks,
+            with_index,
+            exact,
+            where=np.array(with_index) < np.array(exact),
+            interpolate=True,
+            color=PALETTE[2],
+            alpha=0.18,
+            linewidth=0,
+        )
+        left.plot(self.ks, exact, "-s", color=INK, linewidth=2, markersize=6, label="all compared")
+        left.plot(
+            self.ks, with_index, "-o", color=PALETTE[0], linewidth=2.4, markersize=8, label=index
+        )
+        left.set_xticks(self.ks, [f"{one:,}" for one in self.ks])
+        left.minorticks_off()
+        if not seconds:
+            left.set_ylim(2, 2 * self.ks[-1])
+        left.axvline(k, color=QUIET, linewidth=1.2, linestyle=":")
+        first = break_even(result, n, seconds)
+        if first is not None:
+            place = self.ks.index(first)
+            left.plot(
+                [first],
+                [with_index[place]],
+                "D",
+                color=ALARM,
+                markersize=12,
+                markeredgecolor=INK,
+                label=f"pays from k = {first:,}",
+                zorder=5,
+            )
+        left.legend(loc="lower right", frameon=False, fontsize=11)
+        a, b, c = totals[self.ks.index(k)]
+        chart(
+            right, "seconds in all" if seconds else "distances in all", "", f"k = {k:,}, n = {n:,}"
+        )
+        right.grid(False, axis="y")
+        right.barh([1], [a], color="#8c8c8c", height=0.5)
+        right.barh([0], [b], color=PALETTE[1], height=0.5, hatch="//", edgecolor=INK, linewidth=0)
+        right.barh([0], [c], left=[b], color=PALETTE[0], height=0.5)
+        right.set_yticks([0, 1], [index, "all"])
+        right.set_ylim(-0.7, 1.7)
+        most = max(a, b + c)
+        right.set_xlim(0, 1.6 * most)
+        right.set_xticks([0, most], ["0", _short(most)])
+        right.text(a, 1, f" {_short(a)}", va="center", fontsize=11)
+        right.text(b + c, 0, f" {_short(b + c)}", va="center", fontsize=11)
+        if seconds:
+            right.text(0, -0.55, "hatched: build", fontsize=11, color=QUIET, va="center")
+
+
+def _short(value: float) -> str:
+    """Write a large count with a word."""
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{three(value / size)} {word}"
+    return three(value)
+
+
+#: What was measured once stays, so that a state shows the same again, here and in a second widget.
+_known: dict[Any, Cost] = {}
+_KEPT = 4_000
+
+
+def _remember(key: Any, cost: Cost) -> None:
+    while len(_known) >= _KEPT:
+        _known.pop(next(iter(_known)))
+    _known[key] = cost
+
+
+def break_even_explorer(
+    X: Any = None, *, max_clusters: int = 3200, predict: Any = None
+) -> BreakEvenExplorer:
+    """Find the number of centroids from which an index beats comparing with all of them.
+
+    The left chart shows the cost of one point against k, with the index and without; the right
+    one the cost of a whole assignment of n points at the chosen k. Costs are distance
+    computations or, on demand, seconds that are measured here and then. An index "pays" from the
+    smallest k on from which it saves at least a tenth.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d), optional
+        Data of your own, turned into its principal axes, instead of image patches. A few rows
+        are queries, the others stand in for centroids.
+    max_clusters : int, default=3200
+        Largest k.
+    predict : "k" or Prediction, optional
+        Ask for a prediction; Compare shows the truth.
+
+    Returns
+    -------
+    Explorer
+        Display it as the last expression of a cell.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and what came.
+
+    Notes
+    -----
+    Centroids are rows of the data, as at the start of k-means. Building an index costs seconds
+    but no counted distances. Times of 1,000 float32 points are scaled to n; a measurement is kept
+    for the life of the process.
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> explorer = widgets.break_even_explorer(max_clusters=320)
+    >>> explorer  # doctest: +ELLIPSIS
+    k = 10, d = 4, uniform: 10 of 10 distances a point with kd_tree, recall 1; it pays from ...
+    >>> explorer.set(k=320).values["k"]
+    320
+    """
+    return BreakEvenExplorer(X, max_clusters=max_clusters, predict=predict)
+
+
+def example() -> BreakEvenExplorer:
+    """Make a small one, for the tests that run over all explorers."""
+    return break_even_explorer(max_clusters=100, predict="k")
