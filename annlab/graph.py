@@ -40,6 +40,9 @@ LOW_CONTRAST = 1.08
 _ROWS = 8192
 #: Points that the coarse centroids are trained on, per coarse centroid.
 _COARSE_SAMPLE = 64
+#: Finish when an iteration gains less than this many times ``tol``: early where relocation has
+#: gained much in all (a share of the inertia), late where it has not.
+EARLY, LATE, MUCH = 20.0, 5.0, 0.036
 #: Step length of an over-relaxed update: 1 is Lloyd's, 2 would only swing to and fro.
 RELAXATION = 1.6
 #: Points of the sample for each cluster in `grow_from_sample`.
@@ -650,13 +653,15 @@ def grow_from_sample(
     *,
     unit: bool = False,
     rounds: int = 6,
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, int, float]:
     """k-means with relocation on a sample of 16 points for each cluster.
 
     Returns
     -------
     centroids : ndarray of shape (k, d)
     n_distances : int
+    gain : float
+        What the relocations gained, as a share of the inertia.
 
     Notes
     -----
@@ -672,7 +677,7 @@ def grow_from_sample(
     ticket = rng.uniform(size=size) + (own <= 0 if len(own) > 1 else 0.0)
     centroids = rows[np.sort(np.argsort(ticket, kind="stable")[:n_clusters])].copy()
     labels: np.ndarray | None = None
-    work = 0
+    work, gained = 0, 0.0
     for turn in range(rounds):
         if labels is None:
             found, _ = assign_all(lambda a, b: rows[a:b], size, kernels, workers, centroids)
@@ -682,9 +687,10 @@ def grow_from_sample(
         work += found.n_distances
         labels = found.labels
         if turn < rounds - 1:
-            labels, _ = relocate(cloud, found, n_clusters)
+            labels, gain = relocate(cloud, found, n_clusters)
+            gained += gain
         centroids = means_of(cloud, labels, centroids, unit=unit)
-    return centroids, work
+    return centroids, work, gained
 
 
 class GraphAssigner:
@@ -696,7 +702,8 @@ class GraphAssigner:
     kernels : module
         Compiled loops or their NumPy twins.
     tol : float, default=1e-4
-        Finish when an iteration lowers the inertia by less than 20 times this share.
+        Finish when an iteration lowers the inertia by less than 20 times this share, or 5 times
+        where relocation has gained little.
     max_iter : int, optional
         The iteration that must not move clusters elsewhere, because it is the last.
     n_candidates : int, default=96
@@ -734,7 +741,7 @@ class GraphAssigner:
         n_relocations = check_integer(n_relocations, "n_relocations", minimum=0)
         relocation_share = check_real(relocation_share, "relocation_share", maximum=0.5)
         self.points = points
-        self.min_gain = 20 * tol
+        self._tol = tol
         self._max_iter = max_iter
         self._kernels = kernels
         self._seed = 0
@@ -750,6 +757,7 @@ class GraphAssigner:
         self._order: np.ndarray | None = None
         self._labels: np.ndarray | None = None
         self._start_work = 0
+        self._gained = 0.0
         self._round = 0
         self._last = np.inf
         # with a start that the caller gave, it is Lloyd's algorithm and nothing else
@@ -785,7 +793,7 @@ class GraphAssigner:
                 return means_of(grown.cloud, grown.labels, grown.centroids, unit=True)
             return grown.centroids
         self.reason = f"sample start, contrast {grown:.2f}"
-        centroids, self._start_work = grow_from_sample(
+        centroids, self._start_work, self._gained = grow_from_sample(
             points.rows, points.n, self._weights, n_clusters, self._kernels, workers, self._rng,
             unit=unit,
         )  # fmt: skip
@@ -818,7 +826,10 @@ class GraphAssigner:
         assert cloud is not None and order is not None
         self._labels = found.labels
         base = self._report(found)
-        small = not base.inertia < (1.0 - self.min_gain) * self._last
+        # where moving clusters gains much, the fit is ahead of Lloyd's and may end early; where
+        # it gains little (uniform data), only patience gets there
+        least = self._tol * (EARLY if self._gained >= MUCH else LATE)
+        small = not base.inertia < (1.0 - least) * self._last
         self._last = base.inertia
         self._round += 1
         at_end = self._round == self._max_iter
@@ -826,8 +837,9 @@ class GraphAssigner:
         if not self._settled and not at_end:
             self._labels, expected = relocate(cloud, found, k, share=self._share)
             moved = expected > 0
+            self._gained += expected
             # the last rounds move a handful of centroids: what is left is Lloyd's business
-            self._settled = self._round >= self._n_relocations or expected < 0.02 * self.min_gain
+            self._settled = self._round >= self._n_relocations or expected < 0.4 * self._tol
         sums, totals = sums_of(cloud, self._labels, k)
         kind, members, finished = "lloyd", None, False
         if moved:
