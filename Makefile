@@ -3,7 +3,8 @@
 
 VENV   ?= .venv
 PYTHON ?=
-JOBS   ?= auto
+# processes that test at the same time; empty: as many as this process may use, at most 4
+JOBS   ?=
 # the second Python of `make full`, and the folder of tools that only maintainers need
 SECOND_PYTHON ?= python3.13
 TOOLS  := .make/tools
@@ -12,8 +13,9 @@ BIN    := $(VENV)/bin
 # a named PYTHON has a stamp of its own, so that naming another one is noticed
 STAMP  := $(VENV)/.ready$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
 PYTEST := $(BIN)/python -m pytest
-SPREAD := -n $(JOBS) --maxprocesses=4
-NBVAL  := $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
+CPUS   := from annlab._workers import available_cpus; print(min(4, available_cpus()))
+SPREAD  = -n $(or $(JOBS),$$($(BIN)/python -c '$(CPUS)'))
+NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
           --nbval-sanitize-with tests/nbval.cfg $(SPREAD) --dist loadscope
 
 .PHONY: help env lab test lint unit nbval browser warmup screenshots notebooks pins clean \

@@ -324,6 +324,9 @@ def _execution(notebook: Any) -> Iterator[str]:
         if not _text(cell.source).strip():
             yield f"cell {number} is empty"
             continue
+        if _text(cell.source).rstrip().endswith(";"):
+            # nbval runs cells outside the history, where IPython looks for the semicolon
+            yield f"cell {number} ends with a semicolon, which nbval ignores: use plt.show()"
         if "skip-execution" in _tags(cell):
             continue
         expected += 1

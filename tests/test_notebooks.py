@@ -147,6 +147,10 @@ def empty_cell(nb):
     nb.cells[3].source = "  \n"
 
 
+def semicolon(nb):
+    nb.cells[3].source += ";"
+
+
 def error(nb):
     nb.cells[3].outputs.append(
         nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=["no"])
@@ -255,6 +259,7 @@ def too_little_prose(nb):
         (unexecuted, "was not executed"),
         (out_of_order, "was executed as number 40, not 2"),
         (empty_cell, "is empty"),
+        (semicolon, "ends with a semicolon"),
         (error, "shows an error: ValueError"),
         (expected_error_without_reason, "is expected to fail"),
         (stderr, "wrote to stderr: careful"),
