@@ -438,37 +438,43 @@ def test_run_goes_frame_by_frame_and_pauses(browser, monkeypatch):
 
 def test_a_view_in_a_browser_draws_all_frames_ahead():
     explorer = Counter()
-    time.sleep(0.05)
-    assert explorer.drawn == [0], "nothing is drawn ahead where nobody looks"
+    explorer.set(length=6)
+    time.sleep(0.1)
+    assert explorer.drawn == [0, 0], "nothing is drawn ahead where nobody looks"
+    explorer.set(length=5)
     explorer._view_count = 1
-    wait_for(lambda: len(explorer.drawn) == 5)
+    wait_for(lambda: len(explorer.drawn) == 6)
     explorer.run()
-    assert sorted(explorer.drawn) == [0, 1, 2, 3, 4]
+    assert sorted(explorer.drawn) == [0, 0, 1, 2, 3, 4]
     explorer.close()
 
 
 def test_a_reader_does_not_wait_for_what_is_drawn_ahead():
-    order, started = [], threading.Event()
+    order, turns = [], _look._turns
 
     def ahead(number_):
         def draw(figure):
-            started.set()
-            time.sleep(0.02)
+            # the first one stays until all others and the reader stand in the queue
+            if not order:
+                wait_for(lambda: turns._waiting and len(turns._free._waiters) >= 6)
             order.append(number_)
 
         return draw
 
-    threads = [
+    jobs = [
         threading.Thread(target=_look.render, args=(ahead(n), (200, 100)), kwargs={"ahead": True})
         for n in range(6)
     ]
-    for thread in threads:
-        thread.start()
-    assert started.wait(10)
-    _look.render(lambda figure: order.append("reader"), (200, 100))
-    for thread in threads:
+    reader = threading.Thread(
+        target=_look.render, args=(lambda figure: order.append("reader"), (200, 100))
+    )
+    for job in jobs:
+        job.start()
+    wait_for(lambda: len(turns._free._waiters) >= 5)
+    reader.start()
+    for thread in (reader, *jobs):
         thread.join()
-    assert order.index("reader") <= 1
+    assert order.index("reader") == 1
     assert len(order) == 7
 
 
