@@ -32,7 +32,11 @@ WRITTEN = ("00_start_here.ipynb", "03_kmeans_with_ann.ipynb")
 
 #: Cells that nbval runs but does not compare, by notebook. A new one is a decision: it needs a
 #: reason in the cell's metadata (annlab.reason) and a change here.
-EXEMPT: dict[str, int] = {}
+EXEMPT: dict[str, int] = {
+    "01_introduction.ipynb": 1,
+    "04_advantages.ipynb": 2,
+    "08_image_segmentation.ipynb": 1,
+}
 
 
 # ------------------------------------------------------------------------------- the notebooks
@@ -49,7 +53,7 @@ def test_notebook_may_be_published(path):
 
 def test_exempt_cells_are_counted():
     counted = {path.name: len(exempt_cells(path)) for path in NOTEBOOKS}
-    assert {name: n for name, n in counted.items() if n} == EXEMPT
+    assert counted == {name: EXEMPT.get(name, 0) for name in counted}
 
 
 def test_the_check_of_the_command_agrees(capsys):
