@@ -391,6 +391,7 @@ def segment_image(
     tol: float = 1e-4,
     random_state: Any = None,
     n_jobs: int | None = None,
+    callback: Any = None,
     max_pixels: int = MAX_PIXELS,
 ) -> SegmentationResult:
     """Split a picture into segments of similar colour by k-means over its pixels.
@@ -406,7 +407,7 @@ def segment_image(
     position_weight : float, default=0.0
         How much it counts where a pixel is. At 1 the longer side of the picture is as far as one
         colour channel from none to full (in ``"lab"``, as black from white).
-    algorithm, algorithm_params, init, n_init, max_iter, tol, random_state, n_jobs
+    algorithm, algorithm_params, init, n_init, max_iter, tol, random_state, n_jobs, callback
         As in `annlab.kmeans_ann`.
     max_pixels : int, default=64,000,000
         Refuse a larger picture before it is decoded.
@@ -464,6 +465,7 @@ def segment_image(
         sample_weight=counts,
         random_state=random_state,
         n_jobs=n_jobs,
+        callback=callback,
     )
     if inverse is not None:
         result = replace(result, labels=_frozen(result.labels[inverse]))

@@ -368,6 +368,20 @@ def test_segmentation_is_repeatable_and_takes_every_algorithm(picture):
         assert found.psnr_db == pytest.approx(one.psnr_db, abs=0.5)
 
 
+def test_segmentation_can_be_watched_and_stopped(picture):
+    seen = []
+
+    def stop_after_two(step):
+        seen.append(step.iteration)
+        return len(seen) == 2
+
+    result = applications.segment_image(
+        picture, 3, algorithm="brute", tol=0, random_state=0, callback=stop_after_two
+    )
+    assert seen == [1, 2]
+    assert result.result.stop_reason == "callback"
+
+
 def test_segmentation_passes_its_errors_on(picture):
     for wrong, message in (
         ({"n_clusters": 0}, "n_clusters"),
