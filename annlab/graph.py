@@ -36,15 +36,13 @@ from annlab.assignment import Assigner, Assignment, finish
 #: a tree loses more than it saves: 1.1 to 2 on photos, text and heavy tails, 1.03 on Gaussians in
 #: 128 dimensions.
 LOW_CONTRAST = 1.08
-#: Rows of a chunk: a chunk's bounds depend on n alone.
-_ROWS = 8192
+#: Values of a chunk of rows: 2 MB of float32. A chunk's bounds depend on the data alone.
+_VALUES = 1 << 19
 #: Points that the coarse centroids are trained on, per coarse centroid.
 _COARSE_SAMPLE = 64
 #: Finish when an iteration gains less than this many times ``tol``: early where relocation has
 #: gained much in all (a share of the inertia), late where it has not.
 EARLY, LATE, MUCH = 20.0, 5.0, 0.036
-#: Step length of an over-relaxed update: 1 is Lloyd's, 2 would only swing to and fro.
-RELAXATION = 1.6
 #: Points of the sample for each cluster in `grow_from_sample`.
 _SAMPLE_PER_CLUSTER = 16
 
@@ -177,7 +175,7 @@ def assign_all(
         norms = np.einsum("ij,ij->i", rows, rows)
         return scan_rows(kernels, rows, norms, centroids, halves), norms
 
-    parts = workers.map(chunk, chunk_bounds(n, _ROWS))
+    parts = workers.map(chunk, chunk_bounds(n, max(512, _VALUES // centroids.shape[1])))
     columns = [
         np.concatenate([getattr(part, name) for part, _ in parts])
         for name in ("labels", "second", "d1", "d2")
@@ -198,14 +196,64 @@ def stratified(n: int, size: int, rng: np.random.RandomState) -> np.ndarray:
     return np.minimum(sample, n - 1)
 
 
-def relaxed(sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Sums whose means lie beyond the real ones: c + 1.6 (m − c); empty clusters as they are."""
-    filled = totals > 0
-    start = centroids[filled].astype(np.float64)
-    ends = start + RELAXATION * (sums[filled] / totals[filled, None] - start)
-    longer = sums.copy()
-    longer[filled] = ends * totals[filled, None]
-    return longer
+class Momentum:
+    """Over-relaxed updates: more than the step to the means, and more and more of the last move.
+
+    Parameters
+    ----------
+    length : float
+        Length of the step; 1 goes to the means, 2 would only swing to and fro.
+    most : float
+        Share of the last move that is repeated, after some steps.
+
+    Notes
+    -----
+    Lloyd's update is a gradient step, so what speeds up gradient descent speeds it up as well
+    (Nesterov 1983; for k-means compare Bottou & Bengio 1995, "Convergence properties of the
+    K-means algorithms", NIPS 7). It takes about half the iterations of plain steps.
+    """
+
+    def __init__(self, length: float, most: float) -> None:
+        self.length, self.most = length, most
+        self.before: np.ndarray | None = None
+        self.turn = 0
+
+    def restart(self) -> None:
+        """Forget the last move: clusters have been moved elsewhere."""
+        self.before, self.turn = None, 0
+
+    def step(
+        self, sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray, radius_sq: float
+    ) -> np.ndarray:
+        """Where the centroids go.
+
+        Parameters
+        ----------
+        sums, totals : ndarrays of shape (k, d) and (k,), float64
+        centroids : ndarray of shape (k, d)
+        radius_sq : float
+            Mean squared distance of a point to its centroid. A centroid that has come farther
+            than that was re-seeded, and gets no momentum.
+
+        Returns
+        -------
+        ndarray of shape (k, d), float64
+            Empty clusters stay.
+        """
+        new = centroids.astype(np.float64)
+        filled = totals > 0
+        means = sums[filled] / totals[filled, None]
+        means -= new[filled]
+        means *= self.length
+        new[filled] += means
+        if self.before is not None and self.most > 0:
+            move = centroids - self.before
+            move[np.einsum("ij,ij->i", move, move) > radius_sq] = 0.0
+            move[~filled] = 0.0
+            new += min(self.most, self.turn / (self.turn + 3.0)) * move
+        self.before = centroids
+        self.turn += 1
+        return new
 
 
 def scaled_weights(points: Points) -> tuple[np.ndarray, float]:
@@ -403,8 +451,8 @@ def reordered(
     workers: Workers,
 ) -> Cloud:
     """The points in the given order, as a `Cloud`: one copy of the data."""
-    bounds = chunk_bounds(len(order), _ROWS)
     first = gather(order[:1])
+    bounds = chunk_bounds(len(order), max(512, _VALUES // first.shape[1]))
     X = np.empty((len(order), first.shape[1]), dtype=first.dtype)
 
     def fill(start: int, stop: int) -> None:
@@ -758,6 +806,8 @@ class GraphAssigner:
         self._labels: np.ndarray | None = None
         self._start_work = 0
         self._gained = 0.0
+        # labels come from lists of neighbours, which far moves would outrun: no momentum
+        self._momentum = Momentum(1.6, 0.0)
         self._round = 0
         self._last = np.inf
         # with a start that the caller gave, it is Lloyd's algorithm and nothing else
@@ -843,21 +893,21 @@ class GraphAssigner:
         sums, totals = sums_of(cloud, self._labels, k)
         kind, members, finished = "lloyd", None, False
         if moved:
+            self._momentum.restart()
             kind, members = "relocation", np.empty_like(base.labels)
             members[order] = self._labels
         elif self._own and not small and not at_end:
             kind = "relaxed"
-            sums = relaxed(sums, totals, centroids)
+            radius_sq = float(found.d1.mean())
+            sums = self._momentum.step(sums, totals, centroids, radius_sq)
+            sums *= totals[:, None]
         else:
             finished = self._own
         self._reported = base.labels
+        if self._scale != 1.0:
+            sums, totals = sums * self._scale, totals * self._scale
         return replace(
-            base,
-            kind=kind,
-            members=members,
-            sums=sums * self._scale,
-            totals=totals * self._scale,
-            finished=finished,
+            base, kind=kind, members=members, sums=sums, totals=totals, finished=finished
         )
 
     def again(self, points: Points) -> Assigner:

@@ -17,6 +17,7 @@ from annlab.cost_model import choose, estimate
 from annlab.graph import (
     Cloud,
     GraphAssigner,
+    Momentum,
     Nearby,
     Tree,
     assign_all,
@@ -24,7 +25,6 @@ from annlab.graph import (
     even_cuts,
     neighbourhoods,
     plant_tree,
-    relaxed,
     relocate,
     share_out,
     stratified,
@@ -185,11 +185,20 @@ def test_relocation_of_nothing():
     assert gain == 0.0 and (labels == 0).all()
 
 
-def test_relaxed_sums_lie_beyond_the_means():
-    C = np.array([[0.0], [5.0], [9.0]])
-    longer = relaxed(np.array([[2.0], [20.0], [0.0]]), np.array([2.0, 4.0, 0.0]), C)
-    # means 1 and 5: from 0 to 1.6 · 1, from 5 nowhere; the empty one is left alone
-    np.testing.assert_allclose(longer, [[3.2], [20.0], [0.0]])
+def test_momentum():
+    momentum = Momentum(1.5, 0.6)
+    C = np.array([[0.0], [5.0], [9.0], [3.0]])
+    sums, totals = np.array([[2.0], [20.0], [0.0], [4.0]]), np.array([2.0, 4.0, 0.0, 1.0])
+    # means 1, 5 and 4; the empty one stays
+    first = momentum.step(sums, totals, C, 4.0)
+    np.testing.assert_allclose(first, [[1.5], [5.0], [9.0], [4.5]])
+    first[3] = 90.0
+    # the second step adds a quarter of the last move, but not to one that was re-seeded far away
+    second = momentum.step(first * totals[:, None], totals, first, 4.0)
+    np.testing.assert_allclose(second - first, [[0.25 * 1.5], [0.0], [0.0], [0.0]])
+    momentum.restart()
+    third = momentum.step(first * totals[:, None], totals, first, 4.0)
+    np.testing.assert_allclose(third, first)
 
 
 # -- the fits -----------------------------------------------------------------------------------
