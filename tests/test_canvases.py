@@ -149,7 +149,7 @@ def test_wrong_points_are_refused(name):
     with pytest.raises(ValueError, match="2 columns"):
         make(np.zeros((10, 3)))
     with pytest.raises(ValueError, match="dragging stays smooth"):
-        make(np.random.RandomState(0).rand(2001, 2))
+        make(np.random.RandomState(0).rand(601, 2))
 
 
 # -------------------------------------------------------------------------- centroid_canvas

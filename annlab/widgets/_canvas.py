@@ -16,7 +16,7 @@ import traitlets
 
 from annlab._messages import invalid
 from annlab._validation import check_data
-from annlab.widgets._base import Explorer, canvas_class
+from annlab.widgets._base import Explorer, Job, canvas_class
 from annlab.widgets._controls import Control, custom
 from annlab.widgets._look import LOOK
 from annlab.widgets._predict import Prediction
@@ -36,7 +36,7 @@ def _canvas() -> type:
     )
 
 
-def check_plane(X: Any, name: str = "X", *, most: int = 2000) -> np.ndarray:
+def check_plane(X: Any, name: str = "X", *, most: int) -> np.ndarray:
     """Accept points of a plane, few enough to be drawn while the reader drags.
 
     Returns
@@ -159,11 +159,14 @@ class CanvasExplorer(Explorer):
             frame = 0 if self.prediction is not None else self.frame_after_drag(result)
         super()._accept(values, result, frame)
 
-    def _start_job(self, values: dict[str, Any]) -> None:
+    def _start_job(self, values: dict[str, Any], frame: int | None = None) -> None:
         # these computations take milliseconds: done within the message, because the browser
         # sends the next position of a drag when this one is answered, and none is left behind
         try:
-            self._apply(values)
+            # a shared text brings values and a frame of its own
+            self._check_shared(self._computed(values, Job()), frame)
+            self._put(values)
+            self._apply(values, frame)
         except (ValueError, TypeError) as reason:
             self._take(self._values)
             self._say_note(f"Not possible: {reason}")

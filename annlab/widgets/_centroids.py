@@ -27,6 +27,8 @@ from annlab.widgets._scene import (
 
 #: As many clusters as the palette has colours.
 _MOST = 8
+#: With more, the hundred runs for a new number of clusters would keep the reader waiting.
+_MOST_POINTS = 600
 #: Random starts that show where k-means can end.
 _STARTS = 100
 #: Two inertias closer than this, relatively, are the same end; closer than that, one bar.
@@ -345,7 +347,7 @@ def centroid_canvas(
     Parameters
     ----------
     X : array-like of shape (n, 2), optional
-        At most 2,000 points of a plane; five groups of points by default.
+        At most 600 points of a plane; five groups of points by default.
     n_clusters : int, default=5
         Centroids to begin with, 1 to 8.
     start : array-like of shape (n_clusters, 2), optional
@@ -380,7 +382,7 @@ def centroid_canvas(
     """
     if X is None:
         X = five_groups()
-    X = check_plane(X)
+    X = check_plane(X, most=_MOST_POINTS)
     if start is not None:
         start = np.array(check_handles(start, "start", 1, min(_MOST, len(X))))
         n_clusters = len(start)
