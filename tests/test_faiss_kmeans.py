@@ -1,0 +1,147 @@
+"""faiss's k-means without its surprises: all rows train, all are labelled, totals are exact."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from annlab import MissingExtraError, kmeans
+from annlab.faiss_kmeans import kmeans_faiss as fit_faiss
+from annlab.metrics import inertia
+
+faiss = pytest.importorskip("faiss")
+#: Threads: OpenMP spins while it waits, which costs minutes on a machine that others use too.
+THREADS = 1
+
+
+def kmeans_faiss(*args, **params):
+    """The function under test, on one thread."""
+    return fit_faiss(*args, **{"n_jobs": THREADS, **params})
+
+
+@pytest.fixture(scope="module")
+def X():
+    return np.random.RandomState(0).rand(3000, 16).astype(np.float32)
+
+
+def test_unpacks_as_the_deck_does(X):
+    labels, centroids = kmeans_faiss(X, n_clusters=10, max_iter=5)
+    assert labels.shape == (3000,)
+    assert labels.dtype == np.int32
+    assert centroids.shape == (10, 16)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equals_lloyd_from_the_same_start(X, dtype):
+    X = X.astype(dtype)
+    ours = kmeans(X, 12, 8, init="random", tol=0, random_state=4)
+    theirs = kmeans_faiss(X, 12, 8, random_state=4)
+    assert theirs.n_iter == 8
+    assert theirs.inertia == pytest.approx(ours.inertia, rel=1e-4)
+    assert np.mean(theirs.labels == ours.labels) > 0.99
+    assert theirs.centroids.dtype == dtype
+
+
+def test_inertia_is_that_of_the_labels_and_labels_are_nearest(X):
+    result = kmeans_faiss(X, 7, 3, random_state=0)
+    assert result.inertia == pytest.approx(inertia(X, result.labels, result.centroids), rel=1e-12)
+    squares = ((X[:, None].astype(float) - result.centroids) ** 2).sum(axis=2)
+    assert np.array_equal(result.labels, squares.argmin(axis=1))
+
+
+def test_all_rows_train():
+    # faiss by itself trains one cluster on 256 rows; the mean of all is another point
+    X = np.random.RandomState(0).rand(5000, 3)
+    centroids = kmeans_faiss(X, 1, 2, random_state=0).centroids
+    assert np.allclose(centroids[0], X.mean(axis=0), atol=1e-6)
+
+
+def test_far_from_the_origin_nothing_is_lost(X):
+    far = X.astype(np.float64) + 1e5
+    near = kmeans_faiss(X.astype(np.float64), 10, 10, random_state=0)
+    moved = kmeans_faiss(far, 10, 10, random_state=0)
+    assert moved.inertia == pytest.approx(near.inertia, rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e30])
+def test_numbers_beyond_float32_are_scaled(X, factor):
+    scaled = kmeans_faiss(X.astype(np.float64) * factor, 5, 5, random_state=0)
+    plain = kmeans_faiss(X.astype(np.float64), 5, 5, random_state=0)
+    assert scaled.inertia / factor**2 == pytest.approx(plain.inertia, rel=1e-3)
+
+
+def test_weights_and_cosine(X):
+    weights = np.random.RandomState(1).rand(3000)
+    theirs = kmeans_faiss(
+        X, 6, 10, metric="cosine", sample_weight=weights, init="random", random_state=2
+    )
+    ours = kmeans(
+        X, 6, 10, metric="cosine", sample_weight=weights, init="random", random_state=2, tol=0
+    )
+    assert theirs.inertia == pytest.approx(ours.inertia, rel=1e-3)
+    assert np.allclose(np.linalg.norm(theirs.centroids, axis=1), 1, atol=1e-5)
+
+
+def test_a_fit_that_has_settled_says_so():
+    X = np.random.RandomState(0).rand(300, 2)
+    assert kmeans_faiss(X, 3, 100, random_state=0).converged
+    assert not kmeans_faiss(X, 3, 1, random_state=0).converged
+
+
+def test_more_starts_are_not_worse(X):
+    one = kmeans_faiss(X[:400], 20, 5, random_state=0)
+    best = kmeans_faiss(X[:400], 20, 5, n_init=5, random_state=0)
+    assert best.inertia <= one.inertia
+
+
+def test_as_many_clusters_as_points_and_duplicates():
+    X = np.eye(4, dtype=np.float32)
+    assert kmeans_faiss(X, 4, 5).inertia == pytest.approx(0, abs=1e-12)
+    twice = np.repeat(X, 5, axis=0)
+    assert kmeans_faiss(twice, 4, 5, init=X).inertia == pytest.approx(0, abs=1e-12)
+
+
+def test_quiet_unless_asked(X, capfd):
+    kmeans_faiss(X[:30], 10, 2)
+    shown = capfd.readouterr()
+    assert shown.out == shown.err == ""
+    kmeans_faiss(X[:30], 10, 2, verbose=True)
+    shown = capfd.readouterr()
+    assert shown.out + shown.err != ""
+
+
+def test_threads_are_put_back(X):
+    before = faiss.omp_get_max_threads()
+    fit_faiss(X, 3, 2, n_jobs=before + 1)
+    assert faiss.omp_get_max_threads() == before
+
+
+def test_the_number_of_threads_does_not_matter(X):
+    one, two = (fit_faiss(X[:500], 4, 3, random_state=0, n_jobs=n) for n in (1, 2))
+    assert two.inertia == pytest.approx(one.inertia, rel=1e-6)
+
+
+def test_the_callers_array_stays(X):
+    before = X.copy()
+    X.setflags(write=False)
+    kmeans_faiss(X, 3, 2)
+    assert np.array_equal(X, before)
+
+
+def test_bad_input_is_named(X):
+    with pytest.raises(ValueError, match="n_clusters"):
+        kmeans_faiss(X, 0)
+    with pytest.raises(ValueError, match="free of NaN"):
+        kmeans_faiss(np.full((3, 2), np.nan), 2)
+    with pytest.raises(TypeError, match="verbose"):
+        kmeans_faiss(X, 2, verbose=3)
+    with pytest.raises(ValueError, match="init"):
+        kmeans_faiss(X, 2, init=np.zeros((3, 16)))
+
+
+def test_a_missing_faiss_is_named(monkeypatch, X):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(MissingExtraError, match="kmeans_faiss"):
+        kmeans_faiss(X, 2)

@@ -1,0 +1,490 @@
+"""Pictures: what is drawn, where, and that nothing else in the process is touched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from annlab import kmeans, plotting
+from annlab.benchmarks import Comparison, RecallSpeedCurve, RecallSpeedPoint
+from annlab.datasets import make_blobs
+from annlab.plotting import (
+    MARKERS,
+    PALETTE,
+    cluster_color,
+    cluster_marker,
+    plot_clusters,
+    plot_convergence,
+    plot_elbow,
+    plot_palette,
+    plot_patches,
+    plot_recall_speed,
+    plot_silhouette,
+    plot_time_to_quality,
+    visualize_clusters,
+)
+
+
+@pytest.fixture
+def ax():
+    return Figure().add_subplot()
+
+
+@pytest.fixture
+def blobs():
+    X, _ = make_blobs(120, 3, separation=8, random_state=0)
+    return X, kmeans(X, 3, random_state=0, trace=True)
+
+
+def offsets(ax):
+    """Points drawn by each scatter call."""
+    return [np.asarray(collection.get_offsets()) for collection in ax.collections]
+
+
+def draw(ax):
+    """Render, because some errors only show then."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(ax.figure).draw()
+
+
+# --- colours -------------------------------------------------------------------------------------
+
+
+def test_fifty_six_clusters_have_marks_of_their_own():
+    marks = {(cluster_color(c), cluster_marker(c)) for c in range(len(PALETTE) * len(MARKERS))}
+    assert len(marks) == len(PALETTE) * len(MARKERS)
+
+
+# --- points --------------------------------------------------------------------------------------
+
+
+def test_each_cluster_is_drawn_with_its_points_and_its_colour(blobs, ax):
+    X, result = blobs
+    assert plot_clusters(X, result, ax=ax) is ax
+    drawn = offsets(ax)
+    for cluster in range(3):
+        assert np.allclose(drawn[cluster], X[result.labels == cluster])
+        color = to_hex(ax.collections[cluster].get_facecolor()[0])
+        assert color.upper() == cluster_color(cluster)
+    assert np.allclose(drawn[3], result.centroids)
+    assert ax.get_aspect() == 1.0
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [f"cluster {c}" for c in range(3)]
+    draw(ax)
+
+
+def test_outliers_are_crosses_of_their_own(blobs, ax):
+    X, result = blobs
+    labels = result.labels.copy()
+    labels[:7] = -1
+    plot_clusters(X, labels, ax=ax)
+    outliers = ax.collections[-1]
+    assert outliers.get_label() == "outlier"
+    assert np.allclose(outliers.get_offsets(), X[:7])
+
+
+def test_points_without_labels_have_no_legend(blobs, ax):
+    plot_clusters(blobs[0], ax=ax)
+    assert ax.get_legend() is None
+    assert len(offsets(ax)[0]) == 120
+
+
+def test_many_clusters_share_a_colour_map_without_a_legend(ax):
+    X = np.random.RandomState(0).rand(200, 2)
+    plot_clusters(X, np.arange(200) % 100, ax=ax)
+    assert len(ax.collections) == 1
+    assert len(np.unique(ax.collections[0].get_array())) == 100
+    assert ax.get_legend() is None
+    draw(ax)
+
+
+def test_a_sample_is_drawn_of_many_points_and_says_so(ax):
+    X = np.random.RandomState(0).rand(300, 2)
+    plot_clusters(X, np.zeros(300, dtype=int), ax=ax, max_points=100, title="Cube")
+    assert len(offsets(ax)[0]) == 100
+    assert ax.get_title() == "Cube (100 of 300 points, at random)"
+
+
+def test_bad_points_are_refused(ax):
+    with pytest.raises(ValueError, match="X must be an array with 2 columns"):
+        plot_clusters(np.zeros((3, 4)), ax=ax)
+    with pytest.raises(ValueError, match="labels must be an array of shape"):
+        plot_clusters(np.zeros((3, 2)), [0], ax=ax)
+    with pytest.raises(TypeError, match="ax must be None or matplotlib axes"):
+        plot_clusters(np.zeros((3, 2)), ax="here")
+
+
+# --- projections ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne", "umap"])
+def test_projections_keep_groups_apart(method, ax):
+    if method == "umap":
+        pytest.importorskip("umap")
+    rng = np.random.RandomState(0)
+    labels = np.repeat([0, 1], 40)
+    X = rng.normal(size=(80, 12)) + 30 * labels[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        params = {"n_epochs": 50} if method == "umap" else None
+        assert visualize_clusters(X, labels, method=method, ax=ax, method_params=params) is ax
+    first, second = offsets(ax)
+    assert len(first) == len(second) == 40
+    assert np.allclose(np.vstack([first, second]), ax.embedding)
+    inside = np.linalg.norm(first - first.mean(axis=0), axis=1).max()
+    assert np.linalg.norm(second - first.mean(axis=0), axis=1).min() > inside
+    draw(ax)
+
+
+def test_pca_is_the_principal_components(ax):
+    X = np.random.RandomState(0).rand(50, 4)
+    visualize_clusters(X, np.zeros(50, dtype=int), method="pca", ax=ax)
+    centred = X - X.mean(axis=0)
+    values = np.linalg.svd(centred, compute_uv=False)[:2]
+    assert np.linalg.norm(ax.embedding, axis=0) == pytest.approx(values)
+    assert ax.get_aspect() == 1.0
+
+
+def test_three_components_make_axes_of_three_dimensions():
+    from matplotlib import pyplot as plt
+
+    X = np.random.RandomState(0).rand(30, 6)
+    ax = visualize_clusters(X, [0, 1, -1] * 10, 3, method="pca")
+    try:
+        assert ax.name == "3d"
+        assert ax.get_zlabel() == "PCA component 3"
+        assert ax.embedding.shape == (30, 3)
+        draw(ax)
+        with pytest.raises(ValueError, match="ax must be two-dimensional axes"):
+            visualize_clusters(X, [0] * 30, 2, method="pca", ax=ax)
+    finally:
+        plt.close(ax.figure)
+    with pytest.raises(ValueError, match="ax must be three-dimensional axes"):
+        visualize_clusters(X, [0] * 30, 3, method="pca", ax=Figure().add_subplot())
+
+
+def test_the_decks_call_makes_a_figure_that_show_finds():
+    from matplotlib import pyplot as plt
+
+    before = plt.get_fignums()
+    ax = visualize_clusters(np.random.RandomState(0).rand(30, 5), [0, 1, 2] * 10)
+    try:
+        assert [plt.figure(n) for n in plt.get_fignums() if n not in before] == [ax.figure]
+        assert ax.get_title() == "t-SNE of 30 points"
+    finally:
+        plt.close(ax.figure)
+
+
+def test_a_given_state_gives_the_same_picture():
+    X = np.random.RandomState(0).rand(40, 60)
+    params = {"init": "random"}  # started by PCA, t-SNE draws nothing
+    one, two, other = (
+        visualize_clusters(
+            X, [0] * 40, ax=Figure().add_subplot(), random_state=s, method_params=params
+        ).embedding
+        for s in (1, 1, 2)
+    )
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_a_sample_is_projected_of_many_points_and_says_so(ax):
+    X = np.random.RandomState(0).rand(90, 5)
+    labels = np.arange(90) % 3
+    visualize_clusters(X, labels, method="pca", ax=ax, max_points=30)
+    assert ax.get_title() == "PCA of 30 of 90 points, at random"
+    assert sum(len(points) for points in offsets(ax)) == 30
+    assert ax.rows.shape == (30,)
+    assert len(offsets(ax)[1]) == np.sum(labels[ax.rows] == 1)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+@pytest.mark.parametrize("d", [8, 80])
+def test_sparse_rows_are_projected(method, d, ax):
+    from scipy.sparse import random as random_sparse
+
+    X = random_sparse(60, d, density=0.3, format="csr", random_state=0)
+    visualize_clusters(X, [0, 1] * 30, method=method, ax=ax)
+    assert ax.embedding.shape == (60, 2)
+
+
+@pytest.mark.parametrize("n", [3, 4, 7])
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_a_handful_of_points_is_enough(n, method, ax):
+    visualize_clusters(np.random.RandomState(0).rand(n, 3), [0] * n, method=method, ax=ax)
+    assert np.isfinite(ax.embedding).all()
+
+
+def test_bad_projections_are_refused(ax):
+    X = np.random.RandomState(0).rand(20, 5)
+    with pytest.raises(ValueError, match="method must be one of 'tsne', 'pca', 'umap'"):
+        visualize_clusters(X, [0] * 20, method="lda", ax=ax)
+    with pytest.raises(ValueError, match="n_components must be"):
+        visualize_clusters(X, [0] * 20, 4, ax=ax)
+    with pytest.raises(ValueError, match="X must be an array with at least 2 rows and columns"):
+        visualize_clusters(X[:, :1], [0] * 20, ax=ax)
+    with pytest.raises(TypeError, match="method_params"):
+        visualize_clusters(X, [0] * 20, ax=ax, method_params=3)
+
+
+def test_umap_is_asked_for_by_its_purpose(monkeypatch, ax):
+    from annlab import MissingExtraError
+
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(MissingExtraError, match="annlab\\[lab\\]"):
+        visualize_clusters(np.eye(5), [0] * 5, method="umap", ax=ax)
+
+
+# --- fits ----------------------------------------------------------------------------------------
+
+
+def test_convergence_draws_the_trace(blobs, ax):
+    _, result = blobs
+    plot_convergence({"a": result, "b": result.trace}, ax=ax)
+    for line in ax.lines:
+        assert np.array_equal(line.get_ydata(), result.trace.inertia)
+        assert np.array_equal(line.get_xdata(), np.arange(1, len(result.trace) + 1))
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_convergence_against_seconds_and_relative(blobs, ax):
+    _, result = blobs
+    plot_convergence(result, ax=ax, against="seconds", relative=True)
+    (line,) = ax.lines
+    assert np.array_equal(line.get_xdata(), np.cumsum(result.trace.elapsed_s))
+    assert line.get_ydata().min() == 1.0
+    assert ax.get_legend() is None
+    with pytest.raises(ValueError, match="results must be results or traces"):
+        plot_convergence([3], ax=ax)
+
+
+def test_elbow_draws_results_in_order(blobs, ax):
+    X, _ = blobs
+    results = [kmeans(X, k, random_state=0) for k in (3, 1, 2)]
+    plot_elbow([3, 1, 2], results, chosen=3, ax=ax)
+    line = ax.lines[0]
+    assert list(line.get_xdata()) == [1, 2, 3]
+    assert list(line.get_ydata()) == [results[1].inertia, results[2].inertia, results[0].inertia]
+    assert ax.get_ylim()[0] == 0
+    with pytest.raises(ValueError, match="inertias must be one value for each of the 2"):
+        plot_elbow([1, 2], [3.0], ax=ax)
+    with pytest.raises(ValueError, match="chosen must be among n_clusters"):
+        plot_elbow([1, 2], [3.0, 2.0], chosen=5, ax=ax)
+    draw(ax)
+
+
+def test_silhouette_draws_every_point_and_the_mean(blobs, ax):
+    from sklearn.metrics import silhouette_samples
+
+    X, result = blobs
+    labels = result.labels.copy()
+    labels[:4] = -1
+    plot_silhouette(X, labels, ax=ax)
+    values = silhouette_samples(X[4:], labels[4:])
+    assert ax.get_title() == f"mean silhouette {values.mean():.3f}, 116 points"
+    for cluster, shape in enumerate(ax.collections):
+        drawn = np.unique(shape.get_paths()[0].vertices[:, 0].round(5))
+        expected = np.unique(np.append(values[labels[4:] == cluster], 0).round(5))
+        assert np.allclose(drawn, expected, atol=2e-5)
+    assert ax.lines[0].get_xdata()[0] == pytest.approx(values.mean())
+    with pytest.raises(ValueError, match="labels must be of 2 to n − 1 clusters"):
+        plot_silhouette(X, np.zeros(120, dtype=int), ax=ax)
+
+
+def test_silhouette_of_many_points_is_sampled(blobs, ax):
+    X, result = blobs
+    plot_silhouette(X, result, ax=ax, max_points=40, metric="cosine")
+    assert ax.get_title().endswith("40 of 120 points, at random")
+
+
+# --- images --------------------------------------------------------------------------------------
+
+
+def test_palette_shows_shares_in_order(ax):
+    colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8)
+    plot_palette(colors, [1, 7, 2], ax=ax)
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.7, 0.2, 0.1])
+    assert [to_hex(bar.get_facecolor()) for bar in ax.patches] == ["#00ff00", "#0000ff", "#ff0000"]
+    assert [text.get_text() for text in ax.texts] == ["70%", "20%", "10%"]
+
+
+def test_palette_of_a_segmentation(ax):
+    from types import SimpleNamespace
+
+    made = SimpleNamespace(
+        labels=np.array([[0, 1], [1, 1]]), palette=np.array([[0, 0, 0], [1, 1, 1]]) / 1.0
+    )
+    plot_palette(made, ax=ax)
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.75, 0.25])
+    with pytest.raises(ValueError, match="colors must be an array of shape"):
+        plot_palette(np.zeros((3, 2)), ax=ax)
+    with pytest.raises(ValueError, match="colors must be floats from 0 to 1"):
+        plot_palette(np.full((1, 3), 9.0), ax=ax)
+    with pytest.raises(ValueError, match="counts must be 2 numbers"):
+        plot_palette(made.palette, [1], ax=ax)
+
+
+def test_patches_stand_in_a_grid(ax):
+    patches = np.random.RandomState(0).rand(5, 12)
+    plot_patches(patches, n_columns=2, ax=ax)
+    sheet = np.asarray(ax.images[0].get_array())
+    assert sheet.shape == (10, 7, 3)
+    assert np.allclose(sheet[1:3, 1:3], patches[0].reshape(2, 2, 3))
+    assert np.allclose(sheet[4:6, 4:6], patches[3].reshape(2, 2, 3))
+    assert np.allclose(sheet[7:9, 4:6], 1)  # nothing there
+    assert np.allclose(sheet[3], 1)
+
+
+def test_patches_of_other_forms(ax):
+    grey = np.arange(9).reshape(1, 9).astype(np.uint8)
+    plot_patches(grey, ax=ax)
+    assert np.allclose(np.asarray(ax.images[0].get_array())[1:4, 1:4], grey.reshape(3, 3) / 255)
+    plot_patches(np.zeros((3, 2, 4, 3)), ax=ax)
+    plot_patches(np.zeros((3, 8)), shape=(2, 4), ax=ax)
+    plot_patches(np.zeros((9, 4)), max_patches=4, ax=ax)
+    assert ax.get_title() == "the first 4 of 9"
+    plot_patches(np.array([[-5.0, 0, 0, 5.0]]), rescale=True, ax=ax)
+    assert np.asarray(ax.images[-1].get_array())[1:3, 1:3].tolist() == [[0.0, 0.5], [0.5, 1.0]]
+    with pytest.raises(ValueError, match="patches must be square patches"):
+        plot_patches(np.zeros((3, 7)), ax=ax)
+    with pytest.raises(ValueError, match="patches must be floats from 0 to 1"):
+        plot_patches(np.full((1, 4), 7.0), ax=ax)
+
+
+# --- searches and comparisons --------------------------------------------------------------------
+
+
+def made_curve(name, points, exact_speed):
+    def point(recall, speed):
+        return RecallSpeedPoint(recall, speed, 0.1, 1 / speed, None, {})
+
+    return RecallSpeedCurve(
+        [point(*p) for p in points],
+        point(1.0, exact_speed),
+        index=name,
+        n_samples=100,
+        n_features=3,
+        n_queries=10,
+        n_neighbors=5,
+        metric="euclidean",
+        machine={},
+    )
+
+
+def test_the_exact_baseline_is_always_on_the_plot(ax):
+    curves = [
+        made_curve("lsh", [(0.5, 300.0), (0.9, 100.0), (0.4, 90.0)], 40.0),
+        made_curve("hnsw", [(0.8, 900.0)], 60.0),
+    ]
+    plot_recall_speed(curves, ax=ax)
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["lsh", "hnsw", "brute force (exact)"]
+    lines = {line.get_label(): line for line in ax.lines}
+    assert list(lines["lsh"].get_xdata()) == [0.5, 0.9]  # the third is beaten
+    star = lines["brute force (exact)"]
+    assert (star.get_xdata()[0], star.get_ydata()[0]) == (1.0, 50.0)
+    assert len(offsets(ax)[0]) == 3  # but drawn faintly
+    assert ax.get_xlabel() == "recall@5"
+    assert ax.get_yscale() == "log"
+    draw(ax)
+    with pytest.raises(TypeError, match="curves must be results of recall_speed_curve"):
+        plot_recall_speed([1, 2], ax=ax)
+
+
+def test_time_to_quality_draws_peers_ours_and_the_floor(ax):
+    def run(peer, rung, seconds, inertia):
+        return {
+            "peer": peer,
+            "seed": 0,
+            "rung": rung,
+            "seconds": seconds,
+            "inertia": inertia,
+            "status": "ok",
+        }
+
+    def peer(key):
+        ours = key.startswith("annlab")
+        return {"key": key, "label": key, "settings": {}, "is_ours": ours, "left_out": ""}
+
+    made = Comparison(
+        data={"name": "made", "n": 9, "d": 2, "description": ""},
+        n_clusters=3,
+        threads=4,
+        reference={"definition": "", "inertia": 10.0},
+        peers=[peer("annlab-auto"), peer("other")],
+        runs=[
+            run("other", {"max_iter": 1}, 1.0, 12.0),
+            run("other", {"max_iter": 5}, 4.0, 10.0),
+            run("annlab-auto", {"max_iter": 1}, 0.1, 9.0),
+            run("annlab-auto", {"defaults": True}, 0.2, 8.0),
+        ],
+        floors={"gemm_iteration_s": 0.02},
+        machine={},
+    )
+    plot_time_to_quality(made, ax=ax)
+    lines = {line.get_label(): line for line in ax.lines}
+    assert list(lines["other"].get_xdata()) == [1.0, 4.0]
+    assert list(lines["other"].get_ydata()) == [1.2, 1.0]
+    assert list(lines["annlab-auto"].get_xdata()) == [0.1]
+    assert lines["annlab-auto"].get_linewidth() > lines["other"].get_linewidth()
+    assert any(list(line.get_ydata()) == [0.8] for line in ax.lines)
+    floors = [line for label, line in lines.items() if label.startswith("10 exact iterations")]
+    assert floors[0].get_xdata()[0] == pytest.approx(0.2)
+    assert ax.get_xscale() == "log"
+    draw(ax)
+    with pytest.raises(TypeError, match="comparison must be a result of compare"):
+        plot_time_to_quality({}, ax=ax)
+
+
+# --- the process ---------------------------------------------------------------------------------
+
+
+def test_given_axes_leave_pyplot_alone():
+    code = (
+        "import sys, numpy as np\n"
+        "from matplotlib.figure import Figure\n"
+        "from annlab.plotting import plot_clusters, plot_elbow\n"
+        "plot_clusters(np.eye(2), [0, 1], ax=Figure().add_subplot())\n"
+        "plot_elbow([1, 2], [2.0, 1.0], ax=Figure().add_subplot())\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_module_alone_loads_no_matplotlib():
+    code = "import sys, annlab.plotting; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_settings_of_the_caller_stay(blobs, ax):
+    before = dict(matplotlib.rcParams)
+    plot_clusters(*blobs, ax=ax)
+    visualize_clusters(*blobs, method="pca", ax=Figure().add_subplot())
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_the_callers_rows_stay(blobs):
+    X, result = blobs
+    X.setflags(write=False)
+    before = X.copy()
+    for method in ("pca", "tsne"):
+        visualize_clusters(X, result, method=method, ax=Figure().add_subplot())
+    plot_silhouette(X, result, ax=Figure().add_subplot())
+    assert np.array_equal(X, before)
+
+
+def test_every_public_function_draws_into_given_axes():
+    import inspect
+
+    for name in plotting.__all__:
+        function = getattr(plotting, name)
+        if name.startswith(("plot_", "visualize_")):
+            assert inspect.signature(function).parameters["ax"].default is None
