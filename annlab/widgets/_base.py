@@ -191,11 +191,19 @@ class Job:
         if self._show is not None:
             self._show(min(1.0, done / max(total, 1e-12)), text)
 
-    def callback(self, total: int) -> Callable[[Any], bool]:
-        """Make a ``callback`` for ``kmeans_ann`` that reports each iteration and can stop it."""
+    def callback(self, total: int, before: int = 0) -> Callable[[Any], bool]:
+        """Make a ``callback`` for ``kmeans_ann`` that reports each iteration and can stop it.
+
+        Parameters
+        ----------
+        total : int
+            Iterations of all fits of the computation.
+        before : int, default=0
+            Iterations of the fits before this one.
+        """
 
         def told(step: Any) -> bool:
-            self.report(step.iteration, total, f"iteration {step.iteration}")
+            self.report(before + step.iteration, total, f"iteration {step.iteration}")
             return False
 
         return told
@@ -256,7 +264,8 @@ class Explorer(ipywidgets.VBox):
 
     # -- what a subclass writes ----------------------------------------------------------------
 
-    def compute(self, job: Job, **values: Any) -> Any:
+    # (the bare *args only tells type checkers that a subclass names its own keywords)
+    def compute(self, job: Job, *args: Any, **values: Any) -> Any:
         """Compute what the picture shows; ``values`` are those of the recomputing controls."""
         raise NotImplementedError
 
@@ -264,11 +273,11 @@ class Explorer(ipywidgets.VBox):
         """Number of frames of a result (replay only)."""
         return 1
 
-    def draw(self, figure: Any, result: Any, frame: int, **values: Any) -> None:
+    def draw(self, figure: Any, result: Any, frame: int, *args: Any, **values: Any) -> None:
         """Draw a frame on an empty figure; ``values`` are those of all controls."""
         raise NotImplementedError
 
-    def sentence(self, result: Any, frame: int, **values: Any) -> str:
+    def sentence(self, result: Any, frame: int, *args: Any, **values: Any) -> str:
         """Say in one sentence what the frame shows, what changes first."""
         raise NotImplementedError
 

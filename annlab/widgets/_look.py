@@ -155,25 +155,27 @@ def render(draw: Callable[[Any], None], size: tuple[int, int], *, ahead: bool = 
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from PIL import Image
 
     width, height = size
+    layout = ConstrainedLayoutEngine()
     with _turns.take(ahead):
         # fonts in points stay 1/72 inch, so at 96 dots an inch they have their nominal size
         figure = Figure(
             figsize=(width / _CSS_DPI, height / _CSS_DPI),
             dpi=_CSS_DPI * _RATIO * LOOK.size,
             facecolor=PAPER,
-            layout="constrained",
+            layout=layout,
         )
-        FigureCanvasAgg(figure)
+        canvas = FigureCanvasAgg(figure)
         # a margin, or equal-aspect panels push their titles over the edge
-        figure.get_layout_engine().set(w_pad=0.08, h_pad=0.1)
+        layout.set(w_pad=0.08, h_pad=0.1)
         draw(figure)
         _make_legible(figure)
-        figure.canvas.draw()
+        canvas.draw()
         # the page behind is opaque, so that no alpha channel is needed
-        pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="png")
     return buffer.getvalue()

@@ -152,11 +152,7 @@ class StepExplorer(Explorer):
         )
         self.n_clusters = check_n_clusters(n_clusters, len(self.X))
         self.max_iter = check_integer(max_iter, "max_iter")
-        self.patch_shape = patch_shape
-        if patch_shape is not None and int(np.prod(patch_shape)) != self.X.shape[1]:
-            raise invalid(
-                "patch_shape", f"a shape of {self.X.shape[1]} values, as many as X has", patch_shape
-            )
+        self.patch_shape = None if patch_shape is None else _checked(patch_shape, self.X.shape[1])
         self.given = algorithm_params or {}
         self.init = init
         if isinstance(algorithm, str):
@@ -212,19 +208,19 @@ class StepExplorer(Explorer):
     def compute(self, job: Job, *, index: str, start: int | None = None) -> Race:
         seed = self.seed + (start or 0)
         common: dict[str, Any] = {"max_iter": self.max_iter, "trace": True, "random_state": seed}
-        told = job.callback(2 * self.max_iter)
         first = kmeans(self.X, self.n_clusters, init=self.init, **common | {"max_iter": 1})
         common["init"] = first.trace[0].centroids
-        exact = kmeans(self.X, self.n_clusters, callback=told, **common)
+        exact = kmeans(self.X, self.n_clusters, callback=job.callback(2 * self.max_iter), **common)
         approximate = kmeans_ann(
             self.X,
             self.n_clusters,
             algorithm=self.menu[index],
             algorithm_params=self.given if index == self.chosen and self.given else None,
-            callback=told,
+            callback=job.callback(2 * self.max_iter, before=self.max_iter),
             **common,
         )
-        wrong = [misassigned(self.X, step.centroids, step.labels) for step in approximate.trace]
+        steps: list[Any] = list(approximate.trace)
+        wrong = [misassigned(self.X, step.centroids, step.labels) for step in steps]
         return Race(exact, approximate, wrong)
 
     def frame_count(self, result: Race) -> int:
@@ -262,24 +258,21 @@ class StepExplorer(Explorer):
             ratios = [self.size[1] - 190, 100]
         grid = figure.add_gridspec(2 if extra else 1, 2, height_ratios=ratios if extra else None)
         titles = ("exact search", f"approximate search ({index})")
-        for side in (0, 1):
+        # before the first assignment there is no step
+        exact, approximate, missed = result.steps(frame) if frame else (None, None, None)
+        for side, (step, wrong) in enumerate(((exact, None), (approximate, missed))):
             axes = figure.add_subplot(grid[0, side])
-            step, wrong, done = None, None, False
-            if frame:
-                step = result.steps(frame)[side]
-                wrong = result.steps(frame)[2] if side else None
-                done = step.iteration < frame
             title = titles[side]
             if step is not None:
                 title += f": inertia {three(step.inertia)}"
-            if done:
-                title += f", done after {step.iteration}"
+                if step.iteration < frame:
+                    title += f", done after {step.iteration}"
             self._draw_points(axes, title, result, step, wrong)
             if self.picture is not None:
-                self._draw_picture(figure.add_subplot(grid[1, side]), step, wrong)
+                self._draw_picture(figure.add_subplot(grid[1, side]), self.picture, step, wrong)
             elif self.patch_shape is not None:
-                centroids = result.exact.trace[0].centroids if step is None else step.new_centroids
-                self._draw_tiles(figure.add_subplot(grid[1, side]), centroids)
+                shown: Any = result.exact.trace[0].centroids if step is None else step.new_centroids
+                self._draw_tiles(figure.add_subplot(grid[1, side]), shown, self.patch_shape)
         self._explain(figure)
 
     def _draw_points(self, axes: Any, title: str, result: Race, step: Any, wrong: Any) -> None:
@@ -319,22 +312,19 @@ class StepExplorer(Explorer):
     def _true_colors(self, centroids: np.ndarray) -> np.ndarray | None:
         return None if self.picture is None else np.clip(centroids, 0, 1)
 
-    def _draw_picture(self, axes: Any, step: Any, wrong: Any) -> None:
-        if step is None:
-            shown = self.picture
-        else:
-            shown = np.clip(step.new_centroids, 0, 1)[step.labels].reshape(self.picture.shape)
+    def _draw_picture(self, axes: Any, shown: np.ndarray, step: Any, wrong: Any) -> None:
+        if step is not None:
+            shown = np.clip(step.new_centroids, 0, 1)[step.labels].reshape(shown.shape)
         if wrong is not None and wrong.any():
             shown = shown.copy()
             shown[wrong.reshape(shown.shape[:2])] = (1.0, 0.0, 0.8)
         axes.imshow(shown, interpolation="nearest")
         axes.set_axis_off()
 
-    def _draw_tiles(self, axes: Any, centroids: np.ndarray) -> None:
+    def _draw_tiles(self, axes: Any, centroids: np.ndarray, shape: tuple[int, ...]) -> None:
         count = min(len(centroids), _TILES)
         columns = min(count, 12)
         rows = -(-count // columns)
-        shape = tuple(self.patch_shape)
         sheet = np.ones((rows * (shape[0] + 2), columns * (shape[1] + 2), 3))
         true_colors = self.X.min() >= 0 and self.X.max() <= 1
         for place in range(count):
@@ -376,6 +366,13 @@ def _pixels(image: Any) -> np.ndarray:
         raise invalid("image", "8-bit integers, or real numbers from 0 to 1", array.max())
     step = max(1, int(np.ceil(np.sqrt(array.shape[0] * array.shape[1] / _PIXELS))))
     return np.ascontiguousarray(array[::step, ::step])
+
+
+def _checked(patch_shape: Any, d: int) -> tuple[int, ...]:
+    shape = tuple(patch_shape)
+    if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or int(np.prod(shape)) != d:
+        raise invalid("patch_shape", f"(h, w) or (h, w, 3), {d} values in all, as in X", shape)
+    return shape
 
 
 def _projection(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -145,7 +145,7 @@ def _table(lines: list[str], name: str) -> np.ndarray:
     # a column is one of numbers if most of it is; its gaps cost rows, other columns are left out
     kept = np.isfinite(table).mean(axis=0) > 0.5 if len(table) else np.zeros(width, dtype=bool)
     table = table[:, kept]
-    whole = np.isfinite(table).all(axis=1)
+    whole = np.asarray(np.isfinite(table).all(axis=1))
     if not kept.any() or whole.sum() < 2:
         raise invalid(
             "path",
