@@ -84,6 +84,14 @@ def test_weights_and_cosine(X):
     assert np.allclose(np.linalg.norm(theirs.centroids, axis=1), 1, atol=1e-5)
 
 
+def test_weights_move_the_centroids():
+    X = np.array([[0.0], [1.0], [9.0], [10.0]])
+    weights = np.array([3.0, 1.0, 1.0, 3.0])
+    result = kmeans_faiss(X, 2, 5, init=[[0.0], [10.0]], sample_weight=weights)
+    assert result.centroids.ravel() == pytest.approx([0.25, 9.75])
+    assert result.inertia == pytest.approx(2 * (3 * 0.25**2 + 0.75**2))
+
+
 def test_a_fit_that_has_settled_says_so():
     X = np.random.RandomState(0).rand(300, 2)
     assert kmeans_faiss(X, 3, 100, random_state=0).converged
