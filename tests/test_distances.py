@@ -147,6 +147,29 @@ def test_one_row_is_always_the_nearest():
     assert nearest(np.array([[1.0], [1e30]]), np.array([[5.0]])).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_rows_of_one_direction_are_compared_around_their_mean(monkeypatch, dtype):
+    rng = np.random.RandomState(0)
+    Q, X = (unit_rows((50 + rng.rand(n, 20)).astype(dtype))[0] for n in (500, 12))
+    frame = room.frame_of(X)
+    np.testing.assert_allclose(frame.rows + frame.shift, X, rtol=1e-6)
+    np.testing.assert_array_equal(frame.norms, squared_norms(frame.rows))
+    seen = []
+    decide = room._decide
+    monkeypatch.setattr(room, "_decide", lambda Q, *a: seen.append(len(Q)) or decide(Q, *a))
+    found = nearest(Q, X)
+    np.testing.assert_array_equal(found, wide_sq(Q, X).argmin(axis=1))
+    assert sum(seen) < 50
+    np.testing.assert_array_equal(nearest(Q, X, frame=frame), found)
+    seen.clear()
+    np.testing.assert_array_equal(nearest(Q, X, squared_norms(X)), found)
+    if dtype == np.float32:
+        assert sum(seen) > 250, "this test needs data that a frame helps"
+    assert room.frame_of(X - X.mean(axis=0)).shift is None
+    assert room.frame_of(X, may_shift=False).shift is None
+    assert room.frame_of(np.full((3, 2), 1e30, np.float32)).norms.dtype == np.float32
+
+
 def test_norms_may_be_given():
     rng = np.random.RandomState(0)
     Q, X = rng.randn(50, 4), rng.randn(9, 4)
@@ -177,11 +200,28 @@ def test_the_margin_bounds_the_rounding(kind, dtype):
         with np.errstate(all="ignore"):
             ((_, scores),) = room._scores(Q, X, norms)
             margin = room._margin(Q, norms, scores.min(axis=1))
+            widest = room._widest_margin(Q, norms)
         truth = wide_sq(Q, X)
         for row in np.flatnonzero(np.isfinite(margin)):
             best = truth[row].argmin()
             # whatever was computed as nearest: the true nearest lies within the margin
-            assert scores[row, best] - scores[row].min() <= margin[row]
+            assert scores[row, best] - scores[row].min() <= margin[row] <= widest
+            # and its norm is one that the margin was made for
+            size, reach = (float(np.linalg.norm(v.astype(float))) for v in (Q[row], X[best]))
+            assert margin[row] >= room._error(d, norms.dtype, size, reach) * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("d", [1, 10, 5000])
+@pytest.mark.parametrize(("size", "reach"), [(1.0, 1.0), (1e-3, 10.0), (1e4, 1e-2)])
+def test_the_margin_follows_from_the_theory(dtype, d, size, reach):
+    """Higham's bound of an inner product, twice, with the roundings of norm, sum and shift."""
+    u = np.finfo(dtype).eps / 2
+    gamma = d * u / (1 - d * u)
+    one_score = 2 * gamma * size * reach + 3 * u * (reach**2 + 2 * size * reach)
+    shift = 4 * u * size * reach + 2 * u * reach**2
+    needed = 2 * (one_score + shift)
+    assert needed <= room._error(d, np.dtype(dtype), size, reach) <= 2.5 * needed
 
 
 # -- chosen pairs ------------------------------------------------------------------------------
@@ -202,6 +242,20 @@ def test_chosen_pairs(dtype, make):
     np.testing.assert_array_equal(listed_sq(make(Q), X, rows, columns), out[rows, columns])
     assert paired_sq(make(Q), X, every[:, :0]).shape == (30, 0)
     assert listed_sq(make(Q), X, rows[:0], columns[:0]).shape == (0,)
+
+
+def test_empty_sparse_rows():
+    X = np.arange(6.0).reshape(2, 3)
+    Q = np.zeros((4, 3))
+    Q[1] = 1.0
+    truth = wide_sq(Q, X).astype(float)
+    thin = sparse.csr_matrix(Q)
+    np.testing.assert_allclose(paired_sq(thin, X, np.ones(4, int)), truth[:, 1])
+    np.testing.assert_allclose(listed_sq(thin, X, np.array([3, 0]), np.array([0, 1])), [5.0, 50.0])
+    np.testing.assert_array_equal(nearest(thin, X), [0, 0, 0, 0])
+    np.testing.assert_allclose(squared_norms(thin), [0, 3, 0, 0])
+    unit, zero = unit_rows(thin)
+    assert zero.tolist() == [True, False, True, True] and unit.shape == (4, 3)
 
 
 def test_pairs_keep_their_digits_far_from_the_origin():

@@ -87,6 +87,14 @@ def test_nothing_can_be_changed(fitted):
         fitted.trace[0] = fitted.trace[1]
 
 
+def test_results_are_compared_by_identity(fitted):
+    # by value they could not be: arrays have no single answer to ==
+    twin = copy.deepcopy(fitted)
+    assert fitted == fitted and fitted != twin
+    assert fitted.trace[0] != twin.trace[0]
+    assert len({fitted, twin, fitted.trace[0]}) == 3
+
+
 def test_owned_is_a_copy():
     source = np.asfortranarray(np.eye(3))
     mine = owned(source)
@@ -320,6 +328,16 @@ def test_hostile_content(small, tmp_path, case):
     KMeansResult.load(path)
     rewrite(path, HOSTILE[case])
     with pytest.raises(ValueError, match=r"^path must be a file that KMeansResult.save wrote"):
+        KMeansResult.load(path)
+
+
+@pytest.mark.parametrize(
+    "centroids", [np.zeros(2), np.zeros((2, 2), np.int64), np.zeros((2, 2), np.float16)]
+)
+def test_hostile_centroids_without_a_trace_to_compare_with(tmp_path, centroids):
+    path = kmeans(X, 3, init=X[:3]).save(tmp_path / "a")
+    rewrite(path, array("centroids", centroids))
+    with pytest.raises(ValueError, match="no table of floats"):
         KMeansResult.load(path)
 
 
