@@ -138,7 +138,9 @@ class CanvasExplorer(Explorer):
 
     def _fit_stage(self) -> None:
         super()._fit_stage()
-        self.stage.layout.height = f"{round(self.size[1] * LOOK.size) + _HINT_PX}px"
+        self.stage.layout.height = (
+            f"{round(self.size[1] * LOOK.size + _HINT_PX * LOOK.size * LOOK.text)}px"
+        )
 
     def _on_control(self, change: Any) -> None:
         if not self._quiet and change["owner"] is self._canvas:

@@ -178,8 +178,8 @@ class OutlierSandbox(CanvasExplorer):
         wrong = int(mask.sum()) - caught
         return (
             f"{added} outlier{'s' * (added != 1)} among {n} points ({three(100 * added / n)} %): "
-            f"plain k-means misses a clean centre by {three(result.plain_miss.max())}, robust by "
-            f"{three(result.robust_miss.max())} ({rule}). Robust leaves out {caught} of the "
+            f"plain k-means misses a clean centre by {_far(result.plain_miss)}, robust by "
+            f"{_far(result.robust_miss)} ({rule}). Robust leaves out {caught} of the "
             f"outliers and {wrong} good point{'s' * (wrong != 1)}; {strict} × mean would flag "
             f"{int((by_mean & result.added).sum())} and {int((by_mean & ~result.added).sum())}."
         )
@@ -290,6 +290,11 @@ class OutlierSandbox(CanvasExplorer):
                 )
             )
         return found
+
+
+def _far(misses: np.ndarray) -> str:
+    # rounding errors of a centroid that is where it should be are no distance
+    return three(round(float(misses.max()), 9))
 
 
 def _flagged_by_mean(result: Contest, threshold: float) -> np.ndarray:

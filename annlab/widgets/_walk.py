@@ -84,13 +84,13 @@ class GraphWalk(CanvasExplorer):
             [
                 slider(
                     "ef",
-                    "ef, nodes remembered",
+                    "Memory ef",
                     "How many of the nearest nodes found so far the search in layer 0 remembers",
                     1,
                     _MOST_EF,
                     ef,
                 ),
-                slider("M", "M, links a node makes", "Links that a new node makes", 2, 8, M),
+                slider("M", "Links M", "Links that a new node makes", 2, 8, M),
                 switch(
                     "truth",
                     "Show the true nearest",
@@ -262,7 +262,9 @@ class GraphWalk(CanvasExplorer):
                 points(result.query[None], color=RED, marker="X", size=6, edge="ink", width=0.8)
             )
         words = (
-            f"Layer {layer}: {'all ' if large else ''}{len(nodes)} point{'s' * (len(nodes) != 1)}"
+            f"Layer {layer}: all {len(nodes)} points"
+            if large
+            else f"Layer {layer}, n = {len(nodes)}"
         )
         bounds = self._bounds if large else square_bounds(
             np.array(self._bounds).reshape(2, 2).T, rect, pad=0.0

@@ -341,7 +341,8 @@ function drawHandles(ctx, theme, scene, positions, selected, focused, look) {
 function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "annlab-canvas";
-  // JupyterLab's shortcuts (arrows, Enter, d d, …) would take the keys away
+  // where JupyterLab sees keys before the page does, its shortcuts (arrows, Enter, d d) would take
+  // them away; elsewhere stopping the event is enough
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   const canvas = document.createElement("canvas");
   canvas.tabIndex = 0;
@@ -465,6 +466,7 @@ function render({ model, el }) {
     scene = model.get("scene");
     hint.textContent = scene.hint || "";
     hint.style.width = `${scene.size[0] * look().size}px`;
+    hint.style.fontSize = `${14 * look().size * look().text}px`;
     canvas.setAttribute("aria-label", scene.sentence || "");
     if (handles()) {
       const after = handles().xy;
