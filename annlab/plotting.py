@@ -818,7 +818,7 @@ def plot_recall_speed(curves: Any, *, ax: Any = None, all_settings: bool = True)
         raise invalid("curves", "at least one curve", "none")
     ax = _axes(ax)
     for number, (name, curve) in enumerate(named.items()):
-        title = name if isinstance(curves, Mapping) else curve.index
+        title = name if isinstance(curves, Mapping) else curve.algorithm
         color, marker = cluster_color(number), cluster_marker(number)
         front = curve.front()
         ax.plot(

@@ -32,7 +32,7 @@ from annlab.benchmarks import (
     running,
     search,
 )
-from annlab.benchmarks.comparison import CONVERGED, OUT_OF_TIME, TOO_SLOW
+from annlab.benchmarks.comparison import CONVERGED, ONCE, OUT_OF_TIME, TOO_SLOW
 from annlab.benchmarks.deck import deck_kmeans_ann
 from annlab.cli import main
 from annlab.indexes import make_index
@@ -620,6 +620,34 @@ def test_a_quality_that_the_median_seed_misses_takes_for_ever(made):
         made.time_to("peer", 0)
     with pytest.raises(ValueError, match="key must be among peer, annlab-x, gone"):
         made.time_to("nobody", 1)
+
+
+def test_a_seed_whose_long_runs_were_spared_is_no_failure(made):
+    made.runs.extend(
+        [
+            made_run("peer", 1, {"max_iter": 9}, 80.0, 90.0),
+            {"peer": "peer", "seed": 2, "rung": {"max_iter": 9}, "status": ONCE},
+            {"peer": "peer", "seed": 3, "rung": {"max_iter": 9}, "status": ONCE},
+        ]
+    )
+    assert made.time_to("peer", 0.9) == 80.0
+    assert made.time_to("peer", 0.8) == np.inf
+    assert "one seed alone (runs spared): Peer (2)" in made.table()
+
+
+def test_long_runs_are_made_with_one_seed_alone(X):
+    result = compare(
+        X,
+        5,
+        peers=["annlab-brute"],
+        quick=True,
+        n_seeds=2,
+        ladder=[1],
+        once_past_s=0.0,
+        n_jobs=1,
+        progress=False,
+    )
+    assert [run["status"] for run in result.runs] == ["ok", "ok", ONCE, ONCE]
 
 
 def test_curves_are_medians_over_the_seeds(made):

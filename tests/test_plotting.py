@@ -369,7 +369,7 @@ def made_curve(name, points, exact_speed):
     return RecallSpeedCurve(
         [point(*p) for p in points],
         point(1.0, exact_speed),
-        index=name,
+        algorithm=name,
         n_samples=100,
         n_features=3,
         n_queries=10,

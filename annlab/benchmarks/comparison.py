@@ -27,6 +27,7 @@ DISTURBED = 0.25
 #: Why a rung has no time; details may follow after a colon.
 CONVERGED, TOO_SLOW = "converged on an earlier rung", "too slow"
 OUT_OF_TIME, FAILED = "no time left", "failed"
+ONCE = "made with one seed alone"
 _FORMAT = 1
 
 
@@ -125,9 +126,16 @@ class Comparison:
         seeds: dict[int, list[dict[str, Any]]] = {}
         for run in self._finished(key):
             seeds.setdefault(run["seed"], []).append(run)
-        if not seeds:
-            return float("inf")
-        return float(np.median([_first_time(runs, limit, exact) for runs in seeds.values()]))
+        cut_short = {
+            run["seed"] for run in self.runs if run["peer"] == key and run["status"] == ONCE
+        }
+        times = []
+        for seed, runs in seeds.items():
+            time = _first_time(runs, limit, exact)
+            # a seed whose long runs were spared says nothing about what they would reach
+            if time < float("inf") or seed not in cut_short:
+                times.append(time)
+        return float(np.median(times)) if times else float("inf")
 
     def best(self, key: str) -> float:
         """Lowest ratio that a peer reached, the median over its seeds at its best rung."""
@@ -230,7 +238,9 @@ class Comparison:
                 labels = counts.setdefault(reason, {})
                 label = self.peer(run["peer"])["label"]
                 labels[label] = labels.get(label, 0) + 1
+        past = self.options.get("once_past_s", 0)
         explained = {
+            ONCE: f"Runs past {past:.0f} s, made with one seed alone (runs spared)",
             TOO_SLOW: f"Runs past the limit of {self.options.get('run_limit_s', 0):.0f} s",
             OUT_OF_TIME: "Runs for which the time budget did not suffice",
             FAILED: "Runs that failed",

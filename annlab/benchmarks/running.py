@@ -29,6 +29,7 @@ from annlab._workers import resolve_n_jobs
 from annlab.benchmarks.comparison import (
     DISTURBED,
     FAILED,
+    ONCE,
     OUT_OF_TIME,
     REFERENCE_PEER,
     REFERENCE_STEP,
@@ -237,7 +238,7 @@ def compare(
         deadline=begin + budget,
         once_past_s=once_past_s,
         wait_idle_s=wait_idle_s,
-        records={record["key"]: record for record in records},
+        records={str(record["key"]): record for record in records},
     )
     able = [peer for peer in chosen if not peer.missing(about["d"])]
     turns = _turns(able, seeds, seeds_of)
@@ -431,10 +432,11 @@ class _Session:
         begin = perf_counter()
         share = max(4.0, 2.0 * (self.deadline - begin) / turns_left)
         self._turn_ends = min(self.deadline, begin + share)
-        todo = []
+        todo: list[dict[str, Any]] = []
         for number, rung in enumerate(settings):
             if (peer.key, json.dumps(rung, sort_keys=True)) in self._slow:
-                continue  # said in the options: past that time one seed is enough
+                self._store(peer, seed, rung, ONCE)
+                continue
             todo.append({"id": number, "settings": rung})
         while todo:
             if perf_counter() > self._turn_ends:

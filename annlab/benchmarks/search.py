@@ -352,9 +352,8 @@ def accuracy_speed_tradeoff(
     index = _new_index(algorithm, algorithm_params, int(rng.randint(2**31 - 1)))
     metric, Q = _metric_of(index), X[chosen]
     _warm(index, X, Q)
-    truth = _without_self(
-        *make_index("brute", metric=metric).fit(X).kneighbors(Q, max(wanted) + 1), chosen
-    )[0]
+    distances, indices = make_index("brute", metric=metric).fit(X).kneighbors(Q, max(wanted) + 1)
+    truth = _without_self(distances, indices, chosen)[0]
     points = []
     for n_neighbors in wanted:
         build_s, _, built = timed(lambda: _clone(index).fit(X))
@@ -427,7 +426,7 @@ class RecallSpeedCurve(Sequence[RecallSpeedPoint]):
 
     Attributes
     ----------
-    index : str
+    algorithm : str
         Name of the index.
     exact : RecallSpeedPoint
         Brute force on the same queries, measured in turns with the others.
@@ -441,7 +440,7 @@ class RecallSpeedCurve(Sequence[RecallSpeedPoint]):
     ) -> None:
         self._points = tuple(points)
         self.exact = exact
-        self.index: str = facts["index"]
+        self.algorithm: str = facts["algorithm"]
         self.n_samples: int = facts["n_samples"]
         self.n_features: int = facts["n_features"]
         self.n_queries: int = facts["n_queries"]
@@ -469,7 +468,7 @@ class RecallSpeedCurve(Sequence[RecallSpeedPoint]):
 
     def __repr__(self) -> str:
         lines = [
-            f"RecallSpeedCurve of {self.index}: {self.n_samples:,} points, {self.n_features} "
+            f"RecallSpeedCurve of {self.algorithm}: {self.n_samples:,} points, {self.n_features} "
             f"features, recall@{self.n_neighbors} of {self.n_queries:,} queries; {len(self)} "
             "settings, those that no other one beats:",
             f"{'recall':>8} {'queries/s':>11} {'build s':>9} {'distances':>10}  settings",
@@ -634,7 +633,7 @@ def recall_speed_curve(
     return RecallSpeedCurve(
         points,
         exact,
-        index=_name_of(template),
+        algorithm=_name_of(template),
         n_samples=len(rows),
         n_features=rows.shape[1],
         n_queries=len(asked),
