@@ -923,6 +923,8 @@ def plot_time_to_quality(
         )
     ax.axhline(1.0, color=OUTLIER_COLOR, linewidth=0.8)
     ax.set_xscale("log")
+    for axis in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):
+        axis(_plain_seconds)
     ax.set_xlabel(f"seconds, whole call, {comparison.threads} threads")
     ax.set_ylabel("inertia / inertia of 25 exact iterations from a random start")
     data = comparison.data
@@ -934,6 +936,12 @@ def plot_time_to_quality(
     ax.grid(alpha=0.3, which="both")
     ax.legend(fontsize="x-small", loc="upper right")
     return ax
+
+
+def _plain_seconds(value: float, position: int | None = None) -> str:
+    """Seconds at 1, 2 and 5 of every power of ten."""
+    digit = f"{value:e}"[0]
+    return f"{value:g}" if digit in "125" else ""
 
 
 def _ratio_range(comparison: Any, keys: Sequence[str]) -> tuple[float, float]:

@@ -137,6 +137,13 @@ def test_both_k_means_start_and_stop_alike(algorithm):
     assert exact.inertia == pytest.approx(model.inertia_)
 
 
+def test_both_stop_by_the_tolerance():
+    X = np.random.RandomState(0).rand(800, 3)
+    loose = [f(X, 6, tol=0.05) for f in (benchmark_kmeans, benchmark_kmeans_ann)]
+    tight = [f(X, 6, tol=0.0) for f in (benchmark_kmeans, benchmark_kmeans_ann)]
+    assert loose[0].n_iter == loose[1].n_iter < tight[0].n_iter == tight[1].n_iter
+
+
 def test_the_deck_uses_them_as_floats(X):
     traditional, ann = benchmark_kmeans(X, 5), benchmark_kmeans_ann(X, 5)
     assert f"{traditional:.2f} {ann:.2f} {traditional / ann:.2f}x".endswith("x")

@@ -225,7 +225,9 @@ class Comparison:
         if self.disturbed() > 0:
             notes.append(
                 f"Other processes disturbed {self.disturbed():.0%} of the runs (more than "
-                f"{DISTURBED:g} cores): repeat on an idle machine before quoting times."
+                f"{DISTURBED:g} cores): repeat on an idle machine before quoting times. OpenMP's "
+                "threads spin while they wait, which costs scikit-learn, faiss and superkmeans "
+                "most; OMP_WAIT_POLICY=passive in the environment tames that."
             )
         return [part for note in notes for part in (note, "")][:-1]
 
