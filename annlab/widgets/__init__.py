@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 #: public name -> module below annlab.widgets; explorers first
 _HOMES = {
     "centroid_canvas": "_centroids",
+    "document_explorer": "_documents",
     "graph_walk": "_walk",
     "segmentation_explorer": "_segments",
     "step_explorer": "_steps",
     "outlier_sandbox": "_outliers",
     "break_even_explorer": "_break_even",
+    "tradeoff_explorer": "_tradeoff",
+    "quality_explorer": "_quality",
 }
 _HELPERS = {
     "Explorer": "_base",
@@ -32,12 +35,15 @@ if TYPE_CHECKING:
     from annlab.widgets._base import projector as projector
     from annlab.widgets._break_even import break_even_explorer as break_even_explorer
     from annlab.widgets._centroids import centroid_canvas as centroid_canvas
+    from annlab.widgets._documents import document_explorer as document_explorer
     from annlab.widgets._outliers import outlier_sandbox as outlier_sandbox
     from annlab.widgets._predict import Prediction as Prediction
     from annlab.widgets._predict import predict as predict
+    from annlab.widgets._quality import quality_explorer as quality_explorer
     from annlab.widgets._segments import segmentation_explorer as segmentation_explorer
     from annlab.widgets._steps import step_explorer as step_explorer
     from annlab.widgets._topics import progress_map as progress_map
+    from annlab.widgets._tradeoff import tradeoff_explorer as tradeoff_explorer
     from annlab.widgets._verdict import verdict as verdict
     from annlab.widgets._walk import graph_walk as graph_walk
     from annlab.widgets._your_data import your_data as your_data
