@@ -1,0 +1,158 @@
+"""The explorers of pictures and documents: what is theirs alone."""
+
+from __future__ import annotations
+
+import datetime
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from annlab import widgets
+from annlab.applications import segment_image
+from annlab.datasets import Corpus, load_documents, load_photo
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return load_photo("china")[::8, ::8]
+
+
+@pytest.fixture(scope="module")
+def texts():
+    every = load_documents()
+    return Corpus(every.documents[::8], every.labels[::8], every.label_names, "part", "An eighth.")
+
+
+def upload(explorer, name, content):
+    explorer.upload.value = (
+        {
+            "name": name,
+            "type": "image/png",
+            "size": len(content),
+            "content": memoryview(content),
+            "last_modified": datetime.datetime(2026, 1, 1),
+        },
+    )
+
+
+def as_png(pixels):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+# ------------------------------------------------------------------------------------- segments
+
+
+def test_segments_are_those_of_the_library(photo):
+    explorer = widgets.segmentation_explorer(photo, 4, color_space="lab", random_state=3)
+    expected = segment_image(photo, 4, color_space="lab", max_iter=40, random_state=explorer.seed)
+    np.testing.assert_array_equal(explorer.result.labels, expected.labels)
+    assert f"{expected.compressed_bytes:,} bytes" in explorer.text
+
+
+def test_an_uploaded_picture_joins_the_menu_and_is_shown(photo):
+    explorer = widgets.segmentation_explorer(photo, 3)
+    other = np.zeros((20, 30, 3), np.uint8)
+    other[:, 15:] = 255
+    upload(explorer, "half.png", as_png(other))
+    name = explorer.values["picture"]
+    assert name.startswith("half.png")
+    # two colours can fill two segments only, and the fit must not warn about it
+    assert explorer.result.labels.shape == (20, 30)
+    assert sorted(explorer.result.palette[:, 0].tolist()) == [0, 255]
+    assert explorer.text.startswith("2 segments")
+    explorer.set(picture="your picture").restore(explorer.state.replace("your%20picture", name))
+    assert explorer.values["picture"] == name
+
+
+def test_a_damaged_upload_changes_nothing_but_the_note(photo):
+    explorer = widgets.segmentation_explorer(photo, 3)
+    before = explorer.text
+    upload(explorer, "broken.png", as_png(photo)[:100])
+    assert explorer.text == before
+    assert "image must be" in explorer._note.value
+
+
+def test_every_pixel_is_more_than_a_thinned_picture():
+    large = np.tile(load_photo("flower")[:300, :300], (2, 1, 1))
+    explorer = widgets.segmentation_explorer(large, 2)
+    thinned = explorer.result.labels.size
+    assert thinned <= 80_000
+    assert explorer.set(whole=True).result.labels.size == 600 * 300 > thinned
+
+
+def test_the_prediction_compares_with_twice_as_many_segments(photo):
+    explorer = widgets.segmentation_explorer(photo, 4, predict="doubling")
+    here = explorer.result.psnr_db
+    explorer.prediction.predict(1)
+    explorer.press("compare")
+    assert explorer.prediction.truth == round(explorer.set(k=8).result.psnr_db - here, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"n_clusters": 500}, "n_clusters"),
+        ({"color_space": "hsv"}, "color_space"),
+        ({"position_weight": 3}, "position_weight"),
+        ({"predict": "psnr"}, "predict"),
+        ({"image": {}}, "image"),
+    ],
+)
+def test_segmentation_explorer_names_what_is_wrong(photo, wrong, named):
+    with pytest.raises(ValueError, match=f"^{named} must be"):
+        widgets.segmentation_explorer(**{"image": photo} | wrong)
+
+
+# ------------------------------------------------------------------------------------ documents
+
+
+def test_a_theme_is_marked_and_its_documents_can_be_read(texts):
+    explorer = widgets.document_explorer(texts, 4, 10)
+    assert "<ol>" not in explorer.pane.value
+    explorer.set(theme=2)
+    typical = explorer.result.typical[1]
+    assert explorer.text.startswith("theme 2 (")
+    assert texts.documents[typical[0]][:40].split("'")[0] in explorer.pane.value
+    assert sorted(np.concatenate(explorer.result.typical)) == list(range(len(texts.documents)))
+
+
+def test_the_typical_document_is_nearest_to_its_centroid(texts):
+    result = widgets.document_explorer(texts, 4, 10).result
+    X = result.clusters.X / np.linalg.norm(result.clusters.X, axis=1, keepdims=True)
+    for theme, members in enumerate(result.typical):
+        center = result.clusters.centroids[theme]
+        cosines = X[members] @ (center / np.linalg.norm(center))
+        assert (np.diff(cosines) <= 1e-6).all()
+
+
+def test_a_theme_that_the_new_k_does_not_have_is_not_marked(texts):
+    explorer = widgets.document_explorer(texts, 8, 10).set(theme=7)
+    state = explorer.state
+    explorer.set(k=3)
+    assert explorer.values["theme"] == explorer.controls["theme"].value == 0
+    assert len(explorer.controls["theme"].widget.options) == 4
+    # and the state of before brings both back
+    assert explorer.restore(state).values["theme"] == 7
+
+
+def test_the_map_does_not_depend_on_the_settings(texts):
+    explorer = widgets.document_explorer(texts, 4, 10)
+    places = explorer.result.places
+    assert explorer.set(k=6, size=0, metric="euclidean").result.places is places
+
+
+def test_texts_without_known_themes_have_no_purity(texts):
+    explorer = widgets.document_explorer(list(texts.documents), 3, None)
+    assert "purity" not in explorer.text
+    assert "plain words" in explorer.text
+    assert explorer.result.main_label(0) is None
+
+
+@pytest.mark.parametrize("wrong", [["one", "two"], "one text", [1, 2, 3, 4], {}])
+def test_document_explorer_names_what_is_wrong(wrong):
+    with pytest.raises(ValueError, match=r"^corpus must be"):
+        widgets.document_explorer(wrong)
