@@ -459,3 +459,30 @@ def test_auto_says_what_it_took_and_why(caplog):
         result = kmeans_ann(curved(3000), 20, random_state=0)
     assert result.algorithm == "small_k" and "all centroids" in result.reason
     assert result.reason in caplog.text
+
+
+def test_what_the_loop_has_changed_is_heeded():
+    X = curved(4000)
+    with Workers(1) as workers:
+        assigner = GraphAssigner(Points(X, workers=workers, shift=np.zeros(12)), _kernels_numpy)
+        C = X[:900].copy()
+        first = assigner.assign(C, None)
+        # the loop puts a point into the farthest cluster: it is then sought among that one's
+        # neighbours, which its own centroid is not among
+        farthest = int(np.square(C - X[3999]).sum(axis=1).argmax())
+        known = first.labels.copy()
+        known[3999] = farthest
+        second = assigner.assign(C, known)
+    assert second.labels[3999] != first.labels[3999]
+    np.testing.assert_array_equal(second.labels[:3999], first.labels[:3999])
+
+
+@pytest.mark.parametrize("scale", [1.0, 8.0])
+def test_sums_carry_the_callers_weights(scale):
+    X = curved(2000)
+    weights = scale * np.random.RandomState(0).uniform(0.5, 1.0, size=2000)
+    with Workers(1) as workers:
+        points = Points(X, sample_weight=weights, workers=workers, shift=np.zeros(12))
+        found = GraphAssigner(points, _kernels_numpy).assign(X[:150].copy(), None)
+    expected = np.bincount(found.labels, weights=weights, minlength=150)
+    np.testing.assert_allclose(found.totals, expected, rtol=1e-5)
