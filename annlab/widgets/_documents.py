@@ -6,7 +6,7 @@ import html
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import ipywidgets
@@ -40,6 +40,8 @@ _DIMENSIONS = (2, 5, 10, 20, 50, 100)
 #: Dimensions from which the map is made, and documents that can be read at a time.
 _MAP_DIMENSIONS, _READ = 20, 5
 _STARTS = 5
+#: Answers of the prediction.
+_SIZES_TO_CLICK = ("plain words", "2 dimensions", "20 dimensions", "100 dimensions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +145,7 @@ class DocumentExplorer(Explorer):
             check_choice(predict, "predict", ("dimensions",))
             predict = Prediction(
                 "Which of these gives the purest themes?",
-                ("plain words", "2 dimensions", "20 dimensions", "100 dimensions"),
+                _SIZES_TO_CLICK,
                 truth=self._purest,
             )
         names = list(self.shelf)
@@ -246,7 +248,7 @@ class DocumentExplorer(Explorer):
     def _purest(self, result: Themes) -> str:
         """Answer of the prediction: the same corpus and k, in four sizes."""
         asked = {name: self.values[name] for name in self.values if name not in ("size", "theme")}
-        options = dict(zip((0, 2, 20, 100), self.prediction.options, strict=True))
+        options = dict(zip((0, 2, 20, 100), _SIZES_TO_CLICK, strict=True))
         found = {
             size: self.compute(Job(), size=size, **asked).clusters.purity or 0.0 for size in options
         }
@@ -422,15 +424,19 @@ def _shelf(corpus: Any) -> dict[str, Callable[[], Corpus]]:
         return {"short texts": load_documents, "docstrings of SciPy": _docstrings}
     if not isinstance(corpus, Mapping):
         corpus = {"your texts": corpus}
-    shelf = {}
+    shelf: dict[str, Callable[[], Corpus]] = {}
     for name, texts in corpus.items():
         book = texts if isinstance(texts, Corpus) else _unlabelled(texts)
         if len(book.documents) < 4:
             raise invalid("corpus", "of at least four documents", len(book.documents))
-        shelf[str(name)] = lambda book=book: book
+        shelf[str(name)] = partial(_given, book)
     if not shelf:
         raise invalid("corpus", "at least one corpus", "none")
     return shelf
+
+
+def _given(book: Corpus) -> Corpus:
+    return book
 
 
 def _unlabelled(texts: Any) -> Corpus:
