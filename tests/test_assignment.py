@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
@@ -78,6 +79,20 @@ def test_exact_labels_and_distances(dtype, k, workers):
     assert found.n_distances == 3000 * k
     assert found.inertia == pytest.approx(truth.min(axis=1).sum(), rel=1e-6)
     assert (found.kind, found.weights, found.outliers) == ("lloyd", None, None)
+
+
+def test_long_chunks_are_labelled_in_blocks(monkeypatch, workers):
+    X, C = data(40_000, d=2, k=600)
+    points = Points(X, workers=workers, shift=np.zeros(2))
+    asked = []
+    nearest = room.nearest
+    monkeypatch.setattr(
+        room, "nearest", lambda Q, *a, **o: asked.append(len(Q)) or nearest(Q, *a, **o)
+    )
+    labels = ExactAssigner(points).label(C)
+    assert len(asked) > len(points.bounds()) and sum(asked) == 40_000
+    np.testing.assert_array_equal(labels, cKDTree(C).query(X)[1])
+    np.testing.assert_array_equal(ExactAssigner(points).assign(C, None).labels, labels)
 
 
 def test_inertia_is_weighted(workers):

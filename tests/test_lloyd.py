@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.spatial.distance import cdist
+from scipy.stats import binomtest
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
@@ -22,7 +23,7 @@ from annlab._messages import AnnlabWarning
 from annlab._points import Points
 from annlab._workers import Workers
 from annlab.assignment import Assignment, ExactAssigner
-from annlab.lloyd import exact_inertia, label_rows, update_centroids
+from annlab.lloyd import exact_inertia, label_rows, recall_of, update_centroids
 
 ALGORITHMS = available_algorithms()
 #: Those that compare all centroids, one way or another.
@@ -200,6 +201,9 @@ def test_points_without_weight_are_not_taken():
     new, reseeded = moved(X, [0, 0, 0, 0], [[0.0], [50.0]], weights)
     assert reseeded == {2: 1}
     assert new.ravel().tolist() == [1.5, 6.0]
+    # not even where nobody else is badly served
+    new, reseeded = moved([[1.0], [9.0]], [0, 0], [[1.0], [50.0]], np.array([1.0, 0.0]))
+    assert reseeded == {} and new.ravel().tolist() == [1.0, 50.0]
     # unless they are named as seeds, and then they move nobody
     new, reseeded = moved(X, [0] * 4, [[0.0], [50.0]], weights, seed_weights=np.ones(4))
     assert reseeded == {3: 1}
@@ -922,6 +926,35 @@ def test_inertia_leaves_outliers_out(make, metric, dtype):
             own = np.ones(5000) if given is None else given
             value = exact_inertia(make(X), C, labels, metric, given, workers)
             assert value == pytest.approx(own[kept] @ each[kept], rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [500, 6000])
+def test_the_share_of_exact_labels_is_estimated(n):
+    X, C = cloud(n), cloud(9, seed=1)
+    labels = truth(X, C)[0].astype(np.int32)
+    with Workers(2) as workers:
+        points = Points(X, workers=workers)
+        assert recall_of(points, labels, points.inward(C), np.random.RandomState(0))[0] == 1.0
+        wrong = np.random.RandomState(1).rand(n) < 0.3
+        labels[wrong] = (labels[wrong] + 1) % 9
+        share, (low, high) = recall_of(points, labels, points.inward(C), np.random.RandomState(0))
+    right = 1 - wrong.mean()
+    assert low <= right <= high
+    if n == 500:
+        # all of them were looked at: there is nothing to guess
+        assert share == low == high == pytest.approx(right)
+    else:
+        wilson = binomtest(round(share * 2000), 2000).proportion_ci(method="wilson")
+        assert (low, high) == pytest.approx((wilson.low, wilson.high), abs=1e-5)
+
+
+def test_a_twin_of_the_nearest_centroid_is_as_good():
+    X, C = cloud(300), cloud(4, seed=1)
+    labels = truth(X, C)[0].astype(np.int32) + 4
+    with Workers(1) as workers:
+        points = Points(X, workers=workers)
+        twice = points.inward(np.r_[C, C])
+        assert recall_of(points, labels, twice, np.random.RandomState(0))[0] == 1.0
 
 
 # -- memory ------------------------------------------------------------------------------------
