@@ -62,6 +62,19 @@ PROSE_WORDS = (900, 2000)
 #: GitHub stops showing notebooks somewhat above this size.
 MAX_BYTES = 8_000_000
 
+#: Topics that are still being written: the map and the neighbours may name them already.
+PLANNED = frozenset(
+    {
+        "05_choosing_an_algorithm.ipynb",
+        "06_high_dimensional_data.ipynb",
+        "10_faiss.ipynb",
+        "11_evaluating_quality.ipynb",
+        "13_parallel_processing.ipynb",
+        "14_visualization.ipynb",
+        "15_resources_and_capstone.ipynb",
+    }
+)
+
 #: Hosts that a stored output may name: publications, namespaces of SVG and MathML, and the
 #: documentation links in scikit-learn's own displays.
 KNOWN_HOSTS = frozenset(
@@ -431,7 +444,8 @@ def _links(notebook: Any, path: Path) -> Iterator[str]:
             target = unquote(match.group(1) or match.group(2))
             if re.match(r"[a-z]+:|#|attachment:", target):
                 continue
-            if not (path.parent / target.split("#")[0]).exists():
+            file = target.split("#")[0]
+            if file not in PLANNED and not (path.parent / file).exists():
                 yield f"cell {number} links to {target}, which does not exist"
 
 

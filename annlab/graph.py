@@ -287,7 +287,7 @@ def share_out(total: int, mass: np.ndarray, room: np.ndarray) -> np.ndarray:
     >>> import numpy as np
     >>> from annlab.graph import share_out
     >>> share_out(10, np.array([1.0, 1.0, 8.0]), np.array([5, 1, 9]))
-    array([2, 1, 7])
+    array([1, 1, 8])
     """
     shares = np.minimum(1, room).astype(np.int64)
     # more groups with room than clusters to give: the heaviest get one each

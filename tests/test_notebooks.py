@@ -14,6 +14,7 @@ from annlab._notebooks import (
     EXEMPT_TAGS,
     KERNELSPEC,
     LANGUAGE,
+    PLANNED,
     SECTIONS,
     WIDGET_STATE,
     WIDGET_VIEW,
@@ -44,6 +45,11 @@ EXEMPT: dict[str, int] = {
 
 def test_the_written_notebooks_are_there():
     assert {path.name for path in NOTEBOOKS} >= set(WRITTEN)
+
+
+def test_a_written_topic_is_no_longer_planned():
+    assert not {path.name for path in NOTEBOOKS} & PLANNED
+    assert len(NOTEBOOKS) + len(PLANNED) == 16
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
