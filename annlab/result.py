@@ -76,7 +76,7 @@ class Step:
     def __str__(self) -> str:
         distances = "not counted" if self.n_distances is None else f"{self.n_distances:,}"
         return (
-            f"iteration {self.iteration}, {self.n_moved:,} points moved, "
+            f"iteration {self.iteration}, {self.n_moved:,} point{'s' * (self.n_moved != 1)} moved, "
             f"inertia {self.inertia:.6g}, distances {distances}"
         )
 

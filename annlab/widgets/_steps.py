@@ -238,7 +238,8 @@ class StepExplorer(Explorer):
         if approximate.n_distances is None:
             counts = f"{exact.n_distances:,} distance computations and an uncounted number"
         return (
-            f"iteration {frame} of {result.n_steps}, {approximate.n_moved:,} points moved, "
+            f"iteration {frame} of {result.n_steps}, "
+            f"{approximate.n_moved:,} point{'s' * (approximate.n_moved != 1)} moved, "
             f"inertia {three(exact.inertia)} exact and {three(approximate.inertia)} approximate, "
             f"recall {share(1 - wrong.mean())}, {counts} (exact search, then {index})."
         )
