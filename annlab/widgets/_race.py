@@ -1,0 +1,435 @@
+"""Indexes race for recall and speed on one data set; the front grows with every racer."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from annlab._validation import check_choice, check_data, check_integer
+from annlab.benchmarks.timing import timed
+from annlab.datasets import load_patches, make_uniform_cube
+from annlab.indexes import make_index
+from annlab.metrics import recall_at_k
+from annlab.widgets._base import (
+    ALARM,
+    INK,
+    MARKERS,
+    PALETTE,
+    QUIET,
+    Explorer,
+    Job,
+    Prediction,
+    chart,
+    choice,
+    ladder,
+    switch,
+    three,
+)
+from annlab.widgets._look import share
+
+_DS, _NS = (2, 8, 32, 192), (1000, 2000, 4000)
+_QUERIES, _NEIGHBORS = 100, 10
+_WANTED = (0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
+_BUILDS = ("light", "usual", "heavy")
+#: racer -> (what the build turns, its three values, fixed parameters, query knob, its values)
+_RACERS: dict[str, tuple[str, tuple[int, ...], dict[str, Any], str, tuple[int, ...]]] = {
+    "kd_tree": ("leaf_size", (100, 40, 10), {}, "", ()),
+    "lsh": ("n_tables", (4, 8, 16), {"random_state": 0}, "n_probes", (1, 2, 4, 8, 16, 32)),
+    "hnsw": (
+        "M",
+        (4, 8, 16),
+        {"ef_construction": 60, "random_state": 0},
+        "ef",
+        (10, 14, 20, 40, 80),
+    ),
+    "pq": (
+        "n_subspaces",
+        (4, 8, 16),
+        {"n_codes": 64, "random_state": 0},
+        "rerank",
+        (10, 20, 40, 80, 160),
+    ),
+}
+_TITLES = {"kd_tree": "kd_tree (exact)", "lsh": "lsh", "hnsw": "hnsw", "pq": "pq"}
+#: Two explorers must not disturb each other's clock.
+_clock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """One setting of one index.
+
+    Attributes
+    ----------
+    racer, setting : str
+    recall : float
+        Recall@10 of 100 queries that are not among the indexed rows.
+    distances : float
+        Computed for a query.
+    build_s, query_s : float or None
+        Seconds to build, and for a query; None where the clock did not run.
+    """
+
+    racer: str
+    setting: str
+    recall: float
+    distances: float
+    build_s: float | None = None
+    query_s: float | None = None
+
+    def cost(self, seconds: bool) -> float:
+        """Seconds or distances for a query."""
+        if not seconds:
+            return self.distances
+        assert self.query_s is not None
+        return self.query_s
+
+
+def front(laps: list[Lap], seconds: bool) -> list[Lap]:
+    """Laps that no other one beats in both recall and cost, by falling recall.
+
+    Examples
+    --------
+    >>> from annlab.widgets._race import Lap, front
+    >>> laps = [Lap("a", "", 0.9, 50.0), Lap("b", "", 0.8, 60.0), Lap("c", "", 1.0, 100.0)]
+    >>> [lap.racer for lap in front(laps, False)]
+    ['c', 'a']
+    """
+    best: list[Lap] = []
+    for lap in sorted(laps, key=lambda one: (-one.recall, one.cost(seconds))):
+        if not best or lap.cost(seconds) < best[-1].cost(seconds):
+            best.append(lap)
+    return best
+
+
+@lru_cache(maxsize=4)
+def _data(kind: str) -> np.ndarray:
+    rows = max(_NS) + _QUERIES
+    if kind == "uniform":
+        return make_uniform_cube(rows, max(_DS), random_state=0, dtype=np.float64)
+    X = load_patches(rows, 8, random_state=0).astype(np.float64)
+    X -= X.mean(axis=0)
+    basis = np.linalg.eigh(X.T @ X)[1][:, ::-1]
+    # an eigenvector has no sign of its own; this one does not depend on the machine
+    return X @ (basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(len(basis))]))
+
+
+#: What was measured once stays, so that a state shows the same again, here and in a second race.
+_known: dict[Any, list[Lap]] = {}
+_KEPT = 1_000
+
+
+class RaceExplorer(Explorer):
+    """The explorer that `index_race` makes."""
+
+    name = "index_race"
+    title = "A race of indexes: how much recall for how much work?"
+    size = (840, 420)
+    slow = True
+
+    def __init__(self, X: Any, *, max_samples: int, predict: Any) -> None:
+        self.own, self.mark = None, ""
+        check_integer(max_samples, "max_samples", minimum=min(_NS))
+        ns: tuple[int, ...] = tuple(n for n in _NS if n <= max_samples)
+        controls = [choice("data", "Data", "What is indexed", ("uniform", "patches"), "uniform")]
+        if X is None:
+            controls.append(
+                ladder("d", "Dimensions d", "Features of a row", [(f"{d}", d) for d in _DS], 32)
+            )
+        else:
+            X = np.ascontiguousarray(check_data(X, min_rows=150), dtype=np.float64)
+            self.own = X[np.random.RandomState(0).permutation(len(X))]
+            self.mark = hashlib.sha256(self.own.tobytes()).hexdigest()
+            most = len(X) - _QUERIES
+            ns = tuple(n for n in ns if n < most)
+            ns = (*ns, most) if len(ns) < len(_NS) else ns
+            controls = []
+        if len(ns) > 1:
+            controls.append(
+                ladder(
+                    "n", "Rows n", "How many rows are indexed", [(f"{n:,}", n) for n in ns], ns[0]
+                )
+            )
+        self.n = ns[0]
+        controls += [
+            ladder("build", "Build", "How much care goes into building", _BUILDS, "usual"),
+            choice(
+                "cost",
+                "Count",
+                "Distances are the same everywhere; queries per second are measured here",
+                ("distances", "queries per second"),
+                "distances",
+            ),
+            ladder(
+                "wanted",
+                "Recall wanted",
+                "The cheapest setting with at least this recall is marked",
+                [(f"{recall:g}", recall) for recall in _WANTED],
+                0.9,
+                recompute=False,
+            ),
+            *(
+                switch(name, title, f"Let {name} take part", name == "lsh")
+                for name, title in _TITLES.items()
+            ),
+        ]
+        if isinstance(predict, str):
+            check_choice(predict, "predict", ("winner",))
+            predict = Prediction(
+                "Let all four take part: who reaches the wanted recall with the fewest distances?",
+                ("brute", *_RACERS),
+                truth=self._truth,
+            )
+        super().__init__(controls, predict=predict)
+
+    def _truth(self, result: list[Lap]) -> str:
+        values = self.values
+        asked = {name: values[name] for name in ("data", "d", "n", "build") if name in values}
+        laps = self.compute(Job(), **asked, cost="distances", **dict.fromkeys(_RACERS, True))
+        return self._cheapest(laps, values["wanted"], False).racer
+
+    def _cheapest(self, laps: list[Lap], wanted: float, seconds: bool) -> Lap:
+        # brute force has recall 1, so there always is one
+        good = [lap for lap in laps if lap.recall >= wanted]
+        return min(good, key=lambda lap: lap.cost(seconds))
+
+    def compute(
+        self,
+        job: Job,
+        *,
+        build: str,
+        cost: str,
+        data: str = "your data",
+        d: int | None = None,
+        n: int | None = None,
+        **racers: bool,
+    ) -> list[Lap]:
+        n = n or self.n
+        rows = self.own if self.own is not None else _data(data)[:, :d]
+        names = ["brute", *(name for name, takes_part in racers.items() if takes_part)]
+        laps = []
+        for place, name in enumerate(names):
+            job.report(place, len(names), name)
+            key = (data, self.mark, d, n, name, build if name != "brute" else "", cost)
+            if key not in _known:
+                asked, held = rows[:_QUERIES], np.ascontiguousarray(rows[_QUERIES : _QUERIES + n])
+                found = self._laps(name, build, held, asked, cost != "distances", job)
+                while len(_known) >= _KEPT:
+                    _known.pop(next(iter(_known)))
+                _known[key] = found
+            laps += _known[key]
+        return laps
+
+    def _laps(
+        self, name: str, build: str, rows: np.ndarray, asked: np.ndarray, seconds: bool, job: Job
+    ) -> list[Lap]:
+        truth = make_index("brute").fit(rows).kneighbors(asked, _NEIGHBORS)
+        if name == "brute":
+            knob, values, params = "", (), {}
+        else:
+            turned, ladder_, fixed, knob, values = _RACERS[name]
+            value = ladder_[_BUILDS.index(build)]
+            if name == "pq":
+                value = min(value, rows.shape[1])
+            params = {turned: value, **fixed}
+        index = make_index(name, **params)
+        build_s, _, _ = timed(lambda: index.fit(rows))
+        laps = []
+        for value in values or (None,):
+            if job.stopped:
+                job.report(0, 1)
+            if value is not None:
+                index.set_query_params(**{knob: value})
+            if name == "hnsw":
+                index.set_params(count_distances=True)
+            answer = index.kneighbors(asked, _NEIGHBORS)
+            distances = index.n_distances_ / len(asked)
+            query_s = None
+            if seconds:
+                if name == "hnsw":
+                    index.set_params(count_distances=False)
+                with _clock:
+                    query_s = min(
+                        timed(lambda: index.kneighbors(asked, _NEIGHBORS))[0] for _ in range(3)
+                    ) / len(asked)
+            setting = f"{knob}={value}" if knob else "exact"
+            recall = recall_at_k(answer, truth)
+            laps.append(
+                Lap(name, setting, recall, distances, build_s if seconds else None, query_s)
+            )
+        return laps
+
+    def sentence(
+        self, result: list[Lap], frame: int, *, build: str, cost: str, wanted: float, **values: Any
+    ) -> str:
+        seconds = cost != "distances"
+        best = self._cheapest(result, wanted, seconds)
+        brute = result[0]
+        if seconds:
+            assert best.build_s is not None
+            told = (
+                f"{three(1 / best.cost(True))} queries per second after {three(best.build_s)} s of "
+                f"building ({three(1 / brute.cost(True))} by brute force)"
+            )
+        else:
+            told = f"{three(best.distances)} distances a query instead of {three(brute.distances)}"
+        racers = ", ".join(dict.fromkeys(lap.racer for lap in result))
+        where = values.get("data", "your data")
+        if values.get("d") is not None:
+            where += f" in {values['d']} dimensions"
+        return (
+            f"recall {wanted:g} wanted: cheapest is {best.racer} ({best.setting}) with recall "
+            f"{share(best.recall)} and {told}. In the race on {values.get('n', self.n):,} rows of "
+            f"{where}, {build} builds: {racers}; {len(front(result, seconds))} of {len(result)} "
+            "settings are on the front."
+        )
+
+    def draw(
+        self,
+        figure: Any,
+        result: list[Lap],
+        frame: int,
+        *,
+        build: str,
+        cost: str,
+        wanted: float,
+        **values: Any,
+    ) -> None:
+        seconds = cost != "distances"
+        axes = figure.subplots()
+
+        def height(lap: Lap) -> float:
+            return 1 / lap.cost(True) if seconds else lap.distances
+
+        where = values.get("data", "your data")
+        if values.get("d") is not None:
+            where += f", d = {values['d']}"
+        chart(
+            axes,
+            f"recall@{_NEIGHBORS}",
+            "queries per second" if seconds else "distances a query (fewer is up)",
+            f"{where}, n = {values.get('n', self.n):,}, {build} builds: right and up is better",
+        )
+        axes.axvspan(wanted, 1.02, color=PALETTE[2], alpha=0.1, linewidth=0)
+        ahead = front(result, seconds)
+        axes.plot(
+            [lap.recall for lap in ahead],
+            [height(lap) for lap in ahead],
+            color="#b9b9b9",
+            linewidth=9,
+            alpha=0.6,
+            solid_capstyle="round",
+            label="front: unbeaten settings",
+            zorder=1,
+        )
+        for place, name in enumerate(["brute", *_RACERS]):
+            laps = [lap for lap in result if lap.racer == name]
+            if not laps:
+                continue
+            axes.plot(
+                [lap.recall for lap in laps],
+                [height(lap) for lap in laps],
+                color=INK if name == "brute" else PALETTE[place - 1],
+                marker=MARKERS[place],
+                markersize=9,
+                markeredgecolor=INK,
+                markeredgewidth=0.6,
+                linewidth=2,
+                label="brute force" if name == "brute" else _TITLES[name],
+                zorder=3,
+            )
+        best = self._cheapest(result, wanted, seconds)
+        axes.plot(
+            [best.recall],
+            [height(best)],
+            "o",
+            color="none",
+            markeredgecolor=ALARM,
+            markeredgewidth=2.6,
+            markersize=19,
+            label=f"cheapest with recall {wanted:g}",
+            zorder=5,
+        )
+        # the last percents are what indexes differ in, so they get more room
+        axes.set_xscale(
+            "function",
+            functions=(
+                lambda recall: -np.log10(np.maximum(1.03 - np.asarray(recall), 1e-3)),
+                lambda place: 1.03 - 10.0 ** -np.asarray(place),
+            ),
+        )
+        axes.set_xlim(-0.05, 1.008)
+        axes.set_xticks([0, *_WANTED], [f"{recall:g}" for recall in (0, *_WANTED)])
+        axes.set_yscale("log")
+        heights = [height(lap) for lap in result]
+        if seconds:
+            low, high = np.log10(min(heights)), np.log10(max(heights))
+            axes.set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))
+        else:
+            axes.set_ylim(2 * result[0].distances, 10)
+        axes.yaxis.set_minor_formatter("")
+        axes.text(
+            wanted - 0.01,
+            0.02,
+            "wanted",
+            transform=axes.get_xaxis_transform(),
+            ha="right",
+            va="bottom",
+            fontsize=11,
+            color=QUIET,
+        )
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=11)
+
+
+def index_race(X: Any = None, *, max_samples: int = 4000, predict: Any = None) -> RaceExplorer:
+    """Let indexes race for recall@10 against work, on data, dimension and size of your choice.
+
+    Each racer runs through the settings of the knob that needs no rebuild; *Build* turns the one
+    that does. The thick grey line is the front: settings that no other one beats in both recall
+    and cost. It grows as racers join. Choose a recall, and the cheapest setting is marked.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d), optional
+        Data of your own. 100 rows are queries, up to 4,000 others are indexed.
+    max_samples : int, default=4000
+        Most rows to index.
+    predict : "winner" or Prediction, optional
+        Ask for a prediction; Compare shows the truth.
+
+    Returns
+    -------
+    Explorer
+        Display it as the last expression of a cell.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and what came.
+
+    Notes
+    -----
+    ``pq`` counts its tables as whole distances, and its look-ups not at all; ``hnsw`` estimates
+    its count by walking again. Measurements are kept for the life of the process.
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> race = widgets.index_race(max_samples=1000)
+    >>> race.set(data="uniform", d=2, wanted=1.0, lsh=False)  # doctest: +ELLIPSIS
+    recall 1 wanted: cheapest is brute (exact) with recall 1 and 1,000 distances a query ...
+    >>> race.set(kd_tree=True)  # doctest: +ELLIPSIS
+    recall 1 wanted: cheapest is kd_tree (exact) with recall 1 and ... distances a query ...
+    """
+    return RaceExplorer(X, max_samples=max_samples, predict=predict)
+
+
+def example() -> RaceExplorer:
+    """Make a small one, for the tests that run over all explorers."""
+    X = make_uniform_cube(420, 6, random_state=0, dtype=np.float64)
+    return index_race(X, predict="winner")
