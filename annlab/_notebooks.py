@@ -68,7 +68,6 @@ PLANNED = frozenset(
         "05_choosing_an_algorithm.ipynb",
         "06_high_dimensional_data.ipynb",
         "10_faiss.ipynb",
-        "11_evaluating_quality.ipynb",
         "13_parallel_processing.ipynb",
         "14_visualization.ipynb",
         "15_resources_and_capstone.ipynb",
