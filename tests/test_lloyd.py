@@ -775,6 +775,30 @@ def test_what_a_result_says_of_itself(algorithm):
         assert result.n_distances >= sum(steps) > 0
 
 
+@pytest.mark.parametrize("function", [kmeans, kmeans_ann])
+def test_what_is_not_asked_for_is_not_done(function, capsys):
+    result = function(blobs(), 3, random_state=0)
+    assert not result.trace.has_arrays and len(result.trace) == result.n_iter
+    assert capsys.readouterr() == ("", "")
+    assert result.metric == "euclidean" and result.outlier_mask is None
+
+
+@pytest.mark.parametrize("function", [kmeans, kmeans_ann])
+def test_warnings_point_at_the_line_of_the_caller(function):
+    def interrupt(step):
+        raise KeyboardInterrupt
+
+    rows = np.r_[np.zeros((1, 2)), np.eye(2)]
+    with pytest.warns(AnnlabWarning) as caught:
+        function(np.ones((9, 2)), 3, random_state=0)
+        function(rows, 2, metric="cosine", random_state=0)
+        function(cloud(), 3, init=cloud()[:3], callback=interrupt)
+    texts = [str(warning.message) for warning in caught]
+    for part in ("clusters have points", "all zero", "interrupted"):
+        assert any(part in text for text in texts)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 def test_auto_says_why():
     result = kmeans_ann(cloud(), 5, random_state=0)
     assert result.algorithm in ALGORITHMS[1:] and result.reason
