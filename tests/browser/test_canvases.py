@@ -90,15 +90,23 @@ def test_the_canvases_follow_the_theme(open_notebook, server, screenshots):
     )
     shown = [Canvas(notebook, notebook.widget(number=number)) for number in range(len(CELLS))]
     assert [one.canvas.evaluate(corner) for one in shown] == [255] * 3
-    notebook.page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    )
-    notebook.page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
-    notebook.page.wait_for_timeout(500)
-    for name, one in zip(CELLS, shown, strict=True):
-        assert one.canvas.evaluate(corner) < 40
-        one.widget.screenshot(screenshots / f"{name}_dark.png")
+    try:
+        set_theme(notebook.page, "Dark")
+        for name, one in zip(CELLS, shown, strict=True):
+            assert one.canvas.evaluate(corner) < 40
+            one.widget.screenshot(screenshots / f"{name}_dark.png")
+    finally:
+        # JupyterLab remembers the theme, and every later picture would be dark
+        set_theme(notebook.page, "Light")
     assert notebook.problems() == []
+
+
+def set_theme(page, name):
+    change = "window.jupyterapp.commands.execute('apputils:change-theme', {theme: %r})"
+    page.evaluate(change % f"JupyterLab {name}")
+    light = "true" if name == "Light" else "false"
+    page.wait_for_function(f"document.body.dataset.jpThemeLight === '{light}'")
+    page.wait_for_timeout(500)
 
 
 def test_centroids_follow_the_mouse(open_notebook, server, screenshots):
