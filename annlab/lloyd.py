@@ -515,7 +515,8 @@ def exact_inertia(
         from annlab._kernels_cache import load_kernels
 
         kernels = load_kernels(compile=False, load=False)
-        if kernels is not None and X.flags.c_contiguous:
+        # the loops take one weight to mean "all weigh 1", so a single weighted row is not theirs
+        if kernels is not None and X.flags.c_contiguous and (weights is None or len(X) > 1):
             w = np.ones(1) if weights is None else weights
             target = centroids.astype(np.float64)
             bounds = chunk_bounds(len(X), max(1024, (1 << 18) // X.shape[1]))

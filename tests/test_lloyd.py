@@ -1035,3 +1035,22 @@ def test_the_room_has_one_loop():
     finally:
         room.lloyd_steps = original
     assert len(calls) == 3
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "small_k", "graph"])
+def test_the_weight_of_a_single_row_counts(algorithm):
+    X = np.array([[3.0, 4.0]], dtype=np.float32)
+    start = np.array([[0.0, 0.0]], dtype=np.float32)
+    steps = []
+    kmeans_ann(X, 1, 1, algorithm=algorithm, init=start, sample_weight=[7.0], callback=steps.append)
+    # the squared distance to the start is 25
+    assert steps[0].inertia == pytest.approx(7 * 25)
+
+
+def test_exact_inertia_of_a_single_weighted_row():
+    from annlab._workers import Workers
+
+    X, origin = np.array([[3.0, 4.0]], dtype=np.float32), np.zeros((1, 2), dtype=np.float32)
+    labels, weights = np.zeros(1, dtype=np.int32), np.array([7.0])
+    with Workers(1) as workers:
+        assert room.exact_inertia(X, origin, labels, "euclidean", weights, workers) == 7 * 25

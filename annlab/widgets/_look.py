@@ -16,20 +16,9 @@ from typing import Any
 import numpy as np
 
 from annlab._messages import invalid
+from annlab.plotting import cluster_color, cluster_marker
 
-#: Okabe & Ito (2008), "Color universal design": eight colours that colour-blind readers tell apart.
-#: The order puts the strongest contrasts first.
-PALETTE = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#F0E442",
-    "#000000",
-)
-#: The same, darker, for thin edges: without them yellow is lost on white.
+#: `PALETTE`, darker, for thin edges: without them yellow is lost on white.
 _EDGES = (
     "#004b75",
     "#8f6300",
@@ -40,8 +29,6 @@ _EDGES = (
     "#8a7f00",
     "#000000",
 )
-#: A second, colour-free code for the cluster: with 7 markers and 8 colours 56 clusters differ.
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: Text and quiet lines.
 INK, QUIET, PAPER = "#1a1a1a", "#6b6b6b", "#ffffff"
 #: Errors, and whatever the eye must find first.
@@ -108,30 +95,6 @@ class Look:
 
 
 LOOK = Look()
-
-
-def cluster_color(cluster: int) -> str:
-    """Colour of a cluster.
-
-    Examples
-    --------
-    >>> from annlab.widgets._look import cluster_color
-    >>> cluster_color(0) == cluster_color(8)
-    True
-    """
-    return PALETTE[cluster % len(PALETTE)]
-
-
-def cluster_marker(cluster: int) -> str:
-    """Marker of a cluster: clusters of one colour have different markers.
-
-    Examples
-    --------
-    >>> from annlab.widgets._look import cluster_marker
-    >>> cluster_marker(0), cluster_marker(8)
-    ('o', '^')
-    """
-    return MARKERS[(cluster + cluster // len(PALETTE)) % len(MARKERS)]
 
 
 def render(draw: Callable[[Any], None], size: tuple[int, int], *, ahead: bool = False) -> bytes:

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab.widgets._look import INK, PAPER, QUIET, cluster_color, cluster_marker
+from annlab.plotting import cluster_color, cluster_marker
+from annlab.widgets._look import INK, PAPER, QUIET
 
 _ROLES = {"ink": INK, "quiet": QUIET, "paper": PAPER, "line": "#c8c8c8"}
 #: CSS pixels in a point of matplotlib.
