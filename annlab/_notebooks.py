@@ -65,7 +65,6 @@ MAX_BYTES = 8_000_000
 #: Topics that are still being written: the map and the neighbours may name them already.
 PLANNED = frozenset(
     {
-        "05_choosing_an_algorithm.ipynb",
         "06_high_dimensional_data.ipynb",
         "10_faiss.ipynb",
         "13_parallel_processing.ipynb",

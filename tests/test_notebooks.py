@@ -36,6 +36,8 @@ WRITTEN = ("00_start_here.ipynb", "03_kmeans_with_ann.ipynb")
 EXEMPT: dict[str, int] = {
     "01_introduction.ipynb": 1,
     "04_advantages.ipynb": 2,
+    "05_choosing_an_algorithm.ipynb": 1,
+    "07_accuracy_and_speed.ipynb": 1,
     "08_image_segmentation.ipynb": 1,
 }
 
