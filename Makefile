@@ -23,6 +23,7 @@ NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab"
+	@echo "                  LAB_ARGS=\"--port 8890 --no-browser\" is passed on to JupyterLab"
 	@echo "make env          set up alone, into $(VENV); PYTHON=python3.12 chooses the interpreter"
 	@echo "make test         set up and run every check: lint, unit, nbval, browser (each is a target)"
 	@echo "make full         the long checks: a second Python, nbval three times, oldest and newest packages"
@@ -38,7 +39,7 @@ $(STAMP): binder/requirements.txt pyproject.toml binder/setup.sh
 	@touch "$(VENV)/.ready" "$@"
 
 lab: env
-	@$(BIN)/annlab lab --dir notebooks --no-copy $(LAB_ARGS)
+	@$(BIN)/annlab lab --dir notebooks --no-copy -- $(LAB_ARGS)
 
 # with `make -k test` one failing check does not hide the next
 test: lint unit nbval browser

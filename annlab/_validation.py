@@ -242,8 +242,17 @@ def check_choice(value: Any, name: str, choices: Any) -> str:
     """
     names = list(choices)
     if not isinstance(value, str) or value not in names:
-        raise invalid(name, "one of " + ", ".join(repr(n) for n in names), repr(value))
+        rule = "one of " + ", ".join(repr(n) for n in names)
+        raise invalid(name, rule, repr(value), did_you_mean(value, names))
     return value
+
+
+def did_you_mean(value: Any, names: list[str]) -> str:
+    """Name the choice that a misspelt one comes nearest to; empty where none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(value, names, n=1) if isinstance(value, str) else []
+    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 def check_n_clusters(n_clusters: Any, n_samples: int) -> int:

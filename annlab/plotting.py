@@ -56,8 +56,6 @@ _MOST_MARKED = len(PALETTE) * len(MARKERS)
 _MOST_NAMED = 12
 #: Past so many points a picture in two dimensions shows a sample, and says so.
 _MOST_DRAWN = 50_000
-#: Up to so many points t-SNE runs on one thread.
-_TSNE_ONE_THREAD = 2_000
 #: Past so many points `visualize_clusters` projects a sample, and says so.
 _MOST_PROJECTED = {"pca": 50_000, "tsne": 5_000, "umap": 20_000}
 
@@ -362,9 +360,9 @@ def _project(
         # t-SNE wants perplexity well below n; its default is for hundreds of points
         params.setdefault("perplexity", min(30.0, max(1.0, (n - 1) / 3)))
         params.setdefault("init", "pca" if n > n_components else "random")
-        # its threads meet thousands of times: for few points that costs more than it saves, and
-        # on a machine that others use as well, minutes (they spin while they wait)
-        with threadpool_limits(1 if n <= _TSNE_ONE_THREAD else None):
+        # its threads meet thousands of times: for a few thousand points that costs more than it
+        # saves, and on a machine that others use as well, minutes (they spin while they wait)
+        with threadpool_limits(1):
             return TSNE(n_components, random_state=seed, **params).fit_transform(X)
     import warnings
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from annlab._messages import invalid
+from annlab._validation import did_you_mean
 
 #: name -> (module below annlab.indexes, class)
 _REGISTRY: dict[str, tuple[str, str]] = {
@@ -50,7 +51,7 @@ def index_class(name: str) -> type:
             "name",
             "one of " + ", ".join(repr(n) for n in _REGISTRY),
             repr(name),
-            "See annlab.available_indexes().",
+            did_you_mean(name, list(_REGISTRY)) or "See annlab.available_indexes().",
         )
     module, cls = _REGISTRY[name]
     return getattr(import_module(f"annlab.indexes.{module}"), cls)
@@ -92,6 +93,6 @@ def make_index(name: str, **params: Any) -> Any:
             "params",
             f"among the parameters of {name!r} ({', '.join(known)})",
             ", ".join(unknown),
-            "Check the spelling.",
+            did_you_mean(unknown[0], list(known)) or "Check the spelling.",
         )
     return cls(**params)
