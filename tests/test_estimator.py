@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
@@ -128,6 +129,15 @@ def test_every_parameter_reaches_the_fit():
     assert KMeansANN(3, metric="cosine", random_state=0).fit(X).result_.metric == "cosine"
     loose = KMeansANN(5, init=X[:5], tol=1e9).fit(X)
     assert (loose.n_iter_, loose.result_.stop_reason) == (1, "tolerance")
+
+
+def test_parameters_and_defaults_are_those_of_the_function():
+    function = {
+        name: parameter.default
+        for name, parameter in inspect.signature(kmeans_ann).parameters.items()
+        if name not in ("X", "n_clusters", "sample_weight")
+    }
+    assert KMeansANN().get_params() == {"n_clusters": 8, **function}
 
 
 def test_progress_goes_to_stderr(capsys):
