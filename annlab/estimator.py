@@ -437,6 +437,6 @@ def _takes_sparse(algorithm: Any) -> bool:
     if algorithm not in available_indexes():
         return algorithm == "auto" and algorithm in available_algorithms()
     try:
-        return bool(index_class(algorithm).accepts_sparse)
+        return bool(getattr(index_class(algorithm), "accepts_sparse", False))
     except ImportError:
         return False
