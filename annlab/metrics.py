@@ -23,7 +23,7 @@ from annlab._validation import (
     is_sparse,
 )
 from annlab._workers import Workers, chunk_bounds
-from annlab.distances import from_squared, paired_sq, pairwise_sq, unit_rows
+from annlab.distances import from_squared, k_nearest, paired_sq, pairwise_sq, unit_rows
 from annlab.lloyd import exact_inertia
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "distance_contrast",
     "evaluate_clustering",
     "inertia",
+    "intrinsic_dimension",
     "label_agreement",
     "purity",
     "recall_at_k",
@@ -732,6 +733,72 @@ def distance_contrast(
             )
         )
     return float(np.median(np.concatenate(contrast)))
+
+
+def intrinsic_dimension(
+    X: Any,
+    *,
+    n_neighbors: int = 10,
+    n_queries: int = 1000,
+    random_state: Any = 0,
+) -> float:
+    """Dimension that the data itself has, from how fast the nearest neighbours recede.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        With at least three different rows. Equal rows count once.
+    n_neighbors : int, default=10
+        Neighbours K of a row, from 2; lowered to what there are. Fewer look closer, and vary
+        more.
+    n_queries : int, default=1000
+        Rows to draw where there are more.
+    random_state : None, int, RandomState or Generator, default=0
+
+    Returns
+    -------
+    float
+        Positive, not an integer, and seldom much above d. It is too low where the dimension is
+        high and n is not astronomic: 1,000 uniform points in 1,000 dimensions give about 160,
+        since most of a neighbourhood lies beyond the border of the data. Infinite where the K
+        neighbours of every row are equally far.
+
+    Raises
+    ------
+    TypeError, ValueError
+
+    Notes
+    -----
+    The number of rows within a radius r grows as rᵐ, so for distances T₁ ≤ … ≤ T_K to the
+    neighbours, the logarithms ln(T_K / T_j) have mean 1/m; their mean over all rows and j < K is
+    inverted. O(n_queries·n·d). Levina & Bickel (2004), "Maximum likelihood estimation of intrinsic
+    dimension", NIPS 17, averaged as MacKay & Ghahramani (2005) propose; for K = 2 it is that of
+    Facco, d'Errico, Rodriguez & Laio (2017), doi 10.1038/s41598-017-11873-y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.metrics import intrinsic_dimension
+    >>> rng = np.random.RandomState(0)
+    >>> sheet = rng.rand(1000, 2) @ rng.randn(2, 50)
+    >>> round(intrinsic_dimension(sheet), 1)
+    1.9
+    """
+    X = np.unique(check_data(X, min_rows=3).astype(np.float64), axis=0)
+    n = len(X)
+    if n < 3:
+        raise invalid("X", "of at least three different rows", f"{n} different")
+    n_neighbors = min(check_integer(n_neighbors, "n_neighbors", minimum=2), n - 1)
+    size = min(n, check_integer(n_queries, "n_queries"))
+    # distances are differences of squares: near the origin they keep their digits
+    X -= X.mean(axis=0)
+    rows = check_random_state(random_state).choice(n, size, replace=False)
+    distances = k_nearest(X[rows], X, n_neighbors + 1)[0]
+    # the row itself comes first, at distance 0; differences too small for float64 are left out
+    distances = distances[distances[:, 1] > 0, 1:]
+    logarithms = np.log(distances[:, -1:] / distances[:, :-1])
+    mean = float(logarithms.mean()) if logarithms.size else 0.0
+    return 1.0 / mean if mean > 0 else float("inf")
 
 
 def trustworthiness(

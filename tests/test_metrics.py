@@ -16,6 +16,7 @@ from annlab.metrics import (
     distance_contrast,
     evaluate_clustering,
     inertia,
+    intrinsic_dimension,
     label_agreement,
     purity,
     recall_at_k,
@@ -327,6 +328,37 @@ def test_contrast_falls_with_the_dimension():
     values = [distance_contrast(rng.rand(400, d)) for d in (2, 10, 100, 1000)]
     assert values == sorted(values, reverse=True)
     assert values[-1] < 0.3
+
+
+def test_intrinsic_dimension_is_its_formula():
+    X = np.random.RandomState(0).rand(40, 3)
+    logarithms = []
+    for row in X:
+        far = sorted(np.linalg.norm(X - row, axis=1))[1:6]
+        logarithms += [np.log(far[-1] / one) for one in far[:-1]]
+    expected = 1 / np.mean(logarithms)
+    assert intrinsic_dimension(X, n_neighbors=5) == pytest.approx(expected)
+    # equal rows count once, and neither shift, scale nor a turn of the axes changes a dimension
+    turn = np.linalg.qr(np.random.RandomState(1).randn(3, 3))[0]
+    same = np.concatenate([X, X[:7]]) @ turn * 1e-3 + 5.0
+    assert intrinsic_dimension(same, n_neighbors=5) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("d", [10, 300])
+@pytest.mark.parametrize("m", [1, 2, 5])
+def test_intrinsic_dimension_follows_the_data_and_not_its_columns(m, d):
+    rng = np.random.RandomState(0)
+    sheet = rng.rand(1200, m) @ rng.randn(m, d)
+    assert intrinsic_dimension(sheet, n_queries=400) == pytest.approx(m, rel=0.15)
+
+
+def test_intrinsic_dimension_of_odd_data():
+    assert intrinsic_dimension(np.eye(5)) == np.inf
+    assert intrinsic_dimension([[0.0], [1.0], [3.0]]) > 0
+    with pytest.raises(ValueError, match="three different rows"):
+        intrinsic_dimension(np.ones((9, 2)))
+    with pytest.raises(ValueError, match="n_neighbors"):
+        intrinsic_dimension(np.eye(5), n_neighbors=1)
 
 
 def test_trustworthiness_is_scikit_learns(monkeypatch):
