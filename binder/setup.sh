@@ -41,26 +41,12 @@ pip="$venv/bin/python -m pip --disable-pip-version-check"
 
 say "Installing the pinned packages (the first time takes a minute or two)."
 
-# hnswlib comes as source and asks for -march=native. A wheel built so is kept in pip's cache,
-# travels with home folders and images, and kills the process on an older processor (SIGILL). So
-# it is built for a level and not for a machine: x86-64-v3 (AVX2, every server and nearly every
-# laptop since 2013) where compiler and processor know it, else the plain architecture. Measured
-# on a machine with AVX-512, one thread, queries on 4,096 centroids of 192 dimensions: native
-# 20 us, v3 19 us, plain 22 us, so being portable costs nothing. --no-cache-dir keeps a wheel that
-# an earlier, native build left in the cache out.
-hnswlib=$(grep '^hnswlib==' "$pins" || true)
-if [ -n "$hnswlib" ]; then
-    march=
-    if [ "$(uname -s) $(uname -m)" = "Linux x86_64" ] && grep -qw avx2 /proc/cpuinfo 2>/dev/null &&
-        echo 'int main() {}' | ${CXX:-c++} -march=x86-64-v3 -x c++ -fsyntax-only - 2>/dev/null; then
-        march=-march=x86-64-v3
-    fi
-    if ! HNSWLIB_NO_NATIVE=1 CFLAGS="${CFLAGS:-} $march" \
-        $pip install -qq --no-deps --no-cache-dir "$hnswlib" >"$venv/hnswlib.log" 2>&1; then
-        if [ "${CI:-}" = true ]; then cat "$venv/hnswlib.log"; fail "hnswlib could not be built"; fi
-        say "hnswlib could not be built here (the log is $venv/hnswlib.log; it needs a C++ compiler"
-        say "and Python's headers). Everything works without it: the hnsw index then runs on faiss."
-    fi
+# the one package that is compiled here: binder/hnswlib.sh says how, and why
+if grep -q '^hnswlib==' "$pins" &&
+    ! sh "$root/binder/hnswlib.sh" "$venv/bin/python" "$pins" here >"$venv/hnswlib.log" 2>&1; then
+    if [ "${CI:-}" = true ]; then cat "$venv/hnswlib.log"; fail "hnswlib could not be built"; fi
+    say "hnswlib could not be built here (the log is $venv/hnswlib.log; it needs a C++ compiler"
+    say "and Python's headers). Everything works without it: the hnsw index then runs on faiss."
 fi
 
 grep -v '^hnswlib==' "$pins" >"$venv/pins.txt"
