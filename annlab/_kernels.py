@@ -161,7 +161,7 @@ def grow_groups(X, norms, weights, lo, hi, rounds, plan, uniforms, passes, centr
     tile = np.empty((TILE, d), np.float32)
     products = np.empty(SLAB * TILE, np.float32)
     state = np.empty(4 * TILE, np.float32)
-    weighted = len(weights) > 1
+    weighted = len(weights) > 0
     for g in range(lo, hi):
         r0, r1 = plan[g], plan[g + 1]
         c0, c1 = plan[n_groups + 1 + g], plan[n_groups + 2 + g]
@@ -279,7 +279,7 @@ def counting_sort(keys, order, starts):
 def cluster_sums(X, weights, order, starts, lo, hi, sums, mass):
     """Weighted sum and weight of the points of each cluster ``lo <= c < hi``."""
     d = X.shape[1]
-    weighted = len(weights) > 1
+    weighted = len(weights) > 0
     total = np.empty(d, np.float64)
     for c in range(lo, hi):
         total[:] = 0.0
@@ -372,7 +372,7 @@ def choose_candidates(
 def split_clusters(X, weights, order, starts, chosen, lo, hi, gains, half):
     """Cut chosen clusters in two and measure what each cut would gain; see the twin."""
     d = X.shape[1]
-    weighted = len(weights) > 1
+    weighted = len(weights) > 0
     mean = np.empty(d, np.float32)
     axis = np.empty(d, np.float32)
     total = np.empty((2, d), np.float64)
@@ -508,7 +508,7 @@ def assign_fused(
 ):  # fmt: skip
     """Label rows ``lo <= i < hi`` exactly and sum them by cluster in one pass; see the twin."""
     k, d = centroids.shape
-    weighted = len(weights) > 1
+    weighted = len(weights) > 0
     summed = len(mass) == k
     careful = len(slack) == len(labels)
     # the bound of annlab.distances._margin, rounded up
@@ -562,7 +562,7 @@ def assign_fused(
 def moments(X, weights, lo, hi, first, second, extremes):
     """Weighted sum and sum of squares of each feature over some rows, and least and largest."""
     d = X.shape[1]
-    weighted = len(weights) > 1
+    weighted = len(weights) > 0
     together = 1 if weighted else max(1, 128 // d)
     width = together * d
     low = np.full(width, np.inf, np.float32)
@@ -601,7 +601,7 @@ def moments(X, weights, lo, hi, first, second, extremes):
 def paired_inertia(X, weights, labels, centroids, lo, hi):
     """Σ w ‖x − c‖² in float64 over some rows, by differences; labels below 0 are left out."""
     d = X.shape[1]
-    weighted = len(weights) > 1
+    weighted = len(weights) > 0
     inertia = 0.0
     for i in range(lo, hi):
         c = labels[i]

@@ -4,7 +4,7 @@ Same names, same arguments, same answers up to the rounding of the type. Outputs
 a function fills the rows or clusters that its ``lo`` and ``hi`` give it and touches nothing else,
 which is why any number of threads may share the work.
 
-``weights`` is one value per point, or an array of length 1 where every point weighs 1.
+``weights`` is one value per point, or an empty array where every point weighs 1.
 ``half_norms`` is ½‖c‖²: the nearest centroid of x is the one of least ½‖c‖² − x·c.
 """
 
@@ -17,7 +17,7 @@ TILE = 1024
 
 
 def _weights(weights: np.ndarray, rows: np.ndarray | slice, count: int) -> np.ndarray:
-    return weights[rows].astype(np.float64) if len(weights) > 1 else np.ones(count)
+    return weights[rows].astype(np.float64) if len(weights) > 0 else np.ones(count)
 
 
 def _sums(rows: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
@@ -108,7 +108,7 @@ def grow_groups(
 
     Parameters
     ----------
-    X, norms, weights : ndarrays of shape (n, d), (n,) and (n,) or (1,)
+    X, norms, weights : ndarrays of shape (n, d), (n,) and (n,) or (0,)
         Points, each group contiguous.
     rounds : int
         D² sampling draws ``m / rounds`` children at a time.
@@ -259,7 +259,7 @@ def split_clusters(
 
     Parameters
     ----------
-    X, weights : ndarrays of shape (n, d) and (n,) or (1,)
+    X, weights : ndarrays of shape (n, d) and (n,) or (0,)
     order, starts : ndarrays of shape (n,), int32, and (k + 1,), int64
         Points cluster by cluster.
     chosen : ndarray, int32
@@ -385,7 +385,7 @@ def assign_fused(
 
     Parameters
     ----------
-    X, weights : ndarrays of shape (n, d) and (n,) or (1,)
+    X, weights : ndarrays of shape (n, d) and (n,) or (0,)
     shift : ndarray of shape (d,)
         Taken from each row first; the centroids are in shifted coordinates.
     centroids, half_norms : ndarrays of shape (k, d) and (k,)

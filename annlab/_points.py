@@ -256,7 +256,7 @@ def _chunk_moments(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     first, second = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     extremes = np.empty(3, dtype=np.float32)
-    w = np.ones(1) if weights is None else weights
+    w = np.empty(0) if weights is None else weights
     kernels.moments(rows, w, 0, len(rows), first, second, extremes)
     return first, second, max(-float(extremes[0]), float(extremes[1]))
 

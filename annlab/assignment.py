@@ -1,14 +1,15 @@
 """Points to centroids: all points, in fixed chunks, through an exact search or an index.
 
-An *assigner* is anything with ``assign(centroids, previous) -> Assignment``; the loop knows
-nothing else. It works in the coordinates of its `Points`.
+An `Assigner` has ``assign(centroids, previous) -> Assignment``; the loop knows nothing else. It
+works in the coordinates of its `Points`. What else a fit asks of it, the base class answers.
 """
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -72,19 +73,44 @@ class Assignment:
     finished: bool = False
 
 
-class Assigner(Protocol):
-    """What the loop needs: data in working coordinates, and a way to label it."""
+class Assigner(ABC):
+    """Data in working coordinates, and a way to label it.
+
+    Attributes
+    ----------
+    name : str
+        Becomes `KMeansResult.algorithm`.
+    exact : bool
+        Whether every label names the nearest centroid.
+    points : Points
+    exact_below : int
+        Up to this many clusters a comparison with all centroids costs little beside the fit, so
+        that ``final_assignment="auto"`` makes the returned labels exact.
+    """
 
     name: str
     exact: bool
     points: Points
+    exact_below: int = 0
 
+    @abstractmethod
     def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
         """Label all points for ``centroids`` (working coordinates); never write to either."""
-        ...
+
+    def start(self, n_clusters: int, rng: np.random.RandomState) -> np.ndarray | None:
+        """Centroids (k, d) to begin with, or None: it has no start of its own."""
+        return None
+
+    def again(self, points: Points) -> Assigner:
+        """An exact assigner for the same rows in other coordinates."""
+        return ExactAssigner(points)
+
+    def final(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
+        """Label all points a last time, where the labels need not be exact."""
+        return self.assign(centroids, previous)
 
 
-class ExactAssigner:
+class ExactAssigner(Assigner):
     """Every point against every centroid, in blocks through BLAS: 2·n·k·d operations.
 
     Parameters
@@ -149,7 +175,7 @@ def _label_rows(rows: Any, centroids: np.ndarray, frame: Frame) -> np.ndarray:
     return labels
 
 
-class IndexAssigner:
+class IndexAssigner(Assigner):
     """Through a nearest-neighbour index over the *centroids*, built anew for each assignment.
 
     A point keeps its old label unless the candidate is really closer, so that an approximate

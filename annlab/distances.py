@@ -423,6 +423,31 @@ def unit_rows(X: Any) -> tuple[Any, np.ndarray]:
     return np.ascontiguousarray(scaled, dtype=X.dtype), is_zero
 
 
+def unit_means(means: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Scale means to length 1; one of opposite directions has none and stays where it was.
+
+    Parameters
+    ----------
+    means : ndarray of shape (k, d)
+    before : ndarray of shape (k, d)
+        The centroids that the means replace.
+
+    Returns
+    -------
+    ndarray of shape (k, d), dtype of ``means``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.distances import unit_means
+    >>> unit_means(np.array([[0.0, 2.0], [0.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 0.0]]))
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    unit, is_zero = unit_rows(means)
+    return np.where(is_zero[:, None], before, unit)
+
+
 def k_nearest(
     Q: Any, X: np.ndarray, n_neighbors: int, *, metric: str = "euclidean"
 ) -> tuple[np.ndarray, np.ndarray]:

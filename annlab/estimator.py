@@ -24,7 +24,7 @@ from annlab._validation import (
 )
 from annlab._workers import Workers, chunk_bounds
 from annlab.assignment import ExactAssigner, available_algorithms, cluster_sums
-from annlab.distances import from_squared, pairwise_sq, unit_rows
+from annlab.distances import from_squared, pairwise_sq, unit_means
 from annlab.indexes import available_indexes, index_class
 from annlab.initialization import initial_centroids
 from annlab.lloyd import exact_inertia, fit_clusters, label_rows
@@ -299,9 +299,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         means[got] += (batch_means - means[got]) * (totals[got] / counts[got])[:, None]
         self._means, self._counts = means, counts
         if self.metric == "cosine":
-            unit, zero = unit_rows(means)
-            # a mean of opposite directions has none: such a centroid stays where it was
-            means = np.where(zero[:, None], centroids, unit)
+            means = unit_means(means, centroids)
         moved = means.astype(centroids.dtype)
         moved.setflags(write=False)
         self.cluster_centers_ = moved

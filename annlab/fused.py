@@ -19,8 +19,8 @@ import numpy as np
 
 from annlab._points import Points
 from annlab._workers import Workers, chunk_bounds
-from annlab.assignment import Assignment, finish
-from annlab.distances import Frame, frame_of, nearest, unit_rows
+from annlab.assignment import Assigner, Assignment, finish
+from annlab.distances import Frame, frame_of, nearest, unit_means
 from annlab.graph import (
     Cloud,
     Momentum,
@@ -93,7 +93,7 @@ def fused_pass(
     n : int
     shift : ndarray of shape (d,)
         Taken from the rows first.
-    weights : ndarray of shape (n,) or (1,)
+    weights : ndarray of shape (n,) or (0,)
     centroids : ndarray of shape (k, d)
     kernels : module
     workers : Workers
@@ -113,7 +113,7 @@ def fused_pass(
     def chunk(start: int, stop: int) -> tuple[float, np.ndarray, np.ndarray]:
         sums, totals = np.zeros((k, d)), np.zeros(k)
         if callable(source):
-            own = weights[start:stop] if len(weights) > 1 else weights
+            own = weights[start:stop] if len(weights) > 0 else weights
             inertia = kernels.assign_fused(
                 source(start, stop), shift, own, centroids, halves, 0, stop - start,
                 labels[start:stop], d1[start:stop], slack[start:stop], sums, totals,
@@ -186,7 +186,7 @@ def grow_by_samples(
     gather : callable
         ``gather(indices)`` gives rows in working coordinates.
     n : int
-    weights : ndarray of shape (n,) or (1,)
+    weights : ndarray of shape (n,) or (0,)
     n_clusters : int
     kernels : module
     workers : Workers
@@ -214,13 +214,13 @@ def grow_by_samples(
         sizes.append(sizes[-1] * _GROWTH)
     largest = stratified(n, sizes[-1], rng)
     rows = gather(largest)
-    own = weights[largest] if len(weights) > 1 else weights
+    own = weights[largest] if len(weights) > 0 else weights
     no_shift = np.zeros(rows.shape[1], dtype=rows.dtype)
     centroids, work = rows[:0], 0
     for level in range(len(sizes)):
         stride = _GROWTH ** (len(sizes) - 1 - level)
         X = np.ascontiguousarray(rows[::stride])
-        w = np.ascontiguousarray(own[::stride]) if len(own) > 1 else own
+        w = np.ascontiguousarray(own[::stride]) if len(own) > 0 else own
         if level == 0:
             centroids, work = _seed(X, w, n_clusters, kernels, workers, rng, unit)
         last, momentum = np.inf, Momentum(1.5, 0.6)
@@ -236,7 +236,7 @@ def grow_by_samples(
                 radius_sq = float(found.d1.mean())
                 new = momentum.step(found.sums, found.totals, centroids, radius_sq)
             if unit:
-                new = unit_rows(new)[0]
+                new = unit_means(new, centroids)
             centroids = new.astype(rows.dtype)
             last = found.inertia
             if done:
@@ -244,7 +244,7 @@ def grow_by_samples(
     return centroids, work
 
 
-class FusedAssigner:
+class FusedAssigner(Assigner):
     """Every point against every centroid in one fused pass, with a start of its own.
 
     Parameters
@@ -347,7 +347,7 @@ class FusedAssigner:
             sums, totals = sums * self._scale, totals * self._scale
         return replace(base, kind=kind, sums=sums, totals=totals, finished=finished)
 
-    def again(self, points: Points) -> FusedAssigner:
+    def again(self, points: Points) -> Assigner:
         """The same way to assign, on other coordinates, with near-ties decided as in `nearest`."""
         return FusedAssigner(points, self._kernels, decide=True)
 

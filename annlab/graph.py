@@ -56,7 +56,7 @@ class Cloud:
     X : ndarray of shape (n, d)
     norms : ndarray of shape (n,)
         ‖x‖².
-    weights : ndarray of shape (n,), or of shape (1,) where every point weighs 1
+    weights : ndarray of shape (n,), or empty where every point weighs 1
     workers : Workers
     kernels : module
         `annlab._kernels` (float32) or `annlab._kernels_numpy` (any type).
@@ -71,7 +71,7 @@ class Cloud:
     def weighed(self, values: np.ndarray) -> np.ndarray:
         """``values`` times the weights, in float64."""
         wide = values.astype(np.float64)
-        return wide * self.weights if len(self.weights) > 1 else wide
+        return wide * self.weights if len(self.weights) > 0 else wide
 
 
 def half_norms(centroids: np.ndarray) -> np.ndarray:
@@ -261,12 +261,12 @@ def scaled_weights(points: Points) -> tuple[np.ndarray, float]:
 
     Returns
     -------
-    weights : ndarray of shape (n,), or (1,) where every point weighs 1
+    weights : ndarray of shape (n,), or empty where every point weighs 1
     scale : float
     """
     weights = points.sample_weight
     if weights is None or weights.max() <= 0:
-        return np.ones(1, dtype=points.dtype), 1.0
+        return np.empty(0, dtype=points.dtype), 1.0
     scale = float(weights.max())
     return (weights / scale).astype(points.dtype), scale
 
@@ -393,7 +393,7 @@ def plant_tree(
     load, gather : callable
         ``load(start, stop)`` and ``gather(indices)`` give rows in working coordinates.
     n : int
-    weights : ndarray of shape (n,), or of shape (1,) where every point weighs 1
+    weights : ndarray of shape (n,), or empty where every point weighs 1
     n_clusters : int
     kernels : module
     workers : Workers
@@ -417,7 +417,7 @@ def plant_tree(
     n_groups = max(1, min(round(np.sqrt(n_clusters)), n))
     size = min(n, _COARSE_SAMPLE * n_groups)
     sample = stratified(n, size, rng)
-    sample_weights = weights[sample] if len(weights) > 1 else weights
+    sample_weights = weights[sample] if len(weights) > 0 else weights
     coarse = coarse_centroids(gather(sample), sample_weights, n_groups, kernels, workers, rng)
     found, norms = assign_all(load, n, kernels, workers, coarse)
     contrast = np.inf
@@ -439,7 +439,7 @@ def plant_tree(
 
 
 def _times(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return values * weights if len(weights) > 1 else values
+    return values * weights if len(weights) > 0 else values
 
 
 def reordered(
@@ -459,7 +459,7 @@ def reordered(
         X[start:stop] = gather(order[start:stop])
 
     workers.map(fill, bounds)
-    own = weights[order] if len(weights) > 1 else weights
+    own = weights[order] if len(weights) > 0 else weights
     return Cloud(X, norms[order], own, workers, kernels)
 
 
@@ -520,7 +520,7 @@ def neighbourhoods(
             np.arange(k, dtype=np.int32)[None],
             np.array([k], dtype=np.int32),
         )
-    alike = np.ones(1, dtype=centroids.dtype)
+    alike = np.empty(0, dtype=centroids.dtype)
     tree = plant_tree(
         lambda a, b: centroids[a:b], lambda i: centroids[i], k, alike, n_blocks, kernels,
         workers, rng,
@@ -685,8 +685,7 @@ def means_of(cloud: Cloud, labels: np.ndarray, centroids: np.ndarray, *, unit: b
     filled = mass > 0
     new[filled] = sums[filled] / mass[filled, None]
     if unit:
-        length = np.linalg.norm(new, axis=1, keepdims=True)
-        new = np.where(length > 0, new / np.where(length > 0, length, 1.0), centroids)
+        new = unit_means(new, centroids)
     return new.astype(centroids.dtype)
 
 
@@ -719,10 +718,10 @@ def grow_from_sample(
     size = min(n, _SAMPLE_PER_CLUSTER * n_clusters)
     sample = stratified(n, size, rng)
     rows = gather(sample)
-    own = weights[sample] if len(weights) > 1 else weights
+    own = weights[sample] if len(weights) > 0 else weights
     cloud = Cloud(rows, np.einsum("ij,ij->i", rows, rows), own, workers, kernels)
     # positive weights first: a start at a point without weight would stay alone
-    ticket = rng.uniform(size=size) + (own <= 0 if len(own) > 1 else 0.0)
+    ticket = rng.uniform(size=size) + (own <= 0 if len(own) > 0 else 0.0)
     centroids = rows[np.sort(np.argsort(ticket, kind="stable")[:n_clusters])].copy()
     labels: np.ndarray | None = None
     work, gained = 0, 0.0
@@ -741,7 +740,7 @@ def grow_from_sample(
     return centroids, work, gained
 
 
-class GraphAssigner:
+class GraphAssigner(Assigner):
     """Points to centroids through the centroids' neighbours, with a start of its own.
 
     Parameters
@@ -769,7 +768,6 @@ class GraphAssigner:
 
     name = "graph"
     exact = False
-    #: Up to this many clusters a comparison with all centroids costs a quarter of the fit at most.
     exact_below = 700
     #: What ``algorithm_params`` may set.
     params = ("n_candidates", "n_relocations", "relocation_share")

@@ -36,7 +36,7 @@ from annlab.assignment import (
     cluster_sums,
     make_assigner,
 )
-from annlab.distances import nearest, paired_sq, unit_rows
+from annlab.distances import nearest, paired_sq, unit_means, unit_rows
 from annlab.initialization import initial_centroids
 from annlab.result import KMeansResult, Step, Trace, owned
 
@@ -102,9 +102,7 @@ def update_centroids(
     new = centroids.astype(np.float64)
     new[filled] = sums[filled] / totals[filled, None]
     if points.metric == "cosine":
-        unit, zero = unit_rows(new)
-        # a mean of opposite directions has none: such a centroid stays where it was
-        new = np.where(zero[:, None], centroids, unit)
+        new = unit_means(new, centroids)
     return new.astype(centroids.dtype), reseeded
 
 
@@ -242,9 +240,9 @@ def _begin(
     assigner: Assigner, init: Any, seeds: Points, n_clusters: int, rng: np.random.RandomState
 ) -> np.ndarray:
     """The start that was asked for; where none was, the assigner's own if it has one."""
-    own = getattr(assigner, "start", None)
-    if own is not None and isinstance(init, str) and init == "k-means++":
-        return np.asarray(own(n_clusters, rng))
+    own = assigner.start(n_clusters, rng) if isinstance(init, str) and init == "k-means++" else None
+    if own is not None:
+        return own
     return initial_centroids(init, seeds, n_clusters, rng)
 
 
@@ -398,16 +396,14 @@ def fit_clusters(
         if (
             assigner.exact
             or final_assignment == "exact"
-            or (final_assignment == "auto" and n_clusters <= getattr(assigner, "exact_below", 0))
+            or (final_assignment == "auto" and n_clusters <= assigner.exact_below)
         ):
             # the rule of predict, so that labels == predict(X) to the last near-tie
             last = Points(X, metric=metric, sample_weight=weights, workers=workers, around=returned)
-            again = getattr(assigner, "again", ExactAssigner)
-            final = stage.wrap(again(last)).assign(last.inward(returned), None)
+            final = stage.wrap(assigner.again(last)).assign(last.inward(returned), None)
             recall, interval = 1.0, None
         else:
-            label = getattr(assigner, "final", assigner.assign)
-            final = label(points.inward(returned), labels)
+            final = assigner.final(points.inward(returned), labels)
             recall, interval = recall_of(points, final.labels, points.inward(returned), rng)
         labels = final.labels
         if final.outliers is not None:
@@ -515,9 +511,8 @@ def exact_inertia(
         from annlab._kernels_cache import load_kernels
 
         kernels = load_kernels(compile=False, load=False)
-        # the loops take one weight to mean "all weigh 1", so a single weighted row is not theirs
-        if kernels is not None and X.flags.c_contiguous and (weights is None or len(X) > 1):
-            w = np.ones(1) if weights is None else weights
+        if kernels is not None and X.flags.c_contiguous:
+            w = np.empty(0) if weights is None else weights
             target = centroids.astype(np.float64)
             bounds = chunk_bounds(len(X), max(1024, (1 << 18) // X.shape[1]))
             tasks = [(X, w, labels, target, a, b) for a, b in bounds]

@@ -13,11 +13,12 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from annlab._messages import invalid
+from annlab._pair import Pair
 
 #: Version of the file format that `KMeansResult.save` writes.
 _FORMAT = 1
@@ -141,7 +142,7 @@ class Trace(Sequence[Step]):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class KMeansResult:
+class KMeansResult(Pair):
     """A clustering. Unpacks as ``labels, centroids = result``.
 
     Attributes
@@ -188,6 +189,8 @@ class KMeansResult:
     True
     """
 
+    _pair_names: ClassVar[tuple[str, str]] = ("labels", "centroids")
+
     labels: np.ndarray
     centroids: np.ndarray
     inertia: float
@@ -204,15 +207,6 @@ class KMeansResult:
     recall_interval: tuple[float, float] | None = None
     outlier_mask: np.ndarray | None = None
 
-    def __len__(self) -> int:
-        return 2
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return iter((self.labels, self.centroids))
-
-    def __getitem__(self, item: Any) -> Any:
-        return (self.labels, self.centroids)[item]
-
     @property
     def n_clusters(self) -> int:
         """Number of centroids."""
@@ -224,7 +218,9 @@ class KMeansResult:
             f"{self.centroids.shape[1]:,} features",
             f"  algorithm   {self.algorithm}" + (f" ({self.reason})" if self.reason else ""),
             f"  inertia     {self.inertia:.6g}",
-            f"  iterations  {self.n_iter} ({self.stop_reason})",
+            f"  iterations  {self.n_iter} ({self.stop_reason}"
+            + ("" if self.converged else "; not converged")
+            + ")",
             "  distances   "
             + ("not counted" if self.n_distances is None else f"{self.n_distances:,}"),
         ]

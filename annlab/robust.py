@@ -59,7 +59,7 @@ def outlier_limit(distances: np.ndarray, threshold: float) -> float:
     return centre + threshold * MAD_TO_SIGMA * spread
 
 
-class RobustAssigner:
+class RobustAssigner(Assigner):
     """Give no weight to the points that the inner assigner serves badly.
 
     Parameters

@@ -32,7 +32,7 @@ from annlab.graph import (
 )
 from annlab.lloyd import recall_of
 
-ONE = np.ones(1, dtype=np.float32)
+ALIKE = np.empty(0, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def inertia_of(X, labels, centroids):
     return float(np.square(X.astype(float) - centroids.astype(float)[labels]).sum())
 
 
-def cloud_of(X, workers, kernels, weights=ONE):
+def cloud_of(X, workers, kernels, weights=ALIKE):
     return Cloud(X, np.einsum("ij,ij->i", X, X), weights, workers, kernels)
 
 
@@ -92,7 +92,7 @@ def test_the_tree_beats_a_random_start(compiled, plain):
     kernels = _kernels_numpy if plain else compiled
     with Workers(2) as workers:
         tree = plant_tree(
-            lambda a, b: X[a:b], lambda i: X[i], len(X), ONE, 400, kernels, workers,
+            lambda a, b: X[a:b], lambda i: X[i], len(X), ALIKE, 400, kernels, workers,
             np.random.RandomState(0),
         )  # fmt: skip
     assert isinstance(tree, Tree) and tree.centroids.shape == (400, 12)
@@ -110,7 +110,7 @@ def test_low_contrast_gives_up():
     X = np.random.RandomState(0).standard_normal((3000, 200)).astype(np.float32)
     with Workers(1) as workers:
         contrast = plant_tree(
-            lambda a, b: X[a:b], lambda i: X[i], 3000, ONE, 100, _kernels_numpy, workers,
+            lambda a, b: X[a:b], lambda i: X[i], 3000, ALIKE, 100, _kernels_numpy, workers,
             np.random.RandomState(0), least_contrast=1.08,
         )  # fmt: skip
     assert isinstance(contrast, float) and 1.0 <= contrast < 1.08
@@ -151,7 +151,7 @@ def test_restricted_assignment_never_makes_a_point_worse(compiled):
 def test_relocation_lowers_the_inertia_by_at_least_what_it_promises(compiled, weighted):
     X = curved(4000)
     rng = np.random.RandomState(0)
-    weights = rng.uniform(0.1, 2, size=4000).astype(np.float32) if weighted else ONE
+    weights = rng.uniform(0.1, 2, size=4000).astype(np.float32) if weighted else ALIKE
     w = weights.astype(float) if weighted else np.ones(4000)
     k = 120
     # a bad start: half of the centroids crowd in one corner

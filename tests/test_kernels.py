@@ -13,7 +13,7 @@ from annlab import _kernels_cache
 from annlab import _kernels_numpy as plain
 from annlab.distances import nearest
 
-ONE = np.ones(1, dtype=np.float32)
+ALIKE = np.empty(0, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def sorted_by(keys, k):
 def test_fused_assignment(compiled, d, k, weighted):
     n = 1100
     X, _, rng = cloud(n, d, d + k)
-    weights = rng.uniform(size=n).astype(np.float32) if weighted else ONE
+    weights = rng.uniform(size=n).astype(np.float32) if weighted else ALIKE
     shift = rng.standard_normal(d).astype(np.float32)
     C = rng.standard_normal((k, d)).astype(np.float32)
     answers = []
@@ -114,7 +114,7 @@ def test_blocks_share_candidates(compiled, sizes):
 def test_growing_groups(compiled, weighted, seed):
     n, d = 700, 6
     X, norms, rng = cloud(n, d, seed)
-    weights = rng.randint(0, 3, size=n).astype(np.float32) if weighted else ONE
+    weights = rng.randint(0, 3, size=n).astype(np.float32) if weighted else ALIKE
     # three groups: many children, one child, and no points at all
     plan = np.array([0, 600, 700, 700, 0, 40, 41, 41])
     uniforms = rng.uniform(size=41)
@@ -138,7 +138,7 @@ def test_growing_from_equal_points(compiled):
         C, labels = np.zeros((3, 2), np.float32), np.full(50, -7, np.int32)
         d1 = np.empty(50, np.float32)
         norms = np.full(50, 5, np.float32)
-        kernels.grow_groups(X, norms, ONE, 0, 1, 4, plan, np.full(3, 0.5), 2, C, labels, d1)
+        kernels.grow_groups(X, norms, ALIKE, 0, 1, 4, plan, np.full(3, 0.5), 2, C, labels, d1)
         np.testing.assert_array_equal(C, X[:3])
         assert (labels == 0).all()
 
@@ -157,7 +157,7 @@ def test_counting_sort(compiled):
 def test_cluster_sums(compiled, weighted):
     n, d, k = 900, 7, 12
     X, _, rng = cloud(n, d, 1)
-    weights = rng.uniform(size=n).astype(np.float32) if weighted else ONE
+    weights = rng.uniform(size=n).astype(np.float32) if weighted else ALIKE
     order, starts = sorted_by(rng.randint(0, k - 2, size=n).astype(np.int32), k)
     answers = []
     for kernels in (plain, compiled):
@@ -201,7 +201,7 @@ def test_splitting_clusters(compiled, weighted):
     first = np.flatnonzero(keys == 0)
     X[first[: len(first) // 3]] += 10
     keys[n - 1] = 5
-    weights = rng.randint(1, 4, size=n).astype(np.float32) if weighted else ONE
+    weights = rng.randint(1, 4, size=n).astype(np.float32) if weighted else ALIKE
     order, starts = sorted_by(keys, k)
     chosen = np.array([0, 2, 5], dtype=np.int32)
     answers = []
@@ -258,7 +258,7 @@ def test_pairs_of_relocation(compiled, seed):
 def test_moments_and_inertia(compiled, weighted):
     X, _, rng = cloud(500, 9, 8)
     X += 100
-    weights = rng.uniform(size=500) if weighted else np.ones(1)
+    weights = rng.uniform(size=500) if weighted else np.empty(0)
     w = (weights if weighted else np.ones(500)).astype(float)[5:450]
     for kernels in (plain, compiled):
         first, second, extremes = np.zeros(9), np.zeros(9), np.empty(3, np.float32)
@@ -286,7 +286,7 @@ def test_moments_notice_what_is_not_finite(compiled, bad):
     for kernels in (plain, compiled):
         extremes = np.empty(3, np.float32)
         with np.errstate(invalid="ignore"):
-            kernels.moments(X, np.ones(1), 0, 300, np.zeros(5), np.zeros(5), extremes)
+            kernels.moments(X, np.empty(0), 0, 300, np.zeros(5), np.zeros(5), extremes)
         assert np.isnan(extremes[2])
 
 
