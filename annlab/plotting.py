@@ -56,8 +56,9 @@ _MOST_MARKED = len(PALETTE) * len(MARKERS)
 _MOST_NAMED = 12
 #: Past so many points a picture in two dimensions shows a sample, and says so.
 _MOST_DRAWN = 50_000
+_METHOD_NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 #: Past so many points `visualize_clusters` projects a sample, and says so.
-_MOST_PROJECTED = {"pca": 50_000, "tsne": 5_000, "umap": 20_000}
+_MOST_PROJECTED: dict[str | None, int] = {"pca": 50_000, "tsne": 5_000, "umap": 20_000}
 
 
 def cluster_color(cluster: int) -> str:
@@ -235,7 +236,7 @@ def visualize_clusters(
     X: Any,
     labels: Any,
     n_components: int = 2,
-    method: str = "tsne",
+    method: str | None = None,
     *,
     ax: Any = None,
     max_points: int | None = None,
@@ -252,15 +253,16 @@ def visualize_clusters(
     labels : array-like of shape (n,), or a result
         −1 is drawn as an outlier.
     n_components : {2, 3}, default=2
-    method : {"tsne", "pca", "umap"}, default="tsne"
-        ``"pca"`` shows distances as they are, as far as two directions can; the other two keep
-        neighbours together and say nothing by the distance or the size of groups. ``"umap"``
-        needs the package umap-learn.
+    method : {"tsne", "pca", "umap"}, optional
+        By default t-SNE, except that points with as many features as components are drawn as
+        they are: there is nothing to reduce. ``"pca"`` shows distances as they are, as far as
+        two directions can; the other two keep neighbours together and say nothing by the
+        distance or the size of groups. ``"umap"`` needs the package umap-learn.
     ax : matplotlib Axes, optional
         Three-dimensional ones for three components.
     max_points : int, optional
         Project a sample of more points, and say so in the title: by default 5,000 for t-SNE,
-        20,000 for UMAP and 50,000 for PCA.
+        20,000 for UMAP and 50,000 otherwise.
     method_params : dict, optional
         Parameters of scikit-learn's `PCA` or `TSNE`, or of `umap.UMAP`, such as
         ``{"perplexity": 50}``.
@@ -301,7 +303,10 @@ def visualize_clusters(
     n, d = X.shape
     codes = check_labels(labels, "labels", n)
     n_components = check_integer(n_components, "n_components", minimum=2, maximum=3)
-    check_choice(method, "method", ("tsne", "pca", "umap"))
+    if method is not None:
+        check_choice(method, "method", tuple(_METHOD_NAMES))
+    elif d != n_components:
+        method = "tsne"
     if min(n, d) < n_components:
         raise invalid(
             "X",
@@ -311,27 +316,39 @@ def visualize_clusters(
         )
     if method_params is not None and not isinstance(method_params, Mapping):
         raise invalid("method_params", "None or a dict", repr(method_params), error=TypeError)
+    if method is None and method_params:
+        raise invalid(
+            "method",
+            f"named with method_params for data of {d} features, which are drawn as they are",
+            None,
+            "Pass method='tsne', 'pca' or 'umap'.",
+        )
     if method == "umap":
         require("umap", purpose="for visualize_clusters(method='umap')", extra="lab")
     rng = check_random_state(random_state)
     most = (
-        _MOST_PROJECTED[method] if max_points is None else check_integer(max_points, "max_points")
+        _MOST_PROJECTED.get(method, _MOST_DRAWN)
+        if max_points is None
+        else check_integer(max_points, "max_points")
     )
     sample = _sample(n, most, rng)
     if sample is not None:
         X, codes = X[sample], codes[sample]
-    embedding = _project(X, n_components, method, dict(method_params or {}), rng)
+    if method is not None:
+        embedding = _project(X, n_components, method, dict(method_params or {}), rng)
+    else:
+        embedding = X.toarray() if is_sparse(X) else X.copy()
     ax = _axes(ax, figsize=(8, 6.5), projection="3d" if n_components == 3 else None)
     _scatter(ax, embedding, codes, size, legend)
-    name = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}[method]
-    ax.set_title(f"{name} of {_shown(n, sample)}")
+    name = _METHOD_NAMES[method] if method else ""
+    ax.set_title(f"{name} of {_shown(n, sample)}" if name else _shown(n, sample))
     for axis, set_label in enumerate(
         (ax.set_xlabel, ax.set_ylabel, getattr(ax, "set_zlabel", None))
     ):
         if axis < n_components and set_label is not None:
-            set_label(f"{name} component {axis + 1}")
-    if method == "pca":
-        # the only one of the three whose distances mean something
+            set_label(f"{name} component {axis + 1}" if name else f"feature {axis + 1}")
+    if method in (None, "pca"):
+        # t-SNE and UMAP have no distances that would mean something
         ax.set_aspect("equal", adjustable="datalim" if n_components == 2 else "box")
     ax.embedding = embedding
     ax.rows = np.arange(n) if sample is None else sample

@@ -183,6 +183,26 @@ def test_the_decks_call_makes_a_figure_that_show_finds():
         plt.close(ax.figure)
 
 
+@pytest.mark.parametrize("n_components", [2, 3])
+def test_points_that_need_no_reduction_are_drawn_as_they_are(n_components):
+    from scipy.sparse import csr_array
+
+    X = np.random.RandomState(0).rand(30, n_components)
+    axes = lambda: Figure().add_subplot(projection="3d" if n_components == 3 else None)  # noqa: E731
+    ax = visualize_clusters(X, [0, 1, 2] * 10, n_components, ax=axes())
+    assert np.array_equal(ax.embedding, X)
+    assert ax.get_title() == "30 points" and ax.get_xlabel() == "feature 1"
+    assert ax.get_aspect() in (1.0, "equal") or n_components == 3
+    sparse = visualize_clusters(csr_array(X), [0] * 30, n_components, ax=axes(), max_points=7)
+    assert np.array_equal(sparse.embedding, X[sparse.rows])
+    assert sparse.get_title() == "7 of 30 points, at random"
+    named = visualize_clusters(X, [0] * 30, n_components, "tsne", ax=axes())
+    assert named.get_title() == "t-SNE of 30 points"
+    assert not np.allclose(named.embedding, X)
+    with pytest.raises(ValueError, match="method must be named with method_params"):
+        visualize_clusters(X, [0] * 30, n_components, ax=axes(), method_params={"perplexity": 9})
+
+
 def test_a_given_state_gives_the_same_picture():
     X = np.random.RandomState(0).rand(40, 60)
     params = {"init": "random"}  # started by PCA, t-SNE draws nothing
