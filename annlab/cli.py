@@ -22,6 +22,10 @@ from annlab._version import __version__
 #: name -> (module, what it does in one line)
 COMMANDS: dict[str, tuple[str, str]] = {
     "lab": ("annlab._lab", "copy the notebooks into a folder of yours and open JupyterLab"),
+    "doctor": (
+        "annlab.doctor",
+        "say what is wrong with this installation, and the command that mends it",
+    ),
     "warmup": ("annlab._warmup", "compile the fast loops now, so that no first run has to wait"),
     "bench": (
         "annlab.benchmarks.command",
@@ -37,6 +41,7 @@ _DESCRIPTION = """\
 k-means clustering with approximate nearest neighbours: taught, measured and fast.
 
 To start:  annlab lab            the course, in JupyterLab
+           annlab doctor         something does not work? this says what to do
            annlab NAME --help    what a command does, with examples"""
 
 

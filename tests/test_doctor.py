@@ -1,0 +1,388 @@
+"""``annlab doctor``: a healthy machine, broken ones that are made here, and their remedies."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from annlab import _memory, cli, doctor
+from annlab.doctor import Finding, exit_status, probe, worst
+
+SITE = Path(sysconfig.get_path("purelib"))
+EXECUTABLE = Path(sys.executable).name
+
+
+class Machine:
+    """An environment of its own, made of links to this one's packages."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.prefix = home / "env"
+        subprocess.run(
+            [sys.executable, "-m", "venv", "--without-pip", str(self.prefix)], check=True
+        )
+        (self.site,) = (self.prefix / "lib").glob("python*/site-packages")
+        for place in SITE.iterdir():
+            (self.site / place.name).symlink_to(place)
+        share = Path(sys.prefix) / "share"
+        if share.is_dir():
+            (self.prefix / "share").symlink_to(share)
+        self.work = home / "work"
+        self.work.mkdir()
+
+    def remove(self, *patterns: str) -> None:
+        """Uninstall what the patterns name."""
+        for pattern in patterns:
+            for place in self.site.glob(pattern):
+                place.unlink()
+
+    def doctor(self, *words: str, before: tuple[str, ...] = (), **environment: str):
+        """Run ``annlab doctor --json`` there; return its exit status and findings by name."""
+        own = {"HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1"} | environment
+        kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "XDG_CACHE_HOME")}
+        python = str(self.prefix / "bin" / EXECUTABLE)
+        done = subprocess.run(
+            [*before, python, "-m", "annlab.cli", "doctor", "--json", *words],
+            capture_output=True,
+            text=True,
+            cwd=self.work,
+            env=kept | own,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        report = json.loads(done.stdout)
+        assert report["exit_status"] == done.returncode
+        return done.returncode, {found["name"]: found for found in report["findings"]}
+
+
+@pytest.fixture
+def machine(tmp_path) -> Machine:
+    if os.name == "nt":
+        pytest.skip("the environments here are made of links")
+    return Machine(tmp_path)
+
+
+def to_mend(found: dict[str, dict]) -> set[str]:
+    """Names of the findings that ask for a repair, but for a room or memory that is short."""
+    return {
+        name
+        for name, finding in found.items()
+        if finding["status"] in ("warning", "problem") and name not in ("memory", "disk")
+    }
+
+
+def words_of(fix: str) -> list[str]:
+    """A fix as the shell would read it, without the remark behind it."""
+    return shlex.split(re.sub(r"   \(.*\)$", "", fix))
+
+
+needs_hnswlib = pytest.mark.skipif(
+    shutil.which("sh") is None or doctor._installed("hnswlib") is None,
+    reason="this environment has no hnswlib to break",
+)
+
+
+# ------------------------------------------------------------------------------ a healthy machine
+
+
+def test_a_healthy_machine_needs_nothing(machine):
+    _, found = machine.doctor()
+    assert to_mend(found) == set(), found
+    for name in ("python", "pins", "threads", "memory", "disk", "ipywidgets", "compiled loops"):
+        assert name in found
+    assert found["ipywidgets"]["facts"]["front_end"]
+    assert found["hnswlib"]["facts"]["probe"] in ("ok", "missing")
+    # nothing was compiled in this home, which is no fault
+    assert found["compiled loops"]["status"] == "note"
+    assert found["compiled loops"]["fix"].endswith("-m annlab.cli warmup")
+
+
+def test_looking_changes_nothing(machine):
+    machine.doctor("--dir", str(machine.work / "not yet there"))
+    assert list(machine.work.iterdir()) == []
+
+
+# ------------------------------------------------------------------------------------ broken ones
+
+
+@needs_hnswlib
+def test_no_hnswlib_but_faiss(machine):
+    machine.remove("hnswlib*", "_hnswlib*")
+    status, found = machine.doctor()
+    assert status == 1 and to_mend(found) == {"hnswlib"}
+    finding = found["hnswlib"]
+    assert finding["status"] == "warning" and "faiss in its place" in finding["text"]
+    fix = words_of(finding["fix"])
+    assert fix[0] == "HNSWLIB_NO_NATIVE=1" and fix[-1] == f"hnswlib=={doctor.pins()['hnswlib']}"
+
+
+@needs_hnswlib
+def test_neither_hnswlib_nor_faiss(machine):
+    machine.remove("hnswlib*", "_hnswlib*", "faiss*")
+    status, found = machine.doctor()
+    assert status == 1 and "hnswlib" in to_mend(found)
+    finding = found["hnswlib"]
+    assert finding["status"] == "problem" and "Neither hnswlib nor faiss" in finding["text"]
+    assert words_of(finding["fix"])[-1] == f"faiss-cpu=={doctor.pins()['faiss-cpu']}"
+
+
+DIES_ON_IMPORT = "import os, signal\nos.kill(os.getpid(), signal.{signal})\n"
+DIES_ON_SEARCH = """
+import os, signal
+class Index:
+    def __init__(self, *words): pass
+    def knn_query(self, *words, **more): os.kill(os.getpid(), signal.{signal})
+    init_index = add_items = set_ef = lambda self, *words, **more: None
+"""
+
+
+@needs_hnswlib
+@pytest.mark.parametrize(
+    ("code", "name", "why"),
+    [
+        (DIES_ON_IMPORT, "SIGILL", "another processor"),
+        (DIES_ON_SEARCH, "SIGILL", "another processor"),
+        (DIES_ON_IMPORT, "SIGSEGV", "damaged"),
+    ],
+)
+def test_a_hnswlib_that_dies_by_a_signal_is_a_sentence(machine, code, name, why):
+    machine.remove("hnswlib.*", "_hnswlib*")
+    (machine.site / "hnswlib.py").write_text(code.format(signal=name))
+    status, found = machine.doctor()
+    assert status == 1 and to_mend(found) == {"hnswlib"}
+    finding = found["hnswlib"]
+    assert finding["status"] == "problem"
+    assert f"kills the process that uses it ({name})" in finding["text"] and why in finding["text"]
+    fix = words_of(finding["fix"])
+    # a wheel that was built for another processor may lie in the cache
+    assert fix[0] == "HNSWLIB_NO_NATIVE=1" and {"--force-reinstall", "--no-cache-dir"} < set(fix)
+    assert fix[-1].startswith("hnswlib==")
+
+
+@needs_hnswlib
+def test_a_hnswlib_that_answers_wrongly_is_found(machine):
+    machine.remove("hnswlib.*", "_hnswlib*")
+    (machine.site / "hnswlib.py").write_text(
+        "import numpy as np\n"
+        "class Index:\n"
+        "    def __init__(self, *words): pass\n"
+        "    def knn_query(self, X, **more): return np.zeros((len(X), 1), int), None\n"
+        "    init_index = add_items = set_ef = lambda self, *words, **more: None\n"
+    )
+    status, found = machine.doctor()
+    assert status == 1 and "do not find themselves" in found["hnswlib"]["text"]
+
+
+def test_an_ipywidgets_too_old(machine):
+    machine.remove("ipywidgets-*.dist-info")
+    record = machine.site / "ipywidgets-7.6.5.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: ipywidgets\nVersion: 7.6.5\n")
+    status, found = machine.doctor()
+    assert status == 1 and to_mend(found) == {"ipywidgets"}
+    finding = found["ipywidgets"]
+    assert finding["status"] == "problem"
+    assert "ipywidgets 7.6.5 is too old" in finding["text"] and "8.1" in finding["text"]
+    fix = words_of(finding["fix"])
+    assert fix[-2:] == ["install", f"ipywidgets=={doctor.pins()['ipywidgets']}"]
+    assert Path(fix[0]).parent == machine.prefix / "bin", "the fix is for that environment"
+
+
+def test_a_front_end_that_jupyterlab_does_not_find(machine):
+    (machine.prefix / "share").unlink()
+    status, found = machine.doctor(JUPYTER_PATH="", JUPYTER_DATA_DIR=str(machine.home / "data"))
+    assert status == 1 and found["ipywidgets"]["status"] == "problem"
+    assert "lacks the front end of ipywidgets" in found["ipywidgets"]["text"]
+    assert "--force-reinstall" in words_of(found["ipywidgets"]["fix"])
+
+
+def test_a_front_end_that_is_switched_off(machine):
+    page = machine.home / ".jupyter" / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True)
+    name = "@jupyter-widgets/jupyterlab-manager"
+    page.write_text(json.dumps({"disabledExtensions": {name: True}}))
+    status, found = machine.doctor()
+    assert status == 1 and to_mend(found) == {"ipywidgets"}
+    assert words_of(found["ipywidgets"]["fix"])[-3:] == ["labextension", "enable", name]
+
+
+def without_privileges() -> tuple[str, ...]:
+    """Words before a command that make it feel the modes of files, as a student's does."""
+    if os.geteuid() != 0:
+        return ()
+    words = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner")
+    if shutil.which("setpriv") is None or subprocess.run([*words, "true"]).returncode != 0:
+        pytest.skip("root feels no modes here, and cannot drop that privilege")
+    return words
+
+
+def test_no_write_access(machine):
+    before = without_privileges()
+    course = machine.work / "annlab-notebooks"
+    course.mkdir()
+    closed = [course, machine.work, machine.home]
+    for folder in closed:
+        folder.chmod(0o555)
+    try:
+        status, found = machine.doctor(before=before)
+        assert status == 1 and to_mend(found) == {"notebooks folder", "jupyter"}
+        finding = found["notebooks folder"]
+        assert finding["status"] == "problem" and str(course) in finding["text"]
+        assert "Permission denied" in finding["text"] or "Read-only" in finding["text"]
+        assert finding["fix"].startswith("annlab lab --dir ~/")
+        assert found["jupyter"]["fix"].startswith("export JUPYTER_RUNTIME_DIR=")
+        # the fix that is named does help
+        status, found = machine.doctor(
+            *("--dir", str(machine.prefix / "mine")),
+            before=before,
+            JUPYTER_RUNTIME_DIR=str(machine.prefix / "runtime"),
+        )
+        assert to_mend(found) == set()
+    finally:
+        for folder in closed:
+            folder.chmod(0o755)
+
+
+def test_nowhere_to_keep_compiled_loops(monkeypatch):
+    def nowhere():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    for answer in (lambda: None, nowhere):
+        monkeypatch.setattr("annlab._kernels_cache.cache_folder", answer)
+        monkeypatch.setattr("annlab._kernels_cache.are_warm", lambda: False)
+        finding = doctor.check_kernels()
+        assert finding.status == "warning" and finding.fix.split()[1].startswith("NUMBA_CACHE_DIR=")
+
+
+def test_packages_that_are_missing_or_too_old(machine):
+    machine.remove("umap", "umap_learn-*", "pandas-*.dist-info")
+    record = machine.site / "pandas-1.5.0.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: pandas\nVersion: 1.5.0\n")
+    status, found = machine.doctor()
+    assert status == 1 and to_mend(found) == {"lab", "pandas"}
+    assert "umap-learn (notebook 14)" in found["lab"]["text"]
+    assert words_of(found["lab"]["fix"])[-1] == f"umap-learn=={doctor.pins()['umap-learn']}"
+    assert "pandas 1.5.0 is too old" in found["pandas"]["text"]
+    assert found["pins"]["facts"]["other"]["pandas"]["version"] == "1.5.0"
+
+
+def test_a_library_without_the_packages_of_the_notebooks_is_no_fault(machine):
+    machine.remove("jupyterlab-*.dist-info", "jupyterlab", "umap*", "pooch*", "anywidget*")
+    _, found = machine.doctor()
+    assert to_mend(found) == set() and found["lab"]["status"] == "note"
+    assert words_of(found["lab"]["fix"])[-1] == "annlab[lab]"
+
+
+def test_a_core_package_that_cannot_be_imported(machine):
+    machine.remove("threadpoolctl.py")
+    (machine.site / "threadpoolctl.py").write_text("raise RuntimeError('half of a file')")
+    status, found = machine.doctor()
+    assert status == 1 and found["threadpoolctl"]["status"] == "problem"
+    assert "half of a file" in found["threadpoolctl"]["text"]
+
+
+# --------------------------------------------------------------------------------------- the parts
+
+
+def test_how_a_process_ended(monkeypatch):
+    assert probe("pass", "json").how == "ok"
+    assert probe("import nothing_here", "nothing_here").how == "missing"
+    assert probe("import nothing_here", "other").how == "error"
+    assert probe("raise ValueError('so')", "json").text == "ValueError: so"
+    monkeypatch.setattr(doctor, "_PROBE_S", 0.5)
+    assert probe("import time; time.sleep(60)", "json").how == "time"
+
+
+def test_the_gravest_finding_decides():
+    def status_of(*statuses: str) -> int:
+        return exit_status([Finding(s, s, "") for s in statuses])
+
+    assert [status_of(s) for s in doctor.STATUSES] == [0, 0, 1, 1]
+    assert status_of() == 0 and status_of("ok", "problem", "note") == 1
+    assert worst([Finding("a", "note", ""), Finding("b", "ok", "")]) == "note"
+
+
+def test_the_findings_as_text(monkeypatch, capsys):
+    findings = [
+        Finding("python", "ok", "It runs."),
+        Finding("hnswlib", "problem", "It dies.", "pip install it"),
+    ]
+    monkeypatch.setattr(doctor, "examine", lambda folder: findings)
+    assert cli.main(["doctor"]) == 1
+    page = capsys.readouterr().out
+    assert re.search(r"^problem +hnswlib +It dies\.\n +fix: pip install it$", page, flags=re.M)
+    assert "To be mended: 1" in page
+    monkeypatch.setattr(doctor, "examine", lambda folder: findings[:1])
+    assert cli.main(["doctor"]) == 0
+    assert capsys.readouterr().out.endswith("All is well.\n")
+
+
+@pytest.mark.parametrize(
+    ("free", "status"), [(10**8, "problem"), (8 * 10**8, "warning"), (10**10, "ok"), (None, "note")]
+)
+def test_memory_and_disk(monkeypatch, tmp_path, free, status):
+    monkeypatch.setattr(doctor, "available_memory", lambda: free)
+    monkeypatch.setattr(doctor, "total_memory", lambda: 16 * 10**9)
+    finding = doctor.check_memory()
+    assert finding.status == status and bool(finding.fix) == (status in ("warning", "problem"))
+
+    def usage(folder):
+        if free is None:
+            raise OSError
+        return shutil._ntuple_diskusage(2 * free, free, free // 4)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    assert doctor.check_disk([tmp_path]).status == status
+
+
+def test_the_limits_of_a_container(monkeypatch, tmp_path):
+    assert _memory.container_limit(tmp_path) is None and doctor._cpu_quota(tmp_path) is None
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert _memory.container_limit(tmp_path) is None and doctor._cpu_quota(tmp_path) is None
+    (tmp_path / "memory.max").write_text("2000000000\n")
+    (tmp_path / "memory.current").write_text("1500000000\n")
+    (tmp_path / "memory.stat").write_text("anon 900000000\ninactive_file 400000000\n")
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    assert _memory.container_limit(tmp_path) == 2_000_000_000
+    assert _memory._container_free(tmp_path) == 900_000_000
+    assert doctor._cpu_quota(tmp_path) == 0.5
+    monkeypatch.setattr(doctor, "_cpu_quota", lambda: 0.5)
+    assert doctor.check_threads().status == "warning"
+
+
+def test_an_old_container_says_it_in_other_files(tmp_path):
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert _memory.container_limit(tmp_path) is None
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("1000000000\n")
+    (tmp_path / "memory" / "memory.usage_in_bytes").write_text("600000000\n")
+    (tmp_path / "memory" / "memory.stat").write_text("total_inactive_file 100000000\n")
+    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert _memory._container_free(tmp_path) == 500_000_000
+    assert doctor._cpu_quota(tmp_path) == 1.5
+
+
+def test_the_pins_are_those_of_the_repository(root):
+    listed = (root / "binder" / "requirements.txt").read_text(encoding="utf-8")
+    lines = [line for line in listed.splitlines() if "==" in line]
+    assert len(doctor.pins()) == len(lines) > 50
+    assert doctor.pins()["scikit-learn"] in listed
+
+
+def test_a_cap_on_threads_is_named(monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    assert doctor.check_threads().fix == "unset LOKY_MAX_CPU_COUNT"
