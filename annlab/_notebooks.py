@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from annlab._messages import invalid, require
+from annlab.widgets._verdict import WORDS
 
 #: What every saved notebook says about its kernel: what JupyterLab itself writes, but for the
 #: version of Python, which differs from machine to machine.
@@ -61,6 +62,10 @@ MEDIAN_LINES = 4
 PROSE_WORDS = (900, 2000)
 #: GitHub stops showing notebooks somewhat above this size.
 MAX_BYTES = 8_000_000
+
+#: Table of all verdicts, made from the notebooks by `verdict_table`.
+VERDICTS_FILE = "README.md"
+_VERDICT = re.compile(r"\| slide (\d+) says \| we measured \| verdict \|\n\|(?:-+\|)+\n(\|.*\|)")
 
 #: Topics that are still being written: the map and the neighbours may name them already.
 PLANNED = frozenset(
@@ -288,7 +293,7 @@ def findings(path: Path) -> list[str]:
     if path.stat().st_size > MAX_BYTES:
         found.append(f"the file has {path.stat().st_size} bytes; GitHub shows up to {MAX_BYTES}")
     if is_topic(path):
-        found += [*_order(notebook), *_sizes(notebook)]
+        found += [*_order(notebook), *_sizes(notebook), *_verdict_cells(notebook)]
     if dumps(normalise(notebook, path.name)) != path.read_text(encoding="utf-8"):
         found.append("the file is not normalised: run annlab notebooks")
     return found
@@ -488,6 +493,78 @@ def _order(notebook: Any) -> Iterator[str]:
             position = later[0] + 1
 
 
+def verdicts(notebook: Any) -> list[tuple[int, str]]:
+    """Number of the slide and row ``| claim | measurement | verdict |`` of each verdict shown."""
+    shown = [
+        _text(output.get("data", {}).get("text/markdown", ""))
+        for _, cell in _code(notebook)
+        for output in cell.outputs
+    ]
+    return [(int(m[1]), m[2]) for text in shown for m in _VERDICT.finditer(text)]
+
+
+def _verdict_cells(notebook: Any) -> Iterator[str]:
+    if not verdicts(notebook):
+        yield "no cell shows a verdict (widgets.verdict)"
+    for number, cell in _code(notebook):
+        source = _text(cell.source)
+        if "verdict(" not in source:
+            continue
+        for call in ast.walk(ast.parse(source)):
+            if not (isinstance(call, ast.Call) and ast.unparse(call.func).endswith("verdict")):
+                continue
+            given = {word.arg: word.value for word in call.keywords}
+            given |= dict(zip(("slide", "says", "measured", "holds"), call.args, strict=False))
+            for name in ("measured", "holds"):
+                # a sentence or an outcome that was typed is an opinion
+                if not any(isinstance(part, ast.Name) for part in ast.walk(given[name])):
+                    yield f"cell {number} states a verdict whose {name!r} is not computed"
+
+
+def verdict_table(folder: Path) -> str:
+    """Text of ``notebooks/README.md``: what the deck says, what we measured, the verdict.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the notebooks, whose stored outputs are read.
+
+    Returns
+    -------
+    str
+    """
+    nbformat = require("nbformat", purpose="to read notebooks", extra="test")
+    rows = []
+    for path in sorted(filter(Path.is_file, folder.glob("*.ipynb"))):
+        notebook = nbformat.read(path, as_version=4)
+        rows += [
+            f"| {slide} | [{path.stem[:2]}]({path.name}) {row}" for slide, row in verdicts(notebook)
+        ]
+    outcomes = [re.sub(r"\W", " ", row.rsplit("|", 2)[1]).strip() for row in rows]
+    counts = ", ".join(f"{outcomes.count(word)} × *{word}*" for word in WORDS.values())
+    return "\n".join(
+        [
+            "# What the deck says, what we measured, verdict",
+            "",
+            "The course grew out of a deck of fifteen slides. Each notebook takes the claims of "
+            "its slide,",
+            "runs the slide's own code where there is some, and computes a verdict. This table is "
+            "collected",
+            "from the outputs of those cells by `annlab notebooks`; to change a row, change the "
+            "notebook.",
+            "",
+            f"Of {len(rows)} claims: {counts}.",
+            "",
+            "| slide | notebook | the deck says | we measured | verdict |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+            "Begin with [00_start_here](00_start_here.ipynb).",
+            "",
+        ]
+    )
+
+
 def _lines(source: str) -> int:
     return sum(bool(line.strip()) for line in source.splitlines())
 
@@ -604,4 +681,11 @@ def run(options: argparse.Namespace) -> int:
         for problem in problems:
             print(f"  - {problem}", flush=True)
         wrong += bool(problems)
+    table = folder / VERDICTS_FILE
+    text = verdict_table(folder)
+    if not options.check:
+        table.write_text(text, encoding="utf-8", newline="\n")
+    elif not table.is_file() or table.read_text(encoding="utf-8") != text:
+        print(f"{table.name}: the verdicts are not those of the notebooks: run annlab notebooks")
+        wrong += 1
     return 1 if wrong else 0

@@ -9,13 +9,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from annlab import cli
+from annlab import cli, widgets
 from annlab._notebooks import (
     EXEMPT_TAGS,
     KERNELSPEC,
     LANGUAGE,
     PLANNED,
     SECTIONS,
+    VERDICTS_FILE,
     WIDGET_STATE,
     WIDGET_VIEW,
     checkout_folder,
@@ -86,6 +87,10 @@ def result(count: int, **data) -> dict:
     return {"output_type": "execute_result", "execution_count": count, "metadata": {}, "data": data}
 
 
+#: Place of the verdict in the example: the first code cell of "the slide, checked".
+VERDICT = 2 + 3 * [name for name, _ in SECTIONS].index("the slide, checked") + 1
+
+
 def good() -> nbformat.NotebookNode:
     """A topic notebook without a fault, as small as the rules allow."""
     view = {"model_id": "a" * 32, "version_major": 2, "version_minor": 0}
@@ -115,6 +120,16 @@ def good() -> nbformat.NotebookNode:
             cells.append(
                 code(f"{place} + {count}", count, result(count, **{"text/plain": "1.234"}))
             )
+    seen = widgets.verdict(7, says="It is fast.", measured="It took 3 s.", holds=False)
+    cells[VERDICT]["source"] = 'widgets.verdict(7, "It is fast.", f"It took {s} s.", s < 1)'
+    cells[VERDICT]["outputs"] = [
+        nbformat.from_dict(
+            result(
+                cells[VERDICT].execution_count,
+                **{"text/plain": repr(seen), "text/markdown": seen._repr_markdown_()},
+            )
+        )
+    ]
     cells[3]["outputs"] = [
         nbformat.from_dict(result(2, **{"text/plain": "iteration 0", WIDGET_VIEW: view}))
     ]
@@ -265,6 +280,18 @@ def too_little_prose(nb):
         cell.source = cell.source.replace("word word", "word")
 
 
+def no_verdict(nb):
+    nb.cells[VERDICT].outputs = []
+
+
+def typed_measurement(nb):
+    nb.cells[VERDICT].source = nb.cells[VERDICT].source.replace("{s}", "3")
+
+
+def typed_outcome(nb):
+    nb.cells[VERDICT].source = nb.cells[VERDICT].source.replace("s < 1", "holds=False")
+
+
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
@@ -295,6 +322,9 @@ def too_little_prose(nb):
         (too_few_cells, "code cells, not 20 to 35"),
         (long_cells, "median code cell has 5 lines"),
         (too_little_prose, "words of prose"),
+        (no_verdict, "no cell shows a verdict"),
+        (typed_measurement, "whose 'measured' is not computed"),
+        (typed_outcome, "whose 'holds' is not computed"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -302,6 +332,28 @@ def test_each_fault_is_found(check, damage, complaint):
     notebook = good()
     damage(notebook)
     assert any(complaint in found for found in check(notebook)), check(notebook)
+
+
+def test_the_table_of_verdicts_is_that_of_the_notebooks(check, tmp_path, capsys):
+    """Made by the command, found stale by its check as soon as a notebook says otherwise."""
+    notebook = good()
+    assert check(notebook) == []
+    command = ["notebooks", "--dir", str(tmp_path)]
+    (tmp_path / "other.ipynb").unlink()
+    (tmp_path / "other.ipynb").mkdir()  # the target of a link, but no notebook
+    assert cli.main([*command, "--no-execute", "07"]) == 0, capsys.readouterr().out
+    table = tmp_path / VERDICTS_FILE
+    rows = [line for line in table.read_text().splitlines() if line.startswith("| 7 ")]
+    assert rows == [
+        "| 7 | [07](07_example.ipynb) | It is fast. | It took 3 s. | **does not hold** |"
+    ]
+    assert "Of 1 claims: 0 × *holds*, 1 × *does not hold*, 0 × *holds in part*." in (
+        table.read_text()
+    )
+    assert cli.main([*command, "--check", "07"]) == 0
+    table.write_text(table.read_text().replace("3 s", "2 s"))
+    assert cli.main([*command, "--check", "07"]) == 1
+    assert "the verdicts are not those" in capsys.readouterr().out
 
 
 def test_an_exemption_with_a_reason_passes_and_is_counted(check, tmp_path):
