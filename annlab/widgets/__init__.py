@@ -20,6 +20,7 @@ _HOMES = {
     "tradeoff_explorer": "_tradeoff",
     "index_race": "_race",
     "quality_explorer": "_quality",
+    "scaling_explorer": "_scaling",
 }
 _HELPERS = {
     "Explorer": "_base",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from annlab.widgets._predict import predict as predict
     from annlab.widgets._quality import quality_explorer as quality_explorer
     from annlab.widgets._race import index_race as index_race
+    from annlab.widgets._scaling import scaling_explorer as scaling_explorer
     from annlab.widgets._segments import segmentation_explorer as segmentation_explorer
     from annlab.widgets._steps import step_explorer as step_explorer
     from annlab.widgets._topics import progress_map as progress_map

@@ -1,0 +1,428 @@
+"""What more cores bring: measured speed-up, Amdahl's line, and where the time goes."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from annlab._validation import check_choice, check_data, check_n_clusters
+from annlab._workers import available_cpus
+from annlab.benchmarks.scaling import (
+    PARTS,
+    WAYS,
+    IterationCost,
+    amdahl,
+    measure_iteration,
+    predict_parts,
+)
+from annlab.datasets import load_patches
+from annlab.widgets._base import (
+    ALARM,
+    INK,
+    PALETTE,
+    PAPER,
+    QUIET,
+    Explorer,
+    Job,
+    Prediction,
+    chart,
+    choice,
+    ladder,
+    three,
+)
+
+_NS = (2_000, 20_000, 100_000)
+_JOBS = (1, 2, 4, 8, 16)
+_CHUNKS = {"annlab's own": 0, "256": 256, "2,048": 2_048, "16,384": 16_384, "all rows": 1 << 40}
+_TITLES = {
+    "threads": "threads, nothing sent",
+    "processes": "processes, one pool",
+    "new processes": "processes, new pool each iteration",
+}
+_HATCHES = ("", "//", "..", "xx", "\\\\")
+_REPEATS = 3
+#: Answers to the question that can be asked.
+_ANSWERS = ("slower than one core", "up to twice as fast", "more than twice as fast")
+#: Two explorers must not disturb each other's clock.
+_clock = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """One iteration, spread over more and more workers.
+
+    Attributes
+    ----------
+    alone : IterationCost
+        In annlab's way, on one core: what speed-ups are counted from.
+    measured : dict of int to IterationCost
+        By the number of workers, as far as there are cores.
+    own : IterationCost
+        On one core, with annlab's own chunks.
+    """
+
+    alone: IterationCost
+    measured: dict[int, IterationCost]
+    own: IterationCost
+
+    def parts(self, n_jobs: int) -> dict[str, float]:
+        """Seconds by part: measured, or reckoned where there are too few cores."""
+        if n_jobs in self.measured:
+            return self.measured[n_jobs].parts
+        return predict_parts(self.measured[max(self.measured)], n_jobs)
+
+    def speed_up(self, n_jobs: int) -> float:
+        """How many times as fast as one core."""
+        return self.alone.total_s / sum(self.parts(n_jobs).values())
+
+    @property
+    def same_bits(self) -> bool:
+        """Whether all numbers of workers gave the same labels and centroids, bit for bit."""
+        return all(self.alone.same_bits(cost) for cost in self.measured.values())
+
+    @property
+    def drift(self) -> float:
+        """Largest difference of a centroid's coordinate from annlab's own chunks."""
+        return float(np.abs(self.alone.centroids - self.own.centroids).max())
+
+    @property
+    def same_labels(self) -> bool:
+        """Whether annlab's own chunks gave the same labels."""
+        return bool(np.array_equal(self.alone.labels, self.own.labels))
+
+
+@lru_cache(maxsize=1)
+def _patches() -> np.ndarray:
+    return load_patches(max(_NS), 4, random_state=0).astype(np.float64)
+
+
+def _answer(speed_up: float) -> str:
+    return _ANSWERS[int(speed_up >= 1) + int(speed_up > 2)]
+
+
+class ScalingExplorer(Explorer):
+    """The explorer that `scaling_explorer` makes."""
+
+    name = "scaling_explorer"
+    title = "What do more cores bring, and where does the time go?"
+    size = (840, 470)
+    slow = True
+
+    def __init__(self, X: Any, *, n_clusters: int, max_samples: int, predict: Any) -> None:
+        self.own, self.mark = None, ""
+        ns: tuple[int, ...] = tuple(n for n in _NS if n <= max_samples)
+        if X is not None:
+            self.own = np.ascontiguousarray(check_data(X, min_rows=30), dtype=np.float64)
+            self.mark = hashlib.sha256(self.own.tobytes()).hexdigest()
+            most = min(len(self.own), max_samples)
+            ns = tuple(sorted({max(10, most // 10), max(10, most // 3), most}))
+        if len(ns) < 2:
+            check_choice(max_samples, "max_samples", _NS[1:])
+        self.n_clusters = check_n_clusters(n_clusters, max(ns))
+        #: more than these cannot be measured here
+        self.cores = available_cpus()
+        n = ns[1]
+        if isinstance(predict, str):
+            check_choice(predict, "predict", ("pool",))
+            # about a state that is not on the screen yet
+            predict = Prediction(
+                "The deck's way, a new pool of 2 processes in each iteration: how fast is it, "
+                f"at n = {n:,}, beside one core that shares with nobody?",
+                _ANSWERS,
+                truth=lambda result: _answer(
+                    self.compute(Job(), n=n, way="new processes", chunk=0).speed_up(2)
+                ),
+            )
+        super().__init__(
+            [
+                ladder(
+                    "n",
+                    "Points n",
+                    "How many points an iteration has",
+                    [(f"{m:,}", m) for m in ns],
+                    n,
+                ),
+                ladder(
+                    "n_jobs",
+                    "Workers n_jobs",
+                    "Threads or processes that share the points; predicted beyond your cores",
+                    [(f"{p}", p) for p in _JOBS],
+                    2,
+                    recompute=False,
+                ),
+                ladder(
+                    "chunk",
+                    "Rows of a chunk",
+                    "What is handed out at once; annlab's own rule knows the data, never n_jobs",
+                    _CHUNKS,
+                    0,
+                ),
+                choice(
+                    "way",
+                    "Way",
+                    "Who computes, and what has to travel",
+                    [(_TITLES[way], way) for way in WAYS],
+                    "threads",
+                ),
+            ],
+            predict=predict,
+        )
+
+    def compute(self, job: Job, *, n: int, chunk: int, way: str) -> Scaling:
+        wanted = [(1, "threads", chunk), (1, "threads", 0)]
+        wanted += [(p, way, chunk) for p in _JOBS if p <= max(1, self.cores)]
+        steps = len(wanted) * (_REPEATS + 1)
+        found = []
+        for place, (n_jobs, how, rows) in enumerate(wanted):
+            # a chunk cannot have more rows than there are
+            rows = min(rows, n)
+            key = (self.mark, self.n_clusters, n, rows, how, n_jobs)
+            with _clock:
+                if key not in _known:
+                    cost = self._measured(job, key, place, steps)
+                    while len(_known) >= _KEPT:
+                        _known.pop(next(iter(_known)))
+                    _known[key] = cost
+                found.append(_known[key])
+        measured = {cost.n_jobs: cost for cost in found[2:]}
+        return Scaling(found[0], measured, found[1])
+
+    def _measured(self, job: Job, key: tuple[Any, ...], place: int, steps: int) -> IterationCost:
+        _, _, n, rows, how, n_jobs = key
+        done = place * (_REPEATS + 1)
+
+        def told() -> None:
+            nonlocal done
+            done += 1
+            job.report(done, steps, f"{n_jobs} {how.split()[-1]}")
+
+        job.report(done, steps, f"{n_jobs} {how.split()[-1]}")
+        X = (_patches() if self.own is None else self.own)[:n]
+        return measure_iteration(
+            X,
+            X[: min(self.n_clusters, n)],
+            n_jobs,
+            way=how,
+            chunk_rows=rows or None,
+            repeats=_REPEATS,
+            callback=told,
+        )
+
+    def sentence(
+        self, result: Scaling, frame: int, *, n: int, chunk: int, way: str, n_jobs: int
+    ) -> str:
+        parts = result.parts(n_jobs)
+        total = sum(parts.values())
+        here = "measured" if n_jobs in result.measured else "predicted, not measured"
+        share = result.alone.serial_share
+        one = result.measured[1]
+        spent = ", ".join(f"{name} {100 * parts[name] / total:.0f}%" for name in PARTS)
+        bits = "the same bits" if result.same_bits else "different bits"
+        if chunk == 0:
+            drift = ""
+        elif result.drift == 0 and result.same_labels:
+            drift = "; against annlab's own chunks nothing differs"
+        else:
+            labels = "no label" if result.same_labels else "some labels"
+            drift = (
+                f"; against annlab's own chunks {labels} and centroids by up to "
+                f"{three(result.drift)} differ"
+            )
+        sent = f", {three(one.sent_bytes / 1e6)} MB sent" if one.sent_bytes else ""
+        jobs = " and ".join(f"{p}" for p in result.measured)
+        return (
+            f"n_jobs = {n_jobs}, n = {n:,}, {_TITLES[way]}: {three(result.speed_up(n_jobs))} times "
+            f"as fast as one core ({here}; Amdahl allows {three(amdahl(share, n_jobs))} with a "
+            f"serial share of {three(100 * share)}%). {three(1e3 * total)} ms an iteration: {spent}"
+            f"{sent}. {one.n_chunks:,} chunk{'s' if one.n_chunks > 1 else ''}; n_jobs = {jobs} "
+            f"gave {bits}{drift}."
+        )
+
+    def draw(
+        self, figure: Any, result: Scaling, frame: int, *, n: int, chunk: int, way: str, n_jobs: int
+    ) -> None:
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
+        self._draw_speed(left, result, n_jobs, f"n = {n:,}: {_TITLES[way].split(',')[0]}")
+        self._draw_parts(right, result, n_jobs, _TITLES[way])
+
+    def _draw_speed(self, axes: Any, result: Scaling, n_jobs: int, title: str) -> None:
+        chart(axes, "workers n_jobs", "times as fast as one core", title)
+        axes.set(xscale="log", yscale="log")
+        jobs = np.array(_JOBS)
+        axes.plot(jobs, jobs, ":", color=QUIET, linewidth=1.8, label="ideal")
+        axes.plot(
+            jobs,
+            amdahl(result.alone.serial_share, jobs),
+            "-",
+            color=INK,
+            linewidth=2,
+            label="Amdahl's line",
+        )
+        axes.axhline(1, color=QUIET, linewidth=1)
+        measured = list(result.measured)
+        beyond = [p for p in _JOBS if p >= measured[-1]]
+        if len(beyond) > 1:
+            axes.plot(
+                beyond,
+                [result.speed_up(p) for p in beyond],
+                "--o",
+                color=PALETTE[0],
+                linewidth=1.6,
+                markersize=8,
+                markerfacecolor="white",
+                label="predicted",
+            )
+            axes.axvspan(measured[-1] * 1.41, 20, color=INK, alpha=0.06, linewidth=0)
+        axes.plot(
+            measured,
+            [result.speed_up(p) for p in measured],
+            "-o",
+            color=PALETTE[0],
+            linewidth=2.4,
+            markersize=8,
+            label="measured here",
+            zorder=4,
+        )
+        axes.plot(
+            [n_jobs],
+            [result.speed_up(n_jobs)],
+            "D",
+            color="none",
+            markeredgecolor=ALARM,
+            markeredgewidth=2.4,
+            markersize=14,
+            label=f"n_jobs = {n_jobs}",
+            zorder=5,
+        )
+        axes.set_xlim(0.85, 20)
+        axes.set_xticks(_JOBS, [f"{p}" for p in _JOBS])
+        ticks = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
+        lowest = min(0.5, *(0.8 * result.speed_up(p) for p in _JOBS))
+        axes.set_ylim(max(lowest, 0.004), 22)
+        axes.set_yticks([t for t in ticks if t >= lowest], [f"{t:g}" for t in ticks if t >= lowest])
+        axes.minorticks_off()
+        self._legend(axes)
+
+    def _draw_parts(self, axes: Any, result: Scaling, n_jobs: int, title: str) -> None:
+        chart(axes, "workers n_jobs", "milliseconds an iteration", "where the time goes")
+        axes.grid(False, axis="x")
+        colors = (PALETTE[0], PALETTE[2], "#b0b0b0", PALETTE[1], PALETTE[3])
+        for place, p in enumerate(_JOBS):
+            known = p in result.measured
+            bottom = 0.0
+            for name, color, hatch in zip(PARTS, colors, _HATCHES, strict=True):
+                height = 1e3 * result.parts(p)[name]
+                axes.bar(
+                    [place],
+                    [height],
+                    bottom=[bottom],
+                    width=0.72,
+                    color=color,
+                    hatch=hatch,
+                    alpha=1.0 if known else 0.4,
+                    edgecolor=INK,
+                    linewidth=0.5,
+                    label=name if place == 0 else None,
+                )
+                bottom += height
+            if p == n_jobs:
+                axes.plot([place], [bottom], "v", color=ALARM, markersize=11, zorder=5)
+        alone = 1e3 * result.alone.total_s
+        axes.axhline(alone, color=INK, linewidth=1.6, linestyle="--")
+        top = 1.16e3 * max(result.alone.total_s, *(sum(result.parts(p).values()) for p in _JOBS))
+        axes.text(
+            len(_JOBS) - 0.45,
+            alone + 0.015 * top,
+            "one core",
+            fontsize=11,
+            ha="right",
+            va="bottom",
+            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 1},
+        )
+        n_measured = len(result.measured)
+        if n_measured < len(_JOBS):
+            axes.axvspan(n_measured - 0.5, len(_JOBS), color=INK, alpha=0.06, linewidth=0)
+            middle = (n_measured + len(_JOBS) - 1) / 2
+            axes.text(middle, 0.985 * top, "predicted", fontsize=11, ha="center", va="top")
+        axes.set_ylim(0, top)
+        axes.set_xlim(-0.6, len(_JOBS) - 0.4)
+        axes.set_xticks(range(len(_JOBS)), [f"{p}" for p in _JOBS])
+        self._legend(axes)
+
+    def _legend(self, axes: Any) -> None:
+        # below, where no curve and no bar can come
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.47, -0.17),
+            frameon=False,
+            fontsize=11,
+            ncols=3,
+            columnspacing=1.0,
+            handlelength=1.5,
+            handletextpad=0.5,
+        )
+
+
+#: What was measured once stays, so that a state shows the same again, here and in a second widget.
+_known: dict[Any, IterationCost] = {}
+_KEPT = 300
+
+
+def scaling_explorer(
+    X: Any = None, *, n_clusters: int = 128, max_samples: int = 100_000, predict: Any = None
+) -> ScalingExplorer:
+    """Measure how one k-means iteration scales over the cores of this machine.
+
+    The left chart shows the speed-up over one core against Amdahl's line, which follows from the
+    serial share that was measured on one core; the right one shows where the time goes. Numbers of
+    workers beyond the cores of this process are predicted, not measured, and drawn so: on a machine
+    with one core everything else is a prediction.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d), optional
+        Data of your own instead of image patches.
+    n_clusters : int, default=128
+        Centroids; the first points stand in for them.
+    max_samples : int, default=100,000
+        Most points to measure with.
+    predict : "pool" or Prediction, optional
+        Ask for a prediction; Compare shows the truth.
+
+    Returns
+    -------
+    Explorer
+        Display it as the last expression of a cell.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, the rule and what came.
+
+    Notes
+    -----
+    An iteration is 2·n·k·d operations in float64, on annlab's own loop; the quickest of three
+    counts, and a measurement is kept for the life of the process. A pool of threads or processes
+    that serves a fit is written off over ten iterations.
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> explorer = widgets.scaling_explorer(n_clusters=8, max_samples=20_000).set(n=2_000)
+    >>> explorer  # doctest: +ELLIPSIS
+    n_jobs = 2, n = 2,000, threads, nothing sent: ... times as fast as one core (...
+    >>> explorer.result.same_bits
+    True
+    """
+    return ScalingExplorer(X, n_clusters=n_clusters, max_samples=max_samples, predict=predict)
+
+
+def example() -> ScalingExplorer:
+    """Make a small one, for the tests that run over all explorers."""
+    X = load_patches(900, 4, random_state=0)
+    return scaling_explorer(X, n_clusters=8, predict="pool")
