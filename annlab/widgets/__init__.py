@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "centroid_canvas": "_centroids",
     "document_explorer": "_documents",
+    "embedding_explorer": "_embedding",
     "graph_walk": "_walk",
     "segmentation_explorer": "_segments",
     "step_explorer": "_steps",
@@ -21,6 +22,8 @@ _HOMES = {
     "index_race": "_race",
     "quality_explorer": "_quality",
     "scaling_explorer": "_scaling",
+    "dimension_explorer": "_dimensions",
+    "visual_words_explorer": "_words",
 }
 _HELPERS = {
     "Explorer": "_base",
@@ -37,7 +40,9 @@ if TYPE_CHECKING:
     from annlab.widgets._base import projector as projector
     from annlab.widgets._break_even import break_even_explorer as break_even_explorer
     from annlab.widgets._centroids import centroid_canvas as centroid_canvas
+    from annlab.widgets._dimensions import dimension_explorer as dimension_explorer
     from annlab.widgets._documents import document_explorer as document_explorer
+    from annlab.widgets._embedding import embedding_explorer as embedding_explorer
     from annlab.widgets._outliers import outlier_sandbox as outlier_sandbox
     from annlab.widgets._predict import Prediction as Prediction
     from annlab.widgets._predict import predict as predict
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
     from annlab.widgets._tradeoff import tradeoff_explorer as tradeoff_explorer
     from annlab.widgets._verdict import verdict as verdict
     from annlab.widgets._walk import graph_walk as graph_walk
+    from annlab.widgets._words import visual_words_explorer as visual_words_explorer
     from annlab.widgets._your_data import your_data as your_data
 
 __all__ = ["available_explorers", "example", *_HELPERS, *_HOMES]
