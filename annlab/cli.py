@@ -26,10 +26,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "annlab.doctor",
         "say what is wrong with this installation, and the command that mends it",
     ),
+    "cluster": (
+        "annlab._cluster",
+        "cluster the rows of a file (.npy, .npz, .csv, .parquet) and report what was found",
+    ),
     "warmup": ("annlab._warmup", "compile the fast loops now, so that no first run has to wait"),
     "bench": (
         "annlab.benchmarks.command",
         "compare k-means implementations by the time they take to a quality",
+    ),
+    "classroom": (
+        "annlab.classroom.command",
+        "make a course with graded exercises, grade it, print the sheets (for teachers)",
     ),
     "notebooks": ("annlab._notebooks", "execute, normalise and check notebooks (for maintainers)"),
 }
@@ -42,6 +50,7 @@ k-means clustering with approximate nearest neighbours: taught, measured and fas
 
 To start:  annlab lab            the course, in JupyterLab
            annlab doctor         something does not work? this says what to do
+           annlab cluster rows.csv --n-clusters 8
            annlab NAME --help    what a command does, with examples"""
 
 

@@ -1,0 +1,250 @@
+"""The classroom: exercises that check themselves, and a course folder for teachers.
+
+In any notebook::
+
+    from annlab import classroom
+
+    classroom.exercises()                  # what there is
+    classroom.hint("03-2")                 # a hint
+    classroom.check("03-2", my_answer)     # right, or what kind of mistake it looks like
+
+A teacher calls ``annlab classroom new DIR`` and ``annlab classroom grade DIR``.
+
+Where things stand: ``topic_NN.py`` has the checks, hints, messages, quiz questions, the sheet and
+the teacher's notes of a topic. Texts, stubs, solutions and known-wrong submissions stand in
+``notebooks/exercises/topics/NN.md``, which is not installed: a student's annlab has no solutions.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from annlab._messages import invalid
+
+if TYPE_CHECKING:
+    from annlab.classroom._base import Exercise, Question, Verdict
+
+__all__ = [
+    "ExerciseList",
+    "check",
+    "exercises",
+    "find",
+    "grade",
+    "hint",
+    "questions",
+    "topic",
+    "topics",
+]
+
+
+@cache
+def topics() -> tuple[int, ...]:
+    """Numbers of the topics that have exercises.
+
+    Examples
+    --------
+    >>> from annlab import classroom
+    >>> {1, 2, 3} <= set(classroom.topics())
+    True
+    """
+    return tuple(
+        number
+        for number in range(1, 16)
+        if find_spec(f"annlab.classroom.topic_{number:02d}") is not None
+    )
+
+
+def topic(number: int | str) -> Any:
+    """Module of a topic: its ``EXERCISES``, ``QUESTIONS``, ``SHEET`` and ``LESSON``.
+
+    Parameters
+    ----------
+    number : int or str
+        ``3``, ``"3"`` or ``"03"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such topic.
+    """
+    known = topics()
+    try:
+        wanted = int(number)
+    except (TypeError, ValueError):
+        wanted = -1
+    if wanted not in known:
+        rule = "one of the topics " + ", ".join(f"{n:02d}" for n in known)
+        raise invalid("topic", rule, repr(number))
+    return import_module(f"annlab.classroom.topic_{wanted:02d}")
+
+
+def find(id: str) -> Exercise:
+    """Look an exercise up.
+
+    Parameters
+    ----------
+    id : str
+        Such as ``"03-2"``.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this id; a near one is suggested.
+    """
+    from annlab._validation import did_you_mean
+
+    known = {one.id: one for number in topics() for one in topic(number).EXERCISES}
+    if not isinstance(id, str) or id not in known:
+        raise invalid(
+            "exercise",
+            "an id such as '03-2'",
+            repr(id),
+            did_you_mean(id, list(known)) or "See classroom.exercises().",
+        )
+    return known[id]
+
+
+def check(id: str, answer: Any) -> Verdict:
+    """Check an answer at once, in any notebook.
+
+    Parameters
+    ----------
+    id : str
+        Such as ``"03-2"``.
+    answer : object
+        A value, an array, a text, or a function: a function is called on test data.
+
+    Returns
+    -------
+    Verdict
+        True if the answer is right; otherwise ``kind`` and ``message`` say what kind of mistake
+        it looks like.
+
+    Raises
+    ------
+    ValueError
+        For an unknown id.
+
+    Examples
+    --------
+    >>> from annlab import classroom
+    >>> classroom.check("01-1", 4)
+    01-1: no. 4 is the plain sum of the start. Let both steps run until nothing moves any more.
+    >>> bool(classroom.check("01-1", 4))
+    False
+    """
+    from annlab.classroom._base import run_check
+
+    return run_check(find(id), answer)
+
+
+def grade(id: str, answer: Any, *, hidden: bool = False) -> None:
+    """Check an answer in a grade cell: show the verdict, and raise if it is not right.
+
+    Parameters
+    ----------
+    id : str
+    answer : object
+    hidden : bool, default=False
+        Other test data, as in the hidden tests of the grading.
+
+    Raises
+    ------
+    WrongAnswer
+        nbgrader gives no points to a cell that raises.
+    ValueError
+        For an unknown id.
+    """
+    from annlab.classroom._base import WrongAnswer, run_check
+
+    verdict = run_check(find(id), answer, hidden=hidden)
+    if not verdict:
+        raise WrongAnswer(verdict)
+    if not hidden:
+        from IPython.display import display
+
+        # displayed, not returned: nbgrader would read a result as partial points
+        display(verdict)
+
+
+def hint(id: str) -> str:
+    """Help with an exercise without solving it.
+
+    Parameters
+    ----------
+    id : str
+
+    Raises
+    ------
+    ValueError
+        For an unknown id.
+
+    Examples
+    --------
+    >>> from annlab import classroom
+    >>> print(classroom.hint("01-1"))
+    Only one point ever changes sides. After each move, ask of every point which centroid is nearer.
+    """
+    return _Told(find(id).hint)
+
+
+class _Told(str):
+    """A text that a notebook shows without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class ExerciseList(tuple):  # type: ignore[type-arg]
+    """Exercises, shown as a table."""
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{one.id}  {one.level:8}  {one.points} P  {one.title}" for one in self)
+
+    def _repr_html_(self) -> str:
+        import html
+
+        rows = "".join(
+            f"<tr><td>{one.id}</td><td style='text-align:left'>{html.escape(one.title)}</td>"
+            f"<td>{one.level}</td><td>{one.points}</td></tr>"
+            for one in self
+        )
+        head = "<tr><th>id</th><th>exercise</th><th>level</th><th>points</th></tr>"
+        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def exercises(number: int | str | None = None) -> ExerciseList:
+    """List the exercises, of one topic or of all.
+
+    Parameters
+    ----------
+    number : int or str, optional
+        Topic.
+
+    Returns
+    -------
+    ExerciseList
+        A tuple of `Exercise` that shows itself as a table.
+
+    Examples
+    --------
+    >>> from annlab import classroom
+    >>> [one.id for one in classroom.exercises(1)][:2]
+    ['01-1', '01-2']
+    """
+    chosen = topics() if number is None else [number]
+    return ExerciseList(one for which in chosen for one in topic(which).EXERCISES)
+
+
+def questions(number: int | str) -> tuple[Question, ...]:
+    """Questions of a topic's quiz.
+
+    Parameters
+    ----------
+    number : int or str
+        Topic.
+    """
+    return tuple(topic(number).QUESTIONS)
