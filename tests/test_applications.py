@@ -6,21 +6,29 @@ import io
 import struct
 import tracemalloc
 import zlib
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from annlab import applications, kmeans_ann
+from annlab import applications, kmeans, kmeans_ann
 from annlab._messages import AnnlabWarning
 from annlab.applications import (
     cluster_documents,
     lab_to_rgb,
+    learn_visual_words,
     load_image,
     rgb_to_lab,
     segment_image,
 )
-from annlab.datasets import data_path, load_documents, load_sample_image
+from annlab.datasets import (
+    data_path,
+    load_documents,
+    load_patches,
+    load_photo,
+    load_sample_image,
+)
 
 DECK = [
     "Machine learning is a subset of artificial intelligence",
@@ -568,3 +576,102 @@ def test_an_error_of_the_vectorizer_is_passed_on():
 
 def test_the_room_exports_what_the_deck_names():
     assert {"segment_image", "cluster_documents"} <= set(dir(applications))
+
+
+# ---------------------------------------------------------------------------------- visual words
+
+#: Four words of 2 × 2 pixels, one a row: black, white, upper half, left half.
+STAMPS = np.array(
+    [[0, 0, 0, 0], [255, 255, 255, 255], [255, 255, 0, 0], [255, 0, 255, 0]], dtype=np.uint8
+)
+
+
+def written(codes):
+    """Picture that the stamps make when they are set side by side, by plain loops."""
+    rows, columns = codes.shape
+    picture = np.zeros((2 * rows, 2 * columns, 3), np.uint8)
+    for y in range(rows):
+        for x in range(columns):
+            picture[2 * y : 2 * y + 2, 2 * x : 2 * x + 2] = STAMPS[codes[y, x]].reshape(2, 2, 1)
+    return picture
+
+
+def stamp_words():
+    words = np.repeat(STAMPS, 3, axis=1).astype(np.float32) / 255
+    return applications.VisualWords.from_fit(kmeans(words, 4, init=words), 2)
+
+
+def test_tiles_are_patches_row_by_row():
+    codes = np.array([[3, 0, 2], [1, 2, 0]])
+    tiles = applications.cut_tiles(written(codes), 2)
+    assert tiles.shape == (2, 3, 12)
+    np.testing.assert_allclose(tiles, np.repeat(STAMPS[codes], 3, axis=2) / 255, rtol=1e-6)
+    # the same pixels in the same order as the patches that words are learned from
+    photo = load_photo("china")[:8, :8]
+    np.testing.assert_array_equal(
+        applications.cut_tiles(photo, 8)[0, 0], load_patches(1, 8, photos=photo)[0]
+    )
+
+
+def test_what_is_written_in_words_is_read_back():
+    codes = np.random.RandomState(0).randint(4, size=(5, 7))
+    vocabulary = stamp_words()
+    picture = np.pad(written(codes), ((0, 1), (0, 1), (0, 0)))
+    rebuilt = vocabulary.rebuild(picture)
+    np.testing.assert_array_equal(rebuilt.codes, codes)
+    np.testing.assert_array_equal(rebuilt.image, written(codes))
+    assert rebuilt.psnr_db == np.inf
+    # 35 tiles of two bits, four words of twelve bytes, and the ragged edge left out
+    assert (rebuilt.code_bytes, rebuilt.book_bytes, rebuilt.original_bytes) == (9, 48, 420)
+    np.testing.assert_allclose(
+        vocabulary.histogram(picture), np.bincount(codes.ravel(), minlength=4) / 35
+    )
+
+
+def test_a_bag_of_words_forgets_where_the_tiles_were():
+    codes = np.random.RandomState(1).randint(4, size=(4, 4))
+    vocabulary = stamp_words()
+    np.testing.assert_array_equal(
+        vocabulary.histogram(written(codes)), vocabulary.histogram(written(codes[::-1].T))
+    )
+
+
+def test_visual_words_are_the_centroids_of_the_patches():
+    patches = load_patches(800, 4, photos=["flower"], random_state=5)
+    rng = np.random.RandomState(5)
+    load_patches(800, 4, photos=["flower"], random_state=rng)
+    expected = kmeans_ann(patches, 20, 50, random_state=rng)
+    words, counts = vocabulary = learn_visual_words(
+        ["flower"], 20, n_patches=800, size=4, random_state=5
+    )
+    np.testing.assert_array_equal(words, expected.centroids)
+    np.testing.assert_array_equal(counts, np.bincount(expected.labels, minlength=20))
+    # the codes of a photograph are exact, whatever fitted the words
+    tiles = applications.cut_tiles(load_photo("flower"), 4).reshape(-1, 48).astype(float)
+    nearest = ((tiles[:, None] - words) ** 2).sum(axis=2).argmin(axis=1)
+    assert (vocabulary.encode(load_photo("flower")).ravel() == nearest).mean() > 0.999
+
+
+def test_more_words_rebuild_better_and_cost_more():
+    runs = [
+        learn_visual_words(["china"], k, n_patches=2000, size=4, random_state=0).rebuild(
+            load_photo("china")
+        )
+        for k in (4, 32, 256)
+    ]
+    for less, more in pairwise(runs):
+        assert more.psnr_db > less.psnr_db + 1
+        assert more.code_bytes > less.code_bytes and more.book_bytes > less.book_bytes
+    assert f"{runs[-1].psnr_db:.2f} dB" in repr(runs[-1])
+
+
+def test_wrong_words_are_refused():
+    photo = load_photo("china")[:20, :30]
+    with pytest.raises(ValueError, match="size must be at most 20"):
+        applications.cut_tiles(photo, 21)
+    with pytest.raises(ValueError, match="size must be such that"):
+        applications.VisualWords.from_fit(kmeans(np.eye(12), 2), 3)
+    with pytest.raises(ValueError, match="n_clusters must be"):
+        learn_visual_words([photo], 90, n_patches=80, size=4)
+    with pytest.raises(TypeError, match="size must be"):
+        learn_visual_words([photo], 2, n_patches=80, size=2.5)

@@ -1,0 +1,210 @@
+"""The explorer of visual words: what is its own, beside what every explorer must do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from annlab import kmeans_ann, widgets
+from annlab.applications import VisualWords
+from annlab.datasets import load_patches, load_photo, load_sample_image
+from annlab.widgets import _words
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return {name: load_photo(name)[::8, ::8] for name in ("china", "flower")}
+
+
+@pytest.fixture(scope="module")
+def made(photos):
+    coffee = load_sample_image()[::8, ::8]
+    explorer = widgets.visual_words_explorer(
+        photos, 32, unseen={"coffee": coffee}, n_patches=600, random_state=1
+    )
+    yield explorer
+    explorer.close()
+
+
+@pytest.fixture
+def explorer(made):
+    return made.reset()
+
+
+def click(explorer, x, y):
+    """Click a spot, in CSS pixels, as the browser tells it."""
+    width, height = explorer.size
+    number = explorer.stage.point[2] + 1
+    explorer.stage.point = [x / width, y / height, number]
+
+
+def test_the_words_are_those_of_the_library(explorer, photos):
+    X = load_patches(600, 8, photos=photos, random_state=explorer.seed)
+    fit = kmeans_ann(X, 32, 30, random_state=explorer.seed)
+    expected = VisualWords.from_fit(fit, 8)
+    np.testing.assert_array_equal(explorer.result.vocabulary.words, expected.words)
+    for name, photo in explorer.photos.items():
+        rebuilt = expected.rebuild(photo)
+        np.testing.assert_array_equal(explorer.result.rebuilt[name].image, rebuilt.image)
+    assert f"{expected.rebuild(photos['china']).code_bytes:,} bytes of codes" in explorer.text
+
+
+@pytest.mark.parametrize("order", _words._ORDERS)
+def test_each_order_shows_every_word_once(explorer, order):
+    places = explorer.result.orders[order]
+    assert sorted(places) == list(range(32))
+    counts = explorer.result.vocabulary.counts[places]
+    assert (np.diff(counts) <= 0).all() == (order == "frequency")
+
+
+def test_like_words_lie_closer_than_words_by_frequency(explorer):
+    words = explorer.result.vocabulary.words.astype(float)
+
+    def step(order):
+        return np.linalg.norm(np.diff(words[explorer.result.orders[order]], axis=0), axis=1).mean()
+
+    assert step("likeness") < 0.9 * step("frequency")
+
+
+def test_a_click_on_a_word_chooses_it(explorer):
+    columns, cell = _words._grid(32)
+    left, top, *_ = _words._MOSAIC
+    for place in (0, 7, 20, 31):
+        click(
+            explorer, left + (place % columns + 0.5) * cell, top + (place // columns + 0.5) * cell
+        )
+        assert explorer.values["word"] == explorer.controls["word"].value == place + 1
+        assert f"Word {place + 1} " in explorer.text
+
+
+@pytest.mark.parametrize("order", _words._ORDERS)
+def test_a_click_on_the_photograph_chooses_the_word_of_that_spot(explorer, order):
+    explorer.set(order=order, photo="flower")
+    codes = explorer.result.rebuilt["flower"].codes
+    left, top, width, height = _words._fitted(codes.shape)
+    for row, column in ((0, 0), (4, 6), (codes.shape[0] - 1, codes.shape[1] - 1)):
+        click(
+            explorer,
+            left + (column + 0.5) * width / codes.shape[1],
+            top + (row + 0.5) * height / codes.shape[0],
+        )
+        chosen = explorer.result.orders[order][explorer.values["word"] - 1]
+        assert chosen == codes[row, column]
+
+
+def test_a_click_beside_everything_changes_nothing(explorer):
+    before = explorer.state
+    for x, y in ((1, 1), (416, 200), (839, 445), (8 + 399, 34 + 399)):
+        click(explorer, x, y)
+        assert explorer.state == before
+
+
+def test_members_run_from_the_nearest_to_the_farthest_of_their_word(explorer, photos):
+    vocabulary = explorer.result.vocabulary
+    X = load_patches(600, 8, photos=photos, random_state=explorer.seed)
+    for word in range(32):
+        own = X[vocabulary.result.labels == word]
+        members = explorer.result.members[word][: min(len(own), _words._MEMBERS)] / 255
+        # each is a patch of the word, and no other word's
+        gaps = np.abs(members[:, None] - own).max(axis=2)
+        assert (gaps.min(axis=1) < 1e-6).all()
+        assert len(set(gaps.argmin(axis=1))) == len(members)
+        distances = np.linalg.norm(members - vocabulary.words[word], axis=1)
+        assert (np.diff(distances) > -1e-5).all()
+        every = np.linalg.norm(own - vocabulary.words[word], axis=1)
+        assert distances[0] == pytest.approx(every.min(), abs=1e-5)
+        assert distances[-1] == pytest.approx(every.max(), abs=1e-5)
+
+
+def test_the_tiles_of_the_word_stand_out(explorer):
+    photo = explorer.photos["china"]
+    codes = explorer.result.rebuilt["china"].codes
+    word = np.bincount(codes.ravel()).argmax()
+    side = explorer.values["side"]
+    original = photo[: codes.shape[0] * side, : codes.shape[1] * side]
+    shown = _words._highlighted(original, codes == word)
+    inside = np.repeat(np.repeat(codes == word, side, axis=0), side, axis=1)
+    inner = np.zeros_like(inside)
+    inner[1:-1, 1:-1] = True
+    rows, columns = np.nonzero(inside)
+    core = (rows % side % (side - 1) > 0) & (columns % side % (side - 1) > 0)
+    # the middle of a tile is as it was, all else is paler than it was
+    np.testing.assert_array_equal(
+        shown[rows[core], columns[core]], original[rows[core], columns[core]]
+    )
+    assert (shown[~inside] >= original[~inside]).all()
+    assert shown[~inside].mean() > original[~inside].mean() + 30
+
+
+def test_a_number_beyond_the_last_word_stands_for_the_last(explorer):
+    explorer.set(word=128, k=256)
+    assert "Word 128 " in explorer.text
+    explorer.set(k=16)
+    assert "Word 16 " in explorer.text
+
+
+def test_the_prediction_compares_with_the_photograph_that_was_not_seen(photos):
+    coffee = load_sample_image()[::8, ::8]
+    explorer = widgets.visual_words_explorer(
+        photos, 32, unseen=coffee, n_patches=600, predict="unseen"
+    )
+    explorer.prediction.predict(1)
+    explorer.press("compare")
+    psnr = {name: rebuilt.psnr_db for name, rebuilt in explorer.result.rebuilt.items()}
+    expected = (psnr["china"] + psnr["flower"]) / 2 - psnr["not seen"]
+    assert explorer.prediction.truth == round(expected, 1)
+
+
+def test_only_a_later_fit_tells_its_time(explorer):
+    assert explorer._clock.value == ""
+    explorer.set(k=16)
+    assert "fitted in" in explorer._clock.value
+    explorer.reset()
+    assert explorer._clock.value == ""
+
+
+def test_exact_and_graph_run_what_they_say(explorer):
+    assert explorer.set(algorithm="exact").result.vocabulary.result.algorithm == "brute"
+    assert "asked for exact: brute" in explorer.text
+    assert explorer.set(algorithm="graph").result.vocabulary.result.algorithm == "graph"
+
+
+def test_a_small_picture_offers_what_it_has_room_for():
+    picture = load_photo("china")[:40, :60]
+    explorer = widgets.visual_words_explorer(picture, 9)
+    most = (40 - 12 + 1) * (60 - 12 + 1)
+    assert explorer.values["patches"] == most == max(explorer.controls["patches"].trials)
+    assert len(explorer.controls["patches"].trials) >= 2
+    assert explorer.prediction is None and list(explorer.photos) == ["your picture"]
+
+
+def test_large_pictures_are_thinned():
+    explorer = widgets.visual_words_explorer(np.zeros((1000, 2000, 3), np.uint8) + 9, 2)
+    assert explorer.photos["your picture"].shape == (500, 1000, 3)
+    # all patches are equal: they fill one word only, of which the fit need not warn
+    assert len(explorer.result.vocabulary.words) == 1
+    assert explorer.result.rebuilt["your picture"].psnr_db == np.inf
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "named"),
+    [
+        ({"n_words": 5000}, ValueError, "n_words must be"),
+        ({"n_words": 700, "n_patches": 600}, ValueError, "n_words must be at most 600"),
+        ({"n_patches": 0}, ValueError, "n_patches must be"),
+        ({"patch_size": 1}, ValueError, "patch_size must be"),
+        ({"algorithm": "magic"}, ValueError, "algorithm must be one of"),
+        ({"predict": "psnr"}, ValueError, "predict must be one of"),
+        ({"predict": "unseen"}, ValueError, "predict must be None"),
+        ({"photos": {}}, ValueError, "photos must be at least one"),
+        ({"photos": np.zeros((8, 90, 3), np.uint8)}, ValueError, "photos must be of at least 12"),
+        (
+            {"unseen": {"china": np.zeros((20, 20, 3), np.uint8)}},
+            ValueError,
+            "unseen must be named",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(photos, wrong, error, named):
+    with pytest.raises(error, match=f"^{named}"):
+        widgets.visual_words_explorer(**({"photos": photos} | wrong))
