@@ -347,7 +347,8 @@ class DimensionExplorer(Explorer):
             mine = tuple(geometry for _, geometry in others[data])
             if not extra:
                 return Climb(spaces, mine, others)
-            answers, coded = [], []
+            answers: list[dict[str, Answered]] = []
+            coded: list[Coded] = []
             for place, space in enumerate(spaces):
                 job.report(len(steps) + 4 * place, total, f"{view}, d = {space.d:,}")
                 truth = self._once(
@@ -366,11 +367,11 @@ class DimensionExplorer(Explorer):
                     pieces,
                 )
                 coded.append(quantized[1])
-                found = {}
+                told: dict[str, Answered] = {}
                 for name in _RACERS if view == "indexes" else ():
                     if job.stopped:
                         job.report(0, 1)
-                    found[name] = (
+                    told[name] = (
                         quantized[0]
                         if name == "pq"
                         else self._once(
@@ -384,7 +385,7 @@ class DimensionExplorer(Explorer):
                             ),
                         )
                     )
-                answers.append(found)
+                answers.append(told)
         return Climb(spaces, mine, others, tuple(answers), tuple(coded))
 
     def frame_count(self, result: Climb) -> int:
