@@ -1,0 +1,307 @@
+"""Where the time of an iteration goes: the deck's parallel code, the clock, and the explorer."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import multiprocessing.dummy
+import time
+
+import numpy as np
+import pytest
+
+from annlab import kmeans, widgets
+from annlab.benchmarks import deck_parallel, scaling
+from annlab.benchmarks.deck import deck_kmeans_ann
+from annlab.benchmarks.deck_parallel import SLIDE_13, deck_parallel_kmeans_ann
+from annlab.benchmarks.scaling import (
+    PARTS,
+    WAYS,
+    IterationCost,
+    RecordedPool,
+    amdahl,
+    measure_iteration,
+    predict_parts,
+)
+from annlab.widgets import _scaling
+from annlab.widgets._base import Job, Stopped
+
+
+@pytest.fixture(scope="module")
+def X():
+    return np.random.RandomState(0).rand(4001, 12)
+
+
+# ------------------------------------------------------------------------------------- the deck
+
+
+def test_the_slide_does_not_parse_and_one_word_mends_it():
+    with pytest.raises(SyntaxError):
+        ast.parse(SLIDE_13)
+    ast.parse(SLIDE_13.replace("for _ range", "for _ in range"))
+    assert SLIDE_13.count("for _ range") == 1
+
+
+def test_the_mended_functions_are_those_of_the_slide(X, monkeypatch):
+    text = SLIDE_13.replace("for _ range", "for _ in range")
+    slide = {}
+    exec(compile(text, "slide 13", "exec"), slide)
+    slide["Pool"] = multiprocessing.dummy.Pool
+    # the slide draws from the global state, which this test alone may touch
+    monkeypatch.setattr(np.random, "choice", np.random.RandomState(5).choice)
+    labels, centroids = slide["parallel_kmeans_ann"](X, 7, 4, 3)
+    mine = deck_parallel_kmeans_ann(X, 7, 4, 3, random_state=5, pool=multiprocessing.dummy.Pool)
+    np.testing.assert_array_equal(labels, mine[0])
+    np.testing.assert_array_equal(centroids, mine[1])
+    task = (X[:100], centroids)
+    np.testing.assert_array_equal(
+        slide["assign_points_to_clusters"](task), deck_parallel.assign_points_to_clusters(task)
+    )
+
+
+def test_each_iteration_has_a_pool_of_its_own_and_sends_all_points(X):
+    pool = RecordedPool.inline()
+    labels, centroids = deck_parallel_kmeans_ann(X, 7, 5, 4, random_state=0, pool=pool)
+    alone = deck_kmeans_ann(X, 7, 5, random_state=0)
+    np.testing.assert_array_equal(labels, alone[0])
+    np.testing.assert_array_equal(centroids, alone[1])
+    assert pool.n_pools == 5
+    # rows there, labels back
+    assert 1.0 < pool.sent_bytes / (5 * (X.nbytes + labels.nbytes)) < 1.05
+
+
+def test_an_empty_cluster_keeps_its_centroid():
+    X = np.repeat([[0.0], [9.0]], 20, axis=0)
+    _, centroids = deck_parallel_kmeans_ann(X, 4, 3, 2, random_state=0, pool=RecordedPool.inline())
+    assert np.isfinite(centroids).all() and set(centroids.ravel()) <= {0.0, 9.0}
+
+
+def test_its_tasks_run_in_processes(X):
+    # a real pool: this is where a function of a notebook is not found
+    pool = scaling.process_context().Pool
+    labels, _ = deck_parallel_kmeans_ann(X, 7, 2, 2, random_state=0, pool=pool)
+    np.testing.assert_array_equal(labels, deck_kmeans_ann(X, 7, 2, random_state=0)[0])
+
+
+# ------------------------------------------------------------------------------------ the clock
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_gives_the_bits_of_one_core_and_of_kmeans(X, way):
+    alone = measure_iteration(X, X[:100], repeats=1)
+    for n_jobs in (1, 3):
+        cost = measure_iteration(X, X[:100], n_jobs, way=way, repeats=1)
+        assert cost.same_bits(alone) and cost.n_jobs == n_jobs and cost.way == way
+        assert cost.n_chunks > 3 and cost.n_sharers == n_jobs
+        assert set(cost.parts) == set(PARTS) and min(cost.parts.values()) >= 0
+        # rows travel to processes, nothing travels to threads
+        assert (cost.sent_bytes > X.nbytes) == (way != "threads")
+        assert (cost.transfer_s > 0) == (way != "threads")
+    result = kmeans(X, 100, 1, init=X[:100], tol=0)
+    np.testing.assert_array_equal(alone.centroids, result.centroids)
+
+
+def test_other_chunks_change_the_last_bits_and_no_label(X):
+    own = measure_iteration(X, X[:20], repeats=1)
+    other = measure_iteration(X, X[:20], 2, chunk_rows=1000, repeats=1)
+    assert other.n_chunks == 5
+    np.testing.assert_array_equal(own.labels, other.labels)
+    np.testing.assert_allclose(own.centroids, other.centroids, rtol=1e-12)
+    assert not own.same_bits(other)
+    again = measure_iteration(X, X[:20], 3, chunk_rows=1000, repeats=1)
+    assert again.same_bits(other)
+
+
+def test_what_is_not_handed_out_has_one_worker(X):
+    whole = measure_iteration(X, X[:20], 3, chunk_rows=len(X), repeats=1)
+    assert (whole.n_chunks, whole.n_sharers) == (1, 1)
+    assert predict_parts(whole, 8) == whole.parts
+    few = measure_iteration(X[:1000], X[:2], 3, repeats=1)
+    assert few.n_chunks > 1 and few.n_sharers == 1
+
+
+def test_the_clock_counts_what_tasks_take():
+    with scaling._ClockedWorkers(2, "threads") as workers:
+        workers.map(time.sleep, [(0.02,)] * 4)
+    (lap,) = workers.laps
+    assert lap.tasks_s >= 0.08 and lap.wall_s >= 0.04 and lap.wall_s < lap.tasks_s
+    assert lap.sharers == 2 and lap.n_tasks == 4
+
+
+def test_a_pool_of_a_fit_is_written_off_and_a_new_one_is_not(X):
+    many = measure_iteration(X, X[:20], 1, way="new processes", repeats=1)
+    one = measure_iteration(X, X[:20], 1, way="processes", repeats=1)
+    assert many.start_s > one.start_s > 0
+
+
+def test_the_callback_hears_of_each_iteration_and_may_end_it(X):
+    heard = []
+    measure_iteration(X, X[:5], repeats=2, callback=lambda: heard.append(1))
+    assert len(heard) == 3
+
+    def enough():
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        measure_iteration(X, X[:5], callback=enough)
+
+
+def made(way="threads", **changes):
+    none = np.zeros(0)
+    parts = {
+        "assign_s": 8.0,
+        "update_s": 2.0,
+        "overhead_s": 0.0,
+        "start_s": 0.0,
+        "transfer_s": 0.0,
+        "assign_tasks_s": 8.0,
+        "update_tasks_s": 1.0,
+    }
+    return IterationCost(
+        way, 1, 64, 1, **parts | changes, sent_bytes=0, labels=none, centroids=none
+    )
+
+
+def test_a_prediction_from_one_core_is_amdahls_law():
+    one = made()
+    assert one.serial_share == pytest.approx(0.1)
+    for n_jobs in (1, 2, 7, 64):
+        total = sum(predict_parts(one, n_jobs).values())
+        assert one.total_s / total == pytest.approx(amdahl(one.serial_share, n_jobs))
+    # no more workers than chunks
+    assert predict_parts(one, 64) == predict_parts(one, 1000)
+
+
+def test_a_prediction_pays_for_pool_and_bytes_as_before():
+    one = made("processes", start_s=0.5, transfer_s=3.0, update_tasks_s=0.0)
+    parts = predict_parts(one, 8)
+    assert parts["assign"] == pytest.approx(1.0)
+    assert (parts["update"], parts["pool start"], parts["data transfer"]) == (2.0, 0.5, 3.0)
+
+
+def test_amdahl():
+    assert amdahl(0, 16) == 16 and amdahl(1, 16) == 1
+    np.testing.assert_allclose(amdahl(0.5, [1, 2, 10**9]), [1, 4 / 3, 2])
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda X: amdahl(1.5, 2), "serial_share must be at most 1"),
+        (lambda X: amdahl(0.5, 0), "n_jobs must be at least 1"),
+        (lambda X: measure_iteration(X, X[:3], way="fibres"), "way must be"),
+        (lambda X: measure_iteration(X, X[:3], 0), "n_jobs must be"),
+        (lambda X: measure_iteration(X, X[:3], chunk_rows=0), "chunk_rows must be"),
+        (lambda X: measure_iteration(X, X[:3, :2]), "centroids must"),
+        (lambda X: predict_parts(made(), 0), "n_jobs must be"),
+        (lambda X: measure_iteration(X, X[:9], 2, repeats=1).serial_share, "serial_share must be"),
+    ],
+)
+def test_bad_arguments_are_named(X, call, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        call(X)
+
+
+# --------------------------------------------------------------------------------- the explorer
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    """Pretend that this process may use some number of cores."""
+
+    def set_cores(number):
+        monkeypatch.setattr(_scaling, "available_cpus", lambda: number)
+
+    return set_cores
+
+
+@pytest.mark.parametrize(("number", "measured"), [(1, [1]), (3, [1, 2]), (4, [1, 2, 4])])
+def test_no_more_workers_are_measured_than_there_are_cores(X, cores, number, measured):
+    cores(number)
+    explorer = widgets.scaling_explorer(X, n_clusters=8)
+    assert list(explorer.result.measured) == measured
+    assert "(measured;" in explorer.set(n_jobs=measured[-1]).text
+    explorer.set(n_jobs=16)
+    assert "(predicted, not measured;" in explorer.text
+    assert explorer.result.speed_up(16) >= explorer.result.speed_up(measured[-1])
+
+
+def test_one_core_still_teaches_the_price_of_a_pool(X, cores):
+    cores(1)
+    explorer = widgets.scaling_explorer(X, n_clusters=8, predict="pool").set(way="new processes")
+    parts = explorer.result.parts(2)
+    assert parts["pool start"] > 0 and parts["data transfer"] > 0
+    explorer.press("compare")
+    assert explorer.prediction.truth == "slower than one core"
+
+
+def test_all_numbers_of_workers_give_the_same_bits_and_it_is_said(X, cores):
+    cores(4)
+    explorer = widgets.scaling_explorer(X, n_clusters=20)
+    assert explorer.result.same_bits and "gave the same bits" in explorer.text
+    assert explorer.result.drift == 0 and "annlab's own chunks" not in explorer.text
+    explorer.set(n=len(X), chunk=2048)
+    assert 0 < explorer.result.drift < 1e-12
+    assert "no label and centroids by up to" in explorer.text
+    explorer.set(chunk=1 << 40)
+    assert explorer.result.alone.n_chunks == 1 and "1 chunk;" in explorer.text
+
+
+def test_bits_that_differ_would_be_seen():
+    one, two = made(), made()
+    assert _scaling.Scaling(one, {1: one, 2: two}, one).same_bits
+    moved = made()
+    moved.centroids.resize(1, refcheck=False)
+    assert not _scaling.Scaling(one, {1: one, 2: moved}, one).same_bits
+
+
+def test_a_measurement_is_kept(X, monkeypatch):
+    first = widgets.scaling_explorer(X, n_clusters=6)
+    monkeypatch.setattr(_scaling, "measure_iteration", None)
+    assert widgets.scaling_explorer(X, n_clusters=6).text == first.text
+    with pytest.raises(TypeError):
+        widgets.scaling_explorer(X, n_clusters=7)
+
+
+def test_stop_ends_between_two_iterations(X, monkeypatch):
+    explorer = widgets.scaling_explorer(X, n_clusters=5)
+    job, reports = Job(), []
+
+    def report(done, total, text=""):
+        reports.append(done / total)
+        if len(reports) == 3:
+            job.stop()
+        if job.stopped:
+            raise Stopped
+
+    monkeypatch.setattr(job, "report", report)
+    with pytest.raises(Stopped):
+        explorer.compute(job, n=400, chunk=256, way="threads")
+    assert len(reports) == 3 and reports == sorted(reports)
+    assert 0 <= reports[0] and reports[-1] < 1
+
+
+def test_the_answers_to_the_question_divide_at_one_and_two():
+    assert [_scaling._answer(ratio) for ratio in (0.2, 1.5, 2.5)] == list(_scaling._ANSWERS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"X": np.ones((9, 2))}, "X must"),
+        ({"max_samples": 500}, "max_samples must be"),
+        ({"n_clusters": 0}, "n_clusters must be"),
+        ({"predict": "everything"}, "predict must be"),
+    ],
+)
+def test_bad_arguments_of_the_explorer_are_named(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        widgets.scaling_explorer(**arguments)
+
+
+def test_the_text_of_the_slide_names_the_functions_of_the_module():
+    names = {"assign_points_to_clusters", "parallel_kmeans_ann"}
+    tree = ast.parse(SLIDE_13.replace("for _ range", "for _ in range"))
+    assert {node.name for node in tree.body if isinstance(node, ast.FunctionDef)} == names
+    parameters = inspect.signature(deck_parallel_kmeans_ann).parameters
+    assert list(parameters)[:4] == ["X", "n_clusters", "max_iter", "n_jobs"]
