@@ -1,0 +1,317 @@
+"""Binder, proved without Docker: the Dockerfile that repo2docker writes, and its steps run here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from outside import full, tool
+
+ROOT = Path(__file__).resolve().parent.parent
+BINDER = ROOT / "binder"
+#: small, strict, and it shows widgets and real photographs
+NOTEBOOK = "01_introduction.ipynb"
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="an image is Linux, its steps sh")
+
+
+def checkout(folder: Path) -> Path:
+    """Copy what git would clone, as it is now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("asks git, and this is no checkout")
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkout(tmp_path_factory.mktemp("binder") / "annlab")
+
+
+@pytest.fixture(scope="module")
+def dockerfile(copy: Path) -> str:
+    made = subprocess.run(
+        [tool("jupyter-repo2docker"), "--no-build", "--debug", "."],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert made.returncode == 0, made.stderr
+    assert "python=3.12" in made.stderr, "runtime.txt was not taken"
+    return made.stdout
+
+
+def steps(dockerfile: str) -> list[str]:
+    """Commands of the image that name our files, in order."""
+    return [
+        line.removeprefix("RUN ").strip()
+        for line in dockerfile.splitlines()
+        if line.startswith("RUN ") and "binder/" in line and "chmod" not in line
+    ]
+
+
+# ----------------------------------------------------------------------------------- the files
+
+
+def test_the_image_takes_our_files_in_this_order(dockerfile):
+    assert [step.split("/")[-1].strip('"') for step in steps(dockerfile)] == [
+        "requirements.txt",
+        "postBuild",
+    ]
+    # pins before the repository: a changed notebook does not install them again
+    pins = dockerfile.index('pip install --no-cache-dir -r "binder/requirements.txt"')
+    everything = dockerfile.index("COPY --chown=0:0 src/ ${REPO_DIR}/")
+    assert pins < everything < dockerfile.index("./binder/postBuild")
+    assert re.search(r'R2D_ENTRYPOINT="\$\{REPO_DIR\}/binder/start"', dockerfile)
+
+
+def test_the_scripts_stop_at_the_first_error_and_hand_over():
+    post_build = (BINDER / "postBuild").read_text(encoding="utf-8")
+    assert "set -e" in post_build.splitlines()
+    start = (BINDER / "start").read_text(encoding="utf-8").rstrip().splitlines()
+    assert start[-1] == 'exec "$@"'
+    for name in ("postBuild", "start"):
+        assert (BINDER / name).stat().st_mode & 0o111, f"{name} is not executable"
+
+
+def test_the_python_of_the_image_is_one_that_annlab_supports():
+    (version,) = re.fullmatch(r"python-(3\.\d+)\n", (BINDER / "runtime.txt").read_text()).groups()
+    assert tuple(map(int, version.split("."))) >= (3, 11)
+
+
+def script_call(tmp_path: Path, level: str, *, machine: str = "", code: int = 0):
+    """Run binder/hnswlib.sh with a Python that only writes down how it was called."""
+    fake = tmp_path / "bin"
+    fake.mkdir(parents=True)
+    record = tmp_path / "record.json"
+    (fake / "python").write_text(
+        f"#!{sys.executable}\nimport json, os, sys\n"
+        f"json.dump([sys.argv[1:], dict(os.environ)], open({str(record)!r}, 'w'))\n"
+        f"sys.exit({code})\n"
+    )
+    if machine:
+        (fake / "uname").write_text(
+            f'#!/bin/sh\n[ "$1" = -m ] && echo {machine.split()[1]} || echo {machine.split()[0]}\n'
+        )
+    for path in fake.iterdir():
+        path.chmod(0o755)
+    environment = {k: v for k, v in os.environ.items() if k not in {"CFLAGS", "HNSWLIB_NO_NATIVE"}}
+    environment["PATH"] = f"{fake}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", BINDER / "hnswlib.sh", "python", BINDER / "requirements.txt", level],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    words, seen = json.loads(record.read_text())
+    return done.returncode, words, seen
+
+
+@pytest.mark.parametrize("machine", ["Linux x86_64", "Linux aarch64", "Darwin arm64"])
+def test_an_image_gets_no_flag_for_any_processor(tmp_path, machine):
+    code, words, seen = script_call(tmp_path, "any", machine=machine)
+    assert code == 0 and seen["HNSWLIB_NO_NATIVE"] == "1"
+    assert "-march" not in seen["CFLAGS"]
+    assert "--no-cache-dir" in words and "--force-reinstall" in words
+    assert re.fullmatch(r"hnswlib==\d[\d.]*", words[-1]), words
+
+
+@pytest.mark.parametrize("machine", ["Linux aarch64", "Darwin arm64", "Darwin x86_64"])
+def test_a_level_of_x86_is_asked_for_on_x86_linux_only(tmp_path, machine):
+    _, _, seen = script_call(tmp_path, "here", machine=machine)
+    assert seen["HNSWLIB_NO_NATIVE"] == "1" and "-march" not in seen["CFLAGS"]
+
+
+def test_a_laptop_keeps_avx2_where_it_has_it(tmp_path):
+    flags = Path("/proc/cpuinfo")
+    if not flags.exists() or " avx2 " not in flags.read_text() or not shutil.which("c++"):
+        pytest.skip("this processor has no AVX2, or there is no compiler to ask")
+    _, _, seen = script_call(tmp_path, "here", machine="Linux x86_64")
+    assert seen["CFLAGS"].split() == ["-march=x86-64-v3"]
+
+
+def test_a_build_that_fails_is_reported(tmp_path):
+    code, _, _ = script_call(tmp_path, "any", code=7)
+    assert code == 7
+
+
+def test_one_script_builds_hnswlib_everywhere():
+    for name in ("setup.sh", "postBuild"):
+        text = (BINDER / name).read_text(encoding="utf-8")
+        assert "hnswlib.sh" in text
+        assert "HNSWLIB_NO_NATIVE" not in text and "-march" not in text
+
+
+def test_start_brings_our_settings_and_runs_what_it_is_given(tmp_path):
+    fake = tmp_path / "annlab"
+    fake.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\n')
+    fake.chmod(0o755)
+    done = subprocess.run(
+        [
+            BINDER / "start",
+            sys.executable,
+            "-c",
+            "import os; print(os.getppid(), os.environ['JUPYTER_CONFIG_PATH'])",
+        ],
+        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # exec: the command took the place of the shell, so that signals reach it
+    assert int(done.stdout.split()[0]) == os.getpid()
+    folder = Path(done.stdout.split()[1].split(os.pathsep)[0])
+    assert (folder / "jupyter_lab_config.json").is_file()
+    for _ in range(100):
+        if (tmp_path / "called").exists() and (tmp_path / "called").read_text():
+            break
+        time.sleep(0.05)
+    assert (tmp_path / "called").read_text().split() == ["warmup", "--quiet"]
+
+
+# ------------------------------------------------------------------------- the steps, run here
+
+
+def pinned_python() -> str:
+    """Interpreter of the version in runtime.txt."""
+    version = (BINDER / "runtime.txt").read_text().strip().removeprefix("python-")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [shutil.which(f"python{version}")]
+    candidates += [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python3"))]
+    for candidate in filter(None, candidates):
+        # pyenv leaves names on the path that only say "not installed"
+        asked = subprocess.run(
+            [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
+        )
+        if asked.stdout.strip() == version:
+            return candidate
+    pytest.skip(f"there is no Python {version} here, which is what the image has")
+
+
+def vector_registers(library: Path) -> dict[str, int]:
+    """How many instructions of a shared object use the registers of AVX and of AVX-512."""
+    objdump = shutil.which("objdump")
+    if objdump is None:
+        pytest.skip("there is no objdump here to look into the shared object")
+    text = subprocess.run(
+        [objdump, "-d", library], capture_output=True, text=True, check=True
+    ).stdout
+    return {name: len(re.findall(rf"%{name}\d", text)) for name in ("xmm", "ymm", "zmm")}
+
+
+@full
+def test_the_steps_of_the_image_end_in_a_notebook_that_runs(dockerfile, copy, tmp_path):
+    prefix = tmp_path / "notebook"
+    subprocess.run([pinned_python(), "-m", "venv", prefix], check=True)
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("ANNLAB", "NUMBA", "VIRTUAL_ENV", "PYTHON", "HNSWLIB", "CFLAGS"))
+    }
+    environment |= {
+        "PATH": f"{prefix}/bin{os.pathsep}{os.environ['PATH']}",
+        "KERNEL_PYTHON_PREFIX": str(prefix),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "MPLBACKEND": "agg",
+        "CI": "true",
+    }
+    # the image's own server is older than our pins and must bear them
+    server = [f"{prefix}/bin/pip install -q --no-deps notebook=={version_in_the_image('notebook')}"]
+    log = ""
+    for step in server + steps(dockerfile):
+        done = subprocess.run(
+            ["bash", "-c", step], cwd=copy, env=environment, capture_output=True, text=True
+        )
+        log += done.stdout + done.stderr
+        assert done.returncode == 0, f"{step}\n{log[-6000:]}"
+
+    # the compiler was not told to use this machine's instructions, and it did not
+    compiled = [line for line in log.splitlines() if "bindings.cpp" in line and " -c " in line]
+    assert compiled, "hnswlib was not compiled by postBuild"
+    assert not [line for line in compiled if "-march" in line or "-mavx" in line], compiled
+    (library,) = prefix.glob("lib/python3.*/site-packages/hnswlib*.so")
+    if os.uname().machine == "x86_64":
+        used = vector_registers(library)
+        assert used["xmm"] > 0 and used["ymm"] == used["zmm"] == 0, used
+
+    def inside(*words: str, **more) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            words, cwd=copy, env=environment, capture_output=True, text=True, **more
+        )
+
+    # kernels are warm before the first cell, in the cache of this user
+    asked = inside("python", "-c", "from annlab._kernels_cache import are_warm; print(are_warm())")
+    assert asked.stdout.strip() == "True", asked.stderr
+    version = inside("python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+    assert version.stdout.strip() == "3.12"
+
+    sanitizer = ("--nbval-sanitize-with", "tests/nbval.cfg")
+    ran = inside(
+        "python", "-m", "pytest", "-q", "--nbval", "--nbval-current-env",
+        "--nbval-cell-timeout=300", *sanitizer, f"notebooks/{NOTEBOOK}",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout[-6000:]
+    assert re.search(r"\b\d+ passed", ran.stdout), ran.stdout
+
+    command = json.loads(re.search(r"^CMD (\[.*\])$", dockerfile, flags=re.M).group(1))
+    serves_the_notebook(command, copy, environment)
+
+
+def version_in_the_image(package: str) -> str:
+    """Version of a package that repo2docker itself installs, before our requirements."""
+    home = Path(tool("jupyter-repo2docker")).parent.parent
+    (lock,) = home.glob(
+        "lib/python3.*/site-packages/repo2docker/buildpacks/conda/environment.py-3.12-linux-64.lock"
+    )
+    return re.search(rf"/{package}-([\d.]+)-", lock.read_text()).group(1)
+
+
+def serves_the_notebook(command: list[str], copy: Path, environment: dict[str, str]) -> None:
+    """Start the image's server through `start` and ask for what a badge's link asks for."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [copy / "binder" / "start", *command, "--no-browser", "--allow-root",
+         "--ip", "127.0.0.1", f"--port={port}", "--IdentityProvider.token=abc"],
+        cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}/lab/tree/notebooks/{NOTEBOOK}?token=abc"
+    try:
+        for _ in range(240):
+            assert server.poll() is None, "the server ended"
+            try:
+                with urllib.request.urlopen(address, timeout=5) as answer:
+                    page = answer.read().decode()
+                break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+        else:
+            pytest.fail("the server did not answer in two minutes")
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+    assert "JupyterLab" in page
+    assert '"news"' not in page
