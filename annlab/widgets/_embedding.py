@@ -23,6 +23,7 @@ from annlab.widgets._base import (
     ALARM,
     INK,
     PALETTE,
+    PAPER,
     QUIET,
     Explorer,
     Job,
@@ -35,10 +36,11 @@ from annlab.widgets._base import (
     scatter_clusters,
     slider,
 )
+from annlab.widgets._look import share
 
 #: Points of the built-in sets, and rows kept of data that is given: t-SNE of so few takes about
-#: half a second.
-_POINTS, _MOST, _FEWEST = 250, 400, 20
+#: half a second in the plane.
+_POINTS, _MOST, _FEWEST = 200, 400, 20
 #: Neighbours of the point that is followed.
 _NEAREST = 10
 #: name -> clusters of k-means
@@ -56,7 +58,7 @@ _THIRD = {"t-SNE, random start": "t-SNE, random start", "UMAP": "UMAP"}
 _COLORS = ("k-means in the data", "true groups")
 #: Corners of a box, and the pairs that its edges join.
 _CORNERS = np.array([(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)])
-_EDGES = [(a, b) for a in range(8) for b in range(a) if abs(_CORNERS[a] - _CORNERS[b]).sum() == 1]
+_EDGES = np.array([(a, b) for a in range(8) for b in range(a) if (a ^ b).bit_count() == 1])
 #: One map at a time: t-SNE limits the threads of the whole process while it runs, and two that
 #: overlap would put back each other's limits.
 _turn = threading.Lock()
@@ -171,7 +173,8 @@ def _mapped(cloud: Cloud, method: str, n_components: int, value: int, seed: int)
     from matplotlib.figure import Figure
 
     axes = Figure().add_subplot(projection="3d" if n_components == 3 else None)
-    kind, name, params = "pca", "PCA", {}
+    kind, name = "pca", "PCA"
+    params: dict[str, Any] = {}
     if method == "UMAP":
         kind, name, params = "umap", f"UMAP, {value} neighbours", {"n_neighbors": value}
     elif method != "PCA":
@@ -189,9 +192,9 @@ def _mapped(cloud: Cloud, method: str, n_components: int, value: int, seed: int)
     ).embedding
     Y = np.asarray(Y, dtype=np.float64)
     Y = Y - (Y.max(axis=0) + Y.min(axis=0)) / 2
-    # by the radius, so that no view from any side leaves the frame
-    reach = np.linalg.norm(Y, axis=1).max() if n_components == 3 else np.abs(Y).max()
-    Y /= max(float(reach), 1e-12)
+    # a box in space by its diagonal: it must not leave the frame from whatever side one looks
+    reach = np.abs(Y).max(axis=0)
+    Y /= max(float(np.linalg.norm(reach) if n_components == 3 else reach.max()), 1e-12)
     return View(
         name,
         Y,
@@ -232,6 +235,13 @@ def _turned(Y: np.ndarray, azimuth: float, elevation: float) -> tuple[np.ndarray
     right = np.array([-np.sin(a), np.cos(a), 0.0])
     toward = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
     return Y @ np.column_stack([right, np.cross(toward, right)]), Y @ toward
+
+
+def _draw_lines(axes: Any, lines: Any, **style: Any) -> None:
+    """Many lines as one artist, which is much faster."""
+    from matplotlib.collections import LineCollection
+
+    axes.add_collection(LineCollection(lines, **style), autolim=False)
 
 
 class EmbeddingExplorer(Explorer):
@@ -483,7 +493,7 @@ class EmbeddingExplorer(Explorer):
             )
         if dims == 3:
             told += f", seen from azimuth {azimuth}°, elevation {elevation}°"
-        trust = ", ".join(f"{view.name} {view.trust:.2f}" for view in result.views)
+        trust = ", ".join(f"{view.name} {share(view.trust)}" for view in result.views)
         told += f". Trustworthiness: {trust}. "
         scores = ", ".join(f"{view.name} {view.silhouette:.2f}" for view in result.views)
         told += f"Silhouette of k-means: the data {cloud.silhouette:.2f}, {scores}."
@@ -531,17 +541,17 @@ class EmbeddingExplorer(Explorer):
             plane(panels[2], limits, third)
             words = result.missing.replace(". ", ".\n").replace(": ", ":\n")
             panels[2].text(0, 0, words, ha="center", va="center", fontsize=12, color=INK)
-        left, middle, right = below.subplots(1, 3, width_ratios=(1.15, 1, 0.85))
+        left, middle, right = below.subplots(1, 3, width_ratios=(1, 1, 0.9))
         names = [view.name for view in result.views]
         self._bars(left, names, [view.trust for view in result.views], 0.5, "trustworthiness ↑")
         left.set_xlim(0.45, 1.12)
         left.set_xticks([0.5, 1.0], ["0.5: chance", "1"])
         self._bars(
             middle,
-            ["the data", *(name.split(",")[0] for name in names)],
+            ["the data", *names],
             [cloud.silhouette, *(view.silhouette for view in result.views)],
             0.0,
-            "silhouette of k-means there",
+            "silhouette of k-means ↑",
         )
         middle.set_xlim(-0.12, 1.2)
         middle.set_xticks([0.0, 0.5, 1.0])
@@ -569,18 +579,26 @@ class EmbeddingExplorer(Explorer):
 
     def _star(self, axes: Any, flat: np.ndarray, nearest: np.ndarray, row: int) -> None:
         x, y = flat[row]
-        for a, b in flat[nearest]:
-            axes.plot([x, a], [y, b], color=INK, linewidth=0.8, alpha=0.6, zorder=2)
+        threads = [((x, y), place) for place in flat[nearest]]
+        _draw_lines(axes, threads, color=INK, linewidth=0.8, alpha=0.6, zorder=2)
         axes.scatter(
             *flat[nearest].T, s=64, facecolors="none", edgecolors=INK, linewidths=1.4, zorder=3
         )
-        axes.plot([x], [y], "*", color=PALETTE[6], markersize=18, markeredgecolor=INK, zorder=4)
+        axes.plot(
+            [x],
+            [y],
+            "*",
+            color=PAPER,
+            markersize=19,
+            markeredgecolor=INK,
+            markeredgewidth=1.6,
+            zorder=4,
+        )
 
     def _box(self, axes: Any, Y: np.ndarray, azimuth: float, elevation: float) -> None:
         low, high = Y.min(axis=0), Y.max(axis=0)
         corners, _ = _turned(low + _CORNERS * (high - low), azimuth, elevation)
-        for a, b in _EDGES:
-            axes.plot(*corners[[a, b]].T, color="#c8c8c8", linewidth=1.0, zorder=0)
+        _draw_lines(axes, corners[_EDGES], color="#c8c8c8", linewidth=1.0, zorder=0)
 
     def _bars(
         self,
@@ -595,7 +613,13 @@ class EmbeddingExplorer(Explorer):
         colors = [QUIET if name == "the data" else PALETTE[0] for name in names]
         axes.barh(places, [v - base for v in values], left=base, height=0.6, color=colors)
         for place, value in enumerate(values):
-            axes.text(max(value, base) + 0.015, place, f"{value:.2f}", va="center", fontsize=11)
+            axes.text(
+                max(value, base) + 0.015,
+                place,
+                f"{value:.2f}" if base == 0 else share(value),
+                va="center",
+                fontsize=11,
+            )
         axes.set_yticks(list(places), [name.replace(", ", ",\n") for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(False, axis="y")
@@ -622,7 +646,7 @@ class EmbeddingExplorer(Explorer):
         low, high = float(cloud.X.min()), float(cloud.X.max())
         tiles = (cloud.X[rows] - low) / max(high - low, 1e-12)
         plot_patches(tiles, shape=cloud.tile, n_columns=4, ax=axes)
-        axes.set_title(f"★ point {follow}, then ○ its nearest", fontsize=12, color=INK, loc="left")
+        axes.set_title(f"★ {follow} and ○ nearest", fontsize=12, color=INK, loc="left")
         height, width = cloud.tile[:2]
         axes.plot(
             [0, width + 1, width + 1, 0, 0],
@@ -662,7 +686,7 @@ def embedding_explorer(
     tile : tuple of int, optional
         (height, width) or (height, width, 3), where the rows of ``X`` are little pictures: the
         followed point and its nearest are then shown.
-    n_points : int, default=250
+    n_points : int, default=200
         Points of the built-in sets, from 60 to 400.
     n_components : {2, 3}, default=2
         Dimensions of the maps to begin with.

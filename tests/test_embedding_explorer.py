@@ -1,0 +1,238 @@
+"""embedding_explorer: its maps and scores are those of the library, linked, with noise beside."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.manifold import trustworthiness as sk_trustworthiness
+from sklearn.metrics import silhouette_score
+
+from annlab import widgets
+from annlab.widgets import _embedding
+from annlab.widgets._base import Job, Stopped
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    return widgets.embedding_explorer(n_points=60)
+
+
+def similar(Y, reference):
+    """The same up to a shift and a scale."""
+    left, right = (np.asarray(a, dtype=float) - np.mean(a, axis=0) for a in (Y, reference))
+    return np.allclose(left / np.linalg.norm(left), right / np.linalg.norm(right), atol=1e-6)
+
+
+def test_the_maps_are_scikit_learns(explorer):
+    result = explorer.reset().result
+    X = result.cloud.X
+    pca, tsne, other = result.views
+    assert similar(pca.Y, PCA(2).fit_transform(X))
+    few = PCA(50, random_state=0).fit_transform(X)
+    assert similar(tsne.Y, TSNE(perplexity=10, init="pca", random_state=0).fit_transform(few))
+    random = TSNE(perplexity=10, init="random", random_state=0).fit_transform(few)
+    assert similar(other.Y, random) and not similar(other.Y, tsne.Y)
+
+
+def test_every_score_is_scikit_learns(explorer):
+    result = explorer.reset().result
+    cloud = result.cloud
+    assert cloud.silhouette == pytest.approx(silhouette_score(cloud.X, cloud.labels))
+    distances = np.linalg.norm(cloud.X[:, None] - cloud.X, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    sorted_ = np.sort(distances, axis=1)[:, :10]
+    assert np.take_along_axis(distances, cloud.nearest, axis=1) == pytest.approx(sorted_)
+    for view in result.views:
+        assert view.trust == pytest.approx(sk_trustworthiness(cloud.X, view.Y))
+        assert f"{view.name} {view.trust:.3f}" in explorer.text
+
+
+def test_the_seed_moves_the_random_start_and_nothing_else(explorer):
+    before = explorer.reset().result.views
+    after = explorer.set(seed=3).result.views
+    assert after[0] is before[0] and after[1] is before[1]
+    assert not similar(after[2].Y, before[2].Y)
+
+
+def test_perplexity_moves_both_maps_of_tsne_and_not_pca(explorer):
+    before = explorer.reset().result.views
+    after = explorer.set(perplexity=2).result.views
+    assert after[0] is before[0]
+    assert not similar(after[1].Y, before[1].Y) and not similar(after[2].Y, before[2].Y)
+    assert explorer.set(perplexity=10).result.views == before, "maps are kept"
+
+
+def test_noise_has_no_groups_in_the_data_and_seems_to_have_some_on_every_map(explorer):
+    for noise in ("uniform noise", "Gaussian noise"):
+        result = explorer.reset().set(data=noise, color="true groups").result
+        assert result.cloud.truth is None and "no true groups" in explorer.text
+        assert all(view.silhouette > result.cloud.silhouette + 0.15 for view in result.views)
+        digits = explorer.reset().result
+        assert all(
+            noisy.trust < real.trust - 0.05
+            for noisy, real in zip(result.views, digits.views, strict=True)
+        )
+
+
+def test_the_far_blob_is_far_in_the_data_and_on_pca_but_not_on_tsne(explorer):
+    result = explorer.reset().set(data="blobs, one far away").result
+    truth = result.cloud.truth
+
+    def remoteness(Y):
+        centres = np.array([Y[truth == j].mean(axis=0) for j in range(4)])
+        apart = np.linalg.norm(centres[:, None] - centres, axis=2)
+        return apart[3, :3].mean() / apart[:3, :3][np.triu_indices(3, 1)].mean()
+
+    data, pca, tsne, _ = (remoteness(Y) for Y in (result.cloud.X, *(v.Y for v in result.views)))
+    assert data > 5 and pca > 5 and tsne < 3
+
+
+@pytest.mark.parametrize(("control", "value"), [("highlight", "2"), ("follow", 5)])
+def test_a_group_and_a_point_are_marked_on_every_map_at_once(explorer, control, value):
+    plain = maps_of(explorer.reset())
+    marked = maps_of(explorer.set(**{control: value}))
+    for before, after in zip(plain, marked, strict=True):
+        assert not np.array_equal(before, after)
+
+
+def maps_of(explorer):
+    """Faces of the points, and places of the rings, of each of the three maps."""
+    figure = Figure(figsize=(8.4, 5.45))
+    explorer.draw(figure, explorer.result, 0, **explorer.values)
+    return [
+        np.concatenate(
+            [
+                np.r_[part.get_facecolors().ravel(), np.ravel(part.get_offsets())]
+                for part in axes.collections
+            ]
+        )
+        for axes in figure.axes[:3]
+    ]
+
+
+def test_the_followed_point_counts_the_neighbours_that_each_map_keeps(explorer):
+    explorer.reset().set(follow=5)
+    result = explorer.result
+    for view in result.views:
+        near = np.argsort(np.linalg.norm(view.Y - view.Y[4], axis=1))
+        kept = len(set(near[near != 4][:10]) & set(result.cloud.nearest[4]))
+        assert f"{view.name} {kept}" in explorer.text.split("on the map: ")[1]
+
+
+def test_turning_keeps_lengths_and_looks_from_where_it_says():
+    Y = np.random.RandomState(0).normal(size=(30, 3))
+    for azimuth, elevation in ((0, 0), (-60, 25), (180, -90)):
+        flat, near = _embedding._turned(Y, azimuth, elevation)
+        assert np.linalg.norm(flat, axis=1) ** 2 + near**2 == pytest.approx(
+            np.linalg.norm(Y, axis=1) ** 2
+        )
+    flat, near = _embedding._turned(Y, 0, 0)  # from the end of the first axis
+    assert flat == pytest.approx(Y[:, 1:]) and near == pytest.approx(Y[:, 0])
+    flat, _ = _embedding._turned(Y, -90, 90)  # from above, as one draws a plan
+    assert flat == pytest.approx(Y[:, :2])
+
+
+def test_three_dimensions_turn_without_a_new_map(explorer):
+    explorer.reset()
+    assert explorer.controls["azimuth"].widget.disabled
+    before = explorer.set(dims=3).result
+    assert not explorer.controls["azimuth"].widget.disabled
+    assert {view.Y.shape for view in before.views} == {(60, 3)}
+    picture = explorer.png()
+    assert explorer.set(azimuth=40, elevation=-10).result is before
+    assert explorer.png() != picture and "azimuth 40°, elevation -10°" in explorer.text
+
+
+def test_umap_is_mapped_where_it_is_installed(explorer):
+    pytest.importorskip("umap")
+    explorer.reset()
+    assert explorer.controls["neighbors"].widget.disabled
+    few = explorer.set(third="UMAP", neighbors=5)
+    assert not explorer.controls["neighbors"].widget.disabled
+    assert few.result.views[2].name == "UMAP, 5 neighbours"
+    before = few.result.views[2]
+    assert explorer.set(neighbors=15).result.views[2] is not before
+
+
+def test_without_umap_the_map_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    explorer = widgets.embedding_explorer(np.random.RandomState(0).rand(40, 5))
+    explorer.set(third="UMAP")
+    assert len(explorer.result.views) == 2
+    assert 'pip install "annlab[lab]"' in explorer.text
+    assert explorer.set(third="t-SNE, random start").result.missing == ""
+
+
+def test_stop_does_not_wait_until_a_map_is_finished():
+    job, begun, go_on = Job(), threading.Event(), threading.Event()
+
+    def slow_map():
+        begun.set()
+        go_on.wait(20)
+
+    threading.Thread(target=lambda: begun.wait(20) and job.stop(), daemon=True).start()
+    start = time.monotonic()
+    with pytest.raises(Stopped):
+        _embedding._patiently(job, 0, 1, "a map", slow_map)
+    assert time.monotonic() - start < 15 and not go_on.is_set()
+    go_on.set()
+
+
+def test_the_errors_of_a_map_come_through():
+    def wrong():
+        raise ValueError("no such map")
+
+    with pytest.raises(ValueError, match="no such map"):
+        _embedding._patiently(Job(), 0, 1, "a map", wrong)
+
+
+def test_own_data_stand_beside_their_shuffled_twin():
+    rng = np.random.RandomState(0)
+    truth = np.repeat([3, 8, -1], (30, 30, 5))
+    X = rng.normal(size=(65, 12)) + 9 * (truth == 8)[:, None]
+    explorer = widgets.embedding_explorer(X, truth, n_clusters=2, tile=(3, 4), predict="noise")
+    assert explorer.controls["highlight"].trials == ("all", "0", "1")
+    assert set(explorer.result.cloud.truth) == {-1, 0, 1}
+    explorer.set(color="true groups", highlight="1", follow=65)
+    assert "group 1 highlighted: 30 points" in explorer.text
+    twin = explorer.set(data="your data, shuffled").result.cloud
+    np.testing.assert_array_equal(np.sort(twin.X, axis=0), np.sort(X, axis=0))
+    assert twin.silhouette < 0.5
+    explorer.press("compare")
+    assert explorer.prediction.truth == "on the t-SNE map"
+
+
+def test_two_features_have_no_third_dimension_and_long_data_are_thinned():
+    X = np.random.RandomState(0).rand(801, 2)
+    explorer = widgets.embedding_explorer(X, n_clusters=3)
+    assert "dims" not in explorer.controls and "color" not in explorer.controls
+    assert len(explorer.result.cloud.X) == 267
+    with pytest.raises(ValueError, match="X must be of at least 3 features"):
+        widgets.embedding_explorer(X, n_components=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"X": np.ones((30, 3))}, "X must be of at least 20 different rows"),
+        ({"X": np.arange(30.0)[:, None]}, "X must be of at least 2 features"),
+        ({"X": np.eye(9)}, "X must"),
+        ({"labels": [0, 1]}, "labels and tile must be given with X only"),
+        ({"X": np.eye(30), "labels": [0, 1]}, "labels must be"),
+        ({"X": np.eye(30), "tile": (4, 4)}, "tile must be the shape of a picture of 30 numbers"),
+        ({"n_points": 10}, "n_points must be"),
+        ({"n_components": 4}, "n_components must be"),
+        ({"n_clusters": 11}, "n_clusters must be"),
+        ({"predict": "everything"}, "predict must be"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        widgets.embedding_explorer(**arguments)
