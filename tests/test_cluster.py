@@ -1,0 +1,367 @@
+"""``annlab cluster``: files in, the result of `kmeans_ann` out, and refusals that help."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annlab import _cluster, cli, kmeans_ann
+from annlab._cluster import OUTPUTS, read_rows
+
+
+@pytest.fixture
+def X() -> np.ndarray:
+    centres = np.array([[0, 0, 0], [9, 0, 5], [0, 9, -5], [9, 9, 9]], dtype=np.float64)
+    noise = np.random.RandomState(0).randn(400, 3).round(3)
+    return np.repeat(centres, 100, axis=0) + noise
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def save(X: np.ndarray, kind: str, **more) -> str:
+    """Write the rows as a file of a kind; return its name."""
+    name = f"rows.{kind}"
+    if kind == "npy":
+        np.save(name, X)
+    elif kind == "npz":
+        np.savez_compressed(name, X)
+    elif kind in ("csv", "tsv"):
+        np.savetxt(name, X, fmt="%.17g", delimiter="\t" if kind == "tsv" else ",", **more)
+    elif kind == "txt":
+        np.savetxt(name, X, fmt="%25.17g")
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        table = pyarrow.table({f"c{place}": X[:, place] for place in range(X.shape[1])})
+        parquet.write_table(table, name, row_group_size=150)
+    return name
+
+
+def cluster(*words: object, n_clusters: int = 4) -> int:
+    return cli.main(["cluster", *map(str, words), "--n-clusters", str(n_clusters), "--quiet"])
+
+
+def refused(capsys, *words: object, n_clusters: int = 4) -> str:
+    """The sentence of a refusal, after which nothing lies in the folder."""
+    before = sorted(path.name for path in Path.cwd().iterdir())
+    assert cluster(*words, n_clusters=n_clusters) == 2
+    assert sorted(path.name for path in Path.cwd().iterdir()) == before
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("annlab cluster: ")
+    return said.err
+
+
+# ------------------------------------------------------------------------------------- what it does
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "csv", "tsv", "txt", "parquet"])
+def test_the_result_is_that_of_the_library_whatever_the_file(here, X, kind, capsys):
+    name = save(X, kind)
+    assert cluster(name, "--json", "--algorithm", "brute", "--random-state", 3) == 0
+    expected = kmeans_ann(X, 4, algorithm="brute", random_state=3)
+    out = here / "rows-clusters"
+    np.testing.assert_array_equal(np.load(out / "labels.npy"), expected.labels)
+    np.testing.assert_allclose(np.load(out / "centroids.npy"), expected.centroids, rtol=1e-12)
+    report = json.loads((out / "report.json").read_text())
+    assert report == json.loads(capsys.readouterr().out)
+    assert report["result"]["inertia"] == pytest.approx(expected.inertia, rel=1e-12)
+    assert report["cluster_sizes"]["of_each"] == np.bincount(expected.labels).tolist()
+    assert report["input"]["n_samples"] == 400 and report["input"]["n_features"] == 3
+    assert report["files"] == [name for name in OUTPUTS if (out / name).exists()]
+    table = kind not in ("npy", "npz")
+    assert (out / "labels.csv").exists() == (out / "centroids.csv").exists() == table
+    assert not list(out.glob(".annlab-*"))
+
+
+def test_tables_hold_the_same_as_the_arrays(here, X):
+    name = save(X, "csv", header="height, width, depth", comments="")
+    assert cluster(name) == 0
+    out = here / "rows-clusters"
+    with (out / "labels.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [int(line["row"]) for line in lines] == list(range(1, 401))
+    assert [int(line["label"]) for line in lines] == np.load(out / "labels.npy").tolist()
+    with (out / "centroids.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    for place, column in enumerate(("height", "width", "depth")):
+        values = [float(line[column]) for line in lines]
+        assert values == np.load(out / "centroids.npy")[:, place].tolist()
+
+
+def test_the_parameters_reach_the_library(here, X, monkeypatch):
+    seen = {}
+
+    def record(X, n_clusters, max_iter, **more):
+        seen.update(more, X=X, n_clusters=n_clusters, max_iter=max_iter)
+        return kmeans_ann(X, n_clusters, max_iter, **more)
+
+    monkeypatch.setattr("annlab.kmeans_ann", record)
+    words = "--algorithm kd_tree --max-iter 7 --n-init 2 --random-state 5 --n-jobs 2".split()
+    assert cluster(save(X, "npy"), *words) == 0
+    assert isinstance(seen.pop("X"), np.memmap), "an .npy file is to be mapped, not read"
+    assert seen == {
+        "n_clusters": 4,
+        "max_iter": 7,
+        "algorithm": "kd_tree",
+        "metric": "euclidean",
+        "n_init": 2,
+        "random_state": 5,
+        "n_jobs": 2,
+        "progress": False,
+    }
+
+
+def test_progress_and_the_report_go_to_different_streams(here, X):
+    name = save(X, "npy")
+    done = subprocess.run(
+        [sys.executable, "-m", "annlab.cli", "cluster", name, "--n-clusters", "4", "--json"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["result"]["converged"]
+    assert "400 rows, 3 columns" in done.stderr and "k-means" in done.stderr
+
+
+def test_the_readable_report_says_the_same(here, X, capsys):
+    assert cluster(save(X, "npy"), "--max-iter", 1, n_clusters=20) == 0
+    page = (here / "rows-clusters" / "report.md").read_text()
+    report = json.loads((here / "rows-clusters" / "report.json").read_text())
+    assert f"{report['result']['inertia']:.6g}" in page and "400 rows of 3 columns" in page
+    assert "--max-iter" in page and not report["result"]["converged"]
+    assert f"{report['result']['inertia']:.6g}" in capsys.readouterr().out
+
+
+def test_what_the_library_warns_of_is_a_note_in_the_report(here, X, capsys):
+    X[:5] = 0
+    assert cluster(save(X, "npy"), "--metric", "cosine") == 0
+    said = capsys.readouterr().err
+    assert "annlab cluster: 5 rows of X are all zero" in said and "Warning" not in said
+    report = json.loads((here / "rows-clusters" / "report.json").read_text())
+    assert len(report["notes"]) == 1 and "all zero" in report["notes"][0]
+
+
+# ------------------------------------------------------------------------------------ text files
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rows"),
+    [
+        ("1,2\n3,4\n", None, [[1, 2], [3, 4]]),
+        ("a,b\n1,2\n3,4\n", ("a", "b"), [[1, 2], [3, 4]]),
+        ("\ufeffa;b\r\n1;2\r\n\r\n3;4\r\n", ("a", "b"), [[1, 2], [3, 4]]),
+        ('"a, the first","b"\n1,2\n3,4', ("a, the first", "b"), [[1, 2], [3, 4]]),
+        ("id,2019,2020\n1,2,3\n4,5,6\n", ("id", "2019", "2020"), [[1, 2, 3], [4, 5, 6]]),
+        ("  1.5   2\n 3e1  -4\n", None, [[1.5, 2], [30, -4]]),
+        ("a|b\n1|2\n", ("a", "b"), [[1, 2]]),
+        ("x\n1\n2\n", ("x",), [[1], [2]]),
+        ("5\n1\n2\n", None, [[5], [1], [2]]),
+    ],
+)
+def test_delimiters_and_headers_are_recognised(here, text, names, rows):
+    Path("t.csv").write_bytes(text.encode())
+    found = read_rows(Path("t.csv"))
+    assert (found.names, found.n, found.d) == (names, len(rows), len(rows[0]))
+    np.testing.assert_array_equal(found.load(), rows)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("height", [1]),
+        ("2", [1]),
+        ("3,height", [2, 1]),
+        ("2-4", [1, 2, 3]),
+        ("2-4,3", [1, 2, 3]),
+        ("7", [3]),
+        ('"a, b"', [2]),
+    ],
+)
+def test_columns_are_chosen_by_name_or_number(here, columns, expected):
+    # the last column is named by a number, and names go before numbers
+    Path("t.csv").write_text('who,height,"a, b",7\nann,1,2,3\nbob,4,5,6\n')
+    rows = read_rows(Path("t.csv"), columns=columns)
+    body = np.array([[0, 1, 2, 3], [0, 4, 5, 6]])[:, expected]
+    np.testing.assert_array_equal(rows.load(), body)
+    assert rows.names == tuple(["who", "height", "a, b", "7"][place] for place in expected)
+
+
+def test_columns_of_arrays_and_parquet(here, X):
+    for kind in ("npy", "npz", "parquet"):
+        rows = read_rows(Path(save(X, kind)), columns="3,1")
+        np.testing.assert_array_equal(rows.load(), X[:, [2, 0]])
+        assert (rows.n, rows.d) == (400, 2)
+
+
+def test_a_first_row_can_be_declared(here):
+    Path("t.csv").write_text("1,2\n3,4\n")
+    assert read_rows(Path("t.csv"), header="yes").names == ("1", "2")
+    assert read_rows(Path("t.csv"), header="yes").n == 1
+
+
+# --------------------------------------------------------------------------------------- refusals
+
+
+def test_nothing_is_overwritten_unless_forced(here, X, capsys):
+    name = save(X, "csv")
+    out = here / "mine"
+    out.mkdir()
+    (out / "notes.txt").write_text("keep me")
+    assert cluster(name, "--out", out) == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    capsys.readouterr()
+    assert "--force" in refused(capsys, name, "--out", out, n_clusters=5)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    # another kind of input writes fewer files: none of the older ones may stay beside them
+    assert cluster(save(X, "npy"), "--out", out, "--force", n_clusters=5) == 0
+    assert len(np.load(out / "centroids.npy")) == 5 and not (out / "labels.csv").exists()
+    assert (out / "notes.txt").read_text() == "keep me"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "said"),
+    [
+        ("who,h\nann,1\nbob,2\n", [], r"'who' .* numbers; got 'ann'. .*--columns h"),
+        ("h,w\n1,2\n3,\n", [], r"'w' .* Fill in or remove"),
+        ("h;w\n1,5;2\n", [], r"decimals with a point"),
+        ("", [], "which is empty"),
+        ("a,b\n", [], "which has none"),
+        ("height,w\n1,2\n", ["--columns", "hight"], "Did you mean 'height'"),
+        ("h,w\n1,2\n", ["--columns", "9"], "numbers from 1 to 2"),
+        ("h,w\n1,2\n", ["--columns", "2-1"], "numbers from 1 to 2"),
+        ("h,w\n1,2\n", ["--columns", " "], "--columns"),
+        ("1,2\n" * 80 + "3,x\n" + "1,2\n", [], r"line 81, column 2: 'x'"),
+        ("1,2\n" * 80 + "3\n", [], "line 81 has 1 columns"),
+        ("1,2\n" * 80 + "nan,1\n", [], "must be free of|finite|NaN"),
+    ],
+)
+def test_a_table_with_a_fault_is_refused_in_a_sentence(here, text, words, said, capsys):
+    import re
+
+    Path("t.csv").write_text(text)
+    sentence = refused(capsys, "t.csv", *words, n_clusters=1)
+    assert re.search(said, sentence), sentence
+
+
+def test_files_that_are_no_such_files(here, X, capsys):
+    Path("a.npy").write_bytes(b"no array at all")
+    np.save("b.npy", X)
+    Path("b.npy").write_bytes(Path("b.npy").read_bytes()[:-800])
+    np.save("c.npy", np.zeros((3, 4, 5)))
+    np.save("d.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
+    np.save("e.npy", np.array([["a"] * 3] * 9))
+    Path("f.npz").write_bytes(b"PK\x03\x04 broken")
+    np.savez("g.npz", a=X, b=X)
+    np.savez_compressed("h.npz", X)
+    Path("h.npz").write_bytes(Path("h.npz").read_bytes().replace(b"x\x9c", b"zz"))
+    Path("i.csv").write_bytes(b"\xff\xfe\x00a,b\n")
+    Path("k.xlsx").write_bytes(b"")
+    (here / "folder.npy").mkdir()
+    for name, remedy in {
+        "a.npy": "Save it again",
+        "b.npy": "whole",
+        "c.npy": "Reshape",
+        "d.npy": "Save it again",
+        "e.npy": "numeric",
+        "f.npz": "Save it again",
+        "g.npz": "There are: a, b",
+        "i.csv": "UTF-8",
+        "k.xlsx": "Save the rows as .npy",
+        "folder.npy": "Name the file",
+        "none.npy": "Check its name",
+    }.items():
+        assert remedy in refused(capsys, name), name
+    assert "--key" in refused(capsys, "g.npz", "--key", "c")
+    assert cluster("g.npz", "--key", "b") == 0
+
+
+def test_parquet_without_values_or_pyarrow(here, X, capsys, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = pyarrow.table({"a": [1.0, None, 3.0], "who": ["x", "y", "z"], "b": [1, 2, 3]})
+    parquet.write_table(table, "t.parquet")
+    assert "--columns a,b" in refused(capsys, "t.parquet", n_clusters=2)
+    assert "Column 'a'" in refused(capsys, "t.parquet", "--columns", "a", n_clusters=2)
+    assert cluster("t.parquet", "--columns", "b", n_clusters=2) == 0
+    capsys.readouterr()
+    Path("u.parquet").write_bytes(b"PAR1")
+    assert "Save it again" in refused(capsys, "u.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert "pip install pyarrow" in refused(capsys, "t.parquet")
+
+
+def test_the_call_is_checked_before_the_file_is_read(here, X, capsys, monkeypatch):
+    name = save(X, "npz")
+    monkeypatch.setattr(_cluster, "_fit", lambda *words: pytest.fail("the file was read"))
+    assert "at most the number of samples" in refused(capsys, name, n_clusters=401)
+    assert "--n-clusters must be" in refused(capsys, name, n_clusters=0)
+    assert "Did you mean 'hnsw'" in refused(capsys, name, "--algorithm", "hsnw")
+    assert "cosine" in refused(capsys, name, "--metric", "cosin")
+    assert "--max-iter" in refused(capsys, name, "--max-iter", 0)
+    assert "random_state" in refused(capsys, name, "--random-state", -1)
+    assert "n_jobs" in refused(capsys, name, "--n-jobs", 0)
+    monkeypatch.setattr(_cluster, "available_memory", lambda: 10_000)
+    assert "10.0 kB that are free" in refused(capsys, name)
+    assert "--columns" in refused(capsys, save(X, "csv"))
+
+
+def test_a_memory_mapped_file_needs_no_room_for_its_rows(here, X, monkeypatch):
+    name = save(np.repeat(X, 50, axis=1), "npy")
+    monkeypatch.setattr(_cluster, "available_memory", lambda: 60_000)
+    assert os.path.getsize(name) > 400_000 and cluster(name) == 0
+
+
+def test_a_folder_that_cannot_be_written_is_found_first(here, X, capsys, monkeypatch):
+    name = save(X, "npy")
+    monkeypatch.setattr(_cluster, "_fit", lambda *words: pytest.fail("it was clustered first"))
+    (here / "file").write_text("")
+    assert "--out must be a folder" in refused(capsys, name, "--out", "file")
+    assert "annlab cluster: " in refused(capsys, name, "--out", here / "file" / "below")
+
+
+def test_a_failure_leaves_nothing_behind(here, X, capsys):
+    X[7, 1] = np.inf
+    assert "X" in refused(capsys, save(X, "npy"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process in another way there")
+def test_ctrl_c_keeps_what_was_reached(here):
+    np.save("rows.npy", np.random.RandomState(0).rand(100_000, 16).astype(np.float32))
+    words = "cluster rows.npy --n-clusters 400 --max-iter 100000 --algorithm brute".split()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "annlab.cli", *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    watch = threading.Timer(60, running.kill)
+    watch.start()
+    try:
+        said = b""
+        # a line of progress stands there after an iteration
+        while b"inertia" not in said and running.poll() is None:
+            said += os.read(running.stderr.fileno(), 4096)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+    finally:
+        watch.cancel()
+        running.kill()
+    assert running.returncode == 130, err
+    report = json.loads((here / "rows-clusters" / "report.json").read_text())
+    assert report["result"]["stop_reason"] == "interrupted" and report["result"]["n_iter"] >= 1
+    assert len(np.load(here / "rows-clusters" / "labels.npy")) == 100_000
+    assert b"Traceback" not in err and b"interrupted" in out
