@@ -131,10 +131,10 @@ def check(id: str, answer: Any) -> Verdict:
     Examples
     --------
     >>> from annlab import classroom
-    >>> classroom.check("01-1", 4)
-    01-1: no. 4 is the plain sum of the start. Let both steps run until nothing moves any more.
-    >>> bool(classroom.check("01-1", 4))
-    False
+    >>> classroom.check("01-1", 4 / 3)
+    01-1: no. That is the mean of the squared distances. Inertia is their sum.
+    >>> bool(classroom.check("01-1", 20 / 3))
+    True
     """
     from annlab.classroom._base import run_check
 

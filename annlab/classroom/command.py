@@ -81,11 +81,11 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from annlab._validation import check_positive
+    from annlab._validation import check_real
     from annlab.classroom._course import BY_EXERCISE, GRADED, GRADES, Row, format_rows, grade_course
 
     for name in ("timeout", "limit"):
-        check_positive(getattr(options, name), f"--{name}")
+        check_real(getattr(options, name), f"--{name}")
 
     def told(row: Row) -> None:
         print(f"{row.student} {row.assignment}: {row.status}", flush=True)
