@@ -228,13 +228,15 @@ def test_the_steps_of_the_image_end_in_a_notebook_that_runs(dockerfile, copy, tm
     environment = {
         key: value
         for key, value in os.environ.items()
-        if not key.startswith(("ANNLAB", "NUMBA", "VIRTUAL_ENV", "PYTHON", "HNSWLIB", "CFLAGS"))
+        # what this run sets for itself: a back end for pictures, a compiler's flags, an environment
+        if not key.startswith(
+            ("ANNLAB", "NUMBA", "VIRTUAL_ENV", "PYTHON", "HNSWLIB", "CFLAGS", "MPL")
+        )
     }
     environment |= {
         "PATH": f"{prefix}/bin{os.pathsep}{os.environ['PATH']}",
         "KERNEL_PYTHON_PREFIX": str(prefix),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "MPLBACKEND": "agg",
         "CI": "true",
     }
     # the image's own server is older than our pins and must bear them
