@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,8 @@ START = "00_start_here.ipynb"
 #: Where `deliver` remembers what it gave: relative name -> `_digest` of the content as delivered.
 MANIFEST = Path(".annlab") / "delivered.json"
 #: What travels, relative to notebooks/; the same patterns as package-data in pyproject.toml.
-PATTERNS = ("*.ipynb", "*.md", "images/*.png")
+#: Not exercises/: those are the teachers' and hold the solutions (see annlab classroom).
+PATTERNS = ("*.ipynb", "*.md", "images/*.png", "images/*.svg")
 
 
 def source_folder() -> Path:
@@ -299,20 +301,36 @@ def lab_command(
     return [*command, *arguments], environment
 
 
+def _where_it_opens(arguments: Sequence[str]) -> str:
+    """Where the student will see JupyterLab, by what is passed on to it."""
+    opens = True
+    for word in arguments:
+        name, _, value = word.partition("=")
+        if name in ("--no-browser", "--ServerApp.open_browser", "--ExtensionApp.open_browser"):
+            opens = value.strip().lower() == "true" if value else name != "--no-browser"
+    if opens:
+        return "JupyterLab opens in your browser."
+    return "JupyterLab opens no browser: copy the address that it prints below into yours."
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlab lab``."""
     parser.description = (
         "Copy the course's notebooks into a folder of yours and open JupyterLab on it.\n\n"
         "The folder is yours: call this again whenever you like, also after an update of annlab.\n"
         "A notebook that you changed is never overwritten: if a newer original exists, it is laid\n"
-        "beside yours as NAME.new.ipynb. A notebook that you deleted stays deleted."
+        "beside yours as NAME.new.ipynb. A notebook that you deleted stays deleted. To begin one\n"
+        "again from the original, delete it and use --restore."
     )
     parser.epilog = (
         "examples:\n"
         "  annlab lab                          the notebooks in ./annlab-notebooks\n"
         "  annlab lab --dir ~/course           in another folder\n"
         "  annlab lab --no-start               copy or update only\n"
-        "  annlab lab -- --port 8890           pass arguments on to JupyterLab"
+        "  annlab lab --restore                bring back what you deleted\n"
+        "  annlab lab -- --port 8890           pass arguments on to JupyterLab\n"
+        "  annlab lab -- --no-browser          on a machine far away: it prints an address\n\n"
+        "It does not start, or a cell fails at once? annlab doctor says what to do."
     )
     parser.add_argument(
         "--dir",
@@ -347,7 +365,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     require("jupyterlab", purpose="to open the notebooks", extra="lab")
     command, environment = lab_command(folder, arguments=tuple(options.arguments))
-    print("JupyterLab opens in your browser. To stop it, press Ctrl-C here twice.", flush=True)
+    print(f"{_where_it_opens(options.arguments)} To stop it, press Ctrl-C here twice.", flush=True)
     if os.name == "posix":
         # replace this process: signals and the terminal then belong to JupyterLab alone
         os.execve(command[0], command, environment)

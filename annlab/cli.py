@@ -110,6 +110,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader of our output (head, less) has left; nobody is there to be told
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except MemoryError as reason:
+        # NumPy says how much was asked for, Python says nothing
+        print(
+            f"annlab {options.command}: out of memory. {reason} Close other programs, or use "
+            "smaller data.".replace("  ", " "),
+            file=sys.stderr,
+        )
+        return USAGE
     except (ValueError, TypeError, ImportError, OSError) as reason:
         print(f"annlab {options.command}: {reason}", file=sys.stderr)
         return USAGE

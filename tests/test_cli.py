@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +53,23 @@ def test_every_command_explains_itself(name, capsys):
     page = capsys.readouterr().out
     assert left.value.code == 0
     assert f"usage: annlab {name}" in page and len(page.splitlines()) >= 8
+    # a page to learn from ends with calls to copy, and each of them is a call of this command
+    examples = page.partition("examples:")[2]
+    calls = re.findall(r"^  annlab (\S+)", examples, flags=re.M)
+    assert len(calls) >= 2 and set(calls) == {name}
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_examples_are_calls_that_the_command_takes(name, monkeypatch):
+    parser = cli._parser([name, "--help"])
+    below = parser._subparsers._group_actions[0].choices[name]
+    calls = re.findall(rf"^  annlab ({name}(?: \S+)*)", below.epilog, flags=re.M)
+    assert calls
+    for call in calls:
+        words = shlex.split(call, comments=True)
+        words = words[: words.index(">")] if ">" in words else words
+        parsed = parser.parse_args(words)
+        assert parsed.command == name and callable(parsed.run)
 
 
 def test_without_a_command_the_help_is_shown(capsys):
@@ -63,6 +82,15 @@ def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
         cli.main(["cluter"])
     assert left.value.code == 2
     assert "lab" in capsys.readouterr().err
+
+
+def test_running_out_of_memory_is_a_sentence(monkeypatch, capsys):
+    def run(options):
+        raise MemoryError
+
+    monkeypatch.setattr("annlab._warmup.run", run)
+    assert cli.main(["warmup"]) == 2
+    assert "memory" in capsys.readouterr().err
 
 
 def test_an_error_is_one_sentence_and_status_2(tmp_path):
@@ -242,6 +270,58 @@ def test_opening_a_notebook_is_not_changing_it_but_running_it_is(source, tmp_pat
     assert (mine / "04_b.ipynb").read_text() == as_notebook("1 + 1", count=7)
 
 
+def test_a_course_lived_in_for_a_term_loses_nothing(source, tmp_path):
+    """The whole story at once: changed, deleted, answered, added; then twice a new edition."""
+    mine = tmp_path / "mine"
+    (source / "images" / "binder.svg").write_text("<svg>first</svg>")
+    deliver(mine, source=source)
+    (mine / "exercises" / "topic_03").mkdir(parents=True)
+    theirs = {
+        "03_a.ipynb": "my own work",
+        "images/hero.png": "a picture that I drew over it",
+        "images/mine.png": "a picture of mine",
+        "exercises/topic_03/topic_03.ipynb": "my answers",
+        "notes.txt": "read chapter 3",
+        "README.md": "my own table of contents",
+    }
+    for name, text in theirs.items():
+        (mine / name).write_text(text)
+    (mine / "04_b.ipynb").unlink()
+    (source / "exercises").mkdir()
+    (source / "exercises" / "topic_03.ipynb").write_text("with the solutions")
+    for edition in ("second", "third"):
+        for name in ("03_a.ipynb", "04_b.ipynb", "00_start_here.ipynb", "images/binder.svg"):
+            (source / name).write_text(f"{name}, {edition} edition")
+        (source / "images" / "hero.png").write_bytes(b"\x89PNG " + edition.encode())
+        done = deliver(mine, source=source)
+        there = contents(mine)
+        assert {name: there[name] for name in theirs} == theirs
+        assert "04_b.ipynb" not in there and done.left_out == ["04_b.ipynb"]
+        assert not any("solutions" in text for text in there.values())
+        # what nobody touched is new, and what was is offered beside it
+        assert there["00_start_here.ipynb"].endswith(f"{edition} edition")
+        assert there["images/binder.svg"].endswith(f"{edition} edition")
+        assert there["03_a.new.ipynb"] == f"03_a.ipynb, {edition} edition"
+        assert there["images/hero.new.png"].endswith(edition)
+        settled = contents(mine)
+        deliver(mine, source=source)
+        assert contents(mine) == settled, "a second call in a row changes nothing"
+
+
+def test_pictures_and_pages_that_delivered_files_name_are_delivered(tmp_path):
+    mine = tmp_path / "course"
+    deliver(mine)
+    for path in [*mine.glob("*.ipynb"), *mine.glob("*.md")]:
+        text = path.read_text(encoding="utf-8")
+        for target in re.findall(
+            r"\]\(((?!\w+:|/|\.\.)[^)\s#\\]+\.(?:png|svg|jpg|gif|ipynb|md))", text
+        ):
+            # links to what is not written yet are the notebooks' own test
+            there = (_lab.source_folder() / target).is_file()
+            if there and not target.startswith("exercises/"):
+                assert (mine / target).is_file(), f"{path.name} names {target}: not delivered"
+
+
 def test_links_and_folders_in_the_way_are_left_alone(source, tmp_path):
     mine = tmp_path / "mine"
     deliver(mine, source=source)
@@ -365,6 +445,25 @@ def test_jupyterlab_reads_those_settings(source):
     assert done.returncode == 0, done.stderr
     assert "'fetchNews': 'false'" in done.stdout
     assert "None jupyterlab.NeverCheckForUpdate" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "opens"),
+    [
+        ([], True),
+        (["--port", "8890"], True),
+        (["--no-browser"], False),
+        (["--ServerApp.open_browser=False"], False),
+        (["--no-browser", "--ServerApp.open_browser=True"], True),
+    ],
+)
+def test_it_is_said_where_jupyterlab_opens(source, monkeypatch, capsys, words, opens):
+    monkeypatch.setattr(os, "execve", lambda path, words, env: None)
+    monkeypatch.setattr("subprocess.call", lambda words, env: 0)
+    cli.main(["lab", "--no-copy", "--dir", str(source), "--", *words])
+    said = capsys.readouterr().out
+    assert ("opens in your browser" in said) == opens
+    assert ("copy the address that it prints" in said) != opens
 
 
 def test_arguments_after_two_dashes_reach_jupyterlab(source, monkeypatch):
