@@ -53,6 +53,7 @@ def kmeans_faiss(
     sample_weight: Any = None,
     random_state: Any = None,
     n_jobs: int | None = None,
+    max_points_per_centroid: int | None = None,
     verbose: bool = False,
 ) -> KMeansResult:
     """k-means by `faiss.Kmeans`, with an exact, complete result.
@@ -76,6 +77,10 @@ def kmeans_faiss(
     random_state : None, int, RandomState or Generator
     n_jobs : int, optional
         Threads, for faiss as well.
+    max_points_per_centroid : int, optional
+        Train on a random sample of at most this many points for each cluster, as ``faiss.Kmeans``
+        does on its own with 256. None trains on all points. Labels and inertia are of all points
+        either way.
     verbose : bool, default=False
         Let faiss print its own lines.
 
@@ -95,8 +100,11 @@ def kmeans_faiss(
     Notes
     -----
     2·n·k·d operations an iteration. By default ``faiss.Kmeans`` trains on at most 256 points per
-    cluster, says so only when verbose, and labels no point; here all points train, and all get
-    the label of their nearest centroid. Johnson, Douze & Jégou (2017), arXiv 1702.08734.
+    cluster, says so only when verbose, and labels no point; here all points train unless you ask
+    for a sample, and all get the label of their nearest centroid. A centroid that is the mean of
+    m sampled points has 1/m of its cluster's variance as an error of its own, so a sample costs
+    about 1/``max_points_per_centroid`` of the inertia. Johnson, Douze & Jégou (2017), arXiv
+    1702.08734.
 
     Examples
     --------
@@ -114,6 +122,9 @@ def kmeans_faiss(
     n_clusters = check_n_clusters(n_clusters, X.shape[0])
     max_iter = check_integer(max_iter, "max_iter")
     n_init = check_integer(n_init, "n_init")
+    most = X.shape[0] // n_clusters + 1
+    if max_points_per_centroid is not None:
+        most = min(check_integer(max_points_per_centroid, "max_points_per_centroid"), most)
     weights = check_sample_weight(sample_weight, X.shape[0])
     rng = check_random_state(random_state)
     if not isinstance(verbose, (bool, np.bool_)):
@@ -133,7 +144,7 @@ def kmeans_faiss(
             niter=max_iter,
             seed=int(rng.randint(1, 2**31 - 1)),
             spherical=metric == "cosine",
-            max_points_per_centroid=points.n // n_clusters + 1,
+            max_points_per_centroid=most,
             min_points_per_centroid=1,
             verbose=bool(verbose),
         )
@@ -159,7 +170,8 @@ def kmeans_faiss(
                 n_iter=len(trainer.obj),
                 converged=bool(moves_sq <= _TOLERANCE * points.variance),
                 stop_reason="max_iter",
-                n_distances=(len(trainer.obj) + 1) * points.n * n_clusters,
+                n_distances=(len(trainer.obj) * min(points.n, most * n_clusters) + points.n)
+                * n_clusters,
                 algorithm="faiss.Kmeans",
                 metric=metric,
                 recall_estimate=1.0,

@@ -58,6 +58,28 @@ def test_all_rows_train():
     assert np.allclose(centroids[0], X.mean(axis=0), atol=1e-6)
 
 
+@pytest.mark.parametrize(("most", "traces"), [(None, 700), (256, 512), (100, 200), (1000, 700)])
+def test_a_sample_trains_where_it_is_asked_for_and_all_rows_are_labelled(most, traces):
+    # a row that trained leaves a trace in the mean of its cluster
+    X = np.eye(700, dtype=np.float32)
+    result = kmeans_faiss(X, 2, 3, random_state=0, max_points_per_centroid=most)
+    assert np.count_nonzero(result.centroids.any(axis=0)) == traces
+    assert len(result.labels) == 700
+    assert result.n_distances == 2 * (3 * traces + 700)
+
+
+def test_a_sample_costs_about_one_over_its_size():
+    X = np.random.RandomState(0).randn(40_000, 8).astype(np.float32)
+    whole = kmeans_faiss(X, 1, 2, random_state=0).inertia
+    ratios = [
+        kmeans_faiss(X, 1, 2, random_state=seed, max_points_per_centroid=50).inertia / whole
+        for seed in range(40)
+    ]
+    assert np.mean(ratios) - 1 == pytest.approx(1 / 50, rel=0.25)
+    with pytest.raises(ValueError, match="max_points_per_centroid must be"):
+        kmeans_faiss(X, 1, 2, max_points_per_centroid=0)
+
+
 def test_far_from_the_origin_nothing_is_lost(X):
     far = X.astype(np.float64) + 1e5
     near = kmeans_faiss(X.astype(np.float64), 10, 10, random_state=0)

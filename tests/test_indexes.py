@@ -1073,6 +1073,78 @@ def test_faiss_keeps_its_threads_to_itself():
         faiss.omp_set_num_threads(before)
 
 
+def test_faiss_candidates_are_its_own_and_the_answers_are_better():
+    pytest.importorskip("faiss")
+    X, Q = gauss(800, 8), gauss(100, 8, 1)
+    index = make_index("faiss", factory="PQ4x4", random_state=0).fit(X)
+    truth = k_nearest(Q, X, 1)[1].ravel()
+    raw = index.candidates(Q).ravel()
+    np.testing.assert_array_equal(raw, index.index_.search(Q.astype(np.float32), 1)[1].ravel())
+    assert (raw == truth).mean() < (index.kneighbors(Q, 1)[1].ravel() == truth).mean()
+    assert index.candidates(Q, 7).shape == (100, 7)
+    with pytest.raises(ValueError, match="n_neighbors must be"):
+        index.candidates(Q, 801)
+    far = make_index("faiss", factory="Flat").fit(X + 1e6)
+    np.testing.assert_array_equal(far.candidates(X + 1e6).ravel(), np.arange(800))
+
+
+@pytest.mark.parametrize("factory", ["IVF16,Flat", "PCA4,IVF16,SQ8", "IVF16,SQ8,RFlat"])
+def test_faiss_counts_the_rows_of_the_cells_that_are_searched(factory):
+    faiss = pytest.importorskip("faiss")
+    X, Q = gauss(800, 8), gauss(60, 8, 1)
+    index = make_index("faiss", factory=factory, nprobe=3, random_state=0).fit(X)
+    counts = index.compared(Q)
+    faiss.cvar.indexIVF_stats.reset()
+    index.candidates(Q)
+    assert faiss.cvar.indexIVF_stats.ndis == counts.sum()
+    assert (index.set_query_params(nprobe=16).compared(Q) == 800).all()
+
+
+def test_faiss_counts_distances_along_a_walk_and_all_rows_elsewhere():
+    pytest.importorskip("faiss")
+    X, Q = gauss(800, 8), gauss(40, 8, 1)
+    walk = make_index("faiss", factory="HNSW8", ef=4, random_state=0).fit(X)
+    few = walk.compared(Q)
+    assert 0 < few.mean() < walk.set_query_params(ef=64).compared(Q).mean() < 800
+    assert (make_index("faiss", factory="SQ8").fit(X).compared(Q) == 800).all()
+
+
+def test_faiss_trains_cells_on_a_sample_only_where_it_is_asked_to():
+    faiss = pytest.importorskip("faiss")
+    # a row that trained leaves a trace in the mean
+    X = np.eye(600, dtype=np.float32)
+    for most, traces in ((None, 600), (256, 256), (1000, 600)):
+        index = make_index(
+            "faiss", factory="IVF1,Flat", random_state=0, max_points_per_centroid=most
+        ).fit(X)
+        head = faiss.extract_index_ivf(index.index_).quantizer.reconstruct(0)
+        assert np.count_nonzero(head) == traces
+    with pytest.raises(ValueError, match="max_points_per_centroid must be"):
+        make_index("faiss", factory="IVF1,Flat", max_points_per_centroid=0).fit(X)
+
+
+def test_faiss_orders_codes_for_polysemous_search_only_where_it_is_asked_to():
+    faiss = pytest.importorskip("faiss")
+    X = gauss(400, 8)
+    plain = make_index("faiss", factory="PQ4x4", random_state=0).fit(X)
+    ordered = make_index("faiss", factory="PQ4x4", random_state=0, search_params={"ht": 0}).fit(X)
+    codes = [
+        faiss.vector_to_array(faiss.downcast_index(one.index_).codes) for one in (plain, ordered)
+    ]
+    assert not np.array_equal(*codes), "the ordering renames the codewords"
+    decoded = [one.index_.reconstruct_n(0, 400) for one in (plain, ordered)]
+    np.testing.assert_array_equal(*decoded, err_msg="but keeps them")
+    with pytest.raises(ValueError, match="search_params must be known when the index is built"):
+        plain.set_query_params(search_params={"ht": 8})
+
+
+@pytest.mark.parametrize("factory", ["PQ4x0", "IVF8,PQ4x0", "IVF8_HNSW1,Flat"])
+def test_faiss_strings_that_would_end_the_process_are_refused(factory):
+    pytest.importorskip("faiss")
+    with pytest.raises(ValueError, match="factory must be"):
+        make_index("faiss", factory=factory).fit(gauss(100, 8))
+
+
 # --------------------------------------------------------------------------- parts of the base
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from annlab._messages import invalid, require
-from annlab._validation import check_integer, check_random_state
+from annlab._validation import check_data, check_integer, check_random_state
+from annlab.distances import unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 
 #: What faiss itself starts with, to which a knob set to None goes back.
@@ -38,6 +39,9 @@ class FaissIndex(NeighborIndex):
     random_state : None, int, RandomState or Generator, default=None
         Seeds what faiss trains (cells and product quantizers) and the levels of HNSW. None
         keeps faiss's own fixed seeds.
+    max_points_per_centroid : int, optional
+        Train cells and codewords on at most this many rows for each of them, drawn at random, as
+        faiss does on its own with 256. None trains on all rows.
     n_jobs : int or None, default=None
         Threads for queries. Building runs on one thread, so that it can be repeated.
 
@@ -59,9 +63,12 @@ class FaissIndex(NeighborIndex):
     Notes
     -----
     faiss computes in float32: rows are shifted and scaled first where that keeps digits, and the
-    rows returned are compared exactly. All rows take part in training. ``n_distances_`` is None:
-    faiss's counters are global to the process. Johnson, Douze & Jégou 2021, doi
-    10.1109/TBDATA.2019.2921572 (arXiv 1702.08734); Douze et al. 2024, arXiv 2401.08281.
+    rows returned are compared exactly; `candidates` gives faiss's own answers. ``n_distances_``
+    is None: faiss's counters are global to the process. Product quantizers are not ordered for
+    polysemous search unless ``search_params`` has ``"ht"`` when the index is built: that takes
+    much longer than all the rest of the training and changes no other search. Johnson, Douze &
+    Jégou 2021, doi 10.1109/TBDATA.2019.2921572 (arXiv 1702.08734); Douze et al. 2024, arXiv
+    2401.08281.
 
     Examples
     --------
@@ -84,6 +91,7 @@ class FaissIndex(NeighborIndex):
         search_params: dict[str, float] | None = None,
         metric: str = "euclidean",
         random_state: Any = None,
+        max_points_per_centroid: int | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.factory = factory
@@ -92,6 +100,7 @@ class FaissIndex(NeighborIndex):
         self.search_params = search_params
         self.metric = metric
         self.random_state = random_state
+        self.max_points_per_centroid = max_points_per_centroid
         self.n_jobs = n_jobs
 
     @property
@@ -147,6 +156,13 @@ class FaissIndex(NeighborIndex):
                 except RuntimeError:
                     continue  # this kind of index has no such parameter
         for name, value in settings.items():
+            if name == "ht" and getattr(self, "index_", None) is index and not self._polysemous:
+                raise invalid(
+                    "search_params",
+                    "known when the index is built where it has 'ht'",
+                    f"ht={value!r} afterwards",
+                    "Fit again with it: polysemous search needs codes in an order of their own.",
+                )
             try:
                 faiss.ParameterSpace().set_index_parameter(index, name, float(value))
             except (RuntimeError, TypeError, ValueError) as reason:
@@ -171,6 +187,8 @@ class FaissIndex(NeighborIndex):
                 "For example 'Flat', 'HNSW32' or 'IVF64,Flat'.",
                 error=TypeError,
             )
+        if self.max_points_per_centroid is not None:
+            check_integer(self.max_points_per_centroid, "max_points_per_centroid")
         if re.search(r"HNSW[01](?![0-9])", self.factory):
             # faiss ends the process on these instead of raising
             raise invalid(
@@ -178,6 +196,11 @@ class FaissIndex(NeighborIndex):
                 "an HNSW with at least 2 links a node",
                 repr(self.factory),
                 "Use 'HNSW16' or 'HNSW32'.",
+            )
+        if re.search(r"PQ[0-9]+x0(?![0-9])", self.factory):
+            # a division by zero, which ends the process too
+            raise invalid(
+                "factory", "a PQ with at least 1 bit a code", repr(self.factory), "Use 'PQ8x4'."
             )
         frame = Frame(X, np.float32)
         rows = frame.apply(X)
@@ -191,7 +214,12 @@ class FaissIndex(NeighborIndex):
                 f"{self.factory!r} ({_short(reason)})",
                 "For example 'Flat', 'HNSW32' or 'IVF64,Flat'.",
             ) from reason
-        _seed(index, None if self.random_state is None else check_random_state(self.random_state))
+        _prepare_training(
+            index,
+            None if self.random_state is None else check_random_state(self.random_state),
+            self.max_points_per_centroid,
+            polysemous="ht" in settings,
+        )
         cells = _cells(index)
         if cells > n:
             raise invalid(
@@ -214,6 +242,7 @@ class FaissIndex(NeighborIndex):
             ) from reason
         self._apply(index, settings)
         self.index_ = index
+        self._polysemous = "ht" in settings
         self._frame = frame
         self._largest = float(np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64).max()))
 
@@ -224,6 +253,105 @@ class FaissIndex(NeighborIndex):
         with one_thread():
             rows = self.index_.search(self._frame.apply(Q), wanted)[1]
         return rows, len(Q) * n if self.exact else None
+
+    def candidates(self, Q: Any, n_neighbors: int = 1) -> np.ndarray:
+        """Rows as faiss itself ranks them, by its codes, before annlab compares them exactly.
+
+        `kneighbors` asks for a few rows more and puts them into their true order, which hides
+        what a code loses; this does not.
+
+        Parameters
+        ----------
+        Q : array-like of shape (nq, d)
+        n_neighbors : int, default=1
+
+        Returns
+        -------
+        ndarray of shape (nq, n_neighbors), int64
+            −1 where faiss found nothing.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For unfitted use, wrong shapes or NaN.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from annlab.indexes.faiss_index import FaissIndex
+        >>> X = np.arange(8.0)[:, None]
+        >>> FaissIndex("Flat").fit(X).candidates([[2.2], [6.9]]).ravel()
+        array([2, 7])
+        """
+        Q = self._queries(Q)
+        n_neighbors = check_integer(n_neighbors, "n_neighbors", maximum=self.n_samples_fit_)
+        with one_thread():
+            return np.asarray(self.index_.search(Q, n_neighbors)[1])
+
+    def compared(self, Q: Any) -> np.ndarray:
+        """Rows (or their codes) that a search compares with each query, heads of cells apart.
+
+        Parameters
+        ----------
+        Q : array-like of shape (nq, d)
+
+        Returns
+        -------
+        ndarray of shape (nq,), int64
+            For cells: rows in the ``nprobe`` cells that are searched, counted from the lists. For
+            HNSW: distances along the walk, by faiss's own counter, which belongs to the whole
+            process: a search in another thread meanwhile is counted too. Otherwise all rows.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For unfitted use, wrong shapes or NaN.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from annlab.indexes.faiss_index import FaissIndex
+        >>> X = np.random.RandomState(0).rand(300, 2)
+        >>> index = FaissIndex("IVF4,Flat", nprobe=4).fit(X)
+        >>> index.compared(X[:3])
+        array([300, 300, 300])
+        """
+        faiss = _faiss()
+        Q = self._queries(Q)
+        counts = np.full(len(Q), self.n_samples_fit_, dtype=np.int64)
+        with one_thread():
+            if _cells(self.index_):
+                ivf, Q = self._cells_and(Q)
+                probes = min(int(ivf.nprobe), int(ivf.nlist))
+                sizes = np.array([ivf.invlists.list_size(cell) for cell in range(ivf.nlist)])
+                found = ivf.quantizer.search(Q, probes)[1]
+                counts = np.where(found >= 0, sizes[np.maximum(found, 0)], 0).sum(axis=1)
+            elif "HNSW" in self.factory:
+                for place in range(len(Q)):
+                    faiss.cvar.hnsw_stats.reset()
+                    self.index_.search(Q[place : place + 1], 1)
+                    counts[place] = faiss.cvar.hnsw_stats.ndis
+        return counts.astype(np.int64)
+
+    def _queries(self, Q: Any) -> np.ndarray:
+        self._check_fitted()
+        Q = check_data(Q, name="Q", n_features=self.n_features_in_)
+        if self._metric == "cosine":
+            Q, _ = unit_rows(np.asarray(Q, dtype=np.float64))
+        return np.ascontiguousarray(self._frame.apply(Q), dtype=np.float32)
+
+    def _cells_and(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
+        """The part that has cells, and rows as they reach it, after what stands before it."""
+        faiss = _faiss()
+        part = faiss.downcast_index(self.index_)
+        while not hasattr(part, "nlist"):
+            if hasattr(part, "chain"):
+                for place in range(part.chain.size()):
+                    rows = faiss.downcast_VectorTransform(part.chain.at(place)).apply(rows)
+                part = faiss.downcast_index(part.index)
+            else:
+                part = faiss.downcast_index(part.base_index)
+        return part, rows
 
     def _slack(self, Q: np.ndarray) -> np.ndarray:
         # faiss takes ‖q‖² − 2 q·x + ‖x‖² in float32: the error of an inner product of length d
@@ -245,8 +373,34 @@ def one_thread() -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
+def load_faiss(purpose: str = "for the 'faiss' index") -> Any:
+    """Import faiss, or say what it is for and how to install it.
+
+    Parameters
+    ----------
+    purpose : str
+        Readable after "is needed".
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    MissingExtraError
+        Where faiss is not installed.
+
+    Examples
+    --------
+    >>> from annlab.indexes.faiss_index import load_faiss
+    >>> load_faiss().IndexFlatL2(3).d
+    3
+    """
+    return require("faiss", purpose=purpose, extra="lab")
+
+
 def _faiss() -> Any:
-    return require("faiss", purpose="for the 'faiss' index", extra="lab")
+    return load_faiss()
 
 
 def _short(reason: Exception) -> str:
@@ -263,8 +417,10 @@ def _cells(index: Any) -> int:
         return 0
 
 
-def _seed(index: Any, rng: np.random.RandomState | None) -> None:
-    """Seed every part of an index that draws random numbers, and accept few training rows."""
+def _prepare_training(
+    index: Any, rng: np.random.RandomState | None, most: int | None, *, polysemous: bool
+) -> None:
+    """Seed every part of an index that draws random numbers, and decide what it trains on."""
     faiss = _faiss()
     seed = None if rng is None else int(rng.randint(1, 2**31 - 1))
     part = index
@@ -278,9 +434,12 @@ def _seed(index: Any, rng: np.random.RandomState | None) -> None:
             cp = getattr(owner, "cp", None)
             if cp is not None:
                 cp.min_points_per_centroid = 1
-                cp.max_points_per_centroid = 1 << 30
+                cp.max_points_per_centroid = most or 1 << 30
                 if seed is not None:
                     cp.seed = seed
+            if not polysemous and getattr(owner, "do_polysemous_training", False):
+                # an annealing of many seconds, for a filter that nobody asked for
+                owner.do_polysemous_training = False
         if seed is not None and hasattr(part, "hnsw"):
             part.hnsw.rng = faiss.RandomGenerator(seed)
         # what a transform, an id map, a refinement or a graph is wrapped around
