@@ -31,6 +31,7 @@ from annlab._points import Points
 from annlab._validation import check_integer, check_real
 from annlab._workers import Workers, chunk_bounds
 from annlab.assignment import Assigner, Assignment, finish
+from annlab.distances import unit_means
 
 #: Below this ratio of second-nearest to nearest coarse distance (squared, median over all points)
 #: a tree loses more than it saves: 1.1 to 2 on photos, text and heavy tails, 1.03 on Gaussians in
