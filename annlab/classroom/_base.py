@@ -251,7 +251,7 @@ class Sheet:
     Parameters
     ----------
     draw : callable
-        ``draw(figure)`` draws the picture on an empty (sub)figure of about 17 by 8.5 centimetres.
+        ``draw(figure)`` draws the picture on an empty (sub)figure of about 18 by 9.5 centimetres.
     caption : str
         What the picture shows, one sentence.
     formula : str

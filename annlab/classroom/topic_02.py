@@ -351,7 +351,8 @@ def draw_sheet(figure: Any) -> None:
     from annlab.datasets import load_digits_data
     from annlab.indexes.walk import NavigableGraph
     from annlab.indexes.walk import greedy_walk as walk
-    from annlab.widgets._look import ALARM, PALETTE, chart, plane
+    from annlab.plotting import PALETTE
+    from annlab.widgets._look import ALARM, chart, plane
 
     left, right = figure.subplots(1, 2)
     angle = np.linspace(0.15, 2 * np.pi - 0.15, 40)
@@ -368,15 +369,13 @@ def draw_sheet(figure: Any) -> None:
     known, asked = digits[:1000], digits[1000:1150]
     graph = NavigableGraph.build(known, M=4, random_state=0)
     gaps = np.array([np.linalg.norm(known - q, axis=1).min() for q in asked])
-    chart(
-        right, "share of the distances measured", "recall", "more memory: more work, fewer misses"
-    )
+    chart(right, "share of the distances measured", "recall", "more memory, fewer misses")
     for ef in (1, 2, 4, 8, 16):
         ends = [walk(graph, q, ef)[-1] for q in asked]
         work = np.mean([end.n_distances for end in ends]) / len(known)
         recall = np.mean([end.best_distance for end in ends] <= gaps + 1e-9)
         right.plot(work, recall, "o", color=PALETTE[0], markersize=7)
-        right.annotate(f"ef={ef}", (work, recall), (6, -9), textcoords="offset points", fontsize=9)
+        right.annotate(f"ef={ef}", (work, recall), (6, -9), textcoords="offset points", fontsize=10)
     right.set(ylim=(0.35, 1.05))
     right.margins(x=0.18)
 
@@ -388,11 +387,11 @@ SHEET = Sheet(
     formula=r"$\mathrm{recall@}k = \frac{|\,\mathrm{found} \,\cap\, \mathrm{true}\,|}{k}$",
     reading="The share of the k true nearest neighbours that the search has found.",
     code="""\
-from annlab import make_index
-from annlab.datasets import load_digits_data
-X = load_digits_data().X
-found = make_index("hnsw", ef=20, random_state=0).fit(X[:1500]).kneighbors(X[1500:], 5)[1]
-truth = make_index("brute").fit(X[:1500]).kneighbors(X[1500:], 5)[1]""",
+from annlab import datasets, make_index
+digits = datasets.load_digits_data().X
+X, Q = digits[:1500], digits[1500:]
+found = make_index("hnsw", ef=20, random_state=0).fit(X).kneighbors(Q, 5)[1]
+truth = make_index("brute").fit(X).kneighbors(Q, 5)[1]""",
     misconception="A search that skips points, such as a ball tree, is approximate.",
     truth="A ball tree skips only what it can prove to be too far away: it is exact. Approximate "
     "means that the answer may be wrong.",

@@ -368,8 +368,8 @@ SHEET = Sheet(
     code="""\
 from annlab import kmeans, kmeans_ann
 from annlab.datasets import load_patches
-X = load_patches(5000, 8, random_state=0)
-exact, nearly = kmeans(X, 64, random_state=0), kmeans_ann(X, 64, algorithm="lsh", random_state=0)
+exact = kmeans(X := load_patches(5000, 8, random_state=0), 64, random_state=0)
+nearly = kmeans_ann(X, 64, algorithm="lsh", random_state=0)
 print(nearly.inertia / exact.inertia, nearly.n_distances / exact.n_distances)""",
     misconception="The run has converged, so the labels are right.",
     truth="No label changes any more because the index repeats its answers, the wrong ones too. "

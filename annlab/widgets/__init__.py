@@ -21,6 +21,7 @@ _HOMES = {
     "tradeoff_explorer": "_tradeoff",
     "index_race": "_race",
     "quality_explorer": "_quality",
+    "quiz": "_quiz",
     "scaling_explorer": "_scaling",
     "dimension_explorer": "_dimensions",
     "visual_words_explorer": "_words",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from annlab.widgets._predict import Prediction as Prediction
     from annlab.widgets._predict import predict as predict
     from annlab.widgets._quality import quality_explorer as quality_explorer
+    from annlab.widgets._quiz import quiz as quiz
     from annlab.widgets._race import index_race as index_race
     from annlab.widgets._scaling import scaling_explorer as scaling_explorer
     from annlab.widgets._segments import segmentation_explorer as segmentation_explorer

@@ -1,0 +1,281 @@
+"""A quiz for the projector: a question, the votes of the class, the answer with its reason.
+
+Frames alternate: a question, then the same question revealed. The votes are the text in one
+field, so a class may vote by buttons or by letters typed in one go.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Any
+
+import ipywidgets
+
+from annlab._messages import invalid
+from annlab.widgets._base import ALARM, INK, PALETTE, QUIET, Explorer, Job, entry
+
+LETTERS = "ABCD"
+#: Letters that one question may get: a lecture hall and no more.
+_MOST = 2000
+_RIGHT = "#009E73"
+
+
+def parse_votes(text: str, n_questions: int) -> list[str]:
+    """Split the votes by question.
+
+    Parameters
+    ----------
+    text : str
+        Letters of the votes, a slash between two questions: ``"ABBB/C"``. Small letters, blanks
+        and commas do not matter.
+    n_questions : int
+
+    Returns
+    -------
+    list of str
+        One text of letters for each question.
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> from annlab.widgets._quiz import parse_votes
+    >>> parse_votes("a b, b / c", 3)
+    ['ABB', 'C', '']
+    """
+    plain = re.sub(r"[\s,]", "", text).upper()
+    if re.search(r"[^A-D/]", plain):
+        raise invalid("votes", "letters from A to D, a slash between questions", repr(text))
+    parts = plain.split("/")
+    if len(parts) > n_questions or max(map(len, parts)) > _MOST:
+        raise invalid("votes", f"for {n_questions} questions", repr(text))
+    return [*parts, *[""] * (n_questions - len(parts))]
+
+
+class Quiz(Explorer):
+    """A question, a vote, the answer; see `quiz`.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+    heading : str
+    """
+
+    name = "quiz"
+    title = "What do you think?"
+    size = (840, 400)
+    replay = True
+    frame_word = "screen"
+
+    def __init__(self, questions: Any, heading: str = "") -> None:
+        self.questions = tuple(questions)
+        if heading:
+            # the class attribute is what Explorer shows above the picture
+            self.title = heading  # type: ignore[misc]
+        n = len(self.questions)
+        votes = entry(
+            "votes",
+            "Votes",
+            "Letters of all votes, a slash between questions; press Enter",
+            "",
+            trials=["ABBC", "A/BB" if n > 1 else "A"],
+            check=lambda text: parse_votes(text, n),
+            recompute=False,
+        )
+        super().__init__([votes])
+
+    # -- buttons -----------------------------------------------------------------------------------
+
+    def _build_parts(self) -> None:
+        super()._build_parts()
+        for letter in LETTERS[: max(len(one.options) for one in self.questions)]:
+            self._add_button(f"vote_{letter}", letter, f"One more vote for answer {letter}")
+        self._add_button("undo", "Take back", "Take the last vote of this question back")
+        # words that fit a quiz; what they do is what every explorer's buttons do
+        self.buttons["step"].description = "Reveal / next"
+        self.buttons["step"].tooltip = "Show the answer; then go on to the next question"
+        self.buttons["step_back"].description = "Back"
+
+    def _arranged(self) -> list[Any]:
+        parts = super()._arranged()
+        keys = [key for key in self.buttons if key.startswith("vote_")]
+        row = ipywidgets.HBox(
+            [ipywidgets.Label("Vote:"), *(self.buttons[key] for key in [*keys, "undo"])],
+            layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"),
+        )
+        # the buttons first: they are what a hand or the Tab key looks for
+        parts.insert(2, row)
+        return parts
+
+    def press(self, key: str) -> None:
+        """Do what a click on the button ``key`` does."""
+        if key.startswith("vote_"):
+            self.vote(key.removeprefix("vote_"))
+        elif key == "undo":
+            with self._lock:
+                if not self.revealed and self.tally_text:
+                    self._put_votes(self.tally_text[:-1])
+        else:
+            super().press(key)
+
+    @property
+    def question(self) -> Any:
+        """Question on the screen."""
+        return self.questions[self.frame // 2]
+
+    @property
+    def revealed(self) -> bool:
+        """Whether its answer is shown."""
+        return self.frame % 2 == 1
+
+    @property
+    def tally_text(self) -> str:
+        """Letters of the votes on the question that is shown."""
+        return self._votes(self.values["votes"])[self.frame // 2]
+
+    def vote(self, letter: str) -> Quiz:
+        """Give a vote to the question on the screen.
+
+        Parameters
+        ----------
+        letter : str
+            As the answer has it, ``"A"`` to ``"D"``. After the reveal, and for an answer that the
+            question does not have, a note says that nothing was counted.
+
+        Returns
+        -------
+        self
+        """
+        with self._lock:
+            letter = str(letter).strip().upper()
+            if self.revealed:
+                self._say_note("The answer is out: votes no longer count.")
+            elif letter not in self.question.letters or not letter:
+                self._say_note(f"This question has the answers {', '.join(self.question.letters)}.")
+            else:
+                self._put_votes(self.tally_text + letter)
+        return self
+
+    def _put_votes(self, letters: str) -> None:
+        votes = self._votes(self.values["votes"])
+        votes[self.frame // 2] = letters
+        self.set(votes="/".join(votes).rstrip("/"))
+
+    def _votes(self, text: str) -> list[str]:
+        try:
+            return parse_votes(text, len(self.questions))
+        except ValueError:
+            # typed by hand in the field, which takes any text
+            return [""] * len(self.questions)
+
+    # -- what is shown -----------------------------------------------------------------------------
+
+    def compute(self, job: Job) -> Any:
+        """Nothing has to be computed: the questions are the result."""
+        return self.questions
+
+    def frame_count(self, result: Any) -> int:
+        """Two screens for each question."""
+        return 2 * len(result)
+
+    def _counts(self, frame: int, votes: str) -> dict[str, int]:
+        given = self._votes(votes)[frame // 2]
+        return {letter: given.count(letter) for letter in self.questions[frame // 2].letters}
+
+    def sentence(self, result: Any, frame: int, *, votes: str) -> str:
+        """Say which question it is, how the votes stand, and the answer once it is out."""
+        question, counts = result[frame // 2], self._counts(frame, votes)
+        total = sum(counts.values())
+        told = ", ".join(f"{letter} {count}" for letter, count in counts.items())
+        start = f"question {frame // 2 + 1} of {len(result)}"
+        voted = f"{total} {'vote' if total == 1 else 'votes'} ({told})" if total else "no votes"
+        if self._wrong_text(votes):
+            voted = f"{voted}; the votes {votes[:20]!r} cannot be read: letters from A to D"
+        if frame % 2 == 0:
+            return f"{start}, {voted}: {question.text}"
+        share = f" ({counts[question.right] / total:.0%} of {total})" if total else ""
+        return f"{start}, answer {question.right}{share}, {voted}: {question.because}"
+
+    def _wrong_text(self, votes: str) -> bool:
+        try:
+            parse_votes(votes, len(self.questions))
+        except ValueError:
+            return True
+        return False
+
+    def draw(self, figure: Any, result: Any, frame: int, *, votes: str) -> None:
+        """Draw the question, a bar for each answer, and the reason once it is out."""
+        question, counts = result[frame // 2], self._counts(frame, votes)
+        revealed, most = frame % 2 == 1, max(1, *counts.values())
+        # a page of text: nothing has to make room for labels
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        axes.set(xlim=(0, 100), ylim=(0, 100))
+        axes.set_axis_off()
+        asked = textwrap.fill(question.text, 60)
+        axes.text(3, 95, asked, fontsize=17, weight="bold", va="top", color=INK)
+        top, height = 74.0, 13.5
+        for number, (letter, count) in enumerate(counts.items()):
+            y = top - number * height
+            right = revealed and letter == question.right
+            color = _RIGHT if right else (QUIET if revealed else PALETTE[0])
+            axes.barh(y, 26 * count / most, left=66, height=7, color=color)
+            # a sign beside the colour
+            mark = "✓ " if right else ("✗ " if revealed else "")
+            words = textwrap.fill(f"{mark}{letter}.  {question.options[number]}", 46)
+            weight = "bold" if right else "normal"
+            axes.text(3, y, words, fontsize=15, va="center", color=INK, weight=weight)
+            if count:
+                axes.text(67 + 26 * count / most, y, f"{count}", fontsize=14, va="center")
+        if revealed:
+            reason = textwrap.fill(question.because, 84)
+            axes.text(3, 2.5, reason, fontsize=13.5, va="bottom", color=INK)
+        elif not sum(counts.values()):
+            axes.text(3, 3, "Vote now.", fontsize=13.5, va="bottom", color=ALARM)
+
+
+def quiz(topic: int | str, questions: Any = None) -> Quiz:
+    """Ask the class: a question on the projector, votes, then the answer with its reason.
+
+    Parameters
+    ----------
+    topic : int or str
+        ``5``, ``"5"`` or ``"05"``.
+    questions : sequence of Question, optional
+        Your own, instead of the topic's.
+
+    Returns
+    -------
+    Quiz
+        Vote with the buttons (Tab and Enter reach them), or type the letters of all votes into the
+        field. "Reveal / next" shows the answer and goes on. The text beside it brings the same
+        screen with the same votes to another machine.
+
+    Raises
+    ------
+    ValueError
+        For a topic without questions.
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> screen = widgets.quiz("01").vote("A").vote("A").vote("C")
+    >>> screen.text[:60]
+    'question 1 of 5, 3 votes (A 2, B 0, C 1, D 0): What does one'
+    >>> screen.step().text[:40]
+    'question 1 of 5, answer A (67% of 3), 3 '
+    """
+    from annlab import classroom
+
+    if questions is None:
+        questions = classroom.questions(topic)
+        topic = int(topic)
+    return Quiz(questions, f"Quiz {topic}: what do you think?")
+
+
+def example() -> Quiz:
+    """The first topic's quiz."""
+    return quiz(1)
