@@ -155,14 +155,25 @@ def check_data(
         _check_finite(matrix.data, name)
         array: Any = matrix
     else:
+        if X is None or isinstance(X, (str, bytes, dict)):
+            raise invalid(
+                name,
+                "an array of numbers",
+                f"{X!r} of type {type(X).__name__}",
+                "Load the data first: numpy.load, pandas.read_csv or annlab.datasets do.",
+                error=TypeError,
+            )
         array = _numeric(X, name)
         if array.ndim != 2:
             raise invalid(
                 name,
                 "a 2-D array of shape (n, d)",
                 f"{array.ndim} dimension{'s' * (array.ndim != 1)}, shape {array.shape}",
+                # scikit-learn's checks expect these words for one dimension
                 "Reshape your data: X.reshape(-1, 1) for one feature, "
-                "X.reshape(1, -1) for one sample.",
+                "X.reshape(1, -1) for one sample."
+                if array.ndim
+                else "The data comes first, then the number of clusters.",
             )
         if not (isinstance(array, np.memmap) and array.dtype == working_dtype(array.dtype)):
             array = np.asarray(array, dtype=working_dtype(array.dtype), order="C")
@@ -201,9 +212,10 @@ def check_integer(value: Any, name: str, *, minimum: int = 1, maximum: int | Non
     rule = f"an integer >= {minimum}" + (f" and <= {maximum}" if maximum is not None else "")
     if not isinstance(value, numbers.Integral) or isinstance(value, (bool, np.bool_)):
         raise invalid(name, rule, f"{value!r} of type {type(value).__name__}", error=TypeError)
-    if value < minimum or (maximum is not None and value > maximum):
-        raise invalid(name, rule, int(value))
-    return int(value)
+    number = int(value)
+    if number < minimum or (maximum is not None and number > maximum):
+        raise invalid(name, rule, number)
+    return number
 
 
 def check_real(
@@ -327,7 +339,7 @@ def check_random_state(random_state: Any) -> np.random.RandomState:
     if isinstance(random_state, np.random.Generator):
         return np.random.RandomState(int(random_state.integers(2**32)))
     if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool):
-        if 0 <= random_state < 2**32:
+        if 0 <= int(random_state) < 2**32:
             return np.random.RandomState(int(random_state))
     raise invalid(
         "random_state",

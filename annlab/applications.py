@@ -695,7 +695,9 @@ def _texts(documents: Any) -> Sequence[str]:
             "documents", rule, type(documents).__name__, "Pass a list.", error=TypeError
         ) from reason
     if not texts:
-        raise invalid("documents", "at least one text", "none", "Pass a list of texts.")
+        raise invalid(
+            "documents", "a list with at least one text", "an empty one", "Pass a list of texts."
+        )
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise invalid(

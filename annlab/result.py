@@ -399,6 +399,9 @@ def _check_labels(labels: np.ndarray, shape: tuple[int, ...], k: int, *, lowest:
 
 def write_npz(target: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays beside ``target`` and move the finished file into place."""
+    if not target.parent.is_dir():
+        # without this the error would name the temporary file
+        raise FileNotFoundError(errno.ENOENT, "No such folder to save in", str(target.parent))
     # not by tempfile, whose files nobody else may read
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:

@@ -539,7 +539,7 @@ def test_a_document_without_words_is_a_warning():
         ((b"bytes", 1), TypeError, "documents must be a sequence of texts.*one bytes"),
         ((7, 1), TypeError, "documents must be a sequence of texts"),
         ((["a text", None], 1), TypeError, "NoneType at position 1"),
-        (([], 1), ValueError, "documents must be at least one text"),
+        (([], 1), ValueError, "documents must be a list with at least one text"),
         ((["", "  "], 1), ValueError, "at least one word"),
         ((["the", "and of"], 1), ValueError, "at least one word"),
         ((DECK, 6), ValueError, "n_clusters must be at most"),

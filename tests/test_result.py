@@ -412,3 +412,16 @@ def test_other_files(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"^path must be "):
         KMeansResult.load(path)
+
+
+def test_a_missing_folder_is_named_and_not_the_temporary_file(tmp_path):
+    result = kmeans(np.array([[0.0], [1.0], [9.0]]), 2, random_state=0)
+    with pytest.raises(FileNotFoundError) as caught:
+        result.save(tmp_path / "nowhere" / "x.npz")
+    assert caught.value.filename == str(tmp_path / "nowhere")
+
+
+def test_a_fit_that_was_cut_short_says_so():
+    X = np.random.RandomState(0).rand(60, 2)
+    assert "(max_iter; not converged)" in repr(kmeans(X, 8, 1, random_state=0))
+    assert "not converged" not in repr(kmeans(X, 8, random_state=0))

@@ -140,7 +140,7 @@ BAD_DATA = {
     "words": ([["a", "b"]], (TypeError, ValueError), "real and numeric; got dtype <U1"),
     "objects": (np.array([[{}, 1]], dtype=object), TypeError, "numeric; got values of dtype obj"),
     "huge integers": (np.array([[10**400]], dtype=object), ValueError, "numeric; got .*too large"),
-    "None": (None, ValueError, "2-D array.*got 0 dimensions"),
+    "None": (None, TypeError, "an array of numbers; got None"),
     "complex": (GOOD + 1j, ValueError, "Complex data not supported"),
     "dates": (np.array([["2020-01-01"]], dtype="M8[D]"), ValueError, "real and numeric"),
     "masked": (np.ma.masked_less(GOOD, 3), TypeError, "free of masked values"),
@@ -300,3 +300,14 @@ def test_a_missing_extra_says_what_for_and_how():
     assert "is needed to draw" in str(caught.value)
     assert issubclass(MissingExtraError, ImportError)
     assert issubclass(AnnlabWarning, UserWarning)
+
+
+@pytest.mark.parametrize("X", [None, "hello", b"hello", {"a": [1]}])
+def test_what_is_no_data_at_all_is_told_how_to_load_some(X):
+    with pytest.raises(TypeError, match="an array of numbers; got .* Load the data first"):
+        check_data(X)
+
+
+def test_swapped_arguments_are_told_the_order():
+    with pytest.raises(ValueError, match="0 dimensions.*The data comes first"):
+        check_data(5)
