@@ -243,7 +243,7 @@ def make_blobs_with_outliers(
         dtype=dtype,
     )
     far = rng.uniform(box, scale * box, size=(n_out, blobs.X.shape[1])).astype(blobs.X.dtype)
-    labels = np.concatenate([blobs.labels, np.full(n_out, -1)])  # type: ignore[list-item]
+    labels = np.concatenate([blobs.labels, np.full(n_out, -1)])
     X, labels = _shuffled(np.concatenate([blobs.X, far]), labels, rng)
     return Dataset(
         X=X,
@@ -436,10 +436,10 @@ def make_gaussian_mixture(
     ----------
     n_samples : int, default=10_000
     n_clusters : int, default=100
-        Number of centres, drawn from N(0, ``center_scale``² I).
+        Number of centres, drawn from N(0, ``center_scale ** 2`` I).
     n_features : int, default=16
     weight_sigma : float, default=1.0
-        The logarithms of the weights are drawn from N(0, ``weight_sigma``²), so the sizes are
+        The logarithms of the weights are drawn from N(0, ``weight_sigma ** 2``), so the sizes are
         log-normal. 0 gives equal weights.
     center_scale : float, default=1.0
     noise : float, default=1.0
