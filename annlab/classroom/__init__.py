@@ -198,7 +198,7 @@ class _Told(str):
         return str(self)
 
 
-class ExerciseList(tuple):  # type: ignore[type-arg]
+class ExerciseList(tuple):
     """Exercises, shown as a table."""
 
     def __repr__(self) -> str:

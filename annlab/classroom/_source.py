@@ -168,6 +168,8 @@ def _read_part(exercise: Exercise, body: str) -> Part:
         if kind == "markdown" or not role:
             (part.after if part.answer else part.cells).append((kind, content))
         elif role == "answer":
+            if part.answer:
+                raise invalid(f"{exercise.id}", "an exercise with one answer block", "two")
             part.answer = content
         elif role == "wrong":
             given = dict(option.split("=", 1) for option in options)

@@ -341,7 +341,7 @@ def draw_sheet(figure: Any) -> None:
     X = make_blobs(240, 8, separation=5, random_state=3, dtype=np.float64).X
     start = X[np.random.RandomState(3).choice(len(X), 8, replace=False)]
     rough = {"n_tables": 1, "n_hashes": 2, "n_probes": 1, "random_state": 0}
-    given = {"init": start, "max_iter": 3, "tol": 0, "trace": True}
+    given: dict[str, Any] = {"init": start, "max_iter": 3, "tol": 0, "trace": True}
     runs = {
         "exact search": kmeans_ann(X, 8, algorithm="brute", **given),
         "rough index, misses ringed": kmeans_ann(

@@ -215,7 +215,7 @@ class Quiz(Explorer):
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set(xlim=(0, 100), ylim=(0, 100))
         axes.set_axis_off()
-        asked = textwrap.fill(question.text, 60)
+        asked = textwrap.fill(question.text, 54)
         axes.text(3, 95, asked, fontsize=17, weight="bold", va="top", color=INK)
         top, height = 74.0, 13.5
         for number, (letter, count) in enumerate(counts.items()):
@@ -225,13 +225,13 @@ class Quiz(Explorer):
             axes.barh(y, 26 * count / most, left=66, height=7, color=color)
             # a sign beside the colour
             mark = "✓ " if right else ("✗ " if revealed else "")
-            words = textwrap.fill(f"{mark}{letter}.  {question.options[number]}", 46)
+            words = textwrap.fill(f"{mark}{letter}.  {question.options[number]}", 42)
             weight = "bold" if right else "normal"
             axes.text(3, y, words, fontsize=15, va="center", color=INK, weight=weight)
             if count:
                 axes.text(67 + 26 * count / most, y, f"{count}", fontsize=14, va="center")
         if revealed:
-            reason = textwrap.fill(question.because, 84)
+            reason = textwrap.fill(question.because, 74)
             axes.text(3, 2.5, reason, fontsize=13.5, va="bottom", color=INK)
         elif not sum(counts.values()):
             axes.text(3, 3, "Vote now.", fontsize=13.5, va="bottom", color=ALARM)

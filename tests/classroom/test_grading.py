@@ -1,0 +1,268 @@
+"""nbgrader itself: student copies, stubs, references, known-wrong and broken submissions."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from conftest import EVERYDAY
+
+pytest.importorskip("nbgrader", reason='needs pip install "annlab[classroom]"')
+
+from annlab import classroom
+from annlab.classroom import _course, _source
+from annlab.cli import main
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "exercises"
+SOURCES = {source.number: source for source in _source.sources(FOLDER)}
+
+
+def marked(numbers):
+    return [
+        pytest.param(number, marks=() if number in EVERYDAY else pytest.mark.full)
+        for number in numbers
+    ]
+
+
+def released(folder, number):
+    name = _source.assignment_name(number)
+    return json.loads((folder / "release" / name / f"{name}.ipynb").read_text(encoding="utf-8"))
+
+
+def hand_in(folder, student, number, notebook, name=None):
+    assignment = _source.assignment_name(number)
+    place = folder / "submitted" / student / assignment
+    place.mkdir(parents=True)
+    text = notebook if isinstance(notebook, str) else json.dumps(notebook)
+    (place / (name or f"{assignment}.ipynb")).write_text(text, encoding="utf-8")
+
+
+def reference(folder, number):
+    texts = _source.answers(SOURCES[number], None)
+    return _source.fill_in(released(folder, number), texts)
+
+
+def read_csv(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("number", marked(SOURCES))
+def test_copies_leak_nothing_and_every_submission_gets_its_score(number, tmp_path):
+    folder, source = tmp_path / "course", SOURCES[number]
+    assert _course.new_course(folder, [number]) == [_source.assignment_name(number)]
+
+    copy = released(folder, number)
+    text = "\n".join("".join(cell["source"]) for cell in copy["cells"])
+    assert _course.find_leaks(folder, _source.assignment_name(number)) == []
+    assert "SOLUTION" not in text and "HIDDEN" not in text and "hidden=" not in text
+    assert text.count(_source.STUB) == len(source.parts)
+
+    # the third and later wrong answers are proved without nbgrader in tests/test_classroom.py
+    variants = range(min(2, source.n_variants))
+    expected = {"stub": {one.exercise.id: ("unanswered", "") for one in source.parts}}
+    hand_in(folder, "stub", number, copy)
+    hand_in(folder, "reference", number, reference(folder, number))
+    expected["reference"] = {}
+    for variant in variants:
+        student = f"wrong-{variant + 1}"
+        hand_in(folder, student, number, _source.fill_in(copy, _source.answers(source, variant)))
+        expected[student] = {
+            part.exercise.id: (part.wrong[variant].kind, part.wrong[variant].says)
+            for part in source.parts
+            if variant < len(part.wrong)
+        }
+
+    rows = {row.student: row for row in _course.grade_course(folder, jobs=2)}
+    assert rows.keys() == expected.keys()
+    for student, row in rows.items():
+        assert (row.status, row.notes) == (_course.GRADED, []), (student, row.reason)
+        assert len(row.exercises) == len(source.parts)
+        for one in row.exercises:
+            points = classroom.find(one.exercise).points
+            kind, says = expected[student].get(one.exercise, ("", ""))
+            assert one.max_score == points
+            assert one.score == (0 if kind else points), (student, one)
+            assert one.kind == kind, (student, one)
+            assert says in one.message, (student, one)
+
+
+def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys):
+    folder = tmp_path / "course"
+    assert main(["classroom", "new", str(folder), "--topics", "1"]) == 0
+    good = reference(folder, 1)
+    total = sum(one.points for one in classroom.exercises(1))
+    texts = _source.answers(SOURCES[1], None)
+
+    def with_answer(id, code):
+        return _source.fill_in(released(folder, 1), texts | {id: code})
+
+    def without(*ids):
+        return good | {
+            "cells": [
+                cell
+                for cell in good["cells"]
+                if cell["metadata"].get("nbgrader", {}).get("grade_id") not in ids
+            ]
+        }
+
+    edited = json.loads(json.dumps(good))
+    for cell in edited["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == "test-01-1":
+            cell["source"] = "pass"
+            cell["metadata"]["nbgrader"]["points"] = 50
+    endless = "def assign(X, centroids):\n    while True:\n        pass"
+    stubborn = (
+        "while True:\n    try:\n        while True:\n            pass\n"
+        "    except KeyboardInterrupt:\n        pass"
+    )
+    loud = "import sys\n" + texts["01-2"].replace(
+        "    distances_sq", "    print('careful', file=sys.stderr)\n    distances_sq", 1
+    )
+    sly = "import os\n" + texts["01-2"].replace(
+        "    distances_sq", "    os.write(2, b'sly')\n    distances_sq", 1
+    )
+    submissions = {
+        "good": good,
+        "endless-in-test": with_answer("01-2", endless),
+        "endless-in-cell": with_answer("01-2", "while True:\n    pass"),
+        "stubborn": with_answer("01-2", stubborn),
+        "no-tests": without("test-01-1", "test-01-2", "test-01-5"),
+        "edited-test": edited,
+        "no-answer": without("answer-01-3"),
+        "no-answer-no-test": without("answer-01-1", "test-01-1"),
+        "loud": with_answer("01-2", loud),
+        "sly": with_answer("01-2", sly),
+        "raises": with_answer("01-2", "1 / 0"),
+        "dies": with_answer("01-2", "import os\nos._exit(1)"),
+        "not-json": "{ this is no notebook",
+        "not-a-notebook": "[1, 2]",
+    }
+    for student, notebook in submissions.items():
+        hand_in(folder, student, 1, notebook)
+    hand_in(folder, "renamed", 1, good, name="topic_01 (2).ipynb")
+    (folder / "submitted" / "empty" / "topic_01").mkdir(parents=True)
+    (folder / "submitted" / "nothing").mkdir()
+    (folder / "submitted" / "stranger" / "topic_99").mkdir(parents=True)
+    hand_in(folder, "=1+1", 1, good)
+
+    capsys.readouterr()
+    argv = ["--timeout", "12", "--limit", "45", "--jobs", "4"]
+    assert main(["classroom", "grade", str(folder), *argv]) == 1, "some could not be graded"
+    shown = capsys.readouterr().out
+    rows = {row["student"]: row for row in read_csv(folder / _course.GRADES)}
+    lines = read_csv(folder / _course.BY_EXERCISE)
+    of = {(line["student"], line["exercise"]): line for line in lines}
+
+    def points(student):
+        return float(rows[student]["score"])
+
+    def reason(student):
+        return rows[student]["reason"]
+
+    # nothing is lost from the others
+    for student in ("good", "renamed", "'=1+1"):
+        assert (points(student), rows[student]["status"]) == (total, "graded"), rows[student]
+    assert "handed in as topic_01 (2).ipynb" in reason("renamed")
+    # one exercise is lost, the others count
+    two = classroom.find("01-2").points
+    for student, kind, says in [
+        ("endless-in-test", "timeout", "time limit"),
+        ("endless-in-cell", "timeout", "time limit"),
+        ("raises", "raised", "ZeroDivisionError"),
+        ("sly", "stderr", "stderr"),
+    ]:
+        assert points(student) == total - two, rows[student]
+        assert of[student, "01-2"]["kind"] == kind, of[student, "01-2"]
+        assert says in reason(student)
+    # what is printed to stderr inside an answer does no harm
+    assert points("loud") == total, reason("loud")
+    # tests come back, whatever became of them
+    assert points("no-tests") == points("edited-test") == total, reason("no-tests")
+    assert reason("no-tests").count("was missing: restored") == 3
+    assert "test cell of 01-1 was edited: restored" in reason("edited-test")
+    for student, id in [("no-answer", "01-3"), ("no-answer-no-test", "01-1")]:
+        assert points(student) == total - classroom.find(id).points, reason(student)
+        assert f"answer cell of {id} was missing" in reason(student)
+        assert of[student, id]["kind"] == "unanswered"
+    # nothing to be saved
+    for student, says in [
+        ("stubborn", "stopped after 45 seconds"),
+        ("dies", "the kernel died"),
+        ("not-json", "no notebook"),
+        ("not-a-notebook", "no notebook"),
+        ("empty", "there is no topic_01.ipynb"),
+    ]:
+        assert (points(student), rows[student]["status"]) == (0, "not graded"), rows[student]
+        assert says in reason(student), reason(student)
+        assert float(rows[student]["max_score"]) == total
+    assert (
+        "no assignment 'topic_99'"
+        in [
+            row["reason"]
+            for row in read_csv(folder / _course.GRADES)
+            if row["student"] == "stranger"
+        ][-1]
+    )
+    assert "nothing" not in rows, "a student without an assignment is not listed"
+    # every student is in the printed table, too
+    assert all(student in shown for student in submissions)
+
+
+def test_what_is_not_handed_in_is_a_row(tmp_path):
+    folder = tmp_path / "course"
+    _course.new_course(folder, [1, 3])
+    hand_in(folder, "ada", 1, reference(folder, 1))
+    hand_in(folder, "bob", 3, "nothing")
+    rows = {(row.student, row.assignment): row for row in _course.grade_course(folder, jobs=2)}
+    assert rows["ada", "topic_01"].score == rows["ada", "topic_01"].max_score
+    assert rows["ada", "topic_03"].status == rows["bob", "topic_01"].status == _course.MISSING
+    assert rows["bob", "topic_03"].status == _course.BROKEN
+    again = _course.grade_course(folder, jobs=2, students=["bob"], assignments=["topic_03"])
+    assert len(again) == 1
+
+
+def test_a_course_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
+    folder = tmp_path / "course"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="an empty folder"):
+        _course.new_course(folder, [1])
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    with pytest.raises(ValueError, match="--topics"):
+        _course.new_course(tmp_path / "other", [99])
+    monkeypatch.setattr(_course, "find_leaks", lambda *given: ["answer = 42"])
+    with pytest.raises(RuntimeError, match="holds solutions"):
+        _course.new_course(tmp_path / "leaky", [1])
+    assert not (tmp_path / "leaky").exists() and not (tmp_path / "other").exists()
+    with pytest.raises(ValueError, match="a course folder"):
+        _course.grade_course(tmp_path)
+
+
+def test_leaks_are_found(tmp_path):
+    folder = tmp_path / "course"
+    _course.new_course(folder, [1])
+    path = folder / "release" / "topic_01" / "topic_01.ipynb"
+    copy = json.loads(path.read_text(encoding="utf-8"))
+    assert _course.find_leaks(folder, "topic_01") == []
+    for spoiled in ("    moved = centroids.copy()\n", "### BEGIN SOLUTION\n", "f(hidden=True)\n"):
+        leaky = json.loads(json.dumps(copy))
+        leaky["cells"][-1]["source"] = [spoiled]
+        path.write_text(json.dumps(leaky), encoding="utf-8")
+        assert _course.find_leaks(folder, "topic_01"), spoiled
+
+
+def test_the_plain_nbgrader_command_agrees(tmp_path):
+    """A teacher who uses nbgrader's own tools gets the same points."""
+    from nbgrader.api import Gradebook
+
+    folder = tmp_path / "course"
+    _course.new_course(folder, [3])
+    hand_in(folder, "ada", 3, reference(folder, 3))
+    grader = _course._grader(folder)
+    assert grader.autograde("topic_03", "ada")["success"]
+    with Gradebook(grader.coursedir.db_url) as book:
+        submission = book.find_submission("topic_03", "ada")
+        assert submission.score == submission.max_score > 0

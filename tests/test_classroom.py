@@ -1,0 +1,478 @@
+"""The exercises without nbgrader: sources, checks, known-wrong answers, sheets, quiz, notes."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annlab import classroom
+from annlab.classroom import _base, _source, _teaching
+from annlab.classroom._base import COMMON_KINDS, Case, Exercise, Idea, Mistake, Question, Wrong
+
+ROOT = Path(__file__).resolve().parent.parent
+TOPICS = classroom.topics()
+FOLDER = ROOT / "notebooks" / "exercises"
+SOURCES = {source.number: source for source in _source.sources(FOLDER)}
+#: (topic, exercise, number of the wrong answer; None is the reference, -1 the stub)
+ANSWERS = [
+    (number, part.exercise.id, which)
+    for number, source in SOURCES.items()
+    for part in source.parts
+    for which in (None, -1, *range(len(part.wrong)))
+]
+
+
+def answer_of(number: int, id: str, which: int | None):
+    """Run the given cells and one answer of a topic, and return what the student wrote."""
+    source = SOURCES[number]
+    part = next(part for part in source.parts if part.exercise.id == id)
+    text = _source.stub_of(part.answer) if which == -1 else _source.answers(source, which)[id]
+    names: dict = {}
+    for kind, given in [*source.intro, *part.cells]:
+        if kind == "code":
+            exec(as_module(given), names)
+    exec(text, names)
+    return part, names[part.exercise.answer], names
+
+
+def as_module(cell: str) -> str:
+    return re.sub(r"^%.*$", "", cell, flags=re.M)
+
+
+# ------------------------------------------------------------------------------ every exercise
+
+
+def test_every_topic_has_a_source_and_a_module():
+    assert set(SOURCES) == set(TOPICS)
+
+
+def test_notebooks_are_in_step_with_their_sources():
+    assert _source.build(FOLDER, check=True) == [], "call: annlab classroom build"
+    assert _teaching.build(FOLDER.parent, check=True) == [], "call: annlab classroom build"
+
+
+@pytest.mark.parametrize("number", TOPICS)
+def test_a_topic_is_complete(number):
+    exercises = classroom.exercises(number)
+    assert 3 <= len(exercises) <= 5
+    order = [_base.LEVELS.index(one.level) for one in exercises]
+    assert order == sorted(order), "growing difficulty: recall, apply, analyse"
+    assert len(set(order)) == 3, "each of recall, apply and analyse"
+    assert [one.takes for one in exercises].count("text") == 1, "one of free text"
+    assert any(one.takes == "function" for one in exercises), "one with hidden tests"
+    assert [one.id for one in exercises] == [
+        f"{number:02d}-{i}" for i in range(1, len(exercises) + 1)
+    ]
+    for part in SOURCES[number].parts:
+        assert len(part.wrong) >= 2, f"{part.exercise.id}: two known-wrong submissions"
+        assert len({wrong.kind for wrong in part.wrong}) >= 2, part.exercise.id
+        assert part.exercise.hint.endswith((".", "?")), part.exercise.id
+        solution = {line for line in _source.solution_of(part.answer).split("\n") if len(line) > 8}
+        assert not any(line in part.exercise.hint for line in solution), "a hint solves nothing"
+
+
+@pytest.mark.parametrize(("number", "id", "which"), ANSWERS)
+@pytest.mark.parametrize("hidden", [False, True], ids=["seen", "hidden"])
+def test_every_answer_gets_its_verdict(number, id, which, hidden):
+    part, answer, _ = answer_of(number, id, which)
+    verdict = _base.run_check(part.exercise, answer, hidden=hidden)
+    if which is None:
+        assert verdict.right, verdict
+    elif which == -1:
+        assert (verdict.right, verdict.kind) == (False, "unanswered"), verdict
+    else:
+        wrong = part.wrong[which]
+        assert (verdict.right, verdict.kind) == (False, wrong.kind), verdict
+        assert wrong.says in verdict.message, "the message names the mistake"
+
+
+@pytest.mark.parametrize("number", TOPICS)
+def test_given_cells_run_with_stubs_and_with_solutions(number):
+    source = SOURCES[number]
+    for which in (-1, None):
+        names: dict = {}
+        for kind, given in source.intro:
+            if kind == "code":
+                exec(as_module(given), names)
+        for part in source.parts:
+            text = _source.stub_of(part.answer)
+            if which is None:
+                text = _source.answers(source, None)[part.exercise.id]
+            given_before = [text for kind, text in part.cells if kind == "code"]
+            given_after = [text for kind, text in part.after if kind == "code"]
+            for cell in [*given_before, text, *given_after]:
+                exec(as_module(cell), names)
+
+
+NONSENSE = {
+    "ellipsis": ...,
+    "none": None,
+    "nan": float("nan"),
+    "word": "a word",
+    "words": "words " * 40,
+    "huge": 1e300,
+    "negative": -1,
+    "empty list": [],
+    "nested": [[]],
+    "dict": {},
+    "object": object(),
+    "zeros": np.zeros((3, 3, 3)),
+    "strings": np.array(["x"]),
+    "class": int,
+    "no arguments": lambda: 1,
+    "first argument": lambda *args: args[0],
+    "raises": lambda *args: 1 / 0,
+    "nans": lambda *args: np.full((7, 9), np.nan),
+    "returns text": lambda *args: "text",
+    "exits": lambda *args: sys.exit(3),
+    "prints": print,
+}
+
+
+@pytest.mark.parametrize("id", [one.id for one in classroom.exercises()])
+@pytest.mark.parametrize("answer", NONSENSE.values(), ids=NONSENSE)
+def test_checks_survive_nonsense_and_do_not_pass_it(id, answer):
+    verdict = classroom.check(id, answer)
+    assert not verdict
+    assert verdict.kind and len(verdict.message) > 15
+    assert verdict._repr_html_()
+
+
+def test_kinds_of_mistakes_are_words():
+    for source in SOURCES.values():
+        for part in source.parts:
+            for wrong in part.wrong:
+                assert re.fullmatch(r"[a-z_]+", wrong.kind)
+
+
+# ----------------------------------------------------------------------------- what annlab reveals
+
+
+def test_an_installed_annlab_holds_no_solution():
+    package = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "annlab" / "classroom").glob("*.py")
+    )
+    for source in SOURCES.values():
+        for part in source.parts:
+            if part.exercise.takes == "function":
+                # a line may occur by chance in a check; the whole solution must not
+                body = _source.solution_of(part.answer).split("\n")
+                long = [line for line in body if len(line) > 25]
+                assert not long or not all(line in package for line in long), part.exercise.id
+
+
+def test_sources_are_asked_for_in_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(_source, "__file__", str(tmp_path / "a" / "b" / "_source.py"))
+    with pytest.raises(FileNotFoundError, match="checkout"):
+        _source.exercises_folder()
+
+
+# ---------------------------------------------------------------------------------------- reading
+
+
+def topic_file(tmp_path, edit):
+    path = tmp_path / "03.md"
+    path.write_text(edit((FOLDER / "topics" / "03.md").read_text(encoding="utf-8")))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: text.replace("## 03-2", "## 03-9"), "heading"),
+        (lambda text: text.replace("## 03-2\n", ""), "one answer"),
+        (lambda text: text.split("## 03-5")[0], "made of the exercises"),
+        (lambda text: text.replace("### END SOLUTION", "", 1), "END SOLUTION"),
+        (lambda text: text.replace("wrong kind=", "wrong sort=", 1), "kind"),
+        (lambda text: text.replace("```python answer", "```python solution", 1), "answer or wrong"),
+        (lambda text: text.replace("recall_by_hand", "other"), "recall_by_hand"),
+    ],
+)
+def test_a_source_that_does_not_fit_is_refused(tmp_path, edit, message):
+    with pytest.raises(ValueError, match=message):
+        _source.read_topic(topic_file(tmp_path, edit))
+
+
+def test_notebook_format():
+    import nbformat
+
+    for source in SOURCES.values():
+        made = _source.make_notebook(source)
+        notebook = nbformat.reads(_source.dumps(made), as_version=4)
+        nbformat.validate(notebook)
+        marks = [cell.metadata.nbgrader for cell in notebook.cells if "nbgrader" in cell.metadata]
+        assert all(mark.schema_version == 3 for mark in marks)
+        ids = [mark.grade_id for mark in marks]
+        assert len(ids) == len(set(ids)) == 2 * len(source.parts)
+        points = sum(mark.points for mark in marks if mark.grade)
+        assert points == sum(part.exercise.points for part in source.parts)
+        text = _source.dumps(made)
+        cells = [cell.source for cell in notebook.cells]
+        for part in source.parts:
+            assert not any(wrong.code in cells for wrong in part.wrong)
+            assert 'classroom.grade("' + part.exercise.id in text.replace("\\", "")
+
+
+def test_stubs_keep_their_indent():
+    text = "def f():\n    '''Doc.'''\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION"
+    assert _source.stub_of(text) == "def f():\n    '''Doc.'''\n    # YOUR CODE HERE"
+
+
+# ------------------------------------------------------------------------------------- the checks
+
+
+def one(check, takes="function"):
+    return Exercise("99-1", "A title", "apply", 1, "f", takes, "A hint.", check)
+
+
+def test_a_function_cannot_change_what_it_is_given():
+    def check(case, answer):
+        case.call(answer, np.arange(3))
+
+    def spoil(a):
+        a[0] = 9
+        return a
+
+    assert _base.run_check(one(check), spoil).kind == "changes_input"
+    assert _base.run_check(one(check), lambda a: a).right
+
+
+def test_prints_and_warnings_of_an_answer_are_swallowed(capfd):
+    import warnings
+
+    def check(case, answer):
+        case.call(answer, 1)
+
+    def loud(a):
+        print("out")
+        print("err", file=sys.stderr)
+        warnings.warn("careful", stacklevel=1)
+        return np.zeros(1) / np.zeros(1)
+
+    assert _base.run_check(one(check), loud).right
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_an_answer_raises_is_told():
+    def check(case, answer):
+        case.call(answer, 1)
+
+    verdict = _base.run_check(one(check), lambda a: a / 0)
+    assert verdict.kind == "raised"
+    assert "ZeroDivisionError: division by zero" in verdict.message
+
+
+def test_a_mistake_that_equals_the_truth_is_no_mistake():
+    mistakes = [Mistake("same", 2.0, "no"), Mistake("twice", 4.0, "doubled")]
+    Case().compare(2.0, 2.0, mistakes)
+    with pytest.raises(Wrong, match="doubled") as caught:
+        Case().compare(4.0, 2.0, mistakes)
+    assert caught.value.kind == "twice"
+    with pytest.raises(Wrong) as caught:
+        Case().compare(5.0, 2.0, mistakes)
+    assert caught.value.kind == "different"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [([1.0, 2.0, 3.0], "wrong_shape"), ([1.0, np.nan], "nan"), (len, "wrong_type")],
+)
+def test_shape_nan_and_type_are_told_apart(answer, kind):
+    with pytest.raises(Wrong) as caught:
+        Case().compare(answer, [1.0, 2.0])
+    assert caught.value.kind == kind
+    assert kind in COMMON_KINDS
+
+
+def test_hidden_data_are_other_data():
+    assert not np.array_equal(Case().rng.rand(3), Case(hidden=True).rng.rand(3))
+    assert np.array_equal(Case().rng.rand(3), Case().rng.rand(3))
+
+
+def test_texts():
+    ideas = [Idea("no_cat", r"\bcats?\b", "Where is the animal?")]
+    claims = [Idea("dog", r"\bdogs? (is|are) better", "Think again.")]
+    say = Case().explain
+    say("There is a black cat that sleeps on the sofa.", ideas, claims)
+    for text, kind in [
+        ("", "unanswered"),
+        ("A cat.", "too_short"),
+        ("There is an animal somewhere on the old sofa.", "no_cat"),
+        ("The cat is nice, and still dogs are better animals.", "dog"),
+        (3, "wrong_type"),
+    ]:
+        with pytest.raises(Wrong) as caught:
+            say(text, ideas, claims)
+        assert caught.value.kind == kind
+
+
+# ---------------------------------------------------------------------------------- names and looks
+
+
+@pytest.mark.parametrize("id", ["03-9", "3-2", "03_2", "", None, 3, "99-1"])
+def test_unknown_ids(id):
+    for call in (lambda: classroom.check(id, 1), lambda: classroom.hint(id)):
+        with pytest.raises(ValueError, match=r"exercise must be an id such as '03-2'; got"):
+            call()
+
+
+def test_a_near_id_is_suggested():
+    with pytest.raises(ValueError, match=r"'03-\d'"):
+        classroom.check("03-22", 1)
+
+
+def test_verdicts_tell_right_from_wrong_without_colour():
+    right = classroom.check("01-1", 20 / 3)
+    wrong = classroom.check("01-1", 16 / 3)
+    assert right and not wrong
+    assert "✓" in right._repr_html_() and "✗" in wrong._repr_html_()
+    assert repr(wrong).startswith("01-1: no. ")
+    assert "hint" in wrong._repr_html_() and "hint" not in right._repr_html_()
+
+
+def test_exercises_are_a_table():
+    listed = classroom.exercises()
+    assert len(listed) == sum(len(classroom.exercises(number)) for number in TOPICS)
+    assert len(repr(listed).splitlines()) == len(listed)
+    assert listed._repr_html_().count("<tr>") == len(listed) + 1
+    assert repr(classroom.hint("03-1")) == str(classroom.hint("03-1"))
+    with pytest.raises(ValueError, match="topic must be one of"):
+        classroom.exercises(16)
+
+
+def test_a_grade_cell_shows_or_raises(capsys):
+    pytest.importorskip("IPython")
+    classroom.grade("01-1", 20 / 3)
+    assert "01-1: right" in capsys.readouterr().out
+    with pytest.raises(_base.WrongAnswer, match=r"^\[not_squared\] ") as caught:
+        classroom.grade("01-1", 16 / 3)
+    assert caught.value._render_traceback_() == [str(caught.value.verdict)]
+
+
+def test_the_classroom_opens_quickly():
+    heavy = {"sklearn", "matplotlib", "numba", "nbgrader", "nbformat", "scipy"}
+    code = (
+        "import sys; from annlab import classroom; classroom.hint('03-1'); "
+        f"print(sorted({heavy!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# ------------------------------------------------------------------------- quiz, sheets, teaching
+
+
+@pytest.mark.parametrize("number", TOPICS)
+def test_questions_fit_on_the_projector(number):
+    questions = classroom.questions(number)
+    assert len(questions) >= 4
+    assert len({question.right for question in questions}) >= 2, "not always the same letter"
+    for question in questions:
+        assert len(question.text) <= 105, question.text
+        assert len(question.because) <= 210, question.because
+        assert all(len(option) <= 42 for option in question.options), question.options
+        assert len(set(question.options)) == len(question.options)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("No question.", ("a", "b"), "A", "x"),
+        ("One?", ("a",), "A", "x"),
+        ("Three?", ("a", "b", "c"), "D", "x"),
+    ],
+)
+def test_questions_are_checked(given):
+    with pytest.raises(ValueError):
+        Question(*given)
+
+
+def test_votes():
+    from annlab import widgets
+
+    quiz = widgets.quiz("03")
+    for letter in "BBAX":
+        quiz.vote(letter)
+    assert quiz.tally_text == "BBA"
+    quiz.buttons["undo"].click()
+    quiz.buttons["vote_D"].click()
+    assert quiz.tally_text == "BBD"
+    quiz.step()
+    assert quiz.revealed and "answer B (67% of 3)" in quiz.text
+    quiz.vote("A")
+    assert quiz.tally_text == "BBD", "no votes after the reveal"
+    quiz.step().vote("A")
+    assert quiz.values["votes"] == "BBD/A"
+    other = widgets.quiz(3).restore(quiz.state)
+    assert other.text == quiz.text and other.tally_text == "A"
+    quiz.controls["votes"].value = "b b, a"
+    quiz.frame = 0
+    assert "3 votes (A 1, B 2, C 0, D 0)" in quiz.text
+    quiz.controls["votes"].value = "maybe"
+    assert "cannot be read" in quiz.text
+    assert quiz.reset().tally_text == ""
+
+
+def test_a_quiz_of_ones_own():
+    from annlab import widgets
+
+    asked = [Question("Is it late?", ("yes", "no"), "A", "It always is.")]
+    quiz = widgets.quiz("mine", asked).vote("C")
+    assert quiz.tally_text == "" and "vote_C" not in quiz.buttons
+    with pytest.raises(ValueError, match="topic must be"):
+        widgets.quiz(99)
+
+
+@pytest.mark.parametrize("number", TOPICS)
+def test_the_code_of_a_sheet_runs(number):
+    code = classroom.topic(number).SHEET.code
+    assert len(code.split("\n")) <= 5
+    assert max(map(len, code.split("\n"))) <= 88, "longer lines print too small"
+    exec(code, {"print": lambda *values: None})
+
+
+@pytest.mark.parametrize("number", TOPICS)
+def test_a_sheet_is_one_page_without_overlaps(number):
+    from annlab.classroom._sheets import make_page
+
+    figure = make_page(number)
+    figure.savefig(io.BytesIO(), format="png")
+    page = figure.bbox
+    renderer = figure.canvas.get_renderer()
+    texts = [a for a in figure.get_children() if type(a).__name__ == "Text" and a.get_text()]
+    boxes = sorted((t.get_window_extent(renderer) for t in texts), key=lambda box: -box.y1)
+    assert len(boxes) >= 8
+    for above, below in itertools.pairwise(boxes):
+        assert below.y1 <= above.y0 + 1, "two texts overlap"
+    for box in boxes:
+        assert box.x0 >= 0 and box.x1 <= page.width * 0.94, "a line is too long"
+
+
+def test_sheets_are_files_that_do_not_change(tmp_path):
+    from annlab.classroom._sheets import write_sheets
+
+    first = write_sheets(tmp_path / "a", [1])[0].read_bytes()
+    assert first.startswith(b"%PDF")
+    assert first == write_sheets(tmp_path / "b", [1])[0].read_bytes()
+    assert re.search(rb"/MediaBox \[ ?0 0 595\.\d+ 841\.\d+ ?\]", first), "A4"
+    with pytest.raises(ValueError, match="topic must be"):
+        write_sheets(tmp_path, [16])
+
+
+@pytest.mark.parametrize("number", TOPICS)
+def test_every_misconception_is_exposed_by_an_exercise(number):
+    lesson = classroom.topic(number).LESSON
+    known = {one.id for one in classroom.exercises(number)}
+    assert len(lesson.misconceptions) >= 3
+    assert {id for _, id in lesson.misconceptions} <= known
+    assert len(lesson.aims) >= 2
+    page = (ROOT / "notebooks" / "TEACHING.md").read_text(encoding="utf-8")
+    for belief, id in lesson.misconceptions:
+        assert f"| {belief} | {id} |" in page
