@@ -167,8 +167,12 @@ def test_data_of_other_shapes(shape):
     assert len(explorer.result.spaces[0].rows) <= 1000
 
 
-def test_equal_rows_are_no_trouble():
-    X = np.repeat(np.eye(4), 10, axis=0)
+@pytest.mark.parametrize(
+    "X",
+    [np.repeat(np.eye(4), 10, axis=0), np.arange(40.0)[:, None] % 2, np.ones((40, 3))],
+    ids=["corners", "yes and no", "one place"],
+)
+def test_equal_rows_are_no_trouble(X):
     explorer = widgets.dimension_explorer(X)
     for view in ("distances", "indexes", "intrinsic", "codes"):
         explorer.set(view=view).run()

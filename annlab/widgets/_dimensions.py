@@ -216,9 +216,11 @@ def _spaces(name: str) -> tuple[Space, ...]:
 def _measured(space: Space) -> Geometry:
     distances = from_squared(pairwise_sq(space.queries, space.rows), "euclidean")
     mean = float(distances.mean())
+    # one or two places, such as a single column of yes and no: points have no dimension
+    spread = len(np.unique(space.rows, axis=0)) > 2
     return Geometry(
         distance_contrast(space.rows, space.queries),
-        intrinsic_dimension(space.rows),
+        intrinsic_dimension(space.rows) if spread else 0.0,
         (distances / mean if mean > 0 else distances).astype(np.float32),
     )
 
@@ -433,13 +435,15 @@ class DimensionExplorer(Explorer):
                 f"{three(8 * coded.row_bytes / coded.code_bits)}."
             )
         own = geometry.distances[row]
+        told = f"the farthest point is {three(1 + geometry.contrast)} times as far as the nearest"
+        if not np.isfinite(geometry.contrast):
+            told = "most queries coincide with a point, so that the nearest is at distance 0"
         bits = min(pieces, space.d) * (_CODES - 1).bit_length()
         return (
-            f"{where}: the farthest point is {three(1 + geometry.contrast)} times as far as the "
-            f"nearest (median of {len(space.queries)} queries). Query {row} has its nearest at "
-            f"{three(float(own.min()))} and its farthest at {three(float(own.max()))} times the "
-            f"mean distance. A row takes {4 * space.d:,} bytes as numbers, {-(-bits // 8)} as "
-            f"{_codes(min(pieces, space.d))}."
+            f"{where}: {told} (median of {len(space.queries)} queries). Query {row} has its "
+            f"nearest at {three(float(own.min()))} and its farthest at "
+            f"{three(float(own.max()))} times the mean distance. A row takes {4 * space.d:,} bytes "
+            f"as numbers, {-(-bits // 8)} as {_codes(min(pieces, space.d))}."
         )
 
     # -- drawing -------------------------------------------------------------------------------
