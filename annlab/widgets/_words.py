@@ -56,7 +56,8 @@ _PHOTO = (424, 34, 408, 290)
 _STRIP = (424, 366, 408, 68)
 
 _QUESTION = (
-    "By how many decibels is the photograph that gave no patches rebuilt worse than the others?"
+    "By how many decibels is the photograph that gave no patches rebuilt worse than the average of "
+    "the others?"
 )
 
 
