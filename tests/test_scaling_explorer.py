@@ -232,7 +232,7 @@ def test_one_core_still_teaches_the_price_of_a_pool(X, cores):
     parts = explorer.result.parts(2)
     assert parts["pool start"] > 0 and parts["data transfer"] > 0
     explorer.press("compare")
-    assert explorer.prediction.truth == "slower than one core"
+    assert explorer.prediction.truth == "slower"
 
 
 def test_all_numbers_of_workers_give_the_same_bits_and_it_is_said(X, cores):
@@ -245,6 +245,25 @@ def test_all_numbers_of_workers_give_the_same_bits_and_it_is_said(X, cores):
     assert "no label and centroids by up to" in explorer.text
     explorer.set(chunk=1 << 40)
     assert explorer.result.alone.n_chunks == 1 and "1 chunk;" in explorer.text
+
+
+def test_neighbours_on_the_machine_are_named(X, monkeypatch):
+    class Crowd:
+        def cores(self):
+            return 2.25
+
+    monkeypatch.setattr(_scaling, "OtherLoad", Crowd)
+    explorer = widgets.scaling_explorer(X, n_clusters=9)
+    assert "Other programs kept 2.2 cores busy" in explorer.text
+    # processes of the explorer's own would count as others
+    assert "Other programs" not in explorer.set(way="processes").text
+
+
+def test_work_that_is_not_handed_out_is_named(X, cores):
+    cores(2)
+    assert "too little work to hand them out" in widgets.scaling_explorer(X, n_clusters=3).text
+    enough = widgets.scaling_explorer(np.repeat(X, 5, axis=0), n_clusters=90)
+    assert "too little work" not in enough.text
 
 
 def test_bits_that_differ_would_be_seen():

@@ -12,6 +12,7 @@ import numpy as np
 
 from annlab._validation import check_choice, check_data, check_n_clusters
 from annlab._workers import available_cpus
+from annlab.benchmarks.machine import OtherLoad
 from annlab.benchmarks.scaling import (
     PARTS,
     WAYS,
@@ -38,7 +39,7 @@ from annlab.widgets._base import (
 
 _NS = (2_000, 20_000, 100_000)
 _JOBS = (1, 2, 4, 8, 16)
-_CHUNKS = {"annlab's own": 0, "256": 256, "2,048": 2_048, "16,384": 16_384, "all rows": 1 << 40}
+_CHUNKS = {"own rule": 0, "256": 256, "2,048": 2_048, "16,384": 16_384, "all rows": 1 << 40}
 _TITLES = {
     "threads": "threads, nothing sent",
     "processes": "processes, one pool",
@@ -47,7 +48,9 @@ _TITLES = {
 _HATCHES = ("", "//", "..", "xx", "\\\\")
 _REPEATS = 3
 #: Answers to the question that can be asked.
-_ANSWERS = ("slower than one core", "up to twice as fast", "more than twice as fast")
+_ANSWERS = ("slower", "up to twice as fast", "more than twice as fast")
+#: Cores that others keep busy from which on it is said.
+_NOISE = 0.5
 #: Two explorers must not disturb each other's clock.
 _clock = threading.Lock()
 
@@ -64,11 +67,14 @@ class Scaling:
         By the number of workers, as far as there are cores.
     own : IterationCost
         On one core, with annlab's own chunks.
+    others : float or None
+        Cores that other programs kept busy meanwhile; None where unknown.
     """
 
     alone: IterationCost
     measured: dict[int, IterationCost]
     own: IterationCost
+    others: float | None = None
 
     def parts(self, n_jobs: int) -> dict[str, float]:
         """Seconds by part: measured, or reckoned where there are too few cores."""
@@ -131,8 +137,8 @@ class ScalingExplorer(Explorer):
             check_choice(predict, "predict", ("pool",))
             # about a state that is not on the screen yet
             predict = Prediction(
-                "The deck's way, a new pool of 2 processes in each iteration: how fast is it, "
-                f"at n = {n:,}, beside one core that shares with nobody?",
+                f"The deck's way, 2 processes in a new pool each time, n = {n:,} points: how fast, "
+                "beside one core?",
                 _ANSWERS,
                 truth=lambda result: _answer(
                     self.compute(Job(), n=n, way="new processes", chunk=0).speed_up(2)
@@ -178,6 +184,8 @@ class ScalingExplorer(Explorer):
         wanted += [(p, way, chunk) for p in _JOBS if p <= max(1, self.cores)]
         steps = len(wanted) * (_REPEATS + 1)
         found = []
+        # processes of ours would count as others
+        load = OtherLoad() if way == "threads" else None
         for place, (n_jobs, how, rows) in enumerate(wanted):
             # a chunk cannot have more rows than there are
             rows = min(rows, n)
@@ -190,7 +198,11 @@ class ScalingExplorer(Explorer):
                     _known[key] = cost
                 found.append(_known[key])
         measured = {cost.n_jobs: cost for cost in found[2:]}
-        return Scaling(found[0], measured, found[1])
+        others = None if load is None else load.cores()
+        case = (self.mark, self.n_clusters, n, chunk, way)
+        if others is not None:
+            _others[case] = others
+        return Scaling(found[0], measured, found[1], _others.get(case))
 
     def _measured(self, job: Job, key: tuple[Any, ...], place: int, steps: int) -> IterationCost:
         _, _, n, rows, how, n_jobs = key
@@ -235,12 +247,18 @@ class ScalingExplorer(Explorer):
             )
         sent = f", {three(one.sent_bytes / 1e6)} MB sent" if one.sent_bytes else ""
         jobs = " and ".join(f"{p}" for p in result.measured)
+        last = result.measured[max(result.measured)]
+        idle = last.n_jobs > 1 and last.n_sharers == 1 and last.n_chunks > 1
+        quiet = ", too little work to hand them out" if idle else ""
+        busy = ""
+        if result.others is not None and result.others >= _NOISE:
+            busy = f" Other programs kept {result.others:.1f} cores busy meanwhile: read with care."
         return (
             f"n_jobs = {n_jobs}, n = {n:,}, {_TITLES[way]}: {three(result.speed_up(n_jobs))} times "
             f"as fast as one core ({here}; Amdahl allows {three(amdahl(share, n_jobs))} with a "
             f"serial share of {three(100 * share)}%). {three(1e3 * total)} ms an iteration: {spent}"
-            f"{sent}. {one.n_chunks:,} chunk{'s' if one.n_chunks > 1 else ''}; n_jobs = {jobs} "
-            f"gave {bits}{drift}."
+            f"{sent}. {one.n_chunks:,} chunk{'s' if one.n_chunks > 1 else ''}{quiet}; n_jobs = "
+            f"{jobs} gave {bits}{drift}.{busy}"
         )
 
     def draw(
@@ -248,7 +266,7 @@ class ScalingExplorer(Explorer):
     ) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
         self._draw_speed(left, result, n_jobs, f"n = {n:,}: {_TITLES[way].split(',')[0]}")
-        self._draw_parts(right, result, n_jobs, _TITLES[way])
+        self._draw_parts(right, result, n_jobs)
 
     def _draw_speed(self, axes: Any, result: Scaling, n_jobs: int, title: str) -> None:
         chart(axes, "workers n_jobs", "times as fast as one core", title)
@@ -302,14 +320,17 @@ class ScalingExplorer(Explorer):
         axes.set_xlim(0.85, 20)
         axes.set_xticks(_JOBS, [f"{p}" for p in _JOBS])
         ticks = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
-        lowest = min(0.5, *(0.8 * result.speed_up(p) for p in _JOBS))
+        lowest = min(0.5, *(0.6 * result.speed_up(p) for p in _JOBS))
         axes.set_ylim(max(lowest, 0.004), 22)
         axes.set_yticks([t for t in ticks if t >= lowest], [f"{t:g}" for t in ticks if t >= lowest])
         axes.minorticks_off()
         self._legend(axes)
 
-    def _draw_parts(self, axes: Any, result: Scaling, n_jobs: int, title: str) -> None:
-        chart(axes, "workers n_jobs", "milliseconds an iteration", "where the time goes")
+    def _draw_parts(self, axes: Any, result: Scaling, n_jobs: int) -> None:
+        title = "where the time goes"
+        if result.others is not None and result.others >= _NOISE:
+            title += f" (others kept {result.others:.1f} cores busy)"
+        chart(axes, "workers n_jobs", "milliseconds an iteration", title)
         axes.grid(False, axis="x")
         colors = (PALETTE[0], PALETTE[2], "#b0b0b0", PALETTE[1], PALETTE[3])
         for place, p in enumerate(_JOBS):
@@ -370,6 +391,7 @@ class ScalingExplorer(Explorer):
 
 #: What was measured once stays, so that a state shows the same again, here and in a second widget.
 _known: dict[Any, IterationCost] = {}
+_others: dict[Any, float] = {}
 _KEPT = 300
 
 
