@@ -295,15 +295,17 @@ def serves_the_notebook(command: list[str], copy: Path, environment: dict[str, s
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    said = copy / "server.log"
+    loopback = ["127.0.0.1" if word == "0.0.0.0" else word for word in command]
     server = subprocess.Popen(
-        [copy / "binder" / "start", *command, "--no-browser", "--allow-root",
-         "--ip", "127.0.0.1", f"--port={port}", "--IdentityProvider.token=abc"],
-        cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [copy / "binder" / "start", *loopback, "--no-browser", "--allow-root",
+         f"--port={port}", "--IdentityProvider.token=abc"],
+        cwd=copy, env=environment, stdout=said.open("w"), stderr=subprocess.STDOUT,
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}/lab/tree/notebooks/{NOTEBOOK}?token=abc"
     try:
         for _ in range(240):
-            assert server.poll() is None, "the server ended"
+            assert server.poll() is None, said.read_text()
             try:
                 with urllib.request.urlopen(address, timeout=5) as answer:
                     page = answer.read().decode()
@@ -316,4 +318,5 @@ def serves_the_notebook(command: list[str], copy: Path, environment: dict[str, s
         server.terminate()
         server.wait(timeout=60)
     assert "JupyterLab" in page
-    assert '"news"' not in page
+    # the settings of `annlab lab` came along
+    assert '"news": {"disabled": true}' in page
