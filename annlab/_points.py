@@ -226,7 +226,7 @@ class Points:
             ],
             work=2 * self.n * self.d,
         )
-        mean = sum(first for first, _, _ in parts) / total
+        mean = np.asarray(sum(first for first, _, _ in parts) / total)
         squares = sum(second for _, second, _ in parts) / total
         self._variance = float(np.maximum(squares - mean * mean, 0.0).mean())
         return mean, max(largest for _, _, largest in parts)
@@ -244,9 +244,9 @@ class Points:
             if kernels is not None and self.X.flags.c_contiguous:
                 return self._moments_at_once(kernels, total)
         parts = self.workers.map(_sum_rows, tasks, work=8 * self.n * self.d)
-        mean = sum(part for part, _ in parts) / total
-        tasks = [(*task, mean) for task in tasks]
-        spread = sum(self.workers.map(_sum_squares, tasks, work=8 * self.n * self.d))
+        mean = np.asarray(sum(part for part, _ in parts) / total)
+        around = [(*task, mean) for task in tasks]
+        spread = sum(self.workers.map(_sum_squares, around, work=8 * self.n * self.d))
         self._variance = float(spread) / total / self.d
         return mean, max(largest for _, largest in parts)
 

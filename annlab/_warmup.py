@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  annlab warmup            compile, or load what is there, and say how long it took\n"
         "  annlab warmup --quiet    in a script that sets up a machine\n\n"
-        "The folder is NUMBA_CACHE_DIR if that is set, else the user's cache folder. annlab doctor\n"
-        "says which one it is, and whether the loops are ready."
+        "The folder is NUMBA_CACHE_DIR if that is set, else the user's cache folder.\n"
+        "annlab doctor says which one it is, and whether the loops are ready."
     )
     parser.add_argument("--quiet", action="store_true", help="say nothing if it works")
 

@@ -312,7 +312,8 @@ def check_versions() -> list[Finding]:
             )
         ]
     findings: list[Finding] = []
-    core, lab = [], []
+    core: list[Any] = []
+    lab: list[Any] = []
     for requirement in requirements:
         for group, extra in ((core, ""), (lab, "lab")):
             marker = requirement.marker
@@ -407,7 +408,7 @@ def check_hnswlib() -> Finding:
     """hnswlib: there, built for this processor, and right."""
     version = _installed("hnswlib")
     got = probe(_PROBE_HNSWLIB, "hnswlib")
-    facts = {"version": version, "probe": got.how, "detail": got.text}
+    facts: dict[str, Any] = {"version": version, "probe": got.how, "detail": got.text}
     if got.how == "ok":
         text = f"hnswlib {version or ''} builds, searches and finds.".replace("  ", " ")
         return Finding("hnswlib", "ok", text, facts=facts)

@@ -86,7 +86,7 @@ def make_index(name: str, **params: Any) -> Any:
     array([[1, 0]])
     """
     cls = index_class(name)
-    known = cls._get_param_names()
+    known: list[str] = cls._get_param_names()  # type: ignore[attr-defined]
     unknown = sorted(set(params) - set(known))
     if unknown:
         raise invalid(

@@ -66,8 +66,9 @@ class NeighborIndex(BaseEstimator):
     name: ClassVar[str] = ""
     exact: bool = False
     accepts_sparse: ClassVar[bool] = False
-    knobs: Any = {}  # noqa: RUF012 (a property in FaissIndex; never written to)
-    query_knobs: Any = ()
+    #: A property in FaissIndex; never written to.
+    knobs: ClassVar[Any] = {}
+    query_knobs: ClassVar[Any] = ()
     chunk_rows: ClassVar[int] = 1024
     #: False where the method holds the interpreter's lock, so that threads would only wait.
     uses_threads: ClassVar[bool] = True
@@ -109,7 +110,7 @@ class NeighborIndex(BaseEstimator):
             raise
         self.n_samples_fit_, self.n_features_in_ = X.shape
         self.X_ = X
-        self.n_distances_ = 0
+        self.n_distances_: int | None = 0
         return self
 
     def kneighbors(
@@ -159,8 +160,8 @@ class NeighborIndex(BaseEstimator):
                 parts = workers.map(self._answer, tasks)
             else:
                 parts = [self._answer(*task) for task in tasks]
-        counts = [part[2] for part in parts]
-        self.n_distances_ = None if None in counts else sum(counts)
+        counts = [part[2] for part in parts if part[2] is not None]
+        self.n_distances_ = sum(counts) if len(counts) == len(parts) else None
         self._finish(Q, n_neighbors)
         indices = np.concatenate([part[1] for part in parts])
         if not return_distance:

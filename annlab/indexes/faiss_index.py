@@ -104,7 +104,7 @@ class FaissIndex(NeighborIndex):
         self.n_jobs = n_jobs
 
     @property
-    def exact(self) -> bool:
+    def exact(self) -> bool:  # type: ignore[override]
         """Whether every row is compared in full: True for ``factory="Flat"``."""
         return self.factory == "Flat"
 

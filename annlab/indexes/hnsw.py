@@ -199,6 +199,7 @@ class HNSWIndex(NeighborIndex):
 
     def _expand(self, nodes: np.ndarray, room: int) -> np.ndarray:
         """Replace each node by all the equal rows that it stands for, as far as there is room."""
+        assert self._groups is not None, "only called where rows are equal"
         order, begins, sizes = self._groups
         first = np.where(nodes >= 0, self.node_rows_[nodes], 0)
         size = np.where(nodes >= 0, sizes[first], 0)

@@ -158,7 +158,9 @@ class LSHIndex(NeighborIndex):
         else:
             self.width_ = width * self._frame.scale
             together = p_stable_collision(typical, width)
-        self.n_hashes_ = self.n_hashes if self.n_hashes != "auto" else _enough_hashes(together, n)
+        self.n_hashes_ = (
+            _enough_hashes(together, n) if self.n_hashes == "auto" else int(self.n_hashes)
+        )
         shape = (d, n_tables * self.n_hashes_)
         self._directions = rng.standard_normal(shape).astype(rows.dtype)
         if family == "hyperplane":
@@ -293,7 +295,8 @@ class LSHIndex(NeighborIndex):
         places = np.repeat(lows.ravel() - (ends - sizes.ravel()), sizes.ravel()) + np.arange(total)
         marks = np.zeros((nq, n), dtype=bool)
         marks[np.repeat(np.arange(nq), sizes.sum(axis=1)), self._order[places]] = True
-        return np.nonzero(marks)
+        queries, rows = np.nonzero(marks)
+        return queries, rows
 
 
 def p_stable_collision(distance: Any, width: float) -> np.ndarray:
@@ -366,7 +369,7 @@ def probing_sequence(n_hashes: int, n_probes: int, family: str) -> list[tuple[in
         ]
         scores = low + high
     sets: list[tuple[int, ...]] = [()]
-    heap = [(scores[0], (0,))]
+    heap: list[tuple[float, tuple[int, ...]]] = [(scores[0], (0,))]
     while heap and len(sets) < n_probes:
         score, ranks = heapq.heappop(heap)
         if family == "hyperplane" or all(2 * h - 1 - r not in ranks for r in ranks):

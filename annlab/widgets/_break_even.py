@@ -136,8 +136,8 @@ class BreakEvenExplorer(Explorer):
         self.ks = tuple(k for k in _KS if k <= min(max_clusters, rows - self.n_queries))
         if len(self.ks) < 3:
             raise invalid("max_clusters", f"at least {_KS[2]}", max_clusters)
-        ds = [d for d in _DS if d < columns]
-        ds = tuple([*ds, columns] if self.own is not None else _DS)
+        fewer = [d for d in _DS if d < columns]
+        ds = (*fewer, columns) if self.own is not None else tuple(_DS)
         menu = ("uniform", "patches") if X is None else ("your data", "uniform")
         if isinstance(predict, str):
             check_choice(predict, "predict", ("k",))
@@ -195,7 +195,7 @@ class BreakEvenExplorer(Explorer):
         return "never" if k is None else f"k = {k:,}"
 
     def _rows(self, data: str, d: int) -> np.ndarray:
-        rows = self.own if data == "your data" else _data(data)
+        rows = self.own if data == "your data" and self.own is not None else _data(data)
         return np.ascontiguousarray(rows[:, :d])
 
     def compute(self, job: Job, *, data: str, index: str, cost: str, d: int) -> list[Cost]:

@@ -175,7 +175,11 @@ class CanvasExplorer(Explorer):
 
 
 def handle_control(
-    name: str, start: Sequence[Sequence[float]], low: int, high: int, trials: Sequence[Any]
+    name: str,
+    start: Sequence[Sequence[float]] | np.ndarray,
+    low: int,
+    high: int,
+    trials: Sequence[Any],
 ) -> Control:
     """Make a canvas and the control that holds the positions of its handles.
 

@@ -169,6 +169,7 @@ class OutlierSandbox(CanvasExplorer):
     def sentence(self, result: Contest, frame: int, **values: Any) -> str:
         n, added = len(result.X), int(result.added.sum())
         mask = result.robust.outlier_mask
+        assert mask is not None, "the robust fit always marks outliers"
         caught = int((mask & result.added).sum())
         strict, trim = three(values["threshold"]), three(values["trim"])
         rule = f"threshold {strict}, trim {trim} off"
@@ -259,6 +260,7 @@ class OutlierSandbox(CanvasExplorer):
                 limit = outlier_limit(distances, values["threshold"])
                 words = f"median + {three(values['threshold'])} × scaled MAD"
             else:
+                assert result.robust.outlier_mask is not None
                 kept = distances[~result.robust.outlier_mask]
                 limit = float(kept.max()) if len(kept) else 0.0
                 words = f"trim {three(values['trim'])}"

@@ -190,7 +190,8 @@ class RaceExplorer(Explorer):
     def _truth(self, result: list[Lap]) -> str:
         values = self.values
         asked = {name: values[name] for name in ("data", "d", "n", "build") if name in values}
-        laps = self.compute(Job(), **asked, cost="distances", **dict.fromkeys(_RACERS, True))
+        racers: dict[str, Any] = dict.fromkeys(_RACERS, True)
+        laps = self.compute(Job(), **asked, cost="distances", **racers)
         return self._cheapest(laps, values["wanted"], False).racer
 
     def _cheapest(self, laps: list[Lap], wanted: float, seconds: bool) -> Lap:
@@ -229,14 +230,15 @@ class RaceExplorer(Explorer):
         self, name: str, build: str, rows: np.ndarray, asked: np.ndarray, seconds: bool, job: Job
     ) -> list[Lap]:
         truth = make_index("brute").fit(rows).kneighbors(asked, _NEIGHBORS)
-        if name == "brute":
-            knob, values, params = "", (), {}
-        else:
+        knob = ""
+        values: tuple[int, ...] = ()
+        params: dict[str, Any] = {}
+        if name != "brute":
             turned, ladder_, fixed, knob, values = _RACERS[name]
-            value = ladder_[_BUILDS.index(build)]
+            built = ladder_[_BUILDS.index(build)]
             if name == "pq":
-                value = min(value, rows.shape[1])
-            params = {turned: value, **fixed}
+                built = min(built, rows.shape[1])
+            params = {turned: built, **fixed}
         index = make_index(name, **params)
         build_s, _, _ = timed(lambda: index.fit(rows))
         laps = []

@@ -122,7 +122,7 @@ def points(
     *,
     color: str | Sequence[str],
     marker: str | Sequence[str] = "o",
-    size: float | Sequence[float] = 4.0,
+    size: float | Sequence[float] | np.ndarray = 4.0,
     alpha: float | Sequence[float] = 1.0,
     edge: str = "",
     width: float = 0.0,

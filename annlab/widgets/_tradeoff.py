@@ -199,7 +199,7 @@ class TradeoffExplorer(Explorer):
             X[np.random.RandomState(seed).choice(len(X), k, replace=False)]
             for seed in range(self.n_starts)
         ]
-        common = {"max_iter": self.max_iter, "trace": True, "n_jobs": 1}
+        common: dict[str, Any] = {"max_iter": self.max_iter, "trace": True, "n_jobs": 1}
         return tuple(kmeans(X, k, init=start, **common) for start in starts), starts
 
     def _made(

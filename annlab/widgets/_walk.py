@@ -336,7 +336,8 @@ def _measured_before(result: Walk, frame: int, layer: int) -> list[int]:
 
 def _walked_links(result: Walk, frame: int, layer: int) -> list[tuple[int, int]]:
     """Links by which the walk reached the nodes it walked from."""
-    links, parent = [], {}
+    links: list[tuple[int, int]] = []
+    parent: dict[int, int] = {}
     for hop in result.hops[:frame]:
         if hop.layer != layer:
             continue
