@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from outside import FOLDERS
 
 from annlab._notebooks import machine_traces
 from annlab._version import __version__
@@ -247,8 +249,9 @@ def distributions(source_copy, tmp_path_factory):
 def test_the_wheel_holds_notebooks_data_and_settings(distributions):
     names = set(zipfile.ZipFile(distributions[0]).namelist())
     for folder, inside, patterns in (
-        ("notebooks", "annlab/_notebooks_src", ("*.ipynb", "images/*.png")),
+        ("notebooks", "annlab/_notebooks_src", ("*.ipynb", "images/*.png", "images/*.svg")),
         ("data", "annlab/_data", ("*.jpg", "*.jsonl", "README.md")),
+        ("binder", "annlab/_pins", ("requirements.txt",)),
         ("annlab", "annlab", ("**/*.py", "**/*.json", "**/*.js", "**/*.css", "py.typed")),
     ):
         for pattern in patterns:
@@ -256,6 +259,9 @@ def test_the_wheel_holds_notebooks_data_and_settings(distributions):
                 wanted = f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
                 assert wanted in names, wanted
     assert not [n for n in names if "_output" in n or "checkpoint" in n or n.endswith(".pyc")]
+    # the pins travel, what installs them does not; nor do the exercises, which hold the solutions
+    assert [n for n in names if n.startswith("annlab/_pins/")] == ["annlab/_pins/requirements.txt"]
+    assert not [n for n in names if "exercises" in n]
     assert {n.split("/")[0] for n in names} == {"annlab", f"annlab-{__version__}.dist-info"}
     assert f"annlab-{__version__}.dist-info/licenses/LICENSE" in names
 
@@ -263,8 +269,24 @@ def test_the_wheel_holds_notebooks_data_and_settings(distributions):
 def test_the_archive_can_be_built_again(distributions):
     names = {n.partition("/")[2] for n in tarfile.open(distributions[1]).getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "annlab/cli.py"} <= names
-    for folder in ("notebooks", "data"):
+    for folder in ("notebooks", "data", "binder"):
         assert any(name.startswith(f"{folder}/") for name in names), folder
+
+
+def test_both_are_as_the_package_index_wants_them(distributions):
+    """What `twine check` looks at: a description that the index can show, and sound metadata."""
+    twine = shutil.which("twine", path=os.pathsep.join(map(str, FOLDERS))) or shutil.which("twine")
+    if twine is not None:
+        done = run(twine, "check", "--strict", *distributions)
+        assert done.returncode == 0, done.stdout + done.stderr
+    requirements = pytest.importorskip("packaging.metadata")
+    with zipfile.ZipFile(distributions[0]) as wheel:
+        record = wheel.read(f"annlab-{__version__}.dist-info/METADATA")
+    found = requirements.Metadata.from_email(record, validate=True)
+    assert found.name == "annlab" and str(found.version) == __version__
+    assert found.description_content_type == "text/markdown"
+    assert found.description.startswith("# annlab")
+    assert found.license_expression == PYPROJECT["project"]["license"]
 
 
 def test_the_wheel_works_outside_the_checkout(distributions, tmp_path):
@@ -296,6 +318,44 @@ def test_the_wheel_works_outside_the_checkout(distributions, tmp_path):
     )
     done = run(bin_folder / "python", "-c", code, cwd=tmp_path)
     assert done.stdout.split() == ["True", "True", "True"], done.stdout + done.stderr
+    # doctor finds the pins that the wheel carries
+    done = run(command, "doctor", "--json", cwd=tmp_path)
+    found = {one["name"]: one for one in json.loads(done.stdout)["findings"]}
+    assert Path(found["pins"]["facts"]["file"]).is_relative_to(site), found["pins"]
+    assert found["pins"]["facts"]["same"] > 50
+
+
+# ---------------------------------------------------------------------------------------- the types
+
+
+@in_checkout
+def test_mypy_accepts_the_package(tmp_path):
+    """Others check their code against our signatures (py.typed), so these must hold."""
+    pytest.importorskip("mypy")
+    done = python("-m", "mypy", "--cache-dir", tmp_path, "annlab", cwd=ROOT)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+
+
+def test_mypy_sees_the_types_of_an_installed_annlab(tmp_path):
+    """A program of somebody else's: right calls pass, and a wrong one is found."""
+    pytest.importorskip("mypy")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import numpy as np\n"
+        "from annlab import KMeansResult, kmeans_ann, make_index\n"
+        "result: KMeansResult = kmeans_ann(np.zeros((4, 2)), 2)\n"
+        "inertia: float = result.inertia\n"
+        "labels, centroids = result\n"
+        "index = make_index('brute').fit(centroids)\n"
+    )
+    settings = tmp_path / "mypy.ini"
+    settings.write_text("[mypy]\nignore_missing_imports = true\nfollow_imports = silent\n")
+    call = ("-m", "mypy", "--config-file", settings, "--cache-dir", tmp_path / "cache", program)
+    done = python(*call, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    program.write_text(program.read_text().replace("inertia: float", "inertia: str"))
+    done = python(*call, cwd=tmp_path)
+    assert done.returncode == 1 and '"float"' in done.stdout, done.stdout + done.stderr
 
 
 # --------------------------------------------------------------------------------------- the set-up
@@ -328,7 +388,10 @@ def test_ci_calls_what_a_user_calls():
     text = script.read_text(encoding="utf-8")
     assert "CI=true" in text and re.search(r"^make .*\btest$", text, flags=re.M)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"^test: lint unit nbval browser$", makefile, flags=re.M)
+    (checks,) = re.findall(r"^test: ([a-z -]+)$", makefile, flags=re.M)
+    assert {"lint", "unit", "nbval", "browser", "newcomer"} <= set(checks.split())
+    (long,) = re.findall(r"^full: ([a-z -]+)", makefile, flags=re.M)
+    assert "full-newcomer" in long.split()
 
 
 def test_modules_parse_on_the_oldest_python():
