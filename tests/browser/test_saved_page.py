@@ -66,7 +66,7 @@ def test_it_runs_pauses_and_starts_again_from_the_end(page):
     page.click("#run")
     assert page.locator("#run").text_content() == "Pause"
     # the page forbids evaluated code, so its own text is waited for
-    page.get_by_text(f"2 of {page.frames_there - 1}").wait_for()
+    page.get_by_text(f"2 of {page.frames_there - 1}", exact=True).wait_for()
     page.click("#run")
     here = frame(page)
     page.wait_for_timeout(1000)
