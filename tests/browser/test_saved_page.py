@@ -71,6 +71,8 @@ def test_it_runs_pauses_and_starts_again_from_the_end(page):
     here = frame(page)
     page.wait_for_timeout(1000)
     assert frame(page) == here and page.locator("#run").text_content() == "Run"
+    page.click("#run")
+    assert frame(page) == here
     page.keyboard.press("End")
     page.click("#run")
     assert frame(page) == 0
