@@ -180,7 +180,9 @@ def api_pages(source: Path) -> None:
                     continue
                 kind = "autoclass" if isinstance(value, type) else "autofunction"
                 members = MEMBERS if isinstance(value, type) else ""
-                parts.append(f"{name}\n{mark * len(name)}\n\n.. {kind}:: {module}.{name}{members}\n")
+                parts.append(
+                    f"{name}\n{mark * len(name)}\n\n.. {kind}:: {module}.{name}{members}\n"
+                )
         write(source / "api" / f"{page}.rst", "\n".join(parts))
     listed = "\n".join(f"   {page}" for page in API)
     intro = (
@@ -246,13 +248,16 @@ def gallery(source: Path) -> None:
             title, _ = title_and_question(path)
             image = f"![{says}](gallery/{name}.png)\n\n" if target.exists() else ""
             cards[name] = (
-                f":::{{div}} card\n{image}`{name}`: {says}\n\n"
+                f":::{{container}} card\n{image}`{name}`: {says}\n\n"
                 f"In [{title}](notebooks/{path.name}).\n:::\n"
             )
+    intro = (
+        "The explorers of the course, as the notebooks have stored them. In a running notebook\n"
+        "you step, slide and predict; each is one line, and `help(widgets.step_explorer)` tells\n"
+        "what it takes."
+    )
     text = (
-        "# Gallery\n\nThe explorers of the course, as the notebooks have stored them. In a running "
-        "notebook you step,\nslide and predict; each is one line, and `help(widgets.step_explorer)` "
-        "tells what it takes.\n\n::::{div} cards\n" + "\n".join(cards.values()) + "::::\n"
+        f"# Gallery\n\n{intro}\n\n::::{{container}} cards\n" + "\n".join(cards.values()) + "::::\n"
     )
     write(source / "gallery.md", text)
 
@@ -285,7 +290,11 @@ def ship_front_ends(static: Path) -> None:
     """Copy MathJax and the widgets' front ends, so that a page asks no other server."""
     static.mkdir(parents=True, exist_ok=True)
     for package, ending, name in (
-        ("widgetsnbextension", "nbextensions/jupyter-js-widgets/extension.js", "jupyter-widgets.js"),
+        (
+            "widgetsnbextension",
+            "nbextensions/jupyter-js-widgets/extension.js",
+            "jupyter-widgets.js",
+        ),
         ("anywidget", "nbextensions/anywidget/index.js", "anywidget.js"),
     ):
         text = installed_file(package, ending).read_text(encoding="utf-8")

@@ -6,8 +6,6 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
-from sphinx.application import Sphinx
-
 from annlab import _badges
 
 # Sphinx runs on a copy of this folder; the checkout is where annlab is imported from
@@ -15,7 +13,7 @@ ROOT = Path(sys.modules["annlab"].__file__).resolve().parent.parent
 
 project = "annlab"
 author = "the annlab authors"
-copyright = "2026, the annlab authors; code BSD-3-Clause, text and pictures CC BY 4.0"  # noqa: A001
+copyright = "2026, the annlab authors; code BSD-3-Clause, text and pictures CC BY 4.0"
 version = release = importlib.metadata.version("annlab")
 
 extensions = [
@@ -34,7 +32,7 @@ nb_execution_mode = "off"
 nb_merge_streams = True
 # the front end of the widgets comes with the site; its own address would be another server
 nb_ipywidgets_js = {"stored-widgets.js": {"defer": "defer"}}
-myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "html_image"]
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "html_image", "colon_fence"]
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
@@ -46,6 +44,9 @@ html_theme = "furo"
 html_title = "annlab"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+# every function has a heading already
+toc_object_entries = False
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -59,8 +60,3 @@ html_theme_options = {
 # the file lies in _static, put there by docs/build.py
 mathjax_path = "mathjax/tex-chtml-full.js"
 mathjax3_config = {"options": {"enableMenu": False}, "chtml": {"displayAlign": "left"}}
-
-
-def setup(app: Sphinx) -> None:
-    """Let pages open from a folder too: scripts are asked for by name, without a check sum."""
-    app.add_config_value("annlab_root", str(ROOT), "env")

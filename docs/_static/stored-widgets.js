@@ -51,13 +51,23 @@
   // when that asks for it: here stands as much of a notebook as it looks for.
   function standInForNotebook() {
     const events = { on() {} };
-    const jupyter = { version: "7.0.0", notebook: { kernel: null, container: events, events } };
+    const keyboard_manager = { actions: { register() {} } };
+    const notebook = { kernel: null, container: events, events, keyboard_manager };
+    const jupyter = { version: "7.0.0", notebook };
     function OutputArea() {}
     OutputArea.prototype.register_mime_type = () => {};
     modules.set("base/js/namespace", jupyter);
     modules.set("base/js/events", events);
     modules.set("notebook/js/outputarea", { OutputArea });
     window.Jupyter = jupyter;
+  }
+
+  // It also sets formulas by the name that MathJax 2 had for it.
+  function standInForMathJax2() {
+    const math = window.MathJax;
+    if (!math || math.Hub || !math.startup) return;
+    const Queue = ([, , element]) => math.startup.promise.then(() => math.typesetPromise([element]));
+    math.Hub = { Queue };
   }
 
   // ------------------------------------------------------------------------------- manager
@@ -154,6 +164,7 @@
     const kept = { define: window.define, require: window.require, requirejs: window.requirejs };
     Object.assign(window, { define, require, requirejs: require });
     standInForNotebook();
+    standInForMathJax2();
     const widgets = await load("@jupyter-widgets/controls", "jupyter-widgets.js");
     modules.set("@jupyter-widgets/base", widgets);
     modules.set("@jupyter-widgets/output", widgets);
