@@ -96,13 +96,17 @@ def find(id: str) -> Exercise:
     """
     from annlab._validation import did_you_mean
 
-    known = {one.id: one for number in topics() for one in topic(number).EXERCISES}
+    # only the module of this topic is loaded, unless a name has to be suggested
+    head = id[:2] if isinstance(id, str) else ""
+    near = [n for n in topics() if f"{n:02d}" == head]
+    known = {one.id: one for number in near for one in topic(number).EXERCISES}
     if not isinstance(id, str) or id not in known:
+        every = [one.id for one in exercises()]
         raise invalid(
             "exercise",
             "an id such as '03-2'",
             repr(id),
-            did_you_mean(id, list(known)) or "See classroom.exercises().",
+            did_you_mean(id, every) or "See classroom.exercises().",
         )
     return known[id]
 

@@ -27,7 +27,6 @@ from annlab.classroom._source import (
     build,
     exercises_folder,
     solution_of,
-    sources,
     stub_of,
 )
 
@@ -100,10 +99,10 @@ def new_course(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise invalid("DIR", "a new or an empty folder", folder, "Name another one.")
     origin = exercises_folder() if exercises is None else exercises
-    stale = build(origin, check=True)
+    stale = build(origin, topics, check=True)
     if stale:
         raise ValueError(f"{', '.join(stale)} is not in step. Call: annlab classroom build")
-    known = {source.number: source for source in sources(origin)}
+    known = [int(path.stem) for path in sorted((origin / "topics").glob("[0-9][0-9].md"))]
     for number in topics:
         if number not in known:
             rule = "among " + ", ".join(f"{n:02d}" for n in known)
@@ -173,20 +172,16 @@ def _grader(folder: Path, **overrides: Any) -> Any:
     for name, value in overrides.items():
         section, trait = name.split("__")
         config[section][trait] = value
-    with _tools_on_path():
-        api = NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
-    logger = logging.getLogger("traitlets")
-    logger.setLevel(logging.ERROR)
-    api.log_level = logging.WARNING
-    return api
-
-
-@contextlib.contextmanager
-def _tools_on_path() -> Any:
     # nbgrader calls the command alembic, which lies beside this Python
-    before = os.environ.get("PATH", "")
-    os.environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + before
-    yield
+    tools = str(Path(sys.executable).parent)
+    if tools not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = tools + os.pathsep + os.environ.get("PATH", "")
+    logging.disable(logging.CRITICAL)
+    try:
+        # it complains that there is no exchange folder, which nobody asked for
+        return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 # -- grading -------------------------------------------------------------------------------------
@@ -580,15 +575,16 @@ def _scores(api: Any, folder: Path, student: str, name: str, graded: dict[str, A
             kind, message = _why(cell) if score < most else ("", "")
             before = trouble.get(exercise)
             if kind in ("raised", "unanswered") and before:
-                message = f"the answer cell raised {before}"
-                kind = "timeout" if before.startswith("CellTimeout") else "raised"
-            if "CellTimeout" in message:
-                kind, message = "timeout", "a cell did not end within its time limit"
+                kind, message = "raised", f"the answer cell raised {before}"
+                if before == "CellTimeoutError":
+                    kind, message = "timeout", "the answer cell did not end within its time limit"
             found.append(Score(exercise, score, most, kind, message))
     return found
 
 
 def _first_error(cell: Any) -> str:
+    if _timed_out(cell):
+        return "CellTimeoutError"
     for output in cell.get("outputs", []):
         if output.get("output_type") == "error":
             text = f"{output.get('ename')}: {output.get('evalue')}".rstrip(": ")
@@ -596,8 +592,15 @@ def _first_error(cell: Any) -> str:
     return ""
 
 
+def _timed_out(cell: Any) -> bool:
+    # the interrupt leaves a KeyboardInterrupt of its own before nbgrader's mark
+    return any(output.get("ename") == "CellTimeoutError" for output in cell.get("outputs", []))
+
+
 def _why(cell: Any) -> tuple[str, str]:
     """Kind and message that a grade cell's outputs tell."""
+    if _timed_out(cell):
+        return "timeout", "a cell did not end within its time limit"
     for output in cell.get("outputs", []):
         if output.get("output_type") == "error":
             said = re.fullmatch(r"\[(\w+)\] (.*)", str(output.get("evalue")), flags=re.S)

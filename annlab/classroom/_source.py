@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -318,19 +319,24 @@ def fill_in(notebook: Any, texts: dict[str, str]) -> Any:
     return done
 
 
-def sources(folder: Path | None = None) -> list[TopicSource]:
-    """Read the sources of all topics."""
+def sources(folder: Path | None = None, topics: Sequence[int] = ()) -> list[TopicSource]:
+    """Read the sources of some topics, or of all."""
     folder = exercises_folder() if folder is None else folder
-    return [read_topic(path) for path in sorted((folder / "topics").glob("[0-9][0-9].md"))]
+    paths = sorted((folder / "topics").glob("[0-9][0-9].md"))
+    return [read_topic(path) for path in paths if not topics or int(path.stem) in topics]
 
 
-def build(folder: Path | None = None, *, check: bool = False) -> list[str]:
+def build(
+    folder: Path | None = None, topics: Sequence[int] = (), *, check: bool = False
+) -> list[str]:
     """Bring the generated notebooks up to date with their sources.
 
     Parameters
     ----------
     folder : Path, optional
         By default that of the checkout.
+    topics : sequence of int, default=()
+        All, by default.
     check : bool, default=False
         Only look; write nothing.
 
@@ -341,7 +347,7 @@ def build(folder: Path | None = None, *, check: bool = False) -> list[str]:
     """
     folder = exercises_folder() if folder is None else folder
     stale = []
-    for source in sources(folder):
+    for source in sources(folder, topics):
         name = assignment_name(source.number)
         path = folder / "source" / name / f"{name}.ipynb"
         text = dumps(make_notebook(source))

@@ -63,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
     build = tasks.add_parser("build", help="make the notebooks from their sources (maintainers)")
+    build.add_argument(
+        "--topics",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="only their notebooks; by default all, and TEACHING.md",
+    )
     build.add_argument("--check", action="store_true", help="only tell what is not in step")
 
 
@@ -118,8 +126,9 @@ def _sheets(options: argparse.Namespace) -> int:
 def _build(options: argparse.Namespace) -> int:
     from annlab.classroom import _source, _teaching
 
-    stale = _source.build(check=options.check)
-    stale += _teaching.build(check=options.check)
+    stale = _source.build(topics=options.topics, check=options.check)
+    if not options.topics:
+        stale += _teaching.build(check=options.check)
     for name in stale:
         print(f"{name}: {'not in step' if options.check else 'made anew'}")
     if not stale:
