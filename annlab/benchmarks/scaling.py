@@ -228,8 +228,8 @@ class RecordedPool:
 
     Attributes
     ----------
-    n_pools, sent_bytes : int
-        Tasks and answers together.
+    n_pools, n_processes, sent_bytes : int
+        What was started in all; bytes of tasks and answers together.
 
     Notes
     -----
@@ -242,13 +242,13 @@ class RecordedPool:
     >>> with pool(2) as workers:
     ...     workers.map(len, ["one", "three"])
     [3, 5]
-    >>> pool.n_pools, pool.sent_bytes > 0
-    (1, True)
+    >>> pool.n_pools, pool.n_processes, pool.sent_bytes > 0
+    (1, 2, True)
     """
 
     def __init__(self, make: Callable[[int], Any]) -> None:
         self._make, self._pool = make, None
-        self.n_pools = self.sent_bytes = 0
+        self.n_pools = self.n_processes = self.sent_bytes = 0
 
     @classmethod
     def inline(cls) -> RecordedPool:
@@ -259,6 +259,7 @@ class RecordedPool:
 
     def __call__(self, n_jobs: int) -> RecordedPool:
         self.n_pools += 1
+        self.n_processes += n_jobs
         self._pool = self._make(n_jobs)
         return self
 

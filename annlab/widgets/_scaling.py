@@ -92,6 +92,11 @@ class Scaling:
         return all(self.alone.same_bits(cost) for cost in self.measured.values())
 
     @property
+    def noisy(self) -> bool:
+        """Whether other programs were at work on the same cores."""
+        return self.others is not None and self.others >= _NOISE
+
+    @property
     def drift(self) -> float:
         """Largest difference of a centroid's coordinate from annlab's own chunks."""
         return float(np.abs(self.alone.centroids - self.own.centroids).max())
@@ -251,7 +256,7 @@ class ScalingExplorer(Explorer):
         idle = last.n_jobs > 1 and last.n_sharers == 1 and last.n_chunks > 1
         quiet = ", too little work to hand them out" if idle else ""
         busy = ""
-        if result.others is not None and result.others >= _NOISE:
+        if result.noisy:
             busy = f" Other programs kept {result.others:.1f} cores busy meanwhile: read with care."
         return (
             f"n_jobs = {n_jobs}, n = {n:,}, {_TITLES[way]}: {three(result.speed_up(n_jobs))} times "
@@ -265,7 +270,8 @@ class ScalingExplorer(Explorer):
         self, figure: Any, result: Scaling, frame: int, *, n: int, chunk: int, way: str, n_jobs: int
     ) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
-        self._draw_speed(left, result, n_jobs, f"n = {n:,}: {_TITLES[way].split(',')[0]}")
+        busy = " (busy machine)" if result.noisy else ""
+        self._draw_speed(left, result, n_jobs, f"n = {n:,}: {_TITLES[way].split(',')[0]}{busy}")
         self._draw_parts(right, result, n_jobs)
 
     def _draw_speed(self, axes: Any, result: Scaling, n_jobs: int, title: str) -> None:
@@ -327,10 +333,7 @@ class ScalingExplorer(Explorer):
         self._legend(axes)
 
     def _draw_parts(self, axes: Any, result: Scaling, n_jobs: int) -> None:
-        title = "where the time goes"
-        if result.others is not None and result.others >= _NOISE:
-            title += f" (others kept {result.others:.1f} cores busy)"
-        chart(axes, "workers n_jobs", "milliseconds an iteration", title)
+        chart(axes, "workers n_jobs", "milliseconds an iteration", "where the time goes")
         axes.grid(False, axis="x")
         colors = (PALETTE[0], PALETTE[2], "#b0b0b0", PALETTE[1], PALETTE[3])
         for place, p in enumerate(_JOBS):
