@@ -703,7 +703,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check everything that can be known beforehand, cluster, write; 0, or 130 if interrupted."""
-    from annlab import available_algorithms
     from annlab._validation import (
         check_choice,
         check_integer,
@@ -711,6 +710,7 @@ def run(options: argparse.Namespace) -> int:
         check_random_state,
     )
     from annlab._workers import resolve_n_jobs
+    from annlab.assignment import available_algorithms
 
     begin = perf_counter()
     check_choice(options.algorithm, "--algorithm", ("auto", *available_algorithms()))
@@ -764,7 +764,7 @@ def _fit(
     rows: Rows, options: argparse.Namespace
 ) -> tuple[KMeansResult, list[warnings.WarningMessage]]:
     """Read and cluster; return the result and the warnings on the way."""
-    from annlab import kmeans_ann
+    from annlab.lloyd import kmeans_ann
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AnnlabWarning)

@@ -336,9 +336,11 @@ def test_mypy_accepts_the_package(tmp_path):
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
 
 
-def test_mypy_sees_the_types_of_an_installed_annlab(tmp_path):
+def test_mypy_sees_the_types_that_the_wheel_brings(distributions, tmp_path):
     """A program of somebody else's: right calls pass, and a wrong one is found."""
     pytest.importorskip("mypy")
+    zipfile.ZipFile(distributions[0]).extractall(tmp_path / "site")
+    environment = os.environ | {"MYPYPATH": str(tmp_path / "site")}
     program = tmp_path / "program.py"
     program.write_text(
         "import numpy as np\n"
@@ -351,10 +353,10 @@ def test_mypy_sees_the_types_of_an_installed_annlab(tmp_path):
     settings = tmp_path / "mypy.ini"
     settings.write_text("[mypy]\nignore_missing_imports = true\nfollow_imports = silent\n")
     call = ("-m", "mypy", "--config-file", settings, "--cache-dir", tmp_path / "cache", program)
-    done = python(*call, cwd=tmp_path)
+    done = python(*call, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     program.write_text(program.read_text().replace("inertia: float", "inertia: str"))
-    done = python(*call, cwd=tmp_path)
+    done = python(*call, cwd=tmp_path, env=environment)
     assert done.returncode == 1 and '"float"' in done.stdout, done.stdout + done.stderr
 
 
