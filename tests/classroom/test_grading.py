@@ -127,8 +127,8 @@ def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys):
     loud = "import sys\n" + texts["01-2"].replace(
         "    distances_sq", "    print('careful', file=sys.stderr)\n    distances_sq", 1
     )
-    sly = "import os\n" + texts["01-2"].replace(
-        "    distances_sq", "    os.write(2, b'sly')\n    distances_sq", 1
+    sly = "import sys\nERR = sys.stderr\n" + texts["01-2"].replace(
+        "    distances_sq", "    print('sly', file=ERR)\n    distances_sq", 1
     )
     submissions = {
         "good": good,
