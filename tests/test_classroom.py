@@ -361,7 +361,8 @@ def test_a_grade_cell_shows_or_raises(capsys):
     assert "01-1: right" in capsys.readouterr().out
     with pytest.raises(_base.WrongAnswer, match=r"^\[not_squared\] ") as caught:
         classroom.grade("01-1", 16 / 3)
-    assert caught.value._render_traceback_() == [str(caught.value.verdict)]
+    shown = caught.value._render_traceback_()
+    assert shown == [str(caught.value.verdict), 'Help: classroom.hint("01-1")']
 
 
 def test_the_classroom_opens_quickly():

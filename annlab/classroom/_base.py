@@ -76,7 +76,7 @@ class WrongAnswer(AssertionError):
 
     def _render_traceback_(self) -> list[str]:
         # the hook by which IPython lets an exception show itself
-        return [str(self.verdict)]
+        return [str(self.verdict), f'Help: classroom.hint("{self.verdict.exercise}")']
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def _graph(X: np.ndarray, links: dict[int, list[int]], entry: int) -> Any:
     from annlab.indexes.walk import NavigableGraph
 
     rows = np.arange(len(X))
-    layer = tuple(np.array(links[node]) for node in rows)
+    layer = tuple(np.array(links[int(node)], dtype=np.int64) for node in rows)
     return NavigableGraph(X, np.zeros_like(rows), (layer,), entry, rows)
 
 
