@@ -136,6 +136,32 @@ def test_prediction_is_the_ratio_at_the_last_size(X):
     assert explorer.prediction.truth == pytest.approx(ratio, rel=0.006)
 
 
+def test_another_view_keeps_the_size_and_another_data_set_asks_anew(X):
+    explorer = widgets.dimension_explorer(X, predict="contrast").run()
+    truth, last = explorer.prediction.truth, explorer.frame
+    explorer.set(view="codes").set(pieces=2)
+    assert (explorer.frame, explorer.prediction.truth) == (last, truth)
+    explorer.set(data="uniform")
+    assert (explorer.frame, explorer.prediction.truth) == (0, None)
+
+
+def test_the_curve_does_not_tell_what_is_to_be_predicted(X, monkeypatch):
+    from matplotlib.axes import Axes
+
+    drawn = []
+    real = Axes.plot
+
+    def plot(self, x, y, *args, **kwargs):
+        if kwargs.get("label") == "your data":
+            drawn.append(list(y))
+        return real(self, x, y, *args, **kwargs)
+
+    monkeypatch.setattr(Axes, "plot", plot)
+    explorer = widgets.dimension_explorer(X, predict="contrast").step().run()
+    contrasts = [one.contrast for one in explorer.result.geometry]
+    assert drawn == [contrasts[:1], contrasts[:2], contrasts]
+
+
 def test_measurements_are_shared_between_views_and_explorers(X, monkeypatch):
     widgets.dimension_explorer(X).set(view="codes")
 

@@ -21,6 +21,7 @@ from annlab.widgets._base import (
     INK,
     MARKERS,
     PALETTE,
+    PAPER,
     QUIET,
     Explorer,
     Job,
@@ -399,6 +400,13 @@ class DimensionExplorer(Explorer):
             self.controls[name].widget.disabled = name not in _USES[values["view"]]
         super().present(result, frame, **values)
 
+    def _accept(self, values: dict[str, Any], result: Climb, frame: int | None = None) -> None:
+        with self._lock:
+            if values["data"] == self._values["data"]:
+                # another look at the same data asks nothing new: frame and prediction stay
+                self.result = result
+            super()._accept(values, result, frame)
+
     # -- telling -------------------------------------------------------------------------------
 
     def sentence(
@@ -435,15 +443,17 @@ class DimensionExplorer(Explorer):
                 f"{three(8 * coded.row_bytes / coded.code_bits)}."
             )
         own = geometry.distances[row]
-        told = f"the farthest point is {three(1 + geometry.contrast)} times as far as the nearest"
+        told = (
+            f"the farthest point is {three(1 + geometry.contrast)} times as far as the nearest "
+            f"(median of {len(space.queries)} queries)"
+        )
         if not np.isfinite(geometry.contrast):
-            told = "most queries coincide with a point, so that the nearest is at distance 0"
+            told = "most queries coincide with a point, so that their nearest is at distance 0"
         bits = min(pieces, space.d) * (_CODES - 1).bit_length()
         return (
-            f"{where}: {told} (median of {len(space.queries)} queries). Query {row} has its "
-            f"nearest at {three(float(own.min()))} and its farthest at "
-            f"{three(float(own.max()))} times the mean distance. A row takes {4 * space.d:,} bytes "
-            f"as numbers, {-(-bits // 8)} as {_codes(min(pieces, space.d))}."
+            f"{where}: {told}. Query {row} has its nearest at {three(float(own.min()))} and its "
+            f"farthest at {three(float(own.max()))} times the mean distance. A row takes "
+            f"{4 * space.d:,} bytes as numbers, {-(-bits // 8)} as {_codes(min(pieces, space.d))}."
         )
 
     # -- drawing -------------------------------------------------------------------------------
@@ -510,7 +520,9 @@ class DimensionExplorer(Explorer):
         left.set_yscale("function", functions=(np.sqrt, np.square))
         left.set(xlim=(0, 3), ylim=(0, 1))
         left.set_yticks([0, 0.05, 0.2, 0.5, 1], ["0", "5%", "20%", "50%", "100%"])
-        left.legend(loc="upper right", frameon=False, fontsize=11)
+        left.legend(
+            loc="upper right", facecolor=PAPER, edgecolor=PAPER, framealpha=0.9, fontsize=11
+        )
         chart(
             right,
             "dimensions d (columns)",
@@ -520,6 +532,8 @@ class DimensionExplorer(Explorer):
         self._dimension_axis(right, space.d)
         for name, pairs in result.others.items():
             color, marker = _LOOKS[name]
+            # the curve grows with the size: its end may be what the reader is to predict
+            pairs = pairs[: frame + 1] if name == data else pairs
             right.plot(
                 [d for d, _ in pairs],
                 [_cut(one.contrast) for _, one in pairs],
