@@ -21,11 +21,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from annlab import _badges
 from annlab._messages import MissingExtraError
-from annlab._notebooks import PLANNED, WIDGET_STATE, WIDGET_VIEW
+from annlab._notebooks import PLANNED
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -196,36 +195,20 @@ def api_pages(source: Path) -> None:
 # ------------------------------------------------------------------------------------ the gallery
 
 
-def explorers_in(path: Path) -> Iterator[tuple[str, bytes | None]]:
-    """Yield the explorers of a notebook, each with the picture that is stored of it."""
+def explorers_in(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the explorers of a notebook, each with a picture that is stored of it.
+
+    Every explorer shows itself with a picture beside the widget, for readers without a kernel.
+    """
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    states = notebook["metadata"].get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
     for cell in notebook["cells"]:
         if cell["cell_type"] != "code":
             continue
         for name in re.findall(r"\bwidgets\.([a-z_]+)\(", "".join(cell["source"])):
-            views = [
-                output["data"][WIDGET_VIEW]["model_id"]
-                for output in cell["outputs"]
-                if WIDGET_VIEW in output.get("data", {})
-            ]
-            yield name, next((p for p in map(lambda v: picture_in(states, v), views) if p), None)
-
-
-def picture_in(states: dict[str, Any], model: str) -> bytes | None:
-    """First stored picture below a widget, depth first."""
-    stored = states.get(model.removeprefix("IPY_MODEL_"))
-    if stored is None:
-        return None
-    if stored["model_name"] == "ImageModel":
-        for buffer in stored.get("buffers", ()):
-            if buffer["path"] == ["value"]:
-                return base64.b64decode(buffer["data"])
-    for child in stored["state"].get("children", ()):
-        found = picture_in(states, child)
-        if found:
-            return found
-    return None
+            for output in cell["outputs"]:
+                data = output.get("data", {})
+                if "image/png" in data:
+                    yield name, base64.b64decode("".join(data["image/png"]))
 
 
 def gallery(source: Path) -> None:
@@ -240,15 +223,11 @@ def gallery(source: Path) -> None:
             published = ROOT / "notebooks" / "images" / f"{name}.png"
             target = source / "gallery" / f"{name}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
-            if published.exists():
-                shutil.copy(published, target)
-            elif picture:
-                target.write_bytes(picture)
+            target.write_bytes(published.read_bytes() if published.exists() else picture)
             says = (getattr(widgets, name).__doc__ or "").strip().splitlines()[0]
             title, _ = title_and_question(path)
-            image = f"![{says}](gallery/{name}.png)\n\n" if target.exists() else ""
             cards[name] = (
-                f":::{{container}} card\n{image}`{name}`: {says}\n\n"
+                f":::{{container}} card\n![{says}](gallery/{name}.png)\n\n`{name}`: {says}\n\n"
                 f"In [{title}](notebooks/{path.name}).\n:::\n"
             )
     intro = (

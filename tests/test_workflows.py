@@ -1,0 +1,218 @@
+"""Upkeep that runs elsewhere: checked against its schema, and against what is in the repository."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from outside import tool
+
+ROOT = Path(__file__).resolve().parent.parent
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+FORMS = sorted(
+    set((GITHUB / "ISSUE_TEMPLATE").glob("*.yml")) - {GITHUB / "ISSUE_TEMPLATE/config.yml"}
+)
+#: what was run on this project's own machines; everything else in the matrix is declared untried
+TRIED = {("ubuntu-latest", version) for version in ("3.11", "3.12", "3.13")}
+yaml = pytest.importorskip("yaml")
+
+
+def read(path: Path) -> dict:
+    # YAML 1.1 reads the key `on` as a truth value; as text it stays what it is
+    loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    assert isinstance(loaded, dict), path
+    return loaded
+
+
+def steps(path: Path) -> list[dict]:
+    return [step for job in read(path)["jobs"].values() for step in job["steps"]]
+
+
+def commands(path: Path) -> str:
+    return "\n".join(step.get("run", "") for step in steps(path))
+
+
+# --------------------------------------------------------------------------------------- schemas
+
+SCHEMAS = {
+    "vendor.github-workflows": WORKFLOWS,
+    "vendor.github-issue-forms": FORMS,
+    "vendor.github-issue-config": [GITHUB / "ISSUE_TEMPLATE" / "config.yml"],
+    "vendor.dependabot": [GITHUB / "dependabot.yml"],
+    "vendor.citation-file-format": [ROOT / "CITATION.cff"],
+}
+
+
+def valid(schema: str, *paths: Path) -> subprocess.CompletedProcess:
+    # the schemas come with the program: nothing is downloaded
+    return subprocess.run(
+        [tool("check-jsonschema"), "--builtin-schema", schema, *paths],
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_files_for_github_follow_their_schema(schema):
+    assert SCHEMAS[schema]
+    checked = valid(schema, *SCHEMAS[schema])
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_wrong_workflow_would_be_found(tmp_path):
+    text = WORKFLOWS[0].read_text(encoding="utf-8").replace("runs-on:", "runs_on:")
+    (tmp_path / "wrong.yml").write_text(text)
+    assert valid("vendor.github-workflows", tmp_path / "wrong.yml").returncode != 0
+
+
+# --------------------------------------------------------------------------------------- contents
+
+
+def test_every_system_and_python_is_in_the_matrix():
+    matrix = read(GITHUB / "workflows" / "test.yml")["jobs"]["systems"]["strategy"]["matrix"]
+    assert matrix["os"] == ["ubuntu-latest", "macos-latest", "windows-latest"]
+    assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+
+
+def test_what_was_not_tried_is_declared_where_readers_look():
+    matrix = read(GITHUB / "workflows" / "test.yml")["jobs"]["systems"]["strategy"]["matrix"]
+    names = {"ubuntu-latest": "Linux", "macos-latest": "macOS", "windows-latest": "Windows"}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## Tested where")[1].split("\n## ")[0]
+    for system in matrix["os"]:
+        assert names[system] in section, f"README says nothing about {names[system]}"
+    untried = {python for python in matrix["python"] if ("ubuntu-latest", python) not in TRIED}
+    for python in untried:
+        assert python in section, f"README does not say that {python} was not tried"
+
+
+def test_notebooks_are_compared_and_exercises_run():
+    run = [step.get("run", "").split() for step in steps(GITHUB / "workflows" / "test.yml")]
+    assert any("--nbval" in words and words[-1] == "notebooks" for words in run)
+    assert any("--nbval-lax" in words and "notebooks/exercises/source" in words for words in run)
+
+
+def test_what_the_steps_call_exists():
+    """A target of make, a script, a folder, an extra that was renamed is noticed here."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for path in WORKFLOWS:
+        text = commands(path)
+        for target in re.findall(r"\bmake ([a-z-]+)", text):
+            assert re.search(rf"^{target}:|^{target} ", makefile, re.M), (
+                f"{path.name}: make {target}"
+            )
+        for script in re.findall(r"(?<!\S)(\.ci/\w+|binder/[\w.]+|tests/[\w./]+)", text):
+            assert (ROOT / script).exists(), f"{path.name}: {script}"
+        for extras in re.findall(r"-e \"?\.\[([a-z,]+)\]", text):
+            for extra in extras.split(","):
+                assert re.search(rf"^{extra} = \[", pyproject, re.M), f"{path.name}: [{extra}]"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_may_only_do_what_it_must(path):
+    workflow = read(path)
+    # rights are read-only unless one job says otherwise
+    assert workflow["permissions"] == {"contents": "read"}
+    for name, job in workflow["jobs"].items():
+        assert int(job.get("timeout-minutes", 10)) <= 120, name
+        for right in job.get("permissions", {}):
+            assert right in {"issues", "pages", "id-token"}, (name, right)
+    for step in steps(path):
+        if "uses" in step:
+            owner = step["uses"].split("/")[0]
+            assert owner in {"actions", "pypa"} and "@" in step["uses"], step["uses"]
+        # what strangers write (titles, branches, tags) reaches a shell as a variable only
+        assert "github.event." not in step.get("run", ""), step
+
+
+def test_no_password_is_stored_for_a_release():
+    text = (GITHUB / "workflows" / "release.yml").read_text(encoding="utf-8")
+    assert "secrets." not in text and "password" not in text.replace("No password", "")
+    publish = read(GITHUB / "workflows" / "release.yml")["jobs"]["publish"]
+    assert publish["permissions"] == {"id-token": "write"}
+    assert publish["environment"] == "release"
+    assert [step["uses"].split("@")[0] for step in publish["steps"]] == [
+        "actions/download-artifact",
+        "pypa/gh-action-pypi-publish",
+    ], "what may publish runs no code of its own"
+
+
+def test_the_nightly_run_opens_one_issue_and_adds_to_it(tmp_path):
+    """The script runs with a stand-in for gh: first there is no issue, then there is one."""
+    if sys.platform == "win32":
+        pytest.skip("the job runs in a shell of Linux")
+    (step,) = read(GITHUB / "workflows" / "nightly.yml")["jobs"]["report"]["steps"]
+    (tmp_path / "gh").write_text(
+        f'#!/bin/sh\necho "$1 $2 $3" >> {tmp_path}/calls\n'
+        f'[ "$1 $2" = "issue list" ] && cat {tmp_path}/open\nexit 0\n'
+    )
+    (tmp_path / "gh").chmod(0o755)
+    for number, expected in (("", "issue create"), ("7", "issue comment 7")):
+        (tmp_path / "open").write_text(number)
+        (tmp_path / "calls").unlink(missing_ok=True)
+        subprocess.run(
+            ["bash", "-e", "-c", step["run"]],
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin", "RUN": "a run"},
+            check=True,
+        )
+        last = (tmp_path / "calls").read_text().splitlines()[-1]
+        assert last.startswith(expected)
+
+
+def test_the_nightly_run_is_nightly_and_newest():
+    workflow = read(GITHUB / "workflows" / "nightly.yml")
+    minute, hour, *rest = workflow["on"]["schedule"][0]["cron"].split()
+    assert minute.isdigit() and hour.isdigit() and rest == ["*", "*", "*"]
+    text = commands(GITHUB / "workflows" / "nightly.yml")
+    assert "--upgrade-strategy eager" in text and "requirements.txt" not in text
+
+
+# ------------------------------------------------------------------------------- the house's rest
+
+
+def test_hooks_run_the_tools_of_the_checkout():
+    hooks = read(ROOT / ".pre-commit-config.yaml")["repos"]
+    assert [repo["repo"] for repo in hooks] == ["local"], "versions would stand in two places"
+    for hook in hooks[0]["hooks"]:
+        assert hook["entry"].startswith((".venv/bin/", ".make/tools/bin/")), hook["id"]
+
+
+def test_notebooks_are_text_with_a_name_for_tools_that_know_them():
+    asked = subprocess.run(
+        ["git", "check-attr", "text", "diff", "eol", "--", "notebooks/00_start_here.ipynb"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if asked.returncode:
+        pytest.skip("asks git, and this is no checkout")
+    said = dict(line.split(": ")[1:] for line in asked.stdout.splitlines())
+    assert said == {"text": "set", "diff": "jupyternotebook", "eol": "lf"}
+
+
+def test_a_script_of_the_image_has_line_ends_that_a_shell_reads():
+    for path in (
+        (ROOT / "binder") / name for name in ("postBuild", "start", "setup.sh", "hnswlib.sh")
+    ):
+        assert b"\r" not in path.read_bytes(), path
+
+
+def test_what_contributing_tells_to_call_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in sorted(set(re.findall(r"(?:`|^ *)make ([a-z]+)", text, re.M))):
+        assert re.search(rf"^(?:[a-z -]+ )?{target}\b[a-z -]*:", makefile, re.M), f"make {target}"
+    for name in re.findall(r"`((?:annlab|tests|binder)/[\w./]+)`", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_citation_names_the_project_as_the_rest_does():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["license"] == ["BSD-3-Clause", "CC-BY-4.0"]
+    assert citation["authors"] == [{"name": "The annlab authors"}]
+    assert citation["title"].startswith("annlab")
