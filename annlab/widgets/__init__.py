@@ -13,6 +13,7 @@ _HOMES = {
     "centroid_canvas": "_centroids",
     "document_explorer": "_documents",
     "embedding_explorer": "_embedding",
+    "faiss_explorer": "_faiss",
     "graph_walk": "_walk",
     "segmentation_explorer": "_segments",
     "step_explorer": "_steps",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from annlab.widgets._dimensions import dimension_explorer as dimension_explorer
     from annlab.widgets._documents import document_explorer as document_explorer
     from annlab.widgets._embedding import embedding_explorer as embedding_explorer
+    from annlab.widgets._faiss import faiss_explorer as faiss_explorer
     from annlab.widgets._outliers import outlier_sandbox as outlier_sandbox
     from annlab.widgets._predict import Prediction as Prediction
     from annlab.widgets._predict import predict as predict

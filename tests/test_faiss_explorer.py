@@ -1,0 +1,144 @@
+"""The explorer of factory strings: what is its own."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from annlab import MissingExtraError, widgets
+from annlab.faiss_kmeans import kmeans_faiss
+from annlab.indexes.faiss_index import FaissIndex
+from annlab.widgets import _faiss
+
+pytest.importorskip("faiss")
+
+
+@pytest.fixture(scope="module")
+def X():
+    return np.random.RandomState(0).rand(900, 8)
+
+
+def test_recall_is_that_of_faiss_itself_and_counts_are_of_the_lists(X):
+    explorer = widgets.faiss_explorer(X, factory="IVF16,SQ4").set(effort=4, sample=0)
+    rows, asked = _faiss._parted(X)
+    index = FaissIndex("IVF16,SQ4", nprobe=4, random_state=0, n_jobs=1).fit(rows)
+    nearest = ((asked[:, None].astype(float) - rows) ** 2).sum(axis=2).argmin(axis=1)
+    here = explorer.result.at(4)
+    assert here.recall == pytest.approx((index.candidates(asked).ravel() == nearest).mean())
+    assert here.compared == index.compared(asked).mean()
+    assert here.recall < (index.kneighbors(asked, 1)[1].ravel() == nearest).mean()
+    assert "16 bytes" not in explorer.text and "12 bytes a row (4 of code, 8 of" in explorer.text
+
+
+def test_rows_and_queries_are_apart(X):
+    rows, asked = _faiss._parted(X)
+    assert len(rows) + len(asked) == 900 and len(asked) == 180
+    together = np.unique(np.vstack([rows, asked]), axis=0)
+    np.testing.assert_array_equal(together, np.unique(X.astype(np.float32), axis=0))
+
+
+def test_every_cell_searched_is_flat_and_flat_is_exact(X):
+    explorer = widgets.faiss_explorer(X)
+    assert explorer.set(effort=16).result.at(16).recall == 1
+    assert explorer.result.at(16).compared == explorer.result.n
+    flat = explorer.set(index="Flat").result
+    assert [one.recall for one in flat.efforts] == [1] and flat.dial == ""
+    assert "no dial" in explorer.text and "100%" in explorer.text
+
+
+def test_the_sample_is_that_of_k_means_and_inertia_is_of_all_rows(X):
+    result = widgets.faiss_explorer(X).set(sample=16).result
+    rows, _ = _faiss._parted(X)
+    common = {"random_state": 1, "n_jobs": 1}
+    sampled = kmeans_faiss(rows, 16, 10, max_points_per_centroid=16, **common).inertia
+    assert result.ratios[16][1] == pytest.approx(
+        sampled / kmeans_faiss(rows, 16, 10, **common).inertia
+    )
+    assert np.mean(result.ratios[16]) > 1.01 and result.ratios[0] == (1.0, 1.0, 1.0)
+    assert "trained on 256 of the rows" in widgets.faiss_explorer(X).set(sample=16).text
+
+
+def test_turning_the_dial_computes_nothing(X, monkeypatch):
+    explorer = widgets.faiss_explorer(X)
+    monkeypatch.setattr(_faiss.FaissExplorer, "compute", None)
+    texts = {explorer.set(effort=effort).text for effort in (1, 2, 4, 8, 16)}
+    assert len(texts) == 5
+    # more cells than there are is all of them
+    assert "nprobe 16" in explorer.set(effort=64).text
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ("IVF8,Falt", "Did you mean 'Flat'"),
+        ("PQ7", "can be cut into 1, 2, 4, 8 slices"),
+        ("HNSW1", "HNSW16"),
+        ("IVF721,Flat", "trainable on 720 rows"),
+        ("PQ4x0", "PQ4x4"),
+        (" ", "Leave out the spaces"),
+    ],
+)
+def test_a_wrong_string_is_told_and_shown_and_harms_nothing(X, own, said):
+    explorer = widgets.faiss_explorer(X).set(own=own)
+    assert said in explorer.text and explorer.result.read is None
+    assert explorer.png() != explorer.set(own="").png()
+    assert explorer.text.startswith("IVF16,Flat with nprobe 1")
+
+
+def test_an_own_string_goes_before_the_list(X):
+    explorer = widgets.faiss_explorer(X, factory="PCA4,IVF8,SQ8")
+    assert explorer.values["own"] == "PCA4,IVF8,SQ8"
+    assert explorer.text.startswith("PCA4,IVF8,SQ8 with nprobe 1 keeps 12 bytes")
+    assert explorer.set(index="HNSW16").result.factory == "PCA4,IVF8,SQ8"
+    assert explorer.set(own="").result.factory == "HNSW16"
+
+
+@pytest.mark.parametrize(
+    "factory", ["IMI2x2,Flat", "HNSW8,SQ8", "LSHrt", "OPQ4,PQ4x4", "SQ8,RFlat"]
+)
+def test_other_strings_are_drawn_too(X, factory):
+    explorer = widgets.faiss_explorer(X, factory=factory)
+    assert explorer.text.startswith(factory)
+    assert explorer.result.ratios is None
+    assert ("no cells" in explorer.text) is not factory.startswith("IMI")
+
+
+def test_a_refinement_refines(X):
+    explorer = widgets.faiss_explorer(X, factory="PQ4x4")
+    rough = explorer.result.efforts[0].recall
+    assert explorer.set(own="PQ4x4,RFlat").result.efforts[0].recall > rough + 0.1
+
+
+@pytest.mark.parametrize("shape", [(60, 1), (3000, 7)])
+def test_the_strings_of_the_list_fit_any_rows(shape):
+    explorer = widgets.faiss_explorer(np.random.RandomState(1).rand(*shape))
+    for factory in explorer.controls["index"].trials:
+        assert explorer.set(index=factory).result.read is not None, explorer.text
+
+
+def test_the_prediction_is_about_the_dial(X):
+    explorer = widgets.faiss_explorer(X, predict="nprobe")
+    efforts = explorer.result.efforts
+    explorer.press("compare")
+    assert int(explorer.prediction.truth) == min(e.dial for e in efforts if e.recall >= 0.95)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"factory": "IVF8"}, "factory must be complete"),
+        ({"predict": "all"}, "predict must be"),
+        ({"X": np.ones((9, 2))}, "X must"),
+    ],
+)
+def test_bad_arguments_are_named(X, arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        widgets.faiss_explorer(**{"X": X} | arguments)
+
+
+def test_without_faiss_it_says_what_to_install(X, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(MissingExtraError, match=r"for faiss_explorer.*pip install \"annlab\[lab\]"):
+        widgets.faiss_explorer(X)
