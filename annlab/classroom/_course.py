@@ -216,7 +216,7 @@ class Row:
         lost = [
             f"{one.exercise}: {one.message or 'no points'}"
             for one in self.exercises
-            if one.score < one.max_score
+            if one.score < one.max_score and one.message not in self.notes
         ]
         return " | ".join([*self.notes, *lost])
 
@@ -360,8 +360,7 @@ def _grade_one(folder: Path, student: str, name: str, limits: tuple[float, float
                         told["exercises"] = [Score(**one) for one in told["exercises"]]
                         row = Row(**told)
                         if not row.exercises:
-                            note = "; ".join(row.notes)
-                            row.exercises = _no_points(folder, name, note)
+                            row.exercises = _no_points(folder, name, row.notes[-1])
                             row.max_score = sum(one.max_score for one in row.exercises)
                         return row
                     trouble = "; ".join(told["notes"])
@@ -545,16 +544,27 @@ def grade_submission(order: dict[str, Any]) -> Row:
     done = api.autograde(name, student, force=True)
     graded = folder / "autograded" / student / name / f"{name}.ipynb"
     if not done["success"] or not graded.exists():
-        words = (done.get("error") or done.get("log") or "unknown").strip().splitlines()
-        row.notes.append(f"nbgrader gave up: {words[-1][:200] if words else 'no reason given'}")
-        if re.search(r"DeadKernel|kernel died", done.get("error") or done.get("log") or "", re.I):
-            row.notes[-1] = "the kernel died while the notebook ran"
+        row.notes.append(_why_not_graded(f"{done.get('log', '')}\n{done.get('error', '')}"))
         return row
     row.status = GRADED
     row.exercises = _scores(api, folder, student, name, _read(graded))
     row.score = sum(one.score for one in row.exercises)
     row.max_score = sum(one.max_score for one in row.exercises)
     return row
+
+
+def _why_not_graded(log: str) -> str:
+    """Say what nbgrader's log comes to."""
+    if re.search(r"DeadKernel|kernel died", log, flags=re.I):
+        return "the kernel died while the notebook ran"
+    if "unresponsive" in log:
+        return "stopped: a cell did not come to an end and could not be interrupted"
+    if "database is locked" in log:
+        return "the gradebook is locked"
+    lines = [
+        line.strip() for line in log.splitlines() if re.match(r"\s*\w*(Error|Exception)\b", line)
+    ]
+    return f"nbgrader gave up: {lines[-1][:200] if lines else 'no reason given'}"
 
 
 def _scores(api: Any, folder: Path, student: str, name: str, graded: dict[str, Any]) -> list[Score]:

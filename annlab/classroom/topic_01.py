@@ -21,7 +21,7 @@ from annlab.classroom._base import (
 
 def run_with_a_pencil(case: Case, answer: Any) -> str:
     """01-1: the inertia at the end, five points on a line."""
-    from annlab import kmeans
+    from annlab.lloyd import kmeans
 
     X, start = np.array([[0.0], [2.0], [3.0], [11.0], [13.0]]), np.array([[0.0], [2.0]])
     end = kmeans(X, 2, init=start, tol=0)
@@ -320,8 +320,8 @@ QUESTIONS = (
 
 def draw_sheet(figure: Any) -> None:
     """Show three moments of one run, from a bad start."""
-    from annlab import kmeans
     from annlab.datasets import make_blobs
+    from annlab.lloyd import kmeans
     from annlab.widgets._look import frame_limits, plane, scatter_centroids, scatter_clusters, three
 
     X = make_blobs(150, 3, separation=6, random_state=4, dtype=np.float64).X

@@ -156,8 +156,8 @@ class _Diary:
 
 def loop_with_index(case: Case, answer: Any) -> str:
     """03-4: the loop, with an index over the centroids."""
-    from annlab import kmeans
     from annlab.datasets import make_uniform_cube
+    from annlab.lloyd import kmeans
 
     # without groups, so that every iteration moves the centroids
     X, n_iter = make_uniform_cube(200, 2, random_state=case.seed, dtype=np.float64), 3
@@ -333,9 +333,9 @@ QUESTIONS = (
 
 def draw_sheet(figure: Any) -> None:
     """Two frames of the same run: exact on the left, with misses ringed on the right."""
-    from annlab import kmeans_ann
     from annlab.datasets import make_blobs
     from annlab.distances import pairwise_sq
+    from annlab.lloyd import kmeans_ann
     from annlab.widgets._look import frame_limits, plane, scatter_centroids, scatter_clusters
 
     X = make_blobs(240, 8, separation=5, random_state=3, dtype=np.float64).X

@@ -195,7 +195,7 @@ def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys):
         assert of[student, id]["kind"] == "unanswered"
     # nothing to be saved
     for student, says in [
-        ("stubborn", "stopped after 45 seconds"),
+        ("stubborn", "did not come to an end"),
         ("dies", "the kernel died"),
         ("not-json", "no notebook"),
         ("not-a-notebook", "no notebook"),
