@@ -275,6 +275,23 @@ def test_what_an_answer_raises_is_told():
     assert "ZeroDivisionError: division by zero" in verdict.message
 
 
+def test_an_answer_that_breaks_the_check_gets_a_verdict_too():
+    class Odd:
+        def __array__(self, *given, **more):
+            return np.zeros(3)
+
+        def __eq__(self, other):
+            raise RuntimeError("odd")
+
+        __hash__ = None
+
+    def check(case, answer):
+        assert answer == 1
+
+    verdict = _base.run_check(one(check), Odd())
+    assert verdict.kind == "wrong_type" and "RuntimeError: odd" in verdict.message
+
+
 def test_a_mistake_that_equals_the_truth_is_no_mistake():
     mistakes = [Mistake("same", 2.0, "no"), Mistake("twice", 4.0, "doubled")]
     Case().compare(2.0, 2.0, mistakes)

@@ -513,6 +513,11 @@ def run_check(exercise: Exercise, answer: Any, *, hidden: bool = False) -> Verdi
         if hidden and wrong.kind in ("different", "raised"):
             message += " (On data that you have not seen. Do you use the arguments throughout?)"
         return Verdict(exercise.id, False, wrong.kind, message)
+    except Exception as reason:
+        # an answer so odd that the check itself stumbles must not look like a fault of annlab
+        said = f"{type(reason).__name__}: {reason}"[:150]
+        message = f"The check cannot make sense of this answer ({said}). Read the exercise again."
+        return Verdict(exercise.id, False, "wrong_type", message)
     return Verdict(exercise.id, True, "", praise or "Well done.")
 
 

@@ -366,9 +366,9 @@ SHEET = Sheet(
     r"\left[\, \ell_i = \mathrm{arg\,min}_j \, \| x_i - c_j \| \,\right]$",
     reading="The share of points whose label is the true nearest centroid.",
     code="""\
-from annlab import kmeans, kmeans_ann
-from annlab.datasets import load_patches
-exact = kmeans(X := load_patches(5000, 8, random_state=0), 64, random_state=0)
+from annlab import datasets, kmeans, kmeans_ann
+X = datasets.load_patches(5000, 8, random_state=0)
+exact = kmeans(X, 64, random_state=0)
 nearly = kmeans_ann(X, 64, algorithm="lsh", random_state=0)
 print(nearly.inertia / exact.inertia, nearly.n_distances / exact.n_distances)""",
     misconception="The run has converged, so the labels are right.",
