@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 _lock = threading.Lock()
 _loaded: ModuleType | None = None
@@ -95,8 +96,10 @@ def numba_cache() -> Iterator[bool]:
 
     The setting is put back, because other packages in this process use numba as well.
     """
-    from numba.core import config
+    import numba
 
+    # the settings appear in that module when it is imported, so a type checker sees none of them
+    config: Any = numba.config
     folder = cache_folder()
     if folder is None:
         yield False

@@ -342,7 +342,8 @@ def pair_relocations(
     A cluster that takes in points of a removed one is held: if it went as well, those points
     would be left without a second choice and would pollute a mean.
     """
-    gone, held = set(), set()
+    gone: set[int] = set()
+    held: set[int] = set()
     pairs = next_cut = 0
     for c in cheapest:
         if pairs == most:

@@ -163,6 +163,7 @@ def _seed(
         inertia = float(cloud.weighed(found.d1).sum())
         if inertia < least or best is None:
             best, least = centroids, inertia
+    assert best is not None, "there is at least one try"
     return best, work
 
 

@@ -177,11 +177,12 @@ def assign_all(
         return scan_rows(kernels, rows, norms, centroids, halves), norms
 
     parts = workers.map(chunk, chunk_bounds(n, max(512, _VALUES // centroids.shape[1])))
-    columns = [
-        np.concatenate([getattr(part, name) for part, _ in parts])
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part, _ in parts])
         for name in ("labels", "second", "d1", "d2")
-    ]
-    return Nearby(*columns, n * len(centroids)), np.concatenate([norms for _, norms in parts])
+    }
+    found = Nearby(**columns, n_distances=n * len(centroids))
+    return found, np.concatenate([norms for _, norms in parts])
 
 
 def stratified(n: int, size: int, rng: np.random.RandomState) -> np.ndarray:
@@ -530,8 +531,8 @@ def neighbourhoods(
     block = np.empty(k, dtype=np.int32)
     block[tree.order] = tree.labels
     # duplicates of centroids may leave blocks without members: number the others anew
-    used, block = np.unique(block, return_inverse=True)
-    block = block.astype(np.int32).ravel()
+    used, inverse = np.unique(block, return_inverse=True)
+    block = inverse.astype(np.int32).ravel()
     n_blocks = len(used)
     members, starts = sort_by(kernels, block, n_blocks)
     middle = np.add.reduceat(centroids[members], starts[:-1], axis=0)
@@ -856,8 +857,13 @@ class GraphAssigner(Assigner):
         order, _ = sort_by(self._kernels, around.block[found.labels], len(around.counts))
         self._cloud = reordered(points.rows, order, norms, self._weights, self._kernels, workers)
         self._order = order
-        columns = (found.labels, found.second, found.d1, found.d2)
-        return Nearby(*(column[order] for column in columns), found.n_distances)
+        return Nearby(
+            labels=found.labels[order],
+            second=found.second[order],
+            d1=found.d1[order],
+            d2=found.d2[order],
+            n_distances=found.n_distances,
+        )
 
     def _find(self, centroids: np.ndarray) -> Nearby:
         if self._labels is None or self._cloud is None:

@@ -204,6 +204,9 @@ def _drain(
     try:
         loop = lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol_sq)
         for step, stop in loop:
+            # the loop gives each step its arrays; they are left out of it further down
+            assert step.centroids is not None and step.new_centroids is not None
+            assert step.labels is not None
             centroids, labels, reason = step.new_centroids, step.labels, stop
             if trace or callback is not None:
                 before = after if steps else owned(points.outward(step.centroids))
@@ -521,12 +524,12 @@ def exact_inertia(
     target = centroids.astype(np.float64)
     if metric == "cosine":
         target = unit_rows(target)[0]
-    tasks = [
+    chunks = [
         (X[a:b], target, labels[a:b], None if weights is None else weights[a:b], metric)
         for a, b in chunk_bounds(X.shape[0], rows)
     ]
     work = 8.0 * X.shape[0] * X.shape[1]
-    return float(sum(workers.map(_inertia_chunk, tasks, work=work)))
+    return float(sum(workers.map(_inertia_chunk, chunks, work=work)))
 
 
 def _inertia_chunk(

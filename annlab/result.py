@@ -318,7 +318,7 @@ class KMeansResult(Pair):
             steps = []
             for number, entry in enumerate(entries):
                 _check_facts(entry, _STEP_TYPES)
-                own = {
+                own: dict[str, Any] = {
                     name: owned(arrays[f"step{number}_{name}"])
                     for name in _STEP_ARRAYS
                     if f"step{number}_{name}" in arrays
