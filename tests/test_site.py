@@ -1,0 +1,145 @@
+"""How the site is laid out: what is on it, what it leaves to the repository, what it ships."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import annlab
+from annlab._messages import MissingExtraError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def build():
+    """docs/build.py, which is a script and not part of the package."""
+    spec = importlib.util.spec_from_file_location("site_build", ROOT / "docs" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_public_name_has_its_place(build, tmp_path):
+    """A function that is exported and not documented is noticed here."""
+    build.api_pages(tmp_path)
+    text = "\n".join(path.read_text() for path in (tmp_path / "api").glob("*.rst"))
+    shown = {name.rsplit(".", 1)[1] for name in re.findall(r"auto(?:class|function):: (\S+)", text)}
+    named = {name for name in annlab.__all__ if callable(getattr(annlab, name))}
+    # classes of errors and warnings explain themselves where they occur
+    assert named - shown <= {"AnnlabWarning", "MissingExtraError"}
+    # nothing is shown twice: a reference would not know which one is meant
+    listed = re.findall(r"auto(?:class|function):: (\S+)", text)
+    assert len(listed) == len(set(listed))
+
+
+def test_pages_are_a_mirror_of_the_repository(build, tmp_path):
+    build.copy_course(tmp_path)
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        copied = json.loads((tmp_path / "notebooks" / path.name).read_text())
+        original = json.loads(path.read_text(encoding="utf-8"))
+        assert len(copied["cells"]) == len(original["cells"])
+        for ours, theirs in zip(copied["cells"], original["cells"], strict=True):
+            # what was stored is what is shown
+            assert ours.get("outputs") == theirs.get("outputs")
+        assert copied["metadata"] == original["metadata"]
+    for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md"):
+        assert (tmp_path / name).is_file()
+
+
+def test_links_to_code_go_to_the_repository_and_links_to_pages_stay(build):
+    text = "[a](LICENSE) [b](notebooks/00_start_here.ipynb) [c](https://doi.org/1) [d](#start)"
+    linked = build.repository_links(text, ROOT / "README.md")
+    address = build._badges.address(ROOT)
+    assert linked == text.replace("(LICENSE)", f"({address}/blob/main/LICENSE)")
+    # a link that leads nowhere stays for Sphinx to find
+    assert build.repository_links("[a](nowhere.py)", ROOT / "README.md") == "[a](nowhere.py)"
+
+
+def test_a_notebook_that_is_not_written_yet_loses_its_link_and_not_its_name(build, monkeypatch):
+    monkeypatch.setattr(build, "PLANNED", frozenset({"99_planned.ipynb"}))
+    text = "see [what comes](99_planned.ipynb) and [what is](00_start_here.ipynb)"
+    assert build.without_links_to_unwritten(text) == (
+        "see what comes and [what is](00_start_here.ipynb)"
+    )
+
+
+def test_the_course_lists_every_notebook_with_its_question(build):
+    table = build.course_table()
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"(notebooks/{path.name})" in table
+    assert "**The question.**" not in table and "mybinder" in table
+    for question in re.findall(r"^: (.+)$", table, flags=re.M):
+        assert len(question) > 40
+
+
+def test_the_gallery_shows_explorers_with_their_stored_pictures(build, tmp_path):
+    build.gallery(tmp_path)
+    text = (tmp_path / "gallery.md").read_text()
+    names = re.findall(r"\(gallery/([a-z_]+)\.png\)", text)
+    used = {
+        name
+        for path in (ROOT / "notebooks").glob("*.ipynb")
+        for name, _ in build.explorers_in(path)
+        if name in annlab.widgets.available_explorers()
+    }
+    assert set(names) == used and len(names) == len(used) >= 8
+    for name in names:
+        assert (tmp_path / "gallery" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert text.count(":::{container}") == len(names) + 1
+
+
+def test_a_picture_comes_from_the_cell_that_shows_the_explorer(build, tmp_path):
+    data = base64.b64encode(b"\x89PNG of this one").decode()
+    cell = {
+        "cell_type": "code",
+        "source": ["widgets.graph_walk().snapshot()"],
+        "outputs": [{"output_type": "display_data", "data": {"image/png": data}}],
+    }
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": [cell, {"cell_type": "markdown", "source": "x"}]}))
+    assert list(build.explorers_in(path)) == [("graph_walk", b"\x89PNG of this one")]
+
+
+def test_what_the_site_ships_is_named_with_its_remedy_when_it_is_missing(build):
+    with pytest.raises(MissingExtraError, match=r'pip install "annlab\[site,lab\]"'):
+        build.installed_file("no-such-package", "x.js")
+    with pytest.raises(MissingExtraError, match="has no such file"):
+        build.installed_file("anywidget", "no-such-file.js")
+
+
+def test_the_widgets_front_ends_are_those_that_the_environment_has(build):
+    for package, ending in (
+        ("widgetsnbextension", "jupyter-js-widgets/extension.js"),
+        ("anywidget", "nbextensions/anywidget/index.js"),
+    ):
+        assert build.installed_file(package, ending).stat().st_size > 5_000
+
+
+def test_nothing_in_the_sources_of_the_site_names_another_server():
+    """Links may lead elsewhere; scripts, styles and pictures may not come from there."""
+    for path in (ROOT / "docs").rglob("*"):
+        if path.suffix in {".js", ".css", ".svg"}:
+            text = path.read_text(encoding="utf-8")
+            found = set(re.findall(r"https?://[^\s\"'`)]+", text))
+            assert found <= {"http://www.w3.org/2000/svg", "https://mybinder.org/"}, path
+    conf = (ROOT / "docs" / "conf.py").read_text(encoding="utf-8")
+    assert "http" not in conf
+    assert 'nb_execution_mode = "off"' in conf
+
+
+def test_the_pins_of_the_site_agree_with_those_of_the_environment():
+    def pins(path: Path) -> dict[str, str]:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return dict(re.match(r"([\w.-]+)==([^\s;]+)", line).groups() for line in lines)
+
+    ours = pins(ROOT / "docs" / "requirements.txt")
+    theirs = pins(ROOT / "binder" / "requirements.txt")
+    assert {"sphinx", "myst-nb", "furo", "numpydoc", "sphinx-mathjax-offline"} <= set(ours)
+    for name in set(ours) & set(theirs):
+        assert ours[name] == theirs[name], f"{name}: run make pins"
