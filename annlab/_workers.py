@@ -91,6 +91,20 @@ _holders = 0
 _modules = 0
 
 
+def _take_blas_control() -> None:
+    """Let this thread set limits; the caller holds the lock.
+
+    From version 3.8 on threadpoolctl ignores, silently, every thread but the first one that set a
+    limit: a fit in a thread of a widget would run each of its threads on all cores.
+    """
+    import threadpoolctl
+
+    controller = getattr(threadpoolctl, "OpenBLASController", None)
+    clear = getattr(controller, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
+
+
 def _limit_blas() -> None:
     """Set the limit; the caller holds the lock."""
     global _controller, _modules
@@ -101,6 +115,7 @@ def _limit_blas() -> None:
 
         _controller = ThreadpoolController()
         _modules = len(sys.modules)
+    _take_blas_control()
     _limits.append(_controller.limit(limits=1, user_api="blas"))
 
 
@@ -122,8 +137,12 @@ def single_threaded_blas() -> Iterator[None]:
     finally:
         with _blas_lock:
             _holders -= 1
-            while _holders == 0 and _limits:
-                _limits.pop().restore_original_limits()
+            if _holders == 0 and _limits:
+                # the fit that ends last need not be the one that set the limit
+                _take_blas_control()
+                while _limits:
+                    _limits.pop().restore_original_limits()
+                _take_blas_control()
 
 
 def _limit_this_thread() -> None:

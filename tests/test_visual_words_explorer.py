@@ -155,6 +155,21 @@ def test_the_prediction_compares_with_the_photograph_that_was_not_seen(photos):
     assert explorer.prediction.truth == round(expected, 1)
 
 
+def test_the_picture_goes_to_the_stage_once_somebody_looks(photos):
+    explorer = widgets.visual_words_explorer(photos, 16, n_patches=400)
+    explorer.set(word=3)
+    assert explorer.stage.picture == b""
+    explorer._repr_mimebundle_()
+    assert explorer.stage.picture == explorer.png()
+    assert explorer.stage.alt == explorer.text
+    explorer.set(word=5)
+    assert explorer.stage.picture == explorer.png()
+    # inside another widget nothing is displayed by itself: the browser counts its views
+    other = widgets.visual_words_explorer(photos, 16, n_patches=400)
+    other._view_count = 1
+    assert other.stage.picture == other.png()
+
+
 def test_only_a_later_fit_tells_its_time(explorer):
     assert explorer._clock.value == ""
     explorer.set(k=16)

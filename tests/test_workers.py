@@ -179,6 +179,31 @@ def test_chunk_bounds():
 
 
 @pytest.mark.usefixtures("several_blas_threads")
+def test_any_thread_may_limit_blas_and_any_may_end_the_limit():
+    # threadpoolctl 3.8 listens to one thread only, unless it is told otherwise
+    with single_threaded_blas():
+        pass
+    seen, ended, first = [], threading.Event(), single_threaded_blas()
+
+    def work():
+        first.__enter__()
+        seen.append(blas_threads())
+        ended.wait(10)
+
+    fit = threading.Thread(target=work)
+    fit.start()
+    while not seen:
+        ended.wait(0.01)
+    with Workers(n_jobs=3) as workers:
+        assert seen + workers.map(blas_threads, [()] * 3) == [{1}] * 4
+    ended.set()
+    fit.join()
+    # the limit was set in the other thread and is lifted in this one
+    first.__exit__(None, None, None)
+    assert blas_threads() == {3}
+
+
+@pytest.mark.usefixtures("several_blas_threads")
 def test_blas_has_one_thread_inside():
     with Workers(2) as workers:
         assert workers.map(blas_threads, [()] * 3) == [{1}] * 3

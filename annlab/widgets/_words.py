@@ -103,6 +103,9 @@ class VisualWordsExplorer(Explorer):
     slow = True
     size = _SIZE
 
+    # set here, because the base presents while it is being made
+    _looked_at = False
+
     def __init__(
         self,
         photos: Any,
@@ -233,14 +236,31 @@ class VisualWordsExplorer(Explorer):
 
     def present(self, result: Learned, frame: int, **values: Any) -> None:
         """Bring picture, its text, and the time of the fit up to date."""
-        picture = self._png(result, frame, values)
-        with self.stage.hold_sync():
-            self.stage.alt = self.sentence(result, frame, **values)
-            self.stage.picture = picture
+        if self._looked_at:
+            picture = self._png(result, frame, values)
+            with self.stage.hold_sync():
+                self.stage.alt = self.sentence(result, frame, **values)
+                self.stage.picture = picture
         # the opening picture tells no time, so that a saved notebook is the same each time
         timed = result is not getattr(self, "_opening", result)
         seconds = result.vocabulary.result.elapsed_s
         self._clock.value = f"<div>fitted in {three(seconds)} s</div>" if timed else ""
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self._look_at()
+        return super()._repr_mimebundle_(**kwargs)
+
+    def _on_views(self, change: Any) -> None:
+        super()._on_views(change)
+        if change["new"]:
+            self._look_at()
+
+    def _look_at(self) -> None:
+        """Draw from now on: an explorer that only gives a snapshot stores no second picture."""
+        with self._lock:
+            if not self._looked_at:
+                self._looked_at = True
+                self.present(self.result, self._frame, **self._values)
 
     def _on_point(self, change: Any) -> None:
         with self._lock:
