@@ -557,12 +557,12 @@ def _why_not_graded(log: str) -> str:
     """Say what nbgrader's log comes to."""
     if re.search(r"DeadKernel|kernel died", log, flags=re.I):
         return "the kernel died while the notebook ran"
-    if "unresponsive" in log:
+    if re.search(r"unresponsive|CellTimeoutError", log):
         return "stopped: a cell did not come to an end and could not be interrupted"
     if "database is locked" in log:
         return "the gradebook is locked"
     lines = [
-        line.strip() for line in log.splitlines() if re.match(r"\s*\w*(Error|Exception)\b", line)
+        line.strip() for line in log.splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b", line)
     ]
     return f"nbgrader gave up: {lines[-1][:200] if lines else 'no reason given'}"
 
