@@ -15,7 +15,7 @@
 #
 # Measured on a machine with AVX-512, one thread, queries on 4,096 centroids of 192 dimensions:
 # native 20 us, v3 19 us, plain 22 us. --no-cache-dir keeps out a wheel that an earlier, native
-# build left in pip's cache; --force-reinstall replaces one that is installed already.
+# build left in pip's cache. In an image the build that is there already is replaced.
 set -eu
 
 python=$1
@@ -24,6 +24,8 @@ level=${3:-here}
 [ -n "$pin" ] || exit 0
 
 march=
+again=
+[ "$level" = here ] || again=--force-reinstall
 if [ "$level" = here ] && [ "$(uname -s) $(uname -m)" = "Linux x86_64" ] &&
     grep -qw avx2 /proc/cpuinfo 2>/dev/null &&
     echo 'int main() {}' | ${CXX:-c++} -march=x86-64-v3 -x c++ -fsyntax-only - 2>/dev/null; then
@@ -31,4 +33,4 @@ if [ "$level" = here ] && [ "$(uname -s) $(uname -m)" = "Linux x86_64" ] &&
 fi
 HNSWLIB_NO_NATIVE=1 CFLAGS="${CFLAGS:-} $march" \
     "$python" -m pip --disable-pip-version-check install --verbose \
-    --no-deps --no-cache-dir --force-reinstall "$pin"
+    --no-deps --no-cache-dir $again "$pin"
