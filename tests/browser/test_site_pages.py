@@ -138,8 +138,9 @@ def notebook_pages() -> list[str]:
     return [f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
-def widgets_shown(name: str) -> int:
-    path = ROOT / "notebooks" / f"{Path(name).stem}.ipynb"
+def widgets_shown(site: Path, name: str) -> int:
+    """Widgets in the notebook that a page was made from."""
+    path = site.parent / f"{site.name}-source" / Path(name).with_suffix(".ipynb")
     return sum(
         "application/vnd.jupyter.widget-view+json" in output.get("data", {})
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -186,7 +187,9 @@ def test_no_page_loads_from_elsewhere(site):
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_pages_open_without_errors_requests_elsewhere_or_sideways_scrolling(visit, address, size):
+def test_pages_open_without_errors_requests_elsewhere_or_sideways_scrolling(
+    visit, site, address, size
+):
     one = visit(size)
     for name in (*PAGES, *notebook_pages()):
         page = one.open(address + name)
@@ -197,7 +200,7 @@ def test_pages_open_without_errors_requests_elsewhere_or_sideways_scrolling(visi
         if name.startswith("notebooks/"):
             failed = page.query_selector_all(".stored-widget-failed")
             assert not failed, [e.inner_text() for e in failed]
-            assert len(page.query_selector_all(".stored-widget")) == widgets_shown(name), name
+            assert len(page.query_selector_all(".stored-widget")) == widgets_shown(site, name), name
 
 
 def test_a_stored_widget_shows_its_picture_its_sentence_and_controls_that_rest(visit, address):
