@@ -95,8 +95,23 @@ def test_copies_leak_nothing_and_every_submission_gets_its_score(number, tmp_pat
             assert says in one.message, (student, one)
 
 
-def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys):
+def processes_of(folder):
+    """Command lines of the processes that work in a folder."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = " ".join(process.info["cmdline"] or [])
+        if str(folder) in words:
+            found.append(words)
+    return found
+
+
+def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys, monkeypatch):
     folder = tmp_path / "course"
+    # the private folders of the grading processes, to be found again
+    (tmp_path / "private").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "private"))
     assert main(["classroom", "new", str(folder), "--topics", "1"]) == 0
     good = reference(folder, 1)
     total = sum(one.points for one in classroom.exercises(1))
@@ -135,6 +150,11 @@ def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys):
         "endless-in-test": with_answer("01-2", endless),
         "endless-in-cell": with_answer("01-2", "while True:\n    pass"),
         "stubborn": with_answer("01-2", stubborn),
+        # every cell is within its limit, all together are not
+        "slow": _source.fill_in(
+            released(folder, 1),
+            {id: f"import time\ntime.sleep(10)\n{text}" for id, text in texts.items()},
+        ),
         "no-tests": without("test-01-1", "test-01-2", "test-01-5"),
         "edited-test": edited,
         "no-answer": without("answer-01-3"),
@@ -196,6 +216,7 @@ def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys):
     # nothing to be saved
     for student, says in [
         ("stubborn", "did not come to an end"),
+        ("slow", "stopped after 45 seconds"),
         ("dies", "the kernel died"),
         ("not-json", "no notebook"),
         ("not-a-notebook", "no notebook"),
@@ -213,6 +234,9 @@ def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys):
         ][-1]
     )
     assert "nothing" not in rows, "a student without an assignment is not listed"
+    # nothing goes on behind the teacher's back, and nothing is left
+    assert processes_of(tmp_path / "private") == []
+    assert list((tmp_path / "private").iterdir()) == []
     # every student is in the printed table, too
     assert all(student in shown for student in submissions)
 
