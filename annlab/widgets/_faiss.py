@@ -461,15 +461,14 @@ class FaissExplorer(Explorer):
         axes.set(xlim=(min(20, result.n / 20), 1.5 * result.n), ylim=(-0.03, 1.06))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         words = f"{result.dial} {here.dial}" if result.dial else "no dial to turn"
-        right = here.compared > 0.1 * result.n
-        axes.annotate(
+        axes.text(
+            0.96,
+            0.06,
             f"{words}: {_percent(here.recall)}",
-            (here.compared, here.recall),
-            xytext=(-12 if right else 12, -18 if here.recall > 0.2 else 14),
-            textcoords="offset points",
             fontsize=12,
             color=INK,
-            ha="right" if right else "left",
+            ha="right",
+            transform=axes.transAxes,
         )
 
     def _draw_bytes(self, axes: Any, result: Measured) -> None:
