@@ -89,7 +89,7 @@ def test_codes_decode_to_the_words_and_their_bits_are_counted(X):
     space, coded = explorer.result.spaces[-1], explorer.result.coded[-1]
     assert coded.codes.shape == (30, 4) and coded.splits.tolist() == [0, 3, 6, 9, 12]
     index = make_index(
-        "pq", n_subspaces=4, n_codes=64, rerank=10, max_iter=8, random_state=0, n_jobs=1
+        "pq", n_subspaces=4, n_codes=64, rerank=10, max_iter=5, random_state=0, n_jobs=1
     ).fit(space.rows)
     np.testing.assert_allclose(coded.decoded, index.decode(coded.codes), rtol=1e-6)
     # no other word of a piece is nearer
@@ -143,6 +143,27 @@ def test_another_view_keeps_the_size_and_another_data_set_asks_anew(X):
     assert (explorer.frame, explorer.prediction.truth) == (last, truth)
     explorer.set(data="uniform")
     assert (explorer.frame, explorer.prediction.truth) == (0, None)
+
+
+def test_fewer_sizes_reach_the_browser_in_one_message(X):
+    # two messages would let the browser cut the old place at the new end, and send that back
+    explorer = widgets.dimension_explorer(X, predict="contrast").set(data="uniform").run()
+    sent = []
+
+    class Wire:
+        kernel, comm_id = "any", "any"
+
+        def on_msg(self, callback): ...
+
+        def close(self, *given, **named): ...
+
+        def send(self, data=None, **named):
+            sent.append(set(data["state"]))
+
+    explorer.scrubber.comm = Wire()
+    explorer.set(data="your data")
+    assert (explorer.scrubber.value, explorer.scrubber.max) == (0, 3)
+    assert [keys for keys in sent if keys & {"max", "value"}] == [{"max", "value"}]
 
 
 def test_the_curve_does_not_tell_what_is_to_be_predicted(X, monkeypatch):

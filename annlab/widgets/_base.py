@@ -588,8 +588,9 @@ class Explorer(ipywidgets.VBox):
         """Set traits without hearing of it."""
         before, self._quiet = self._quiet, True
         try:
-            # min and max together, or an old value is cut at a limit that is about to change
-            with widget.hold_trait_notifications():
+            # min and max together, or an old value is cut at a limit that is about to change; and
+            # in one message, or the browser cuts it, and sends back what it has cut
+            with widget.hold_sync(), widget.hold_trait_notifications():
                 for name, value in traits.items():
                     setattr(widget, name, value)
         finally:

@@ -60,7 +60,8 @@ _LOOKS = {**_SETS, _OWN: (INK, MARKERS[6])}
 #: Columns of a row that there is room to draw.
 _COLUMNS = 128
 _PIECES = (1, 2, 4, 8, 16, 32, 64)
-_CODES = 64
+#: Words of a codebook, and iterations of its k-means: ten sizes are trained for one picture.
+_CODES, _TRAINING = 64, 5
 #: The indexes at the knobs that they keep in every dimension.
 _RACERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "kd_tree": (PALETTE[1], MARKERS[1], {}),
@@ -234,7 +235,7 @@ def _judged(index: Any, space: Space, truth: Any) -> Answered:
 
 def _quantized(space: Space, truth: Any, pieces: int) -> tuple[Answered, Coded]:
     index = PQIndex(
-        n_subspaces=pieces, n_codes=_CODES, rerank=10, max_iter=8, random_state=0, n_jobs=1
+        n_subspaces=pieces, n_codes=_CODES, rerank=10, max_iter=_TRAINING, random_state=0, n_jobs=1
     ).fit(space.rows)
     codes = index.encode(space.queries)
     decoded = index.decode(codes)
@@ -743,7 +744,7 @@ def _codes(count: int) -> str:
 
 def _cut(contrast: float) -> float:
     """A contrast that can be drawn: infinite where most queries coincide with a point."""
-    return min(contrast, 400.0)
+    return min(contrast, 300.0)
 
 
 def dimension_explorer(X: Any = None, *, predict: Any = None) -> DimensionExplorer:
