@@ -26,20 +26,28 @@ TOPICS = [number for number in classroom.topics() if not ONLY or number in ONLY]
 FOLDER = ROOT / "notebooks" / "exercises"
 SOURCES = {source.number: source for source in _source.sources(FOLDER, ONLY)}
 EXERCISES = [one for number in TOPICS for one in classroom.exercises(number)]
-#: (topic, exercise, number of the wrong answer; None is the reference, -1 the stub)
+#: (topic, exercise, number of the wrong answer; None is the reference, -1 the stub, "right-0" and
+#: so on are other right answers)
 ANSWERS = [
     (number, part.exercise.id, which)
     for number, source in SOURCES.items()
     for part in source.parts
-    for which in (None, -1, *range(len(part.wrong)))
+    for which in (
+        *(None, -1),
+        *range(len(part.wrong)),
+        *(f"right-{i}" for i in range(len(part.right))),
+    )
 ]
 
 
-def answer_of(number: int, id: str, which: int | None):
+def answer_of(number: int, id: str, which):
     """Run the given cells and one answer of a topic, and return what the student wrote."""
     source = SOURCES[number]
     part = next(part for part in source.parts if part.exercise.id == id)
-    text = _source.stub_of(part.answer) if which == -1 else _source.answers(source, which)[id]
+    if isinstance(which, str):
+        text = part.right[int(which.removeprefix("right-"))]
+    else:
+        text = _source.stub_of(part.answer) if which == -1 else _source.answers(source, which)[id]
     names: dict = {}
     for kind, given in [*source.intro, *part.cells]:
         if kind == "code":
@@ -79,6 +87,8 @@ def test_a_topic_is_complete(number):
     for part in SOURCES[number].parts:
         assert len(part.wrong) >= 2, f"{part.exercise.id}: two known-wrong submissions"
         assert len({wrong.kind for wrong in part.wrong}) >= 2, part.exercise.id
+        if part.exercise.takes == "text":
+            assert len(part.right) >= 2, "a free text can be said in other words"
         assert part.exercise.hint.endswith((".", "?")), part.exercise.id
         solution = {line for line in _source.solution_of(part.answer).split("\n") if len(line) > 8}
         assert not any(line in part.exercise.hint for line in solution), "a hint solves nothing"
@@ -89,7 +99,7 @@ def test_a_topic_is_complete(number):
 def test_every_answer_gets_its_verdict(number, id, which, hidden):
     part, answer, _ = answer_of(number, id, which)
     verdict = _base.run_check(part.exercise, answer, hidden=hidden)
-    if which is None:
+    if which is None or isinstance(which, str):
         assert verdict.right, verdict
     elif which == -1:
         assert (verdict.right, verdict.kind) == (False, "unanswered"), verdict
@@ -197,7 +207,7 @@ def topic_file(tmp_path, edit):
         (lambda text: text.split("## 03-5")[0], "made of the exercises"),
         (lambda text: text.replace("### END SOLUTION", "", 1), "END SOLUTION"),
         (lambda text: text.replace("wrong kind=", "wrong sort=", 1), "kind"),
-        (lambda text: text.replace("```python answer", "```python solution", 1), "answer or wrong"),
+        (lambda text: text.replace("```python answer", "```python solution", 1), "right or wrong"),
         (lambda text: text.replace("recall_by_hand", "other"), "recall_by_hand"),
     ],
 )

@@ -24,9 +24,13 @@
         ...
     ```
 
-What stands in ``wrong`` blocks reaches neither the source notebook nor the students: the i-th
-wrong answers of all exercises make the i-th wrong submission. The grade cells are made from
-`annlab.classroom`: they only call `classroom.grade`.
+    ```python right
+    recall = lambda X, labels, centroids: ...   another right answer, which has to pass as well
+    ```
+
+What stands in ``right`` and ``wrong`` blocks reaches neither the source notebook nor the students:
+the i-th wrong answers of all exercises make the i-th wrong submission. The grade cells are made
+from `annlab.classroom`: they only call `classroom.grade`.
 """
 
 from __future__ import annotations
@@ -81,6 +85,7 @@ class Part:
     answer: str = ""
     after: list[tuple[str, str]] = field(default_factory=list)
     wrong: list[WrongAnswerSource] = field(default_factory=list)
+    right: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -172,13 +177,15 @@ def _read_part(exercise: Exercise, body: str) -> Part:
             if part.answer:
                 raise invalid(f"{exercise.id}", "an exercise with one answer block", "two")
             part.answer = content
+        elif role == "right":
+            part.right.append(content)
         elif role == "wrong":
             given = dict(option.split("=", 1) for option in options)
             if set(given) != {"kind", "says"}:
                 raise invalid(f"{exercise.id} wrong", 'with kind=… and says="…"', words)
             part.wrong.append(WrongAnswerSource(content, given["kind"], given["says"]))
         else:
-            raise invalid(f"{exercise.id} code block", "nothing, answer or wrong", role)
+            raise invalid(f"{exercise.id} code block", "nothing, answer, right or wrong", role)
     for mark in (BEGIN, END):
         if part.answer.count(mark) != 1:
             raise invalid(f"{exercise.id} answer", f"a block with one {mark}", part.answer)

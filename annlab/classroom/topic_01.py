@@ -203,7 +203,8 @@ def why_it_may_not_be_best(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "blames_convergence",
-                r"not (yet )?(converged|finished)|more iterations|too few iterations|max_iter",
+                r"not (yet )?(converged|finished)|(needs?|too few|run for) (some |many )?(more )?"
+                r"iterations|(?<!no )max_iter",
                 "Both runs have come to their end: more iterations change nothing.",
             ),
             Idea(

@@ -220,16 +220,16 @@ def what_approximate_means(case: Case, answer: Any) -> str:
         answer,
         ideas=[
             Idea(
-                "missing_exact",
-                r"exact|never miss|always (find|right|correct|return|give)|recall (is|of|equals|=)"
-                r" ?(1\b|one|100)|no(t| )?(thing)? (is )?miss|all true",
-                "What did the measurement in the notebook say about the answers of the ball tree?",
-            ),
-            Idea(
                 "missing_proof",
                 r"prove|proof|bound|triangle|certain|guarant|cannot (hold|contain|be)|can't"
                 r"|impossible|too far|farther|only (skip|discard|throw)",
                 "When does a ball tree leave a branch out? What does it know at that moment?",
+            ),
+            Idea(
+                "missing_approximate",
+                r"without|early|fixed|guess|might|could|may\b|miss|wrong|limit|give up|only (look"
+                r"|search|visit)",
+                "And the second half of the question: what would an approximate tree do?",
             ),
         ],
         claims=[

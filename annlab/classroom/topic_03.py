@@ -209,21 +209,22 @@ def why_finished_is_not_right(case: Case, answer: Any) -> str:
         ideas=[
             Idea(
                 "missing_repeat",
-                r"same|again|repeat|determin|unchang|not change|n't change|no label",
+                r"same|again|repeat|determin|identical|(each|every) time|unchang|(not|n't) change"
+                r"|no label",
                 "What does the index answer if it is asked the same question once more?",
             ),
             Idea(
                 "missing_miss",
                 r"wrong|miss|not (the |its |their |really )*(near|clos)|approximat|recall|mistake"
-                r"|error",
+                r"|error|incorrect|false",
                 "Say what is not in order with the labels at that moment.",
             ),
         ],
         claims=[
             Idea(
                 "believes_exact",
-                r"(all|every)\b[^.]{0,40}\blabels?[^.]{0,25}\b(are|is) (right|correct|exact)"
-                r"|must be (right|correct|exact)|recall (is|must be|equals) (1\b|one|100)",
+                r"(?<!not )\b(all|every)\b[^.]{0,40}\blabels?[^.]{0,25}\b(are|is) (right|correct"
+                r"|exact)|must be (right|correct|exact)|recall (is|must be|equals) (1\b|one|100)",
                 "You say that the labels must be right. Look at the rings in the last frame of the "
                 "step explorer: the run is over, and some points are ringed.",
             ),
