@@ -31,6 +31,7 @@ if [ "$level" = here ] && [ "$(uname -s) $(uname -m)" = "Linux x86_64" ] &&
     echo 'int main() {}' | ${CXX:-c++} -march=x86-64-v3 -x c++ -fsyntax-only - 2>/dev/null; then
     march=-march=x86-64-v3
 fi
-HNSWLIB_NO_NATIVE=1 CFLAGS="${CFLAGS:-} $march" \
+# newer versions of setuptools read CXXFLAGS where C++ is compiled, older ones CFLAGS
+HNSWLIB_NO_NATIVE=1 CFLAGS="${CFLAGS:-} $march" CXXFLAGS="${CXXFLAGS:-} $march" \
     "$python" -m pip --disable-pip-version-check install --verbose \
     --no-deps --no-cache-dir $again "$pin"
