@@ -55,10 +55,7 @@ _MOSAIC = (8, 34, 400, 400)
 _PHOTO = (424, 34, 408, 290)
 _STRIP = (424, 366, 408, 68)
 
-_QUESTION = (
-    "By how many decibels is the photograph that gave no patches rebuilt worse than the average of "
-    "the others?"
-)
+_QUESTION = "By how many dB is the unseen photograph rebuilt worse than the average of the others?"
 
 
 @dataclass(frozen=True)
@@ -159,8 +156,9 @@ class VisualWordsExplorer(Explorer):
                 ),
                 choice(
                     "algorithm",
-                    "with",
-                    "auto decides by cost; graph compares neighbouring words only; exact all",
+                    "Algorithm",
+                    "auto decides by cost; graph compares neighbouring words only; exact compares "
+                    "all, and stops after the iteration that runs",
                     tuple(_ALGORITHMS),
                     algorithm,
                     buttons=True,
@@ -229,7 +227,8 @@ class VisualWordsExplorer(Explorer):
 
     def _arranged(self) -> list[Any]:
         parts = super()._arranged()
-        self._clock = ipywidgets.HTML()
+        # its place is kept while it is empty, or the page would jump
+        self._clock = ipywidgets.HTML(layout=ipywidgets.Layout(width="150px"))
         foot = parts[-1]
         foot.children = (foot.children[0], self._clock, *foot.children[1:])
         return parts
@@ -293,7 +292,8 @@ class VisualWordsExplorer(Explorer):
         return sum((h - size + 1) * (w - size + 1) for h, w, _ in shapes)
 
     def compute(self, job: Job, *, patches: int, algorithm: str, k: int, side: int) -> Learned:
-        job.report(0, 1, "cutting patches")
+        # above the first percent, or the text of the job before would stay
+        job.report(0.02, 1, "cutting patches")
         X = load_patches(patches, side, photos=self.seen, random_state=self.seed)
         iterations = _ITERATIONS[algorithm]
         # the last tenth of the bar is for the photographs
@@ -573,7 +573,7 @@ def _collected(photos: Any, unseen: Any) -> tuple[dict[str, np.ndarray], dict[st
     """Photographs that give patches, and those that only are rebuilt."""
     if photos is None:
         photos = load_photos()
-        unseen = {"coffee, not seen": load_sample_image()} if unseen is None else unseen
+        unseen = {"coffee (not seen)": load_sample_image()} if unseen is None else unseen
     if not isinstance(photos, Mapping):
         photos = {"your picture": photos}
     if not photos:
