@@ -322,7 +322,6 @@ def test_the_wheel_works_outside_the_checkout(distributions, tmp_path):
     done = run(command, "doctor", "--json", cwd=tmp_path)
     found = {one["name"]: one for one in json.loads(done.stdout)["findings"]}
     assert Path(found["pins"]["facts"]["file"]).is_relative_to(site), found["pins"]
-    assert found["pins"]["facts"]["same"] > 50
 
 
 # ---------------------------------------------------------------------------------------- the types
