@@ -53,8 +53,8 @@ _SETS = {
 }
 _PERPLEXITIES = (2, 5, 10, 30, 50, 80)
 _NEIGHBORS = (5, 10, 15, 30, 60)
-#: what the third picture shows -> how it is named above it
-_THIRD = {"t-SNE, random start": "t-SNE, random start", "UMAP": "UMAP"}
+#: What the third map can be.
+_THIRD = ("t-SNE, random start", "UMAP")
 _COLORS = ("k-means in the data", "true groups")
 #: Corners of a box, and the pairs that its edges join.
 _CORNERS = np.array([(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)])
@@ -179,7 +179,7 @@ def _mapped(cloud: Cloud, method: str, n_components: int, value: int, seed: int)
         kind, name, params = "umap", f"UMAP, {value} neighbours", {"n_neighbors": value}
     elif method != "PCA":
         start = "random" if method in _THIRD else "pca"
-        kind, name = "tsne", method
+        kind, name = "tsne", "random-start t-SNE" if start == "random" else "t-SNE"
         params = {"perplexity": float(value), "init": start}
     Y = visualize_clusters(
         cloud.X,
@@ -235,6 +235,11 @@ def _turned(Y: np.ndarray, azimuth: float, elevation: float) -> tuple[np.ndarray
     right = np.array([-np.sin(a), np.cos(a), 0.0])
     toward = np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
     return Y @ np.column_stack([right, np.cross(toward, right)]), Y @ toward
+
+
+def _folded(name: str) -> str:
+    """A long name on two lines."""
+    return name.replace(", ", ",\n").replace("start ", "start\n")
 
 
 def _draw_lines(axes: Any, lines: Any, **style: Any) -> None:
@@ -300,8 +305,8 @@ class EmbeddingExplorer(Explorer):
                 "third",
                 "Third map",
                 "What stands beside PCA and t-SNE; UMAP takes seconds to start up, once",
-                tuple(_THIRD),
-                next(iter(_THIRD)),
+                _THIRD,
+                _THIRD[0],
             ),
             number("seed", "Seed", "Of the random start, and of UMAP", 0, 9, 0),
             ladder(
@@ -551,7 +556,7 @@ class EmbeddingExplorer(Explorer):
             ["the data", *names],
             [cloud.silhouette, *(view.silhouette for view in result.views)],
             0.0,
-            "silhouette of k-means ↑",
+            "k-means silhouette ↑",
         )
         middle.set_xlim(-0.12, 1.2)
         middle.set_xticks([0.0, 0.5, 1.0])
@@ -620,7 +625,7 @@ class EmbeddingExplorer(Explorer):
                 va="center",
                 fontsize=11,
             )
-        axes.set_yticks(list(places), [name.replace(", ", ",\n") for name in names])
+        axes.set_yticks(list(places), [_folded(name) for name in names])
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(False, axis="y")
         axes.axvline(base, color=INK, linewidth=1)
@@ -646,7 +651,7 @@ class EmbeddingExplorer(Explorer):
         low, high = float(cloud.X.min()), float(cloud.X.max())
         tiles = (cloud.X[rows] - low) / max(high - low, 1e-12)
         plot_patches(tiles, shape=cloud.tile, n_columns=4, ax=axes)
-        axes.set_title(f"★ {follow} and ○ nearest", fontsize=12, color=INK, loc="left")
+        axes.set_title("★ and its ○", fontsize=12, color=INK, loc="left")
         height, width = cloud.tile[:2]
         axes.plot(
             [0, width + 1, width + 1, 0, 0],
