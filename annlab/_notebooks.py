@@ -67,17 +67,6 @@ MAX_BYTES = 8_000_000
 VERDICTS_FILE = "README.md"
 _VERDICT = re.compile(r"\| slide (\d+) says \| we measured \| verdict \|\n\|(?:-+\|)+\n(\|.*\|)")
 
-#: Topics that are still being written: the map and the neighbours may name them already.
-PLANNED = frozenset(
-    {
-        "06_high_dimensional_data.ipynb",
-        "10_faiss.ipynb",
-        "13_parallel_processing.ipynb",
-        "14_visualization.ipynb",
-        "15_resources_and_capstone.ipynb",
-    }
-)
-
 #: Hosts that a stored output may name: publications, namespaces of SVG and MathML, and the
 #: documentation links in scikit-learn's own displays.
 KNOWN_HOSTS = frozenset(
@@ -448,7 +437,7 @@ def _links(notebook: Any, path: Path) -> Iterator[str]:
             if re.match(r"[a-z]+:|#|attachment:", target):
                 continue
             file = target.split("#")[0]
-            if file not in PLANNED and not (path.parent / file).exists():
+            if not (path.parent / file).exists():
                 yield f"cell {number} links to {target}, which does not exist"
 
 

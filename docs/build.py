@@ -24,7 +24,6 @@ from pathlib import Path
 
 from annlab import _badges
 from annlab._messages import MissingExtraError
-from annlab._notebooks import PLANNED
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -83,14 +82,6 @@ def notebooks() -> list[Path]:
     return sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def without_links_to_unwritten(text: str) -> str:
-    """Keep the words of a link whose notebook is still being written."""
-    missing = [name for name in PLANNED if not (ROOT / "notebooks" / name).exists()]
-    for name in missing:
-        text = re.sub(rf"\[([^\]]*)\]\((?:notebooks/)?{re.escape(name)}\)", r"\1", text)
-    return text
-
-
 def lowered(match: re.Match[str]) -> str:
     return match.group(1) + match.group(2).lower()
 
@@ -100,7 +91,7 @@ def copy_course(source: Path) -> None:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
-                text = without_links_to_unwritten("".join(cell["source"]))
+                text = "".join(cell["source"])
                 # JupyterLab keeps the capitals of a heading in its anchor, the site does not
                 cell["source"] = re.sub(r"(?<=\]\()([^)\s:]*#)([^)\s]+)", lowered, text)
         write(source / "notebooks" / path.name, json.dumps(notebook))
@@ -115,7 +106,7 @@ def copy_course(source: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if path.suffix == ".md":
                     text = path.read_text(encoding="utf-8")
-                    write(target, repository_links(without_links_to_unwritten(text), path))
+                    write(target, repository_links(text, path))
                 else:
                     shutil.copy(path, target)
 
@@ -147,7 +138,7 @@ def title_and_question(path: Path) -> tuple[str, str]:
     title = paragraphs[0].removeprefix("# ").strip()
     question = next((p for p in paragraphs if p.startswith("**The question.**")), paragraphs[1])
     question = question.removeprefix("**The question.**").strip().replace("\n", " ")
-    return title, without_links_to_unwritten(question)
+    return title, question
 
 
 def course_table() -> str:

@@ -61,14 +61,6 @@ def test_links_to_code_go_to_the_repository_and_links_to_pages_stay(build):
     assert build.repository_links("[a](nowhere.py)", ROOT / "README.md") == "[a](nowhere.py)"
 
 
-def test_a_notebook_that_is_not_written_yet_loses_its_link_and_not_its_name(build, monkeypatch):
-    monkeypatch.setattr(build, "PLANNED", frozenset({"99_planned.ipynb"}))
-    text = "see [what comes](99_planned.ipynb) and [what is](00_start_here.ipynb)"
-    assert build.without_links_to_unwritten(text) == (
-        "see what comes and [what is](00_start_here.ipynb)"
-    )
-
-
 def test_the_course_lists_every_notebook_with_its_question(build):
     table = build.course_table()
     for path in (ROOT / "notebooks").glob("*.ipynb"):
