@@ -592,13 +592,13 @@ class DimensionExplorer(Explorer):
             left,
             "dimensions d (columns)",
             "intrinsic dimension, estimated",
-            "the columns say this, the data that",
+            "columns against the data's own",
         )
         chart(
             right,
             "intrinsic dimension, estimated",
             "relative contrast",
-            "contrast follows the data's own dimension",
+            "and contrast follows the data",
         )
         left.plot([1, 2000], [1, 2000], color=QUIET, linestyle=":", linewidth=1.4)
         for name, pairs in result.others.items():
