@@ -375,7 +375,7 @@ class VisualWordsExplorer(Explorer):
         chosen = result.orders[order][place - 1]
         _draw_mosaic(figure, words[result.orders[order]], place - 1, order)
         rebuilt = result.rebuilt[photo]
-        _draw_photo(figure, self.photos[photo], rebuilt, int(chosen), view, (photo, place))
+        _draw_photo(figure, self.photos[photo], rebuilt, int(chosen), view, photo)
         members = result.members[chosen].reshape(-1, side, side, 3)
         count = int(result.vocabulary.counts[chosen])
         _draw_strip(figure, words[chosen], members[: min(count, _MEMBERS)], place, count)
@@ -466,22 +466,21 @@ def _draw_photo(
     rebuilt: RebuiltImage,
     chosen: int,
     view: str,
-    named: tuple[str, int],
+    name: str,
 ) -> None:
     height, width = rebuilt.image.shape[:2]
     original = photo[:height, :width]
-    name, place = named
     title = f"{name}, rebuilt: PSNR {three(rebuilt.psnr_db)} dB"
     options: dict[str, Any] = {}
     shown: np.ndarray = rebuilt.image
     if view == "where the word is":
         here = rebuilt.codes == chosen
         shown = _highlighted(original, here)
-        title = f"{name}: word {place:,} is in {int(here.sum()):,} of {here.size:,} tiles"
+        title = f"{name}: in {int(here.sum()):,} of {here.size:,} tiles"
     elif view == "what is lost":
         shown = np.sqrt(((rebuilt.image.astype(np.float32) - original) ** 2).mean(axis=2))
         options = {"cmap": "gray_r", "vmin": 0, "vmax": 64}
-        title = f"{name}: error, dark where it is large"
+        title = f"{name}: error, dark where large"
     box = _fitted(rebuilt.codes.shape)
     axes = _panel(figure, box, title)
     axes.imshow(
@@ -511,7 +510,8 @@ def _highlighted(photo: np.ndarray, here: np.ndarray) -> np.ndarray:
 def _draw_strip(figure: Any, word: np.ndarray, members: np.ndarray, place: int, count: int) -> None:
     width, height = _STRIP[2:]
     noun = "patch" if count == 1 else "patches"
-    axes = _panel(figure, _STRIP, f"word {place:,} and some of its {count:,} {noun}, near to far")
+    # short, for the lecture hall as well
+    axes = _panel(figure, _STRIP, f"word {place:,}: {len(members)} of its {count:,} {noun}")
     axes.imshow(
         np.clip(word, 0, 1), extent=(0, height, height, 0), interpolation="nearest", aspect="auto"
     )
