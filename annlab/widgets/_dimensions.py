@@ -592,13 +592,13 @@ class DimensionExplorer(Explorer):
             left,
             "dimensions d (columns)",
             "intrinsic dimension, estimated",
-            "columns against the data's own",
+            "the data's own dimension",
         )
         chart(
             right,
             "intrinsic dimension, estimated",
             "relative contrast",
-            "and contrast follows the data",
+            "contrast follows it",
         )
         left.plot([1, 2000], [1, 2000], color=QUIET, linestyle=":", linewidth=1.4)
         for name, pairs in result.others.items():
@@ -695,9 +695,9 @@ class DimensionExplorer(Explorer):
     ) -> None:
         pieces, splits = len(codes), coded.splits
         shown = min(len(before), _COLUMNS)
-        part = f", its first {shown} columns" if shown < len(before) else ""
+        part = f", first {shown} columns" if shown < len(before) else ""
         cut = f"{pieces} pieces" if pieces > 1 else "1 piece"
-        chart(axes, "column", "", f"cut into {cut}{part}; above, the codes")
+        chart(axes, "column", "", f"{cut}{part}; above, the codes")
         axes.grid(False)
         low, high = limits[0], max(limits[1], limits[0] + 1e-9)
         room = high - low
@@ -707,8 +707,8 @@ class DimensionExplorer(Explorer):
                 splits[piece] - 0.5, splits[piece + 1] - 0.5, color="#eeeeee", linewidth=0, zorder=0
             )
         for values, color, width, label in (
-            (before, INK, 1.5, "the numbers"),
-            (after, ALARM, 2.2, "the words that the codes stand for"),
+            (before, INK, 1.5, "numbers"),
+            (after, ALARM, 2.2, "words of the codes"),
         ):
             axes.stairs(
                 values[:shown], columns, baseline=None, color=color, linewidth=width, label=label
