@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "annlab"
 #: A room is a module, or a folder with everything in it.
 FLOORS = (
     ("_messages", "_version"),
-    ("_validation", "_workers", "_progress", "_pair"),
+    ("_validation", "_workers", "_progress", "_pair", "_memory"),
     ("datasets",),
     ("distances",),
     ("_kernels",),
@@ -32,7 +32,8 @@ FLOORS = (
     ("benchmarks", "applications"),
     ("widgets",),
     ("classroom",),
-    ("_lab", "_warmup", "_notebooks", "doctor"),
+    ("_lab", "_warmup", "_notebooks", "_cluster", "doctor"),
+    ("_badges",),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -49,6 +50,7 @@ ROOM = {
 #: Imports that run upward on purpose: (importing module, imported room) -> reason.
 EXCEPTIONS = {
     ("indexes.pq", "lloyd"): "product quantization is trained with our own k-means",
+    ("widgets._quiz", "classroom"): "the questions stand with the exercises of their topic",
 }
 HEAVY = ("sklearn", "matplotlib", "numba", "faiss", "umap", "scipy")
 
