@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -223,3 +227,17 @@ def test_large_pictures_are_thinned():
 def test_wrong_arguments_are_named(photos, wrong, error, named):
     with pytest.raises(error, match=f"^{named}"):
         widgets.visual_words_explorer(**({"photos": photos} | wrong))
+
+
+def test_the_reading_list_of_the_capstone_links_what_it_names():
+    path = Path(__file__).parent.parent / "notebooks" / "15_resources_and_capstone.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    text = "".join(line for c in cells if c["cell_type"] == "markdown" for line in c["source"])
+    links = re.findall(r"\[([^\]]+)\]\((https?://[^)]+)\)", text)
+    assert len(links) >= 10
+    for name, address in links:
+        if re.fullmatch(r"10\.\d{4,9}/\S+", name):
+            assert address == f"https://doi.org/{name}"
+        else:
+            assert re.fullmatch(r"\d{2}(0[1-9]|1[0-2])\.\d{4,5}", name), name
+            assert address == f"https://arxiv.org/abs/{name}"
