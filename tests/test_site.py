@@ -133,5 +133,7 @@ def test_the_pins_of_the_site_agree_with_those_of_the_environment():
     ours = pins(ROOT / "docs" / "requirements.txt")
     theirs = pins(ROOT / "binder" / "requirements.txt")
     assert {"sphinx", "myst-nb", "furo", "numpydoc", "sphinx-mathjax-offline"} <= set(ours)
+    # it is built by binder/hnswlib.sh, and everything works without it
+    assert "hnswlib" not in ours
     for name in set(ours) & set(theirs):
         assert ours[name] == theirs[name], f"{name}: run make pins"

@@ -226,6 +226,29 @@ def test_a_canvas_is_drawn_by_its_own_front_end(visit, address):
     assert max(inked) > 10, "the canvas is empty"
 
 
+@pytest.mark.parametrize(
+    "name, inside",
+    [("03_kmeans_with_ann", "img.widget-image"), ("12_outliers_and_noise", ".annlab-canvas")],
+)
+def test_a_picture_that_shrinks_leaves_no_gap(visit, address, name, inside):
+    """The stored layout fixes a height for the desktop; a phone shows less."""
+    page = visit(PHONE).open(f"{address}notebooks/{name}.html")
+    page.wait_for_selector(f".stored-widget {inside}")
+    gap = page.evaluate(
+        """inside => {
+            const shown = document.querySelector('.stored-widget ' + inside);
+            const picture = shown.querySelector('canvas') || shown;
+            const box = shown.tagName === 'IMG' ? shown : shown.parentElement;
+            const taken = shown.tagName === 'IMG'
+                ? picture.width * picture.naturalHeight / picture.naturalWidth
+                : shown.getBoundingClientRect().height;
+            return box.getBoundingClientRect().height - taken;
+        }""",
+        inside,
+    )
+    assert abs(gap) < 20
+
+
 def test_formulas_are_set(visit, address):
     page = visit(PHONE).open(address + "formulas.html")
     page.wait_for_selector("mjx-container")
