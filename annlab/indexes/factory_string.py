@@ -251,8 +251,8 @@ class _Reader:
                 )
             size = -(-slices * bits // 8)
             return size, (
-                f"cut the {width} numbers into {slices} slices and keep for each the nearest of "
-                f"{2**bits:,} codewords, from k-means ({_bytes(size)})"
+                f"cut the {width} numbers into {slices} slices, each kept as the nearest of "
+                f"{2**bits:,} codewords ({_bytes(size)})"
             )
         match = re.fullmatch(r"LSH(r?)(t?)", part)
         if match:

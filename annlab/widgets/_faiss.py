@@ -39,6 +39,7 @@ from annlab.widgets._base import (
     ladder,
     three,
 )
+from annlab.widgets._look import LOOK
 
 #: Rows that are indexed (more than 256 for each of 16 cells), and queries that are no rows.
 _ROWS, _QUERIES = 5000, 200
@@ -340,7 +341,7 @@ class FaissExplorer(Explorer):
         effort: int,
         sample: int,
     ) -> None:
-        grid = figure.add_gridspec(2, 3, height_ratios=(1, 1.35), width_ratios=(1.15, 0.85, 1))
+        grid = figure.add_gridspec(2, 3, height_ratios=(1, 1.25), width_ratios=(1.15, 0.85, 1))
         self._draw_anatomy(figure.add_subplot(grid[0, :]), result)
         if result.read is None:
             axes = figure.add_subplot(grid[1, :])
@@ -403,7 +404,7 @@ class FaissExplorer(Explorer):
             axes.text(
                 left + 0.012,
                 0.47,
-                textwrap.fill(meaning, round(92 / places)),
+                textwrap.fill(meaning, round(90 / places / LOOK.text)),
                 fontsize=11,
                 color=INK,
                 ha="left",
@@ -548,9 +549,11 @@ class FaissExplorer(Explorer):
             zorder=5,
         )
         every = [ratio for ratios in result.ratios.values() for ratio in ratios]
+        # room for the legend above all starts
+        least, most = min(0.98, *every) - 0.005, max(1.06, *every)
         axes.set(
             xlim=(-0.4, len(order) - 0.6),
-            ylim=(min(0.98, *every) - 0.005, max(1.08, *every) + 0.01),
+            ylim=(least, most + 0.5 * (most - least)),
             xticks=range(len(order)),
             xticklabels=["16", "64", "256", "all"],
         )
