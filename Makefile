@@ -18,15 +18,16 @@ SPREAD  = -n $(or $(JOBS),$$($(BIN)/python -c '$(CPUS)'))
 NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
           --nbval-sanitize-with tests/nbval.cfg $(SPREAD) --dist loadscope
 
-.PHONY: help env lab test lint unit nbval browser warmup screenshots notebooks pins clean \
-        full full-python full-nbval full-lowest full-newest
+.PHONY: help env lab test lint types unit nbval browser newcomer warmup screenshots notebooks pins \
+        clean full full-python full-nbval full-lowest full-newest full-newcomer
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab"
 	@echo "                  LAB_ARGS=\"--port 8890 --no-browser\" is passed on to JupyterLab"
 	@echo "make env          set up alone, into $(VENV); PYTHON=python3.12 chooses the interpreter"
-	@echo "make test         set up and run every check: lint, unit, nbval, browser (each is a target)"
-	@echo "make full         the long checks: a second Python, nbval three times, oldest and newest packages"
+	@echo "make test         set up and run every check: lint, types, unit, nbval, browser, newcomer"
+	@echo "make full         the long checks: a second Python, nbval three times, oldest and newest packages,"
+	@echo "                  a newcomer three ways (make newcomer: the quickest of them)"
 	@echo "make notebooks    execute every notebook anew and store the outputs"
 	@echo "make screenshots  take the pictures of notebooks/images anew"
 	@echo "make pins         resolve binder/requirements.txt anew from pyproject.toml"
@@ -42,18 +43,22 @@ lab: env
 	@$(BIN)/annlab lab --dir notebooks --no-copy -- $(LAB_ARGS)
 
 # with `make -k test` one failing check does not hide the next
-test: lint unit nbval browser
+test: lint types unit nbval browser newcomer
 
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# the settings stand in pyproject.toml
+types: env
+	$(BIN)/mypy
 
 # several processes would otherwise each compile the same loops
 warmup: env
 	@$(BIN)/annlab warmup --quiet
 
 unit: env warmup
-	$(PYTEST) $(SPREAD) --doctest-modules --ignore=tests/browser annlab tests
+	$(PYTEST) $(SPREAD) --doctest-modules --ignore=tests/browser --ignore=tests/newcomer annlab tests
 
 nbval: env warmup
 	$(NBVAL) notebooks
@@ -61,13 +66,21 @@ nbval: env warmup
 browser: env warmup
 	$(PYTEST) tests/browser
 
+# somebody who has nothing yet: a wheel in an empty environment (a minute or two)
+newcomer: env
+	ANNLAB_NEWCOMER=1 $(PYTEST) tests/newcomer
+
+# and also a clone with make lab, and the steps of a Binder image
+full-newcomer: env
+	ANNLAB_NEWCOMER=all $(PYTEST) tests/newcomer
+
 screenshots: env warmup
 	ANNLAB_SCREENSHOTS=update $(PYTEST) tests/browser
 
 notebooks: env warmup
 	$(BIN)/annlab notebooks
 
-full: full-python full-nbval full-lowest full-newest
+full: full-python full-nbval full-lowest full-newest full-newcomer
 
 full-python:
 	$(MAKE) test VENV=.venv-second PYTHON=$(SECOND_PYTHON)

@@ -82,7 +82,9 @@ def cache_folder() -> Path | None:
     with contextlib.suppress(RuntimeError):
         roots.append(Path.home() / ".cache" / "annlab")
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    roots.append(Path(tempfile.gettempdir()) / f"annlab-{user}")
+    # gettempdir raises where no folder for temporary files can be written
+    with contextlib.suppress(OSError):
+        roots.append(Path(tempfile.gettempdir()) / f"annlab-{user}")
     for root in roots:
         folder = root / f"kernels-{_fingerprint()}"
         if _is_private(folder):
