@@ -304,10 +304,10 @@ def test_a_missing_extra_says_what_for_and_how():
 
 @pytest.mark.parametrize("X", [None, "hello", b"hello", {"a": [1]}])
 def test_what_is_no_data_at_all_is_told_how_to_load_some(X):
-    with pytest.raises(TypeError, match="an array of numbers; got .* Load the data first"):
+    with pytest.raises(TypeError, match=r"an array of numbers; got .* Load the data first"):
         check_data(X)
 
 
 def test_swapped_arguments_are_told_the_order():
-    with pytest.raises(ValueError, match="0 dimensions.*The data comes first"):
+    with pytest.raises(ValueError, match=r"0 dimensions.*The data comes first"):
         check_data(5)
