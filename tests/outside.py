@@ -24,7 +24,8 @@ def tool(name: str) -> str:
     found = shutil.which(name, path=os.pathsep.join(map(str, FOLDERS))) or shutil.which(name)
     if found is None:
         missing = f"{name} was not found: run make tools"
-        if os.environ.get("CI") == "true":
+        # one job has them and must not skip; those that try other systems say that they have not
+        if os.environ.get("CI") == "true" and os.environ.get("ANNLAB_WITHOUT_TOOLS") != "1":
             pytest.fail(missing)
         pytest.skip(missing)
     return found
