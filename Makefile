@@ -19,7 +19,8 @@ NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
           --nbval-sanitize-with tests/nbval.cfg $(SPREAD) --dist loadscope
 
 .PHONY: help env lab test lint types unit nbval browser newcomer warmup screenshots notebooks pins \
-        clean full full-python full-nbval full-lowest full-newest full-newcomer
+        clean full full-python full-nbval full-lowest full-newest full-newcomer \
+        full-binder tools site
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab"
@@ -30,12 +31,14 @@ help:
 	@echo "                  a newcomer three ways (make newcomer: the quickest of them)"
 	@echo "make notebooks    execute every notebook anew and store the outputs"
 	@echo "make screenshots  take the pictures of notebooks/images anew"
+	@echo "make site         build the site into build/site, offline, from the stored outputs"
+	@echo "make tools        programs that only maintainers need, in an environment of their own"
 	@echo "make pins         resolve binder/requirements.txt anew from pyproject.toml"
 	@echo "make clean        remove environments, caches and everything that was made"
 
 env: $(STAMP)
 
-$(STAMP): binder/requirements.txt pyproject.toml binder/setup.sh
+$(STAMP): binder/requirements.txt pyproject.toml binder/setup.sh binder/hnswlib.sh
 	@sh binder/setup.sh "$(VENV)" "$(PYTHON)"
 	@touch "$(VENV)/.ready" "$@"
 
@@ -57,13 +60,13 @@ types: env
 warmup: env
 	@$(BIN)/annlab warmup --quiet
 
-unit: env warmup
+unit: env warmup tools
 	$(PYTEST) $(SPREAD) --doctest-modules --ignore=tests/browser --ignore=tests/newcomer annlab tests
 
 nbval: env warmup
 	$(NBVAL) notebooks
 
-browser: env warmup
+browser: env warmup $(VENV)/.site
 	$(PYTEST) tests/browser
 
 # somebody who has nothing yet: a wheel in an empty environment (a minute or two)
@@ -80,7 +83,7 @@ screenshots: env warmup
 notebooks: env warmup
 	$(BIN)/annlab notebooks
 
-full: full-python full-nbval full-lowest full-newest full-newcomer
+full: full-python full-nbval full-lowest full-newest full-newcomer full-binder
 
 full-python:
 	$(MAKE) test VENV=.venv-second PYTHON=$(SECOND_PYTHON)
@@ -99,9 +102,24 @@ full-lowest full-newest: full-%: $(TOOLS)/bin/uv
 	.venv-$*/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 	    $(SPREAD) --dist loadscope notebooks
 
-$(TOOLS)/bin/uv:
+site: env $(VENV)/.site
+	$(BIN)/python docs/build.py
+
+$(VENV)/.site: docs/requirements.txt $(STAMP)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -r docs/requirements.txt
+	@touch $@
+
+# every step of the Binder image, in an environment of its Python; minutes
+full-binder: env tools
+	ANNLAB_FULL=1 $(PYTEST) tests/test_binder.py
+
+tools $(TOOLS)/bin/uv: $(TOOLS)/.ready
+
+$(TOOLS)/.ready:
 	python3 -m venv $(TOOLS)
-	$(TOOLS)/bin/python -m pip install -q --disable-pip-version-check uv
+	$(TOOLS)/bin/python -m pip install -q --disable-pip-version-check \
+	    uv check-jsonschema jupyter-repo2docker
+	@touch $@
 
 # one list for every Python and system: --universal writes markers where they differ, fewest takes
 # the newest version that all of them have. hnswlib has no wheel for Windows and is left out there
@@ -109,6 +127,10 @@ pins: $(TOOLS)/bin/uv
 	$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest \
 	    --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	    --extra lab --extra test --extra dev pyproject.toml -o binder/requirements.txt
+	$(TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest \
+	    --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	    --no-emit-package hnswlib --extra site -c binder/requirements.txt pyproject.toml \
+	    -o docs/requirements.txt
 
 clean:
 	rm -rf .venv .venv-second .venv-lowest .venv-newest .make build dist annlab.egg-info htmlcov \

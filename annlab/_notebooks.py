@@ -559,7 +559,14 @@ def _lines(source: str) -> int:
 
 
 def _sizes(notebook: Any) -> Iterator[str]:
-    code = [(number, _text(cell.source)) for number, cell in _code(notebook)]
+    from annlab._badges import INSTALL_TAG, without_badges
+
+    # neither the cell for Colab nor the buttons are the author's: annlab._badges makes them
+    code = [
+        (number, _text(cell.source))
+        for number, cell in _code(notebook)
+        if INSTALL_TAG not in _tags(cell)
+    ]
     if not code:
         yield "there is no code"
         return
@@ -574,7 +581,8 @@ def _sizes(notebook: Any) -> Iterator[str]:
     if median > MEDIAN_LINES:
         yield f"the median code cell has {median:g} lines, not at most {MEDIAN_LINES}"
     words = sum(
-        len(re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text)) for _, text in _prose(notebook)
+        len(re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", without_badges(text)))
+        for _, text in _prose(notebook)
     )
     if not PROSE_WORDS[0] <= words <= PROSE_WORDS[1]:
         yield f"there are {words} words of prose, not {PROSE_WORDS[0]} to {PROSE_WORDS[1]}"
@@ -635,6 +643,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-execute", action="store_true", help="normalise the stored outputs as they are"
     )
     parser.add_argument(
+        "--badges",
+        action="store_true",
+        help="rewrite every button from the address in pyproject.toml, and stop",
+    )
+    parser.add_argument(
         "--timeout", type=int, default=600, metavar="S", help="seconds for one cell (default 600)"
     )
 
@@ -643,6 +656,10 @@ def run(options: argparse.Namespace) -> int:
     """Execute, normalise and check the chosen notebooks."""
     nbformat = require("nbformat", purpose="to read notebooks", extra="test")
     failures = require("nbclient.exceptions", purpose="to execute notebooks", extra="test")
+    if options.badges:
+        from annlab import _badges
+
+        return _badges.main(["--check"] if options.check else [])
     folder = options.dir or checkout_folder()
     paths = sorted(
         path

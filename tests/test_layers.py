@@ -40,6 +40,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 #: Modules that make up one room together, though they are files of their own.
 ROOM = {
+    "_badges": "_notebooks",
     "_kernels_cache": "_kernels",
     "_kernels_numpy": "_kernels",
     "cost_model": "assignment",

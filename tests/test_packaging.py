@@ -39,6 +39,9 @@ TOP = {
     "tests",
     "data",
     "binder",
+    "docs",
+    "CONTRIBUTING.md",
+    "CITATION.cff",
 }
 in_checkout = pytest.mark.skipif(
     not (ROOT / ".git").exists(), reason="asks git, and this is no checkout"

@@ -205,7 +205,7 @@ class DocumentExplorer(Explorer):
 
     def _to_read(self, result: Themes, theme: int) -> str:
         if not theme:
-            return '<div class="annlab-note">Choose a theme to read its documents.</div>'
+            return '<div class="annlab-question">Choose a theme to read its documents.</div>'
         rows = []
         for place in result.typical[theme - 1][:_READ]:
             label = result.corpus.labels[place]
