@@ -112,7 +112,10 @@ def lloyd_steps(
     *,
     max_iter: int,
     tol_sq: float,
-) -> Iterator[tuple[Step, str]]:
+    done: int = 0,
+    previous: np.ndarray | None = None,
+    known: np.ndarray | None = None,
+) -> Iterator[tuple[Step, str, np.ndarray]]:
     """Iterate until nothing changes: the loop of the whole package.
 
     Parameters
@@ -125,6 +128,10 @@ def lloyd_steps(
         Iterations at most.
     tol_sq : float
         Stop when Σ ‖new_centroids − centroids‖² is at most this.
+    done : int, default=0
+        Iterations that an earlier run of the loop has been through; it goes on from there.
+    previous, known : ndarrays of shape (n,), int32, optional
+        Where it goes on: labels of the last iteration, and what that yielded as ``known``.
 
     Yields
     ------
@@ -132,6 +139,9 @@ def lloyd_steps(
         In working coordinates, with its arrays.
     stop_reason : str
         Empty while the loop goes on.
+    known : ndarray of shape (n,), int32
+        The labels that the next assignment starts from: those of the step, but for points that
+        have become centroids of clusters that were empty.
 
     Notes
     -----
@@ -139,9 +149,7 @@ def lloyd_steps(
     28(2), doi 10.1109/TIT.1982.1056489.
     """
     points = assigner.points
-    previous: np.ndarray | None = None
-    known: np.ndarray | None = None
-    for iteration in range(1, max_iter + 1):
+    for iteration in range(done + 1, max_iter + 1):
         begin = time.perf_counter()
         assignment = assigner.assign(centroids, known)
         new_centroids, reseeded = update_centroids(points, assignment, centroids)
@@ -174,15 +182,15 @@ def lloyd_steps(
             reason = "max_iter"
         else:
             reason = ""
-        yield step, reason
-        if reason:
-            return
         previous, centroids = assignment.labels, new_centroids
         known = previous
         if reseeded:
             # the point now has a centroid of its own, which an approximate search may not find
             known = previous.copy()
             known[list(reseeded)] = list(reseeded.values())
+        yield step, reason, known
+        if reason:
+            return
 
 
 def _drain(
@@ -203,7 +211,7 @@ def _drain(
     line = Progress(progress, max_iter, f"k-means ({assigner.name})")
     try:
         loop = lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol_sq)
-        for step, stop in loop:
+        for step, stop, _known in loop:
             # the loop gives each step its arrays; they are left out of it further down
             assert step.centroids is not None and step.new_centroids is not None
             assert step.labels is not None
