@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from annlab import _kernels_numpy
 from annlab._kernels_cache import are_loaded, are_warm, load_kernels
 from annlab._messages import invalid
 from annlab._points import Piece, Points
+from annlab._progress import Progress
 from annlab._validation import check_choice, is_sparse
 from annlab._workers import chunk_bounds
 from annlab.cost_model import choose
@@ -30,14 +32,41 @@ _SMALL_SUMS = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
+class Worst:
+    """The points that their centroids serve worst, worst first; ties in order of index.
+
+    Attributes
+    ----------
+    indices : ndarray of shape (m,), int64
+    rows : ndarray of shape (m, d), float64
+        In working coordinates.
+    badness : ndarray of shape (m,), float64
+        Squared distance to the centroid; 0 for a point that no cluster may be re-seeded from.
+    labels : ndarray of shape (m,), int32
+    weights : ndarray of shape (m,), float64
+    """
+
+    indices: np.ndarray
+    rows: np.ndarray
+    badness: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Assignment:
     """Labels of all points for given centroids, and what the update needs.
+
+    Where the points are never together in one place (`annlab.blocks`, `annlab.distributed`), the
+    arrays of n values are replaced by the answers that the loop would take from them.
 
     Attributes
     ----------
     labels : ndarray of shape (n,), int32
-    distances_sq : ndarray of shape (n,), float64
-        Squared distance to the centroid of the label, recomputed by differences.
+        Or what stands for it where the labels lie elsewhere, too.
+    distances_sq : ndarray of shape (n,), float64, or None
+        Squared distance to the centroid of the label, recomputed by differences. None only where
+        ``sums``, ``totals`` and ``worst`` are given.
     weights : ndarray of shape (n,), float64, or None
         Weights with which the points move the centroids: 0 for an outlier.
     inertia : float
@@ -57,10 +86,18 @@ class Assignment:
         update may write to them.
     finished : bool
         The assigner's own reason to stop: what an iteration gains is no longer worth it.
+    n_moved : int or None
+        Points whose label is another one than in the last assignment, where they are counted.
+    worst : function or None
+        ``worst(m)`` gives the m points that are served worst, as `worst_served` does.
+    n_used : int or None
+        Clusters with at least one point, where they are counted.
+    exact_inertia : float or None
+        ``inertia`` in the caller's coordinates, summed in float64, where it is known.
     """
 
-    labels: np.ndarray
-    distances_sq: np.ndarray
+    labels: Any
+    distances_sq: Any
     weights: np.ndarray | None
     inertia: float
     n_distances: int | None
@@ -71,6 +108,50 @@ class Assignment:
     sums: np.ndarray | None = None
     totals: np.ndarray | None = None
     finished: bool = False
+    n_moved: int | None = None
+    worst: Callable[[int], Worst] | None = None
+    n_used: int | None = None
+    exact_inertia: float | None = None
+
+
+def worst_places(badness: np.ndarray, size: int) -> np.ndarray:
+    """Places of the ``size`` largest values, largest first; ties in order of place.
+
+    Which of several equal values are among them does not depend on how they are stored: the
+    worst of parts are the worst of the whole.
+    """
+    size = min(len(badness), size)
+    if size == 0:
+        return np.empty(0, dtype=np.int64)
+    limit = np.partition(badness, len(badness) - size)[len(badness) - size]
+    above = np.flatnonzero(badness > limit)
+    level = np.flatnonzero(badness == limit)[: size - len(above)]
+    places = np.concatenate([above, level])
+    return places[np.lexsort((places, -badness[places]))]
+
+
+def worst_served(points: Points, assignment: Assignment, size: int) -> Worst:
+    """The ``size`` points that an empty cluster would best be re-seeded from."""
+    if assignment.worst is not None:
+        return assignment.worst(size)
+    weights, seeds = assignment.weights, assignment.seed_weights
+    labels = assignment.labels if assignment.members is None else assignment.members
+    badness = assignment.distances_sq.copy()
+    if seeds is None:
+        seeds = weights
+    if seeds is not None:
+        badness[seeds == 0] = 0.0
+    if points.zero_rows is not None:
+        # a row without a direction cannot give one to a centroid
+        badness[points.zero_rows] = 0.0
+    places = worst_places(badness, size)
+    return Worst(
+        indices=places,
+        rows=points.rows(places).astype(np.float64),
+        badness=badness[places],
+        labels=labels[places],
+        weights=np.ones(len(places)) if weights is None else weights[places],
+    )
 
 
 class Assigner(ABC):
@@ -108,6 +189,15 @@ class Assigner(ABC):
     def final(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
         """Label all points a last time, where the labels need not be exact."""
         return self.assign(centroids, previous)
+
+    def relabelled(self, labels: Any, changes: dict[int, int]) -> Any:
+        """Labels with some points in other clusters, for the next `assign`; the old ones stay."""
+        labels = labels.copy()
+        labels[list(changes)] = list(changes.values())
+        return labels
+
+    def watch(self, line: Progress) -> None:  # noqa: B027
+        """Show on ``line`` how far an assignment is, where it takes long enough to tell."""
 
 
 class ExactAssigner(Assigner):

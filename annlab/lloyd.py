@@ -35,6 +35,7 @@ from annlab.assignment import (
     ExactAssigner,
     cluster_sums,
     make_assigner,
+    worst_served,
 )
 from annlab.distances import nearest, paired_sq, unit_means, unit_rows
 from annlab.initialization import initial_centroids
@@ -64,32 +65,21 @@ def update_centroids(
     reseeded : dict of int to int
         The point that each re-seeded cluster took over, as ``{point: cluster}``.
     """
-    labels, weights = assignment.labels, assignment.weights
-    if assignment.members is not None:
-        labels = assignment.members
     if assignment.sums is None or assignment.totals is None:
-        sums, totals = cluster_sums(points, labels, weights, len(centroids))
+        labels = assignment.labels if assignment.members is None else assignment.members
+        sums, totals = cluster_sums(points, labels, assignment.weights, len(centroids))
     else:
         sums, totals = assignment.sums, assignment.totals
     empty = np.flatnonzero(totals == 0)
     reseeded: dict[int, int] = {}
     if empty.size:
-        badness = assignment.distances_sq.copy()
-        seeds = weights if assignment.seed_weights is None else assignment.seed_weights
-        if seeds is not None:
-            badness[seeds == 0] = 0.0
-        if points.zero_rows is not None:
-            # a row without a direction cannot give one to a centroid
-            badness[points.zero_rows] = 0.0
-        size = min(points.n, 4 * empty.size + 16)
-        worst = np.argpartition(badness, points.n - size)[points.n - size :]
-        worst = worst[np.lexsort((worst, -badness[worst]))]
-        rows = iter(zip(worst, points.rows(worst).astype(np.float64), strict=True))
+        worst = worst_served(points, assignment, min(points.n, 4 * empty.size + 16))
+        columns = (worst.indices, worst.rows, worst.badness, worst.labels, worst.weights)
+        candidates = iter(zip(*columns, strict=True))
         for cluster in empty:
-            for index, row in rows:
-                if badness[index] <= 0:
+            for index, row, badness, donor, weight in candidates:
+                if badness <= 0:
                     break
-                donor, weight = labels[index], 1.0 if weights is None else weights[index]
                 if weight > 0:
                     if totals[donor] - weight <= 1e-12 * weight:
                         continue
@@ -153,9 +143,12 @@ def lloyd_steps(
         begin = time.perf_counter()
         assignment = assigner.assign(centroids, known)
         new_centroids, reseeded = update_centroids(points, assignment, centroids)
-        n_moved = (
-            points.n if previous is None else int(np.count_nonzero(assignment.labels != previous))
-        )
+        if previous is None:
+            n_moved = points.n
+        elif assignment.n_moved is not None:
+            n_moved = assignment.n_moved
+        else:
+            n_moved = int(np.count_nonzero(assignment.labels != previous))
         shift_sq = float(np.sum((new_centroids.astype(np.float64) - centroids) ** 2))
         step = Step(
             iteration=iteration,
@@ -186,8 +179,7 @@ def lloyd_steps(
         known = previous
         if reseeded:
             # the point now has a centroid of its own, which an approximate search may not find
-            known = previous.copy()
-            known[list(reseeded)] = list(reseeded.values())
+            known = assigner.relabelled(previous, reseeded)
         yield step, reason, known
         if reason:
             return
@@ -209,19 +201,19 @@ def _drain(
     centroids, labels, reason = start, None, "max_iter"
     after: Any = None
     line = Progress(progress, max_iter, f"k-means ({assigner.name})")
+    assigner.watch(line)
     try:
         loop = lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol_sq)
         for step, stop, _known in loop:
             # the loop gives each step its arrays; they are left out of it further down
             assert step.centroids is not None and step.new_centroids is not None
-            assert step.labels is not None
             centroids, labels, reason = step.new_centroids, step.labels, stop
             if trace or callback is not None:
                 before = after if steps else owned(points.outward(step.centroids))
                 after = owned(points.outward(step.new_centroids))
-                shown = replace(
-                    step, labels=owned(step.labels), centroids=before, new_centroids=after
-                )
+                # labels that lie on other machines are not brought here at each step
+                seen = owned(step.labels) if isinstance(step.labels, np.ndarray) else None
+                shown = replace(step, labels=seen, centroids=before, new_centroids=after)
             bare = replace(step, labels=None, centroids=None, new_centroids=None)
             steps.append(shown if trace else bare)
             line.update(step.iteration, f"inertia {step.inertia:.6g}, {step.n_moved:,} moved")
