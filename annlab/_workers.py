@@ -161,6 +161,23 @@ def forget_blas_libraries() -> None:
             _limit_blas()
 
 
+_task = threading.local()
+
+
+class Stopped(Exception):
+    """Nobody waits for this task: another one of its map failed, or the user interrupted it."""
+
+
+def breathe() -> None:
+    """End the task of this thread here if nobody waits for it any more.
+
+    Called between the parts of a task that may take more than a few tenths of a second.
+    """
+    stop = getattr(_task, "stop", None)
+    if stop is not None and stop.is_set():
+        raise Stopped
+
+
 #: Operations from which threads pay: handing out chunks costs what NumPy needs for about as many.
 _WORTH_THREADS = 4e6
 
@@ -204,16 +221,19 @@ class Workers:
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.__exit__(*exc)
-        self._shared.clear()
-        folder, self._folder = self._folder, None
-        if folder is not None:
-            folder.cleanup()
-        blas, self._blas = self._blas, None
-        if blas is not None:
-            blas.__exit__(*exc)
+        try:
+            pool, self._pool = self._pool, None
+            if pool is not None:
+                pool.__exit__(*exc)
+            self._shared.clear()
+            folder, self._folder = self._folder, None
+            if folder is not None:
+                folder.cleanup()
+        finally:
+            # also where a second Ctrl-C comes while the threads end their chunks
+            blas, self._blas = self._blas, None
+            if blas is not None:
+                blas.__exit__(*exc)
 
     def use_threads(self) -> None:
         """From here on, run tasks in threads whatever backend the caller chose.
@@ -290,4 +310,16 @@ class Workers:
                 self.n_jobs, thread_name_prefix="annlab", initializer=_limit_this_thread
             )
             self._pool.__enter__()
-        return list(self._pool.map(lambda task: function(*task), todo))
+        stop = threading.Event()
+
+        def run(task: Sequence[Any]) -> T:
+            _task.stop = stop
+            breathe()
+            return function(*task)
+
+        try:
+            return list(self._pool.map(run, todo))
+        except BaseException:
+            # Ctrl-C, or an error in one task: the others need not go to their end
+            stop.set()
+            raise

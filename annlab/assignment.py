@@ -20,7 +20,7 @@ from annlab._messages import invalid
 from annlab._points import Piece, Points
 from annlab._progress import Progress
 from annlab._validation import check_choice, is_sparse
-from annlab._workers import chunk_bounds
+from annlab._workers import breathe, chunk_bounds
 from annlab.cost_model import choose
 from annlab.distances import Frame, frame_of, nearest, paired_sq
 from annlab.indexes import available_indexes, make_index
@@ -173,6 +173,10 @@ class Assigner(ABC):
     exact: bool
     points: Points
     exact_below: int = 0
+    #: Whether its loops are compiled ones; None where it has none that could be.
+    compiled: bool | None = None
+    #: Outliers of the last assignment, shape (n,), bool; None where there is no such thing.
+    outliers: np.ndarray | None = None
 
     @abstractmethod
     def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
@@ -181,6 +185,30 @@ class Assigner(ABC):
     def start(self, n_clusters: int, rng: np.random.RandomState) -> np.ndarray | None:
         """Centroids (k, d) to begin with, or None: it has no start of its own."""
         return None
+
+    def state(self) -> dict[str, Any]:
+        """What `assign` remembers from call to call: arrays, numbers, text and RandomStates."""
+        return {}
+
+    def restore(self, state: dict[str, Any], labels: np.ndarray | None, n_clusters: int) -> None:
+        """Remember what an assigner made with the same parameters remembered.
+
+        Parameters
+        ----------
+        state : dict
+            Of `state`; an empty one forgets every call so far. Not to be trusted: it may come
+            from a file.
+        labels : ndarray of shape (n,), int32, or None
+            Of the last assignment before that state was taken.
+        n_clusters : int
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            For a state that is none of this assigner's.
+        """
+        if state:
+            raise ValueError("a state where there is nothing to remember")
 
     def again(self, points: Points) -> Assigner:
         """An exact assigner for the same rows in other coordinates."""
@@ -261,6 +289,7 @@ def _label_rows(rows: Any, centroids: np.ndarray, frame: Frame) -> np.ndarray:
     # one product of a sub-block stays in cache; the sub-blocks depend on the chunk alone
     step = max(1024, (1 << 19) // len(centroids))
     for start in range(0, rows.shape[0], step):
+        breathe()
         labels[start : start + step] = nearest(rows[start : start + step], centroids, frame=frame)
     return labels
 
@@ -442,6 +471,7 @@ def _block_sums(
     sums = np.zeros((last - first, points.d))
     begin = int(ends[first - 1]) if first else 0
     for cluster in range(first, last):
+        breathe()
         end = int(ends[cluster])
         # long clusters go in pieces, so that memory stays bounded
         for start in range(begin, end, 1 << 14):
@@ -511,6 +541,7 @@ def make_assigner(
     *,
     tol: float = 1e-4,
     max_iter: int | None = None,
+    compiled: bool | None = None,
 ) -> tuple[Assigner, str]:
     """Turn the parameter ``algorithm`` into an assigner, and say why it was chosen.
 
@@ -528,6 +559,8 @@ def make_assigner(
     tol : float, default=1e-4
     max_iter : int, optional
         What the loop will be told, for assigners that end differently near the end.
+    compiled : bool, optional
+        Whether to use compiled loops where there are some; by default as ``algorithm`` has it.
 
     Returns
     -------
@@ -543,7 +576,7 @@ def make_assigner(
     if isinstance(algorithm, str):
         check_choice(algorithm, "algorithm", available_algorithms())
         name = algorithm
-        compiled = True
+        chosen = True
         if name == "auto":
             choice = choose(
                 points.n,
@@ -555,12 +588,13 @@ def make_assigner(
                 warm=are_warm(),
                 loaded=are_loaded(),
             )
-            name, reason, compiled = choice.algorithm, choice.reason, choice.compiled
+            name, reason, chosen = choice.algorithm, choice.reason, choice.compiled
             logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
         if name == "brute" and not params:
             return ExactAssigner(points), reason
         if name in ("graph", "small_k"):
-            return _make_fast(name, points, params, tol, max_iter, compiled), reason
+            use = chosen if compiled is None else compiled
+            return _make_fast(name, points, params, tol, max_iter, use), reason
         index = make_index(name, **params)
         known = index.get_params(deep=False)
         if "random_state" in known and "random_state" not in params:

@@ -69,6 +69,8 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
     final_assignment : {"auto", "exact", "algorithm"}, default="auto"
         How `fit` makes ``labels_``: compared with all centroids, or as in the iterations.
         ``"auto"`` compares with all where that costs little beside the fit.
+    checkpoint : path-like, optional
+        File that `fit` writes after each iteration and goes on from, as in `annlab.kmeans`.
 
     Attributes
     ----------
@@ -130,6 +132,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         callback: Any = None,
         progress: bool = False,
         final_assignment: str = "auto",
+        checkpoint: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
         self.algorithm = algorithm
@@ -145,6 +148,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.callback = callback
         self.progress = progress
         self.final_assignment = final_assignment
+        self.checkpoint = checkpoint
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeansANN:
         """Find the clusters of X.
@@ -184,6 +188,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             callback=self.callback,
             progress=self.progress,
             final_assignment=self.final_assignment,
+            checkpoint=self.checkpoint,
         )
         self.result_ = result
         self.cluster_centers_ = result.centroids

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from annlab import _kernels_numpy
 from annlab._points import Points
 from annlab._workers import Workers, chunk_bounds
 from annlab.assignment import Assigner, Assignment, finish
@@ -47,8 +48,10 @@ _GROWTH = 4
 
 
 def _bounds(n: int, k: int, d: int) -> list[tuple[int, int]]:
-    """Chunks of a fused pass: one for little work, at most 16; they depend on n, k, d alone."""
-    pieces = min(16, max(1, n * k * d >> 21), max(1, n >> 10), max(4, _MOST_SUMS // (k * d)))
+    """Chunks of a fused pass: one for little work, 16 for more; they depend on n, k, d alone."""
+    # where 16 pieces would be long ones, there are more: Ctrl-C is to be heard soon
+    most = max(16, n * k * d >> 32)
+    pieces = min(most, max(1, n * k * d >> 21), max(1, n >> 10), max(4, _MOST_SUMS // (k * d)))
     return chunk_bounds(n, -(-n // pieces))
 
 
@@ -283,6 +286,7 @@ class FusedAssigner(Assigner):
         self.min_gain = GAIN * tol
         self._max_iter = max_iter
         self._kernels = kernels
+        self.compiled = kernels is not _kernels_numpy
         self._decide = decide
         self._weights, self._scale = scaled_weights(points)
         self._relaxed = False
@@ -320,6 +324,18 @@ class FusedAssigner(Assigner):
             unit=points.metric == "cosine", min_gain=max(1e-3, self.min_gain),
         )  # fmt: skip
         return centroids
+
+    def state(self) -> dict[str, Any]:
+        names = ("relaxed", "last", "round", "start_work")
+        return self._momentum.state() | {name: getattr(self, f"_{name}") for name in names}
+
+    def restore(self, state: dict[str, Any], labels: np.ndarray | None, n_clusters: int) -> None:
+        self._momentum = Momentum(1.5, 0.6)
+        self._relaxed, self._last, self._round, self._start_work = False, np.inf, 0, 0
+        if state:
+            self._momentum.restore(state, (n_clusters, self.points.d))
+            self._relaxed, self._last = bool(state["relaxed"]), float(state["last"])
+            self._round, self._start_work = int(state["round"]), int(state["start_work"])
 
     def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
         points, k = self.points, len(centroids)

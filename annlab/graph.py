@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from annlab import _kernels_numpy
 from annlab._points import Points
 from annlab._validation import check_integer, check_real
 from annlab._workers import Workers, chunk_bounds
@@ -39,6 +40,8 @@ from annlab.distances import unit_means
 LOW_CONTRAST = 1.08
 #: Values of a chunk of rows: 2 MB of float32. A chunk's bounds depend on the data alone.
 _VALUES = 1 << 19
+#: Products of a task: about 0.1 s, so that Ctrl-C is soon heard.
+_PRODUCTS = 1 << 32
 #: Points that the coarse centroids are trained on, per coarse centroid.
 _COARSE_SAMPLE = 64
 #: Finish when an iteration gains less than this many times ``tol``: early where relocation has
@@ -176,7 +179,9 @@ def assign_all(
         norms = np.einsum("ij,ij->i", rows, rows)
         return scan_rows(kernels, rows, norms, centroids, halves), norms
 
-    parts = workers.map(chunk, chunk_bounds(n, max(512, _VALUES // centroids.shape[1])))
+    k, d = centroids.shape
+    rows_each = max(512, min(_VALUES // d, _PRODUCTS // (k * d)))
+    parts = workers.map(chunk, chunk_bounds(n, rows_each))
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part, _ in parts])
         for name in ("labels", "second", "d1", "d2")
@@ -223,6 +228,22 @@ class Momentum:
     def restart(self) -> None:
         """Forget the last move: clusters have been moved elsewhere."""
         self.before, self.turn = None, 0
+
+    def state(self) -> dict[str, Any]:
+        """What a later `step` depends on."""
+        return {"before": self.before, "turn": self.turn}
+
+    def restore(self, state: dict[str, Any], shape: tuple[int, int]) -> None:
+        """Go on from a `state`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+        """
+        before, turn = state["before"], int(state["turn"])
+        if before is not None and before.shape != shape:
+            raise ValueError("centroids of another shape")
+        self.before, self.turn = before, turn
 
     def step(
         self, sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray, radius_sq: float
@@ -594,7 +615,8 @@ def assign_nearby(
             halves, lo, hi, found.labels, found.second, found.d1, found.d2,
         )  # fmt: skip
 
-    cloud.workers.map(run, even_cuts(starts))
+    work = len(labels) * around.candidates.shape[1] * cloud.X.shape[1]
+    cloud.workers.map(run, even_cuts(starts, max(64, work // _PRODUCTS)))
     found.n_distances = int(np.diff(starts) @ around.counts.astype(np.int64))
     return found
 
@@ -792,6 +814,7 @@ class GraphAssigner(Assigner):
         self._tol = tol
         self._max_iter = max_iter
         self._kernels = kernels
+        self.compiled = kernels is not _kernels_numpy
         self._seed = 0
         self._width = n_candidates
         self._n_relocations = n_relocations
@@ -815,6 +838,49 @@ class GraphAssigner(Assigner):
         self._settled = True
         self._reported: np.ndarray | None = None
         self.reason = ""
+
+    def state(self) -> dict[str, Any]:
+        momentum = self._momentum.state()
+        names = ("seed", "start_work", "gained", "round", "last", "own", "settled")
+        return momentum | {name: getattr(self, f"_{name}") for name in names} | {
+            "rng": self._rng,
+            "order": self._order,
+            "labels": self._labels,
+            "reason": self.reason,
+        }  # fmt: skip
+
+    def restore(self, state: dict[str, Any], labels: np.ndarray | None, n_clusters: int) -> None:
+        self._reset()
+        if not state:
+            return
+        points, workers = self.points, self.points.workers
+        order, own = state["order"], state["labels"]
+        for row in (order, own):
+            if row.shape != (points.n,) or row.dtype != np.int32 or row.min() < 0:
+                raise ValueError("an order or labels of another shape")
+        if own.max() >= n_clusters:
+            raise ValueError("labels beyond the clusters")
+        if not (np.bincount(order, minlength=points.n) == 1).all():
+            raise ValueError("an order that is none")
+        self._momentum.restore(state, (n_clusters, points.d))
+        # a file may hold anything; what numbers it holds decides nothing but the fit's own end
+        self._seed, self._start_work = int(state["seed"]), int(state["start_work"])
+        self._round, self._gained = int(state["round"]), float(state["gained"])
+        self._last = float(state["last"])
+        self._own, self._settled = bool(state["own"]), bool(state["settled"])
+        self._rng, self.reason = state["rng"], str(state["reason"])
+        if not isinstance(self._rng, np.random.RandomState):
+            raise TypeError("no state of random numbers")
+        self._order, self._labels, self._reported = order, own, labels
+        norms = np.concatenate(workers.map(self._norms, chunk_bounds(points.n, self._rows_each())))
+        self._cloud = reordered(points.rows, order, norms, self._weights, self._kernels, workers)
+
+    def _rows_each(self) -> int:
+        return max(512, _VALUES // self.points.d)
+
+    def _norms(self, start: int, stop: int) -> np.ndarray:
+        rows = self._load(start, stop)
+        return np.asarray(np.einsum("ij,ij->i", rows, rows))
 
     def _load(self, start: int, stop: int) -> np.ndarray:
         return np.asarray(self.points.piece(start, stop).load())

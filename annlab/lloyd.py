@@ -8,6 +8,8 @@ two, never the loop.
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from annlab._checkpoint import Checkpoint, Run, Saved, data_digest, describe, twin_of
 from annlab._messages import AnnlabWarning, invalid
 from annlab._points import Points
 from annlab._progress import Progress
@@ -185,58 +188,114 @@ def lloyd_steps(
             return
 
 
+class SoFar:
+    """What a fit has found at any moment: what is left of it where Ctrl-C ends it."""
+
+    def __init__(self) -> None:
+        #: the best of the starts that are through, and its cost
+        self.best: Run | None = None
+        self.cost = np.inf
+        #: the start that is under way
+        self.now: Run | None = None
+
+    def take(self, run: Run, cost: float) -> None:
+        """Note that a start is through."""
+        if self.best is None or cost < self.cost:
+            self.cost, self.best = cost, run
+        self.now = None
+
+
 def _drain(
     assigner: Assigner,
-    start: np.ndarray,
+    run: Run,
+    so_far: SoFar,
     *,
     max_iter: int,
     tol_sq: float,
     trace: bool,
     callback: Callback | None,
     progress: bool,
-) -> tuple[np.ndarray, np.ndarray | None, list[Step], str]:
-    """Run the loop; return centroids and labels in working coordinates, steps and the reason."""
+    save: Callable[[Run], None] | None,
+) -> Run:
+    """Run the loop from where ``run`` stands to its end."""
     points = assigner.points
-    steps: list[Step] = []
-    centroids, labels, reason = start, None, "max_iter"
     after: Any = None
     line = Progress(progress, max_iter, f"k-means ({assigner.name})")
-    assigner.watch(line)
+    loop = lloyd_steps(
+        assigner, run.centroids, max_iter=max_iter, tol_sq=tol_sq, done=run.done,
+        previous=run.labels, known=run.known,
+    )  # fmt: skip
     try:
-        loop = lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol_sq)
-        for step, stop, _known in loop:
+        while not run.reason:
+            step, reason, known = next(loop)
             # the loop gives each step its arrays; they are left out of it further down
             assert step.centroids is not None and step.new_centroids is not None
-            centroids, labels, reason = step.new_centroids, step.labels, stop
+            assert step.labels is not None
             if trace or callback is not None:
-                before = after if steps else owned(points.outward(step.centroids))
+                before = owned(points.outward(step.centroids)) if after is None else after
                 after = owned(points.outward(step.new_centroids))
-                # labels that lie on other machines are not brought here at each step
-                seen = owned(step.labels) if isinstance(step.labels, np.ndarray) else None
-                shown = replace(step, labels=seen, centroids=before, new_centroids=after)
+                shown = replace(
+                    step, labels=owned(step.labels), centroids=before, new_centroids=after
+                )
             bare = replace(step, labels=None, centroids=None, new_centroids=None)
-            steps.append(shown if trace else bare)
+            del run.steps[run.done :]
+            run.steps.append(shown if trace else bare)
+            # one assignment: at any moment there is a whole run to fall back on
+            so_far.now = run = Run(
+                centroids=step.new_centroids,
+                done=step.iteration,
+                steps=run.steps,
+                labels=step.labels,
+                at=step.centroids,
+                known=known,
+                outliers=assigner.outliers,
+                reason=reason,
+            )
+            if save is not None:
+                save(run)
             line.update(step.iteration, f"inertia {step.inertia:.6g}, {step.n_moved:,} moved")
             if callback is not None:
                 answer = callback(shown)
                 # True itself, not any truthy value: a callback may return what it appended to
-                if isinstance(answer, (bool, np.bool_)) and answer and not stop:
-                    reason = "callback"
-                    break
+                if isinstance(answer, (bool, np.bool_)) and answer and not reason:
+                    so_far.now = run = replace(run, reason="callback")
     except KeyboardInterrupt:
-        if not steps:
-            raise
-        reason = "interrupted"
-        _warn_interrupted(
-            f"The result is that of {len(steps)} iterations. "
-            "Fit again with init=result.centroids to go on."
-        )
-    line.close(f"{len(steps)} iterations ({reason})")
-    return centroids, labels, steps, reason
+        line.close(f"{run.done} iterations (interrupted)")
+        raise
+    line.close(f"{run.done} iterations ({run.reason})")
+    return run
+
+
+class _Shield:
+    """Within it a further Ctrl-C loses nothing: it only ends what is `open`.
+
+    The user has been heard already, and what remains is to hand over the result.
+    """
+
+    def __init__(self) -> None:
+        self.open = False
+        self._before: Any = None
+
+    def __enter__(self) -> _Shield:
+        if threading.current_thread() is threading.main_thread():
+            # None where the handler is not Python's own
+            self._before = signal.getsignal(signal.SIGINT)
+            if self._before is not None:
+                signal.signal(signal.SIGINT, self._hear)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _hear(self, *args: Any) -> None:
+        if self.open:
+            self.open = False
+            raise KeyboardInterrupt
 
 
 def _warn_interrupted(text: str) -> None:
-    warnings.warn(f"The fit was interrupted. {text}", AnnlabWarning, stacklevel=5)
+    warnings.warn(f"The fit was interrupted. {text}", AnnlabWarning, stacklevel=4)
 
 
 def _begin(
@@ -287,6 +346,10 @@ def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) 
 class Stage:
     """What a variant of k-means may replace; this one replaces nothing."""
 
+    def settings(self) -> dict[str, Any]:
+        """Parameters of the variant, by which a checkpoint knows it."""
+        return {}
+
     def seed_points(self, points: Points, n_clusters: int, rng: np.random.RandomState) -> Points:
         """Points that a named start draws from."""
         return points
@@ -322,6 +385,7 @@ def fit_clusters(
     callback: Callback | None,
     progress: bool,
     final_assignment: str = "auto",
+    checkpoint: Any = None,
     stage: Stage | None = None,
 ) -> KMeansResult:
     """Check everything, then start, iterate, assign a last time and report.
@@ -348,76 +412,179 @@ def fit_clusters(
         raise invalid("callback", "None or a function of one Step", repr(callback), error=TypeError)
     if algorithm_params is not None and not isinstance(algorithm_params, dict):
         raise invalid("algorithm_params", "None or a dict", repr(algorithm_params), error=TypeError)
-    with Workers(n_jobs) as workers:
-        points = Points(X, metric=metric, sample_weight=weights, workers=workers)
-        _warn_zero_rows(points)
-        assigner, why = make_assigner(
-            algorithm,
-            points,
-            n_clusters,
-            algorithm_params or {},
-            rng,
-            workers.n_jobs,
-            tol=tol,
-            max_iter=max_iter,
-        )
-        if not isinstance(init, str) and not callable(init):
-            n_init = 1
-        stage = stage or Stage()
-        assigner = stage.wrap(assigner)
-        seeds = stage.seed_points(points, n_clusters, rng)
-        best: tuple[float, Any] | None = None
-        for _ in range(n_init):
-            try:
-                start = _begin(assigner, init, seeds, n_clusters, rng)
+    keeper = None if checkpoint is None else Checkpoint(checkpoint)
+    if not isinstance(init, str) and not callable(init):
+        n_init = 1
+    stage = stage or Stage()
+    so_far, interrupted = SoFar(), False
+    recall: float | None
+    interval: tuple[float, float] | None
+    try:
+        with Workers(n_jobs) as workers:
+            saved: Saved | None = None
+            if keeper is not None:
+                keeper.bind(
+                    {
+                        "X": data_digest(X, workers.map),
+                        "n_clusters": str(n_clusters),
+                        "max_iter": str(max_iter),
+                        "algorithm": describe(algorithm),
+                        "algorithm_params": describe(algorithm_params),
+                        "init": describe(init),
+                        "n_init": str(n_init),
+                        "tol": repr(tol),
+                        "metric": metric,
+                        "sample_weight": describe(weights),
+                        "random_state": describe(random_state),
+                        "trace": str(bool(trace)),
+                        "final_assignment": final_assignment,
+                        "stage": describe(stage.settings()),
+                    }
+                )
+                begun = twin_of(rng)
+                saved = keeper.load(X.shape[0], X.shape[1], n_clusters, n_init, max_iter, trace)
+                if saved is not None:
+                    begun = saved.rng_begin
+                    rng.set_state(begun.get_state())
+                    begin -= saved.elapsed_s
+            points = Points(X, metric=metric, sample_weight=weights, workers=workers)
+            _warn_zero_rows(points)
+            if saved is not None:
+                points.shift = saved.shift
+            # what "auto" chose depends on what was compiled then
+            again = saved is not None and algorithm == "auto"
+            inner, why = make_assigner(
+                saved.algorithm if saved is not None and again else algorithm,
+                points,
+                n_clusters,
+                algorithm_params or {},
+                rng,
+                workers.n_jobs,
+                tol=tol,
+                max_iter=max_iter,
+                compiled=None if saved is None else saved.compiled,
+            )
+            assigner = stage.wrap(inner)
+            seeds = stage.seed_points(points, n_clusters, rng)
+            first, tol_sq = 0, tol * stage.variance(points)
+            if saved is not None:
+                why = saved.why if again else why
+                first, tol_sq = saved.turn, saved.tol_sq
+                so_far.best, so_far.cost = saved.best, saved.best_cost
+                rng.set_state(saved.rng_now.get_state())
+            for turn in range(first, n_init):
+                if saved is not None and turn == first:
+                    run, labels = saved.run, saved.run.labels
+                    try:
+                        assigner.restore(saved.assigner, labels, n_clusters)
+                    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+                        assert keeper is not None
+                        raise keeper.damaged(fault) from fault
+                    so_far.now = run
+                else:
+                    # an assigner that remembers the start before would look for points there
+                    assigner.restore({}, None, n_clusters)
+                    run = Run(_begin(assigner, init, seeds, n_clusters, rng))
+
+                def save(run: Run, turn: int = turn) -> None:
+                    assert keeper is not None
+                    keeper.save(
+                        Saved(
+                            algorithm=inner.name,
+                            why=why,
+                            compiled=inner.compiled,
+                            shift=points.shift,
+                            tol_sq=tol_sq,
+                            rng_begin=begun,
+                            rng_now=rng,
+                            turn=turn,
+                            run=run,
+                            assigner=assigner.state(),
+                            best=so_far.best,
+                            best_cost=so_far.cost,
+                            elapsed_s=time.perf_counter() - begin,
+                        )
+                    )
+
                 run = _drain(
                     assigner,
-                    start,
+                    run,
+                    so_far,
                     max_iter=max_iter,
-                    tol_sq=tol * stage.variance(points),
+                    tol_sq=tol_sq,
                     trace=trace,
                     callback=callback,
                     progress=progress,
+                    save=None if keeper is None else save,
                 )
-                cost = stage.cost(assigner, run[0]) if n_init > 1 else 0.0
+                so_far.take(run, stage.cost(assigner, run.centroids) if n_init > 1 else 0.0)
+                if run.reason == "callback":
+                    break
+            best, ended = so_far.best, run.reason
+            assert best is not None
+            steps, reason = best.steps, ended if ended == "callback" else best.reason
+            returned = points.outward(best.centroids)
+            if (
+                assigner.exact
+                or final_assignment == "exact"
+                or (final_assignment == "auto" and n_clusters <= assigner.exact_below)
+            ):
+                # the rule of predict, so that labels == predict(X) to the last near-tie
+                last = Points(
+                    X, metric=metric, sample_weight=weights, workers=workers, around=returned
+                )
+                final = stage.wrap(assigner.again(last)).assign(last.inward(returned), None)
+                recall, interval = 1.0, None
+            else:
+                final = assigner.final(points.inward(returned), best.labels)
+                recall, interval = recall_of(points, final.labels, points.inward(returned), rng)
+            labels = final.labels
+            outliers = final.outliers
+            inertia = exact_inertia(
+                X, returned, _marked(labels, outliers), metric, weights, workers
+            )
+            counts = [step.n_distances for step in steps] + [final.n_distances]
+    except KeyboardInterrupt:
+        # what follows is short, whatever the data: no point is assigned any more
+        with _Shield() as shield:
+            best = so_far.best or so_far.now
+            if best is None or best.labels is None or best.at is None:
+                raise
+            interrupted = True
+            steps, reason = best.steps[: best.done], "interrupted"
+            returned, labels, outliers = points.outward(best.at), best.labels, best.outliers
+            recall, interval = (1.0 if assigner.exact else None), None
+            inertia = steps[-1].inertia
+            counts = [step.n_distances for step in steps]
+            try:
+                shield.open = True
+                with Workers(n_jobs) as workers:
+                    inertia = exact_inertia(
+                        X, returned, _marked(labels, outliers), metric, weights, workers
+                    )
+                shield.open = False
             except KeyboardInterrupt:
-                if best is None:
-                    raise
-                # an earlier start has been through: that is the result so far
-                best = (best[0], (*best[1][:3], "interrupted"))
-                _warn_interrupted("The result is that of an earlier one of the n_init starts.")
-                break
-            if best is None or cost < best[0]:
-                best = (cost, run)
-            if run[3] in ("callback", "interrupted"):
-                best = (best[0], (*best[1][:3], run[3]))
-                break
-        assert best is not None
-        centroids, labels, steps, reason = best[1]
-        del best
-        returned = points.outward(centroids)
-        if (
-            assigner.exact
-            or final_assignment == "exact"
-            or (final_assignment == "auto" and n_clusters <= assigner.exact_below)
-        ):
-            # the rule of predict, so that labels == predict(X) to the last near-tie
-            last = Points(X, metric=metric, sample_weight=weights, workers=workers, around=returned)
-            final = stage.wrap(assigner.again(last)).assign(last.inward(returned), None)
-            recall, interval = 1.0, None
-        else:
-            final = assigner.final(points.inward(returned), labels)
-            recall, interval = recall_of(points, final.labels, points.inward(returned), rng)
-        labels = final.labels
-        if final.outliers is not None:
-            labels = np.where(final.outliers, np.int32(-1), labels)
-        inertia = exact_inertia(X, returned, labels, metric, weights, workers)
-    used = np.bincount(labels[labels >= 0], minlength=n_clusters)
-    if not used.all():
-        _warn_unused(int(np.count_nonzero(used)), n_clusters)
-    counts = [step.n_distances for step in steps] + [final.n_distances]
+                # the step's own is as good, but for rounding
+                pass
+    if interrupted:
+        _warn_interrupted(
+            "The result is that of an earlier one of the n_init starts."
+            if so_far.best is not None and n_init > 1
+            else f"The result is that of {len(steps)} iterations. "
+            + (
+                "Fit again with init=result.centroids to go on."
+                if keeper is None
+                else "Fit again with the same checkpoint to go on."
+            )
+        )
+    else:
+        used = np.bincount(labels[labels >= 0], minlength=n_clusters)
+        if not used.all():
+            _warn_unused(int(np.count_nonzero(used)), n_clusters)
+    if keeper is not None and reason not in ("interrupted", "callback"):
+        keeper.remove()
     return KMeansResult(
-        labels=owned(labels),
+        labels=owned(_marked(labels, outliers)),
         centroids=owned(returned),
         inertia=inertia,
         n_iter=len(steps),
@@ -431,8 +598,13 @@ def fit_clusters(
         elapsed_s=time.perf_counter() - begin,
         recall_estimate=recall,
         recall_interval=interval,
-        outlier_mask=None if final.outliers is None else owned(final.outliers),
+        outlier_mask=None if outliers is None else owned(outliers),
     )
+
+
+def _marked(labels: np.ndarray, outliers: np.ndarray | None) -> np.ndarray:
+    """Labels with −1 for outliers."""
+    return labels if outliers is None else np.where(outliers, np.int32(-1), labels)
 
 
 def _warn_unused(used: int, n_clusters: int) -> None:
@@ -561,6 +733,7 @@ def kmeans(
     trace: bool = False,
     callback: Callback | None = None,
     progress: bool = False,
+    checkpoint: Any = None,
 ) -> KMeansResult:
     """Exact k-means by Lloyd's algorithm.
 
@@ -593,6 +766,11 @@ def kmeans(
         Called with each `Step`; returning True stops the fit.
     progress : bool, default=False
         Show a line of progress on stderr.
+    checkpoint : path-like, optional
+        File (``.npz``) that is written after each iteration, whole or not at all. The same call
+        with the same data and parameters goes on from it, to the very result that an
+        uninterrupted fit gives; anything else is refused. The file is deleted when the fit has
+        come to its end, and kept where Ctrl-C or a callback stopped it.
 
     Returns
     -------
@@ -603,10 +781,14 @@ def kmeans(
     ------
     TypeError, ValueError
         Naming the parameter, the rule and what came.
+    KeyboardInterrupt
+        Where Ctrl-C comes before the first iteration is through. Later it gives a result, with a
+        warning: labels of the last finished iteration and the centroids that they belong to.
 
     Notes
     -----
-    2·n·k·d operations an iteration. Lloyd (1982), doi 10.1109/TIT.1982.1056489.
+    2·n·k·d operations an iteration; with ``checkpoint`` one read of X more in all. Lloyd (1982),
+    doi 10.1109/TIT.1982.1056489.
 
     Examples
     --------
@@ -633,6 +815,7 @@ def kmeans(
         trace=trace,
         callback=callback,
         progress=progress,
+        checkpoint=checkpoint,
     )
 
 
@@ -654,6 +837,7 @@ def kmeans_ann(
     callback: Callback | None = None,
     progress: bool = False,
     final_assignment: str = "auto",
+    checkpoint: Any = None,
 ) -> KMeansResult:
     """k-means whose assignment step asks a nearest-neighbour index over the centroids.
 
@@ -670,7 +854,8 @@ def kmeans_ann(
         ``NearestNeighbors``; it is cloned, never fitted in place.
     algorithm_params : dict, optional
         Parameters of the named index, such as ``{"ef": 50}``.
-    init, n_init, tol, metric, sample_weight, random_state, n_jobs, trace, callback, progress
+    init, n_init, tol, metric, sample_weight, random_state, n_jobs, trace, callback, progress, \
+checkpoint
         As in `kmeans`.
     final_assignment : {"auto", "exact", "algorithm"}, default="auto"
         How the returned labels are made: compared with all centroids, or as in the iterations.
@@ -719,4 +904,5 @@ def kmeans_ann(
         callback=callback,
         progress=progress,
         final_assignment=final_assignment,
+        checkpoint=checkpoint,
     )

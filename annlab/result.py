@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -259,14 +259,7 @@ class KMeansResult(Pair):
             for f in fields(self)
             if f.name not in ("labels", "centroids", "outlier_mask", "trace")
         }
-        steps = []
-        for number, step in enumerate(self.trace):
-            steps.append({name: getattr(step, name) for name in _STEP_FACTS})
-            for name in _STEP_ARRAYS:
-                array = getattr(step, name)
-                if array is not None:
-                    arrays[f"step{number}_{name}"] = array
-        facts |= {"format": _FORMAT, "steps": steps}
+        facts |= {"format": _FORMAT, "steps": pack_steps(self.trace, arrays, "step")}
         arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
         write_npz(target, arrays)
         return target
@@ -310,25 +303,14 @@ class KMeansResult(Pair):
             mask = arrays.get("outlier_mask")
             if centroids.ndim != 2 or centroids.dtype not in (np.float32, np.float64):
                 raise ValueError("the centroids are no table of floats")
-            _check_labels(labels, labels.shape[:1], len(centroids), lowest=-1)
+            check_labels(labels, labels.shape[:1], len(centroids), lowest=-1)
             if mask is not None and (mask.shape != labels.shape or mask.dtype != bool):
                 raise ValueError("the outlier mask does not fit the labels")
             if facts["recall_interval"] is not None:
                 facts["recall_interval"] = tuple(facts["recall_interval"])
-            steps = []
-            for number, entry in enumerate(entries):
-                _check_facts(entry, _STEP_TYPES)
-                own: dict[str, Any] = {
-                    name: owned(arrays[f"step{number}_{name}"])
-                    for name in _STEP_ARRAYS
-                    if f"step{number}_{name}" in arrays
-                }
-                for name, array in own.items():
-                    if name == "labels":
-                        _check_labels(array, labels.shape, len(centroids), lowest=0)
-                    elif array.shape != centroids.shape or array.dtype != centroids.dtype:
-                        raise ValueError(f"the {name} of step {number} have another shape")
-                steps.append(Step(**entry, **own))
+            steps = unpack_steps(
+                entries, arrays, "step", labels.shape, centroids.shape, centroids.dtype
+            )
             return cls(
                 labels=owned(labels),
                 centroids=owned(centroids),
@@ -390,7 +372,53 @@ def _check_facts(facts: dict[str, Any], types: dict[str, tuple[type, ...]]) -> N
         raise ValueError("recall_interval is no pair of numbers")
 
 
-def _check_labels(labels: np.ndarray, shape: tuple[int, ...], k: int, *, lowest: int) -> None:
+def pack_steps(
+    steps: Iterable[Step], arrays: dict[str, np.ndarray], prefix: str
+) -> list[dict[str, Any]]:
+    """Put the arrays of steps among ``arrays``; return their numbers, ready for JSON."""
+    entries = []
+    for number, step in enumerate(steps):
+        entries.append({name: getattr(step, name) for name in _STEP_FACTS})
+        for name in _STEP_ARRAYS:
+            array = getattr(step, name)
+            if array is not None:
+                arrays[f"{prefix}{number}_{name}"] = array
+    return entries
+
+
+def unpack_steps(
+    entries: list[dict[str, Any]],
+    arrays: dict[str, np.ndarray],
+    prefix: str,
+    labels_shape: tuple[int, ...],
+    centroids_shape: tuple[int, ...],
+    dtype: np.dtype | None,
+) -> list[Step]:
+    """The steps that `pack_steps` packed, every value checked.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+    """
+    steps = []
+    for number, entry in enumerate(entries):
+        _check_facts(entry, _STEP_TYPES)
+        own: dict[str, Any] = {
+            name: owned(arrays[f"{prefix}{number}_{name}"])
+            for name in _STEP_ARRAYS
+            if f"{prefix}{number}_{name}" in arrays
+        }
+        for name, array in own.items():
+            if name == "labels":
+                check_labels(array, labels_shape, centroids_shape[0], lowest=0)
+            elif array.shape != centroids_shape or dtype not in (None, array.dtype):
+                raise ValueError(f"the {name} of step {number} have another shape")
+        steps.append(Step(**entry, **own))
+    return steps
+
+
+def check_labels(labels: np.ndarray, shape: tuple[int, ...], k: int, *, lowest: int) -> None:
+    """Raise ValueError unless it is a row of int32 from ``lowest`` to k − 1."""
     if labels.shape != shape or labels.ndim != 1 or labels.dtype != np.int32:
         raise ValueError("labels are no row of int32 of the right length")
     if labels.size and not lowest <= labels.min() <= labels.max() < k:

@@ -94,6 +94,7 @@ class RobustAssigner(Assigner):
             outliers = np.zeros(self.points.n, dtype=bool)
             outliers[order[gone]] = True
         kept = np.where(outliers, 0.0, weights)
+        self.outliers = outliers
         return replace(
             found,
             weights=kept,
@@ -105,6 +106,12 @@ class RobustAssigner(Assigner):
             sums=None,
             totals=None,
         )
+
+    def state(self) -> dict[str, Any]:
+        return self.inner.state()
+
+    def restore(self, state: dict[str, Any], labels: np.ndarray | None, n_clusters: int) -> None:
+        self.inner.restore(state, labels, n_clusters)
 
     def _without_itself(
         self, found: Assignment, weights: np.ndarray, centroids: np.ndarray
@@ -135,6 +142,9 @@ class RobustStage(Stage):
     def __init__(self, outlier_threshold: float, trim: float | None) -> None:
         self._threshold, self._trim = outlier_threshold, trim
         self._dense: np.ndarray | None = None
+
+    def settings(self) -> dict[str, Any]:
+        return {"outlier_threshold": self._threshold, "trim": self._trim}
 
     def seed_points(self, points: Points, n_clusters: int, rng: np.random.RandomState) -> Points:
         """Leave isolated rows out of the draw, of the start and of every re-seeding.
@@ -207,6 +217,7 @@ def robust_kmeans_ann(
     trace: bool = False,
     callback: Callback | None = None,
     progress: bool = False,
+    checkpoint: Any = None,
 ) -> KMeansResult:
     """k-means that leaves outliers out: they get label −1 and never move a centroid.
 
@@ -222,7 +233,7 @@ def robust_kmeans_ann(
         Leave out this share of the points (0 ≤ trim < 1), the worst served ones, instead of
         those beyond the threshold.
     algorithm, algorithm_params, init, n_init, tol, metric, sample_weight, random_state, n_jobs, \
-trace, callback, progress
+trace, callback, progress, checkpoint
         As in `kmeans_ann`. A named start draws from the rows that are not isolated.
 
     Returns
@@ -271,5 +282,6 @@ trace, callback, progress
         trace=trace,
         callback=callback,
         progress=progress,
+        checkpoint=checkpoint,
         stage=RobustStage(float(outlier_threshold), trim),
     )
