@@ -276,15 +276,16 @@ def _nearest_chunk(
     piece: Piece, centroids: np.ndarray, frame: Frame
 ) -> tuple[np.ndarray, np.ndarray]:
     rows = piece.load()
-    labels = _label_rows(rows, centroids, frame)
+    labels = label_block(rows, centroids, frame)
     return labels, paired_sq(rows, centroids, labels)
 
 
 def _label_chunk(piece: Piece, centroids: np.ndarray, frame: Frame) -> np.ndarray:
-    return _label_rows(piece.load(), centroids, frame)
+    return label_block(piece.load(), centroids, frame)
 
 
-def _label_rows(rows: Any, centroids: np.ndarray, frame: Frame) -> np.ndarray:
+def label_block(rows: Any, centroids: np.ndarray, frame: Frame) -> np.ndarray:
+    """Nearest of all centroids for some rows, shape (len(rows),), int32."""
     labels = np.empty(rows.shape[0], dtype=np.int32)
     # one product of a sub-block stays in cache; the sub-blocks depend on the chunk alone
     step = max(1024, (1 << 19) // len(centroids))
@@ -324,26 +325,41 @@ class IndexAssigner(Assigner):
             )
 
     def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
-        index = _clone(self._index).fit(centroids)
+        index = self.fitted(centroids)
         n = self.points.n
         labels = np.empty(n, dtype=np.int32)
         distances_sq = np.empty(n, dtype=np.float64)
         counts: list[int | None] = []
         for start, stop in chunk_bounds(n, _INDEX_ROWS):
             rows = self.points.piece(start, stop).load()
-            found = _candidates(index, rows, len(centroids))
-            counts.append(getattr(index, "n_distances_", None))
-            distance = paired_sq(rows, centroids, found)
             # an exact search needs no guard
-            if previous is not None and not self.exact:
-                old = previous[start:stop]
-                old_distance = paired_sq(rows, centroids, old)
-                keep = old_distance <= distance
-                found = np.where(keep, old, found)
-                distance = np.where(keep, old_distance, distance)
+            old = None if previous is None or self.exact else previous[start:stop]
+            found, distance = search_block(index, rows, centroids, old)
+            counts.append(getattr(index, "n_distances_", None))
             labels[start:stop], distances_sq[start:stop] = found, distance
         total = None if None in counts else int(sum(c for c in counts if c is not None))
         return finish(self.points, labels, distances_sq, total)
+
+    def fitted(self, centroids: np.ndarray) -> Any:
+        """A clone of the index that holds the centroids."""
+        return _clone(self._index).fit(centroids)
+
+
+def search_block(
+    index: Any, rows: Any, centroids: np.ndarray, old: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and squared distances of some rows by an index that holds the centroids.
+
+    A row keeps its ``old`` label, where there is one, unless the candidate is really closer.
+    """
+    found = _candidates(index, rows, len(centroids))
+    distances = paired_sq(rows, centroids, found)
+    if old is not None:
+        old_distances = paired_sq(rows, centroids, old)
+        keep = old_distances <= distances
+        found = np.where(keep, old, found)
+        distances = np.where(keep, old_distances, distances)
+    return found, distances
 
 
 def _clone(index: Any) -> Any:
@@ -431,7 +447,7 @@ def cluster_sums(
         sums = np.zeros((n_clusters, points.d))
         for first in range(0, len(tasks), 16):
             group = tasks[first : first + 16]
-            for part in points.workers.map(_chunk_sums, group, work=16 * points.n * points.d):
+            for part in points.workers.map(chunk_sums, group, work=16 * points.n * points.d):
                 if is_sparse(part):
                     entries = part.tocoo()
                     sums[entries.row, entries.col] += entries.data
@@ -448,9 +464,10 @@ def cluster_sums(
     return np.concatenate(points.workers.map(_block_sums, blocks)), totals
 
 
-def _chunk_sums(
+def chunk_sums(
     piece: Piece, labels: np.ndarray, weights: np.ndarray | None, n_clusters: int
 ) -> Any:
+    """Weighted sum of the rows of each cluster, shape (k, d), float64; sparse where they are."""
     from scipy.sparse import csr_matrix
 
     rows = piece.load()

@@ -12,6 +12,7 @@ Three things save them:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -314,13 +315,17 @@ class FusedAssigner(Assigner):
         -------
         ndarray of shape (k, d), working coordinates
         """
-        points = self.points
+        return self.start_on(self.points, n_clusters, rng)
+
+    def start_on(self, points: Points, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
+        """`start` that draws its samples from some of the points, in the same coordinates."""
         # where a pass takes no time, plain steps to the end are the better ending
-        self._relaxed = points.n * n_clusters * points.d > _TINY
+        self._relaxed = self.points.n * n_clusters * points.d > _TINY
         self._momentum = Momentum(1.5, 0.6)
         self._last, self._round = np.inf, 0
+        weights = self._weights if points is self.points else scaled_weights(points)[0]
         centroids, self._start_work = grow_by_samples(
-            points.rows, points.n, self._weights, n_clusters, self._kernels, points.workers, rng,
+            points.rows, points.n, weights, n_clusters, self._kernels, points.workers, rng,
             unit=points.metric == "cosine", min_gain=max(1e-3, self.min_gain),
         )  # fmt: skip
         return centroids
@@ -345,24 +350,57 @@ class FusedAssigner(Assigner):
         )  # fmt: skip
         if self._decide:
             self._settle_ties(found, centroids)
-        base = finish(points, found.labels, found.d1, points.n * k + self._start_work)
-        self._start_work = 0
-        self._round += 1
-        sums, totals = found.sums, found.totals
-        small = not found.inertia < (1.0 - self.min_gain) * self._last
-        self._last = found.inertia
-        kind, finished = "lloyd", False
-        if self._relaxed and (small or self._round == self._max_iter):
-            # from here on plain steps: the first that gains little is the last
-            self._relaxed, finished = False, True
-        elif self._relaxed:
-            kind = "relaxed"
-            radius_sq = float(found.d1.mean())
-            sums = self._momentum.step(sums, totals, centroids, radius_sq)
-            sums *= totals[:, None]
+        base = finish(points, found.labels, found.d1, points.n * k + self.take_start_work())
+        totals = found.totals
+        kind, sums, finished = self.next_step(
+            found.sums, totals, found.inertia, found.d1.mean, centroids
+        )
         if self._scale != 1.0:
             sums, totals = sums * self._scale, totals * self._scale
         return replace(base, kind=kind, sums=sums, totals=totals, finished=finished)
+
+    def take_start_work(self) -> int:
+        """Distances that the start took, if nobody has counted them yet."""
+        work, self._start_work = self._start_work, 0
+        return work
+
+    def next_step(
+        self,
+        sums: np.ndarray,
+        totals: np.ndarray,
+        inertia: float,
+        mean_sq: Callable[[], Any],
+        centroids: np.ndarray,
+    ) -> tuple[str, np.ndarray, bool]:
+        """Decide where the centroids go after a pass: to the means, or beyond them.
+
+        Parameters
+        ----------
+        sums, totals : ndarrays of shape (k, d) and (k,), float64
+        inertia : float
+        mean_sq : function
+            Gives the mean squared distance of a point to its centroid.
+        centroids : ndarray of shape (k, d)
+
+        Returns
+        -------
+        kind : str
+        sums : ndarray of shape (k, d), float64
+            Over ``totals``, that is where they go.
+        finished : bool
+        """
+        self._round += 1
+        small = not inertia < (1.0 - self.min_gain) * self._last
+        self._last = inertia
+        if self._relaxed and (small or self._round == self._max_iter):
+            # from here on plain steps: the first that gains little is the last
+            self._relaxed = False
+            return "lloyd", sums, True
+        if not self._relaxed:
+            return "lloyd", sums, False
+        moved = self._momentum.step(sums, totals, centroids, float(mean_sq()))
+        moved *= totals[:, None]
+        return "relaxed", moved, False
 
     def again(self, points: Points) -> Assigner:
         """The same way to assign, on other coordinates, with near-ties decided as in `nearest`."""
