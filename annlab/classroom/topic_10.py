@@ -338,7 +338,7 @@ def what_the_dial_cannot_mend(case: Case, answer: Any) -> str:
             Idea(
                 "missing_code",
                 r"\bcodes?\b|codeword|encod|quanti[sz]|round|compress|(eight|8) (bytes|numbers)"
-                r"|lossy|information|detail|precis|inexact|pq8? (cannot|can't|mixes|loses)",
+                r"|lossy|information|detail|precis|inexact|pq8? (cannot|can't|mixes|loses|is too)",
                 "All cells are searched already. What else stands between a row and its true "
                 "distance? Read the second part of the string.",
             ),
