@@ -118,7 +118,7 @@ tools $(TOOLS)/bin/uv: $(TOOLS)/.ready
 $(TOOLS)/.ready:
 	python3 -m venv $(TOOLS)
 	$(TOOLS)/bin/python -m pip install -q --disable-pip-version-check \
-	    uv check-jsonschema jupyter-repo2docker
+	    uv check-jsonschema jupyter-repo2docker twine
 	@touch $@
 
 # one list for every Python and system: --universal writes markers where they differ, fewest takes

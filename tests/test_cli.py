@@ -427,6 +427,9 @@ def test_jupyterlab_gets_our_settings_beside_the_users(source, monkeypatch):
     overrides = Path(ours) / "labconfig" / "default_setting_overrides.json"
     notification = json.loads(overrides.read_text())["@jupyterlab/apputils-extension:notification"]
     assert notification == {"fetchNews": "false", "checkForUpdates": False}
+    # its button "Validate" stands above every notebook and means nothing to a student of ours
+    page = json.loads(overrides.with_name("page_config.json").read_text())
+    assert page["disabledExtensions"] == {"@jupyter/nbgrader": True}
 
 
 def test_jupyterlab_reads_those_settings(source):

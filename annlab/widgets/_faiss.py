@@ -550,10 +550,10 @@ class FaissExplorer(Explorer):
         )
         every = [ratio for ratios in result.ratios.values() for ratio in ratios]
         # room for the legend above all starts
-        least, most = min(0.98, *every) - 0.005, max(1.06, *every)
+        lowest, highest = min(0.98, *every) - 0.005, max(1.06, *every)
         axes.set(
             xlim=(-0.4, len(order) - 0.6),
-            ylim=(least, most + 0.5 * (most - least)),
+            ylim=(lowest, highest + 0.5 * (highest - lowest)),
             xticks=range(len(order)),
             xticklabels=["16", "64", "256", "all"],
         )
