@@ -20,9 +20,17 @@ _NEGATION = r"\bnot\b|n't|\bnever\b|\bcannot\b|\bno\b|\bnor\b|\bwithout\b"
 
 
 def sentence(*parts: str, unless: str = _NEGATION) -> str:
-    """Pattern of a sentence that has all the parts, in any order, and nothing of ``unless``.
+    r"""Pattern of a sentence that has all the parts, in any order, and nothing of ``unless``.
 
     A false claim is told from its denial that way: "not the same inertia" claims nothing.
+
+    Examples
+    --------
+    >>> import re
+    >>> from annlab.classroom.topic_07 import sentence
+    >>> claim = sentence(r"\bsame\b", r"\binertia\b")
+    >>> [bool(re.search(claim, text)) for text in ("the same inertia.", "not the same inertia.")]
+    [True, False]
     """
     # the point of a number ends no sentence
     inside = r"(?:[^.!?;:]|(?<=\d)\.(?=\d))*"
@@ -313,7 +321,7 @@ def which_misses_heal(case: Case, answer: Any) -> str:
             Idea(
                 "missing_stay",
                 r"\bsame\b|always|never|stay|remain|repeat|every (time|iteration|round)"
-                r"|each (time|iteration|round)|permanent|for ?ever|stuck|no (other|second|further)"
+                r"|each (time|iteration|round)|permanent|for ?ever|stuck|no (other|second|further|better)"
                 r"|again and again|systematic|persist|add up|accumulat",
                 "And what happens in the next iteration to a point that Stamp has missed?",
             ),
