@@ -321,8 +321,9 @@ def which_misses_heal(case: Case, answer: Any) -> str:
             Idea(
                 "missing_stay",
                 r"\bsame\b|always|never|stay|remain|repeat|every (time|iteration|round)"
-                r"|each (time|iteration|round)|permanent|for ?ever|stuck|no (other|second|further|better)"
-                r"|again and again|systematic|persist|add up|accumulat",
+                r"|each (time|iteration|round)|permanent|for ?ever|stuck"
+                r"|no (other|second|further|better)|again and again|systematic|persist"
+                r"|add up|accumulat",
                 "And what happens in the next iteration to a point that Stamp has missed?",
             ),
         ],

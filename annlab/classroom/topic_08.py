@@ -502,7 +502,7 @@ def draw_sheet(figure: Any) -> None:
     columns = figure.subplots(2, 3, height_ratios=(14, 1))
     given: dict[str, Any] = {"algorithm": "brute", "max_iter": 20, "random_state": 8}
     n_colours = len(np.unique(photo.reshape(-1, 3), axis=0))
-    pictures = [(photo, f"the photograph\n{n_colours:,} colours", None)]
+    pictures: list[tuple[Any, str, Any]] = [(photo, f"the photograph\n{n_colours:,} colours", None)]
     for k in (4, 16):
         made = segment_image(photo, k, **given)
         share = np.bincount(made.labels.ravel(), minlength=k) / made.labels.size

@@ -22,10 +22,9 @@ from annlab.classroom.topic_07 import sentence
 
 def cosine_by_hand(case: Case, answer: Any) -> str:
     """09-1: the cosine between two texts of five words."""
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    texts = ["milk milk tea lemon lemon", "tea milk milk sugar sugar"]
-    x, y = CountVectorizer().fit_transform(texts).toarray().astype(np.float64)
+    texts = ["milk milk tea lemon lemon".split(), "tea milk milk sugar sugar".split()]
+    terms = sorted({word for text in texts for word in text})
+    x, y = np.array([[text.count(term) for term in terms] for text in texts], dtype=np.float64)
     lengths, product = np.sqrt([x @ x, y @ y]), float(x @ y)
     truth = product / lengths.prod()
     has_x, has_y = x > 0, y > 0
