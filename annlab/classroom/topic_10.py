@@ -462,7 +462,7 @@ QUESTIONS = (
     ),
     Question(
         "IVF64,PQ8 probes all 64 cells and still misses neighbours. What helps?",
-        ("a larger nprobe", "more cells", "training longer", "comparing the best with whole rows"),
+        ("a larger nprobe", "more cells", "training longer", "refining with whole rows"),
         "D",
         "The code has lost what tells the rows apart. A refinement such as RFlat compares the best "
         "few once more.",
