@@ -309,6 +309,8 @@ def why_slower(case: Case, answer: Any) -> str:
                 r"\bonce\b|(one|a single|same) pool|re-?us|\bkeep|\bkept|\bstay|thread|persist"
                 r"|shar(ed|e|ing)[- ](the )?mem|memory[- ]?map"
                 r"|(outside|before|above) (of )?the loop"
+                r"|(only|just) (send|exchang)|(send|exchang)\w* (only|just)"
+                r"|(at|from) the (start|beginn)"
                 r"|\bonly (the )?(centroids|sums|labels)|\bleav|one core|more (centroids|clusters)",
                 "You say where the time goes. Say also what you would change.",
             ),
@@ -318,7 +320,7 @@ def why_slower(case: Case, answer: Any) -> str:
                 "blames_lock",
                 r"\b(gil|lock)\b(?![^.]{0,30}(n't|not|releas|give|free))[^.]{0,40}"
                 r"(block|prevent|slow|wait|one at a time|stop|lets only|allows only)"
-                r"|because of the (gil|global|interpreter|lock)",
+                r"|(?<!not )because of the (gil|global|interpreter|lock)",
                 "Each process has an interpreter of its own, with a lock of its own: it is threads "
                 "that have to share one. Look for something else that takes time.",
             ),

@@ -74,13 +74,8 @@ def trust_on_paper(case: Case, answer: Any) -> str:
             Mistake(
                 "off_by_one",
                 truth - factor * n_false,
-                "The fine is how far the rank lies below the m nearest: subtract m, here 1. The "
-                "second on the list is fined 1.",
-            ),
-            Mistake(
-                "counts_itself",
-                truth - 2 * factor * n_false,
-                "The point itself has no place on its own list: the nearest other point is first.",
+                "Each fine is one too high: subtract m, here 1, so that the second on the list is "
+                "fined 1. (And a point has no place on its own list.)",
             ),
         ],
         "For each point: who is nearest on the map, and which place has that point on the list in "
@@ -139,6 +134,9 @@ def keep_neighbors(case: Case, answer: Any) -> str:
                 ),
                 Mistake(
                     "share_of_misses", 1 - shared / m, "It returns the share that the map loses."
+                ),
+                Mistake(
+                    "percent", 100 * shared / m, "In percent it is right; return it as a share."
                 ),
             ],
             "It is not the share of nearest others in the data that are nearest others on the map.",
@@ -278,9 +276,9 @@ def compare_with_nulls(case: Case, answer: Any) -> str:
                 "the nulls are asked for.",
             ),
             Mistake(
-                "compares_the_mean",
-                float(drawn.mean() >= data),
-                "It compares with the mean of the nulls. Count how many of them reach the data.",
+                "percent",
+                100 * reached.mean(),
+                "In percent it is right; return it as a share.",
             ),
         ],
         "It is not the share of the nulls whose score is at least that of the data.",
@@ -324,7 +322,9 @@ def what_a_map_does_not_tell(case: Case, answer: Any) -> str:
                 "blames_settings",
                 r"(other|another|different|better|new|more|larger|higher|bigger|right|smaller|lower)"
                 r" (random )?(seeds?|starts?|iterations|perplexit\w+)[^.]{0,40}"
-                r"(would|will|can|could) (?!not|never)",
+                r"(would|will|can|could) (?!not|never)(\w+ )?(giv|show|fix|mend|solv|repair|restor"
+                r"|reveal|help|keep|preserv|correct|make)"
+                r"(?!\w* an?(other)? (other|different|new|picture|map))",
                 "Another setting gives another picture. It does not give back what the method has "
                 "given up in each of them.",
             ),

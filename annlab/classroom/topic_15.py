@@ -332,8 +332,9 @@ def which_book(case: Case, answer: Any) -> str:
             Idea(
                 "believes_the_learned",
                 r"(?<!not )(colleague|she|he|choice|they) (is|are|was) (right|correct)"
-                r"|(?<!not )(?<!n't )(?<!never )\b(take|choose|prefer|use|recommend) (the )?"
-                r"(larger|bigger|book of 4,?096|4,?096)"
+                r"|(?<!not )(?<!n't )(?<!never )(?<!to )\b(take|choose|prefer|use"
+                r"|recommend) (the )?(larger|bigger|book of 4,?096|4,?096)"
+                r"|(better|best|right|good|wise) to (take|choose|use) (the )?(larger|bigger|4,?096)"
                 r"|more words are (always )?better",
                 "You judge the book by the patches that it was learned from. It will be used for "
                 "other photographs.",
