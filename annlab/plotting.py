@@ -936,6 +936,15 @@ def plot_time_to_quality(
             linewidth=1.2,
             label="10 exact iterations at the measured peak of matrix products",
         )
+    read = comparison.floors.get("memory_iteration_s")
+    if read:
+        ax.axvline(
+            10 * read,
+            color=OUTLIER_COLOR,
+            linestyle="-.",
+            linewidth=1.2,
+            label="10 reads of the rows at the measured rate of memory",
+        )
     ax.axhline(1.0, color=OUTLIER_COLOR, linewidth=0.8)
     ax.set_xscale("log")
     for axis in (ax.xaxis.set_major_formatter, ax.xaxis.set_minor_formatter):

@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ import numpy as np
 _WARM_UP_S = 2.0
 #: Quick rungs are repeated until they add up to this, five times at most; the median counts.
 _REPEAT_S = 0.25
+#: Between two fits that take turns.
+_PAUSE_S = 0.02
 
 
 def _answers() -> Callable[[dict[str, Any]], None]:
@@ -153,12 +155,98 @@ def measure(job: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> No
     answer({"event": "floors", "floors": floors, "machine": machine_record()})
 
 
+def _contender(name: str) -> tuple[Any, dict[str, Any]]:
+    """Peer and settings of a contender of a cell."""
+    from annlab.benchmarks.cells import CONTENDERS
+    from annlab.benchmarks.peers import all_peers
+
+    key, settings = CONTENDERS[name]
+    return all_peers()[key], settings
+
+
+def _fit(
+    name: str, X: np.ndarray, k: int, seed: int, threads: int
+) -> tuple[float, np.ndarray, np.ndarray, str]:
+    """Seconds, labels, centroids, and what annlab chose."""
+    peer, settings = _contender(name)
+    if not peer.is_ours:
+        seconds, (labels, centroids, _) = _one_run(peer, X, k, settings, seed, threads)
+        return seconds, labels, centroids, ""
+    from annlab.lloyd import kmeans_ann
+
+    begin = perf_counter()
+    algorithm = peer.settings["algorithm"]
+    result = kmeans_ann(X, k, algorithm=algorithm, random_state=seed, n_jobs=threads)
+    seconds = perf_counter() - begin
+    return seconds, result.labels, result.centroids, result.algorithm
+
+
+def run_cells(job: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> None:
+    """Run the cells of one data set: the contenders in turns, seed by seed.
+
+    Parameters
+    ----------
+    job : dict
+        data, n, d, data_seed, threads, once_past_s, and cells: dicts of key, k, seeds, contenders.
+    answer : function of a dict
+    """
+    from annlab.benchmarks.machine import OtherLoad, machine_record
+    from annlab.benchmarks.workloads import make_rows
+    from annlab.metrics import inertia
+
+    warnings.simplefilter("ignore")
+    threads = job["threads"]
+    X = make_rows(job["data"], job["n"], job["d"], random_state=job["data_seed"])
+    names = list(dict.fromkeys(name for cell in job["cells"] for name in cell["contenders"]))
+    for name in names:
+        peer, settings = _contender(name)
+        _prepare(peer, X, settings, threads)
+    answer({"event": "ready", "machine": machine_record()})
+    for cell in job["cells"]:
+        answer({"event": "begin", "key": cell["key"]})
+        k = cell["k"]
+        found: dict[str, dict[str, Any]] = {
+            name: {"seconds": [], "inertia": [], "algorithm": ""} for name in cell["contenders"]
+        }
+        others = OtherLoad()
+        # the first seed runs twice, and the first time does not count: it warms caches and pages
+        # for this shape. What is slow needs no warming: there the first time stands
+        for turn in range(-1, len(cell["seeds"])):
+            seed = cell["seeds"][max(turn, 0)]
+            for name, facts in found.items():
+                longest = max(facts["seconds"], default=0.0)
+                if longest > (_WARM_UP_S if turn == 0 else job["once_past_s"]):
+                    continue
+                # threads of OpenMP spin for a while after a fit: the next one shall not pay
+                sleep(_PAUSE_S)
+                seconds, labels, centroids, algorithm = _fit(name, X, k, seed, threads)
+                if turn == 0:
+                    facts["seconds"].clear()
+                    facts["inertia"].clear()
+                facts["seconds"].append(seconds)
+                facts["inertia"].append(inertia(X, labels, centroids, n_jobs=threads))
+                facts["algorithm"] = algorithm
+        answer(
+            {
+                "event": "cell",
+                "key": cell["key"],
+                "n": X.shape[0],
+                "d": X.shape[1],
+                "results": found,
+                "others_cores": others.cores(),
+                "date": machine_record()["date"],
+            }
+        )
+    answer({"event": "done"})
+
+
 def main() -> int:
     """Read one job from standard input."""
     answer = _answers()
     job = json.loads(sys.stdin.read())
     try:
-        measure(job, answer) if job["peer"] == "floors" else run_job(job, answer)
+        tasks = {"floors": measure, "cells": run_cells}
+        tasks.get(job["peer"], run_job)(job, answer)
     except Exception as reason:
         # whatever a library raises ends this peer and not the comparison
         answer({"event": "error", "reason": f"{type(reason).__name__}: {reason}"})

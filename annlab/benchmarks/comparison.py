@@ -18,12 +18,11 @@ import numpy as np
 
 from annlab._messages import invalid
 from annlab._validation import check_real
+from annlab.benchmarks.machine import DISTURBED
 
 #: The peer and the rung that every inertia is divided by.
 REFERENCE_PEER, REFERENCE_STEP = "sklearn-random", 25
 REFERENCE = f"scikit-learn KMeans(init='random', n_init=1, max_iter={REFERENCE_STEP}, tol=0)"
-#: More busy cores of others than this, and a run counts as disturbed.
-DISTURBED = 0.25
 #: Why a rung has no time; details may follow after a colon.
 CONVERGED, TOO_SLOW = "converged on an earlier rung", "too slow"
 OUT_OF_TIME, FAILED = "no time left", "failed"
@@ -180,6 +179,7 @@ class Comparison:
         ]
         for key in self.keys():
             lines.append(self._row(key, levels))
+        lines += self._floor_rows(len(levels))
         lines += ["", *self._notes(), "", "Settings:", ""]
         for peer in self.peers:
             settings = ", ".join(f"{name}={value}" for name, value in peer["settings"].items())
@@ -201,6 +201,19 @@ class Comparison:
             f"{peak} | {seeds} |"
         )
 
+    def _floor_rows(self, n_levels: int) -> list[str]:
+        """What ten exact iterations cannot go below, in the columns of the times."""
+        if not self.floors:
+            return []
+        floors = {
+            "*floor: matrix products of 10 exact iterations*": self.floors["gemm_iteration_s"],
+            "*floor: 10 reads of the rows*": self.floors["memory_iteration_s"],
+        }
+        return [
+            f"| {label} | – |" + f" {10 * seconds:.3g} |" * n_levels + " – | – | – |"
+            for label, seconds in floors.items()
+        ]
+
     def _notes(self) -> list[str]:
         rows_mb = 4.0 * self.data["n"] * self.data["d"] / 1e6
         notes = [
@@ -210,7 +223,8 @@ class Comparison:
         if self.floors:
             notes.append(
                 f"Floors of exact k-means here: {self.floors['gemm_iteration_s']:.3g} s of matrix "
-                f"product an iteration (at {self.floors['gemm_flops'] / 1e9:,.0f} GFLOP/s), ten of "
+                f"product an iteration (at {self.floors['gemm_flops'] / 1e9:,.0f} GFLOP/s in "
+                f"float32, {self._blas()}), ten of "
                 f"them {10 * self.floors['gemm_iteration_s']:.3g} s; one read of the rows "
                 f"{self.floors['memory_iteration_s']:.3g} s (at "
                 f"{self.floors['memory_bytes_per_s'] / 1e9:,.1f} GB/s)."
@@ -221,6 +235,11 @@ class Comparison:
             f"{self.machine['system']}, Python {self.machine['python']}, {versions}, "
             f"{self.machine['date']}."
         )
+        if self.options.get("seeds"):
+            seeds = ", ".join(str(seed) for seed in self.options["seeds"])
+            notes.append(f"Seeds: {seeds}.")
+        if self.options.get("turns_left"):
+            notes.append(f"Not finished: {self.options['turns_left']} turns of peers are left.")
         notes += self._left_out()
         if self.disturbed() > 0:
             notes.append(
@@ -230,6 +249,15 @@ class Comparison:
                 "most; OMP_WAIT_POLICY=passive in the environment tames that."
             )
         return [part for note in notes for part in (note, "")][:-1]
+
+    def _blas(self) -> str:
+        """The library that made the products of the floor."""
+        found = [
+            f"{library['name']} {library['version'] or ''}".strip()
+            for library in self.machine.get("libraries", [])
+            if library["api"] == "blas"
+        ]
+        return " and ".join(dict.fromkeys(found)) or "unknown BLAS"
 
     def _left_out(self) -> list[str]:
         """One sentence for each reason why rungs have no time; what converged needs none."""
@@ -284,10 +312,8 @@ class Comparison:
         from matplotlib.figure import Figure
 
         target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        stem = name or f"{self.data['name']}_k{self.n_clusters}".replace(" ", "_")
-        numbers = target / f"{stem}.json"
-        numbers.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+        numbers = self.save_numbers(target, name)
+        stem = numbers.stem
         page = target / f"{stem}.md"
         page.write_text(self.table(), encoding="utf-8")
         figure = Figure(figsize=(9, 6), layout="constrained")
@@ -296,6 +322,17 @@ class Comparison:
         picture = target / f"{stem}.png"
         figure.savefig(picture, dpi=120, metadata={"Software": None})
         return [numbers, page, picture]
+
+    def save_numbers(self, folder: str | os.PathLike[str], name: str | None = None) -> Path:
+        """Write the numbers alone, all or nothing; parameters as in `save`."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        numbers = target / f"{name or file_stem(self.data['name'], self.n_clusters)}.json"
+        # a run that is cut short here leaves the file as it was
+        spare = numbers.with_suffix(".part")
+        spare.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+        spare.replace(numbers)
+        return numbers
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -329,6 +366,11 @@ class Comparison:
             raise invalid(
                 "path", "a .json file that Comparison.save wrote", f"{Path(path).name} ({reason})"
             ) from reason
+
+
+def file_stem(name: str, n_clusters: int) -> str:
+    """Stem of a comparison's files."""
+    return f"{name}_k{n_clusters}".replace(" ", "_")
 
 
 def _first_time(runs: list[dict[str, Any]], limit: float, whole_runs: bool) -> float:

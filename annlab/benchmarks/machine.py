@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -236,6 +236,34 @@ class OtherLoad:
             return None
         elapsed = end[0] - self._begin[0]
         return max(0.0, (end[1] - self._begin[1] - (end[2] - self._begin[2])) / elapsed)
+
+
+#: More busy cores of others than this, and a run counts as disturbed.
+DISTURBED = 0.25
+
+
+def wait_until_idle(limit_s: float) -> bool:
+    """Wait until other processes leave the machine, up to so many seconds.
+
+    Returns
+    -------
+    bool
+        Whether it is idle: others keep at most a quarter of a core busy, or nobody can tell.
+
+    Examples
+    --------
+    >>> from annlab.benchmarks.machine import wait_until_idle
+    >>> wait_until_idle(0.0)
+    False
+    """
+    give_up = perf_counter() + limit_s
+    while perf_counter() < give_up:
+        load = OtherLoad()
+        sleep(0.6)
+        cores = load.cores()
+        if cores is None or cores <= DISTURBED:
+            return True
+    return False
 
 
 # --- floors ------------------------------------------------------------------------------------

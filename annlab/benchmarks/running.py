@@ -9,9 +9,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,6 @@ from annlab._validation import (
 )
 from annlab._workers import resolve_n_jobs
 from annlab.benchmarks.comparison import (
-    DISTURBED,
     FAILED,
     ONCE,
     OUT_OF_TIME,
@@ -36,8 +35,9 @@ from annlab.benchmarks.comparison import (
     TOO_SLOW,
     Comparison,
 )
-from annlab.benchmarks.machine import OtherLoad, machine_record
+from annlab.benchmarks.machine import machine_record, wait_until_idle
 from annlab.benchmarks.peers import Peer, choose_peers
+from annlab.benchmarks.store import code_fingerprint
 
 #: Iterations asked for, rung by rung.
 LADDER = (1, 2, 3, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100)
@@ -45,12 +45,12 @@ QUICK_LADDER = (1, 3, 10, 25)
 #: A quick comparison takes at most this many rows, and this long.
 QUICK_ROWS, QUICK_S = 20_000, 90.0
 #: A fresh process may take so long to import and warm up.
-_START_S = 60.0
+START_S = 60.0
 #: Judging a result and sending it may take so long beyond a limit.
 _SLACK_S = 5.0
 
 
-class _Child:
+class Child:
     """A fresh Python process that runs one job and answers in lines of JSON."""
 
     def __init__(self, job: dict[str, Any], threads: int) -> None:
@@ -122,7 +122,7 @@ def compare(
     quick: bool = False,
     n_seeds: int | None = None,
     n_seeds_annlab: int | None = None,
-    ladder: Sequence[int] | None = None,
+    ladder: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     run_limit_s: float | None = None,
     budget_s: float | None = None,
     once_past_s: float = 60.0,
@@ -130,6 +130,9 @@ def compare(
     n_jobs: int | None = None,
     random_state: Any = 0,
     progress: bool = True,
+    stop_after_s: float | None = None,
+    resume: Comparison | None = None,
+    checkpoint: Callable[[Comparison], Any] | None = None,
 ) -> Comparison:
     """Compare k-means implementations by their time to quality, on equal terms.
 
@@ -146,9 +149,10 @@ def compare(
         At most 20,000 rows, one seed, few rungs and 90 seconds.
     n_seeds, n_seeds_annlab : int, optional
         Seeds for each peer (3; 1 if quick) and for annlab's algorithms (5; 1 if quick).
-    ladder : sequence of int, optional
+    ladder : sequence of int, or dict of str to sequence of int, optional
         Iterations to ask for; (1, 2, 3, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100) or, if quick,
-        (1, 3, 10, 25).
+        (1, 3, 10, 25). As a dict, those of each peer by his key; who is not in it gets the
+        usual ones. A peer's own defaults are a rung of their own, whatever the ladder.
     run_limit_s : float, optional
         A run that takes longer is ended, and one that would is not begun: 600 s; 10 s if quick.
     budget_s : float, optional
@@ -163,6 +167,14 @@ def compare(
         Draws the seeds (the same ones for every peer) and the rows of a quick comparison.
     progress : bool, default=True
         Show the peers with their settings, progress and time left on stderr.
+    stop_after_s : float, optional
+        No process is started after that; nothing that runs is cut short. The comparison says how
+        many turns are left (``options["turns_left"]``).
+    resume : Comparison, optional
+        An unfinished comparison of the same data with the same settings: only the turns that are
+        left are run.
+    checkpoint : function of a Comparison, optional
+        Called after each turn with what is there so far.
 
     Returns
     -------
@@ -194,10 +206,15 @@ def compare(
     rows, about = _rows(data, quick, rng)
     n_clusters = check_n_clusters(n_clusters, len(rows))
     threads = resolve_n_jobs(n_jobs)
-    steps = tuple(QUICK_LADDER if quick else LADDER) if ladder is None else tuple(ladder)
-    steps = tuple(sorted({check_integer(step, "ladder") for step in steps}))
-    if not steps:
-        raise invalid("ladder", "a sequence of at least one integer", ladder)
+    usual = tuple(QUICK_LADDER if quick else LADDER)
+    own: dict[str, tuple[int, ...]] = {}
+    if isinstance(ladder, Mapping):
+        own = {key: _steps(values) for key, values in ladder.items()}
+        steps = usual
+    else:
+        steps = usual if ladder is None else _steps(ladder)
+        if not steps:
+            raise invalid("ladder", "a sequence of at least one integer", ladder)
     seeds_of = {
         False: check_integer(n_seeds if n_seeds is not None else (1 if quick else 3), "n_seeds"),
         True: check_integer(
@@ -213,6 +230,9 @@ def compare(
     budget = float("inf")
     if budget_s is not None or quick:
         budget = check_real(QUICK_S if budget_s is None else budget_s, "budget_s", strict=True)
+    stop = float("inf")
+    if stop_after_s is not None:
+        stop = begin + check_real(stop_after_s, "stop_after_s")
     once_past_s = check_real(once_past_s, "once_past_s")
     wait_idle_s = check_real(wait_idle_s, "wait_idle_s")
     chosen = choose_peers(peers)
@@ -242,45 +262,108 @@ def compare(
     )
     able = [peer for peer in chosen if not peer.missing(about["d"])]
     turns = _turns(able, seeds, seeds_of)
+    options: dict[str, Any] = {
+        "quick": quick,
+        "ladder": {key: list(values) for key, values in own.items()} if own else list(steps),
+        "seeds": seeds,
+        "n_seeds": seeds_of[False],
+        "n_seeds_annlab": seeds_of[True],
+        "run_limit_s": limit,
+        "budget_s": None if budget == float("inf") else budget,
+        "once_past_s": once_past_s,
+        "code": code_fingerprint(),
+        "environment": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(("OMP_", "GOMP_", "KMP_")) and len(value) < 40
+        },
+    }
+    done: list[list[Any]] = []
+    elapsed_before = 0.0
+    floors: dict[str, float] = {}
+    machine: dict[str, Any] = {}
+    if resume is not None:
+        _check_same(resume, about, n_clusters, threads, options)
+        done = [list(turn) for turn in resume.options.get("turns_done", [])]
+        elapsed_before = resume.options.get("elapsed_s", 0.0)
+        floors, machine = resume.floors, resume.machine
+        session.take_up(resume)
+
+    def state() -> Comparison:
+        left = sum([peer.key, seed] not in done for peer, seed in turns)
+        return Comparison(
+            data=about,
+            n_clusters=n_clusters,
+            threads=threads,
+            reference=_reference(session.runs),
+            peers=records,
+            runs=session.runs,
+            floors=floors,
+            machine=machine,
+            options={
+                **options,
+                "turns_done": done,
+                "turns_left": left,
+                "elapsed_s": elapsed_before + perf_counter() - begin,
+            },
+        )
+
     with tempfile.TemporaryDirectory(prefix="annlab-bench-") as folder:
         session.path = Path(folder) / "rows.npy"
         np.save(session.path, rows)
-        floors, machine = session.measure_floors(1.0 if not quick else 0.3)
+        if not floors:
+            wait_until_idle(wait_idle_s)
+            floors, machine = session.measure_floors(1.0 if not quick else 0.3)
         line = Progress(progress, len(turns), "annlab bench: runs of peers")
         for number, (peer, seed) in enumerate(turns):
+            if [peer.key, seed] in done:
+                continue
+            if perf_counter() > stop:
+                break
+            left = [(peer, seed) for peer, seed in turns[number:] if [peer.key, seed] not in done]
             line.update(
-                number,
+                len(turns) - len(left),
                 f"{peer.label}, seed {seeds.index(seed) + 1}",
-                left_s=session.left(turns[number:]),
+                left_s=session.left(left),
             )
-            session.run(peer, seed, _with_reference(peer, steps), turns_left=len(turns) - number)
-        line.close(f"done in {perf_counter() - begin:.0f} s")
-    return Comparison(
-        data=about,
-        n_clusters=n_clusters,
-        threads=threads,
-        reference=_reference(session.runs),
-        peers=records,
-        runs=session.runs,
-        floors=floors,
-        machine=machine,
-        options={
-            "quick": quick,
-            "ladder": list(steps),
-            "seeds": seeds,
-            "n_seeds": seeds_of[False],
-            "n_seeds_annlab": seeds_of[True],
-            "run_limit_s": limit,
-            "budget_s": None if budget == float("inf") else budget,
-            "once_past_s": once_past_s,
-            "elapsed_s": perf_counter() - begin,
-            "environment": {
-                name: value
-                for name, value in sorted(os.environ.items())
-                if name.startswith(("OMP_", "GOMP_", "KMP_")) and len(value) < 40
-            },
-        },
-    )
+            rungs = _with_reference(peer, own.get(peer.key, steps))
+            session.run(peer, seed, rungs, turns_left=len(left))
+            done.append([peer.key, seed])
+            if checkpoint is not None:
+                checkpoint(state())
+        finished = state()
+        left_text = f", {finished.options['turns_left']} turns left"
+        line.close(
+            f"done in {perf_counter() - begin:.0f} s"
+            + (left_text if finished.options["turns_left"] else "")
+        )
+    return finished
+
+
+def _steps(values: Any) -> tuple[int, ...]:
+    return tuple(sorted({check_integer(step, "ladder") for step in values}))
+
+
+def _check_same(
+    resume: Comparison,
+    about: dict[str, Any],
+    n_clusters: int,
+    threads: int,
+    options: dict[str, Any],
+) -> None:
+    """Refuse to go on with a comparison that was made otherwise."""
+    was = {"data": resume.data, "n_clusters": resume.n_clusters, "threads": resume.threads}
+    now = {"data": about, "n_clusters": n_clusters, "threads": threads}
+    for name in ("ladder", "seeds", "n_seeds", "n_seeds_annlab", "run_limit_s", "code"):
+        was[name], now[name] = resume.options.get(name), options[name]
+    differing = [name for name in now if was[name] != now[name]]
+    if differing:
+        raise invalid(
+            "resume",
+            "a comparison that was made alike",
+            "one that differs in " + ", ".join(differing),
+            "Pass --again to measure anew, or another --out.",
+        )
 
 
 def _rows(data: Any, quick: bool, rng: np.random.RandomState) -> tuple[np.ndarray, dict[str, Any]]:
@@ -390,6 +473,20 @@ class _Session:
         self._durations: dict[str, list[float]] = {}
         self._slow: set[tuple[str, str]] = set()
 
+    def take_up(self, earlier: Comparison) -> None:
+        """Go on where an earlier comparison ended."""
+        self.runs.extend(dict(run) for run in earlier.runs)
+        for run in self.runs:
+            if run["status"] == "ok" and run["seconds"] > self.once_past_s:
+                self._slow.add((run["peer"], json.dumps(run["rung"], sort_keys=True)))
+            elif run["status"].startswith(TOO_SLOW):
+                self._slow.add((run["peer"], json.dumps(run["rung"], sort_keys=True)))
+        for record in earlier.peers:
+            if record["key"] in self.records:
+                mine = self.records[record["key"]]
+                mine["prepare_s"] = record["prepare_s"]
+                mine["left_out"] = mine["left_out"] or record["left_out"]
+
     def left(self, turns: list[tuple[Peer, int]]) -> float:
         """Seconds that the turns to come will take, from those of the same peers so far."""
         known = [np.mean(times) for times in self._durations.values()]
@@ -404,23 +501,14 @@ class _Session:
         """Floors, and the machine as a fresh process with these threads sees it."""
         n, d = self.rows.shape
         job = {"peer": "floors", "n": n, "d": d, "n_clusters": self.n_clusters, "seconds": seconds}
-        child = _Child(job, self.threads)
+        child = Child(job, self.threads)
         try:
-            answer = child.answer(_START_S + 10 * seconds)
+            answer = child.answer(START_S + 10 * seconds)
         finally:
             child.close()
         if answer["event"] != "floors":
             return {}, machine_record()
         return answer["floors"], answer["machine"]
-
-    def _wait_until_idle(self) -> None:
-        give_up = perf_counter() + self.wait_idle_s
-        while perf_counter() < give_up:
-            load = OtherLoad()
-            sleep(0.6)
-            cores = load.cores()
-            if cores is None or cores <= DISTURBED:
-                return
 
     def run(
         self, peer: Peer, seed: int, settings: list[dict[str, Any]], *, turns_left: int
@@ -457,7 +545,7 @@ class _Session:
         self, peer: Peer, seed: int, todo: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
         """Run rungs in a fresh process; return those that another process has to take up."""
-        self._wait_until_idle()
+        wait_until_idle(self.wait_idle_s)
         job = {
             "peer": peer.key,
             "path": str(self.path),
@@ -470,10 +558,10 @@ class _Session:
         settings = {rung["id"]: rung["settings"] for rung in todo}
         waiting = dict(settings)
         stored: list[dict[str, Any]] = []
-        child = _Child(job, self.threads)
+        child = Child(job, self.threads)
         try:
             # importing and warming up is not the peer's time, but it has an end too
-            allowed = _START_S + self.limit
+            allowed = START_S + self.limit
             current: int | None = None
             while True:
                 answer = child.answer(min(allowed, self._turn_ends + _SLACK_S / 2 - perf_counter()))
@@ -492,7 +580,7 @@ class _Session:
                     if facts["seconds"] > self.once_past_s:
                         self._slow.add((peer.key, json.dumps(settings[number], sort_keys=True)))
                     current = None
-                    allowed = _START_S + self.limit
+                    allowed = START_S + self.limit
                 elif event == "done":
                     for run in stored:
                         if run["others_cores"] is None:

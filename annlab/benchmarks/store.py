@@ -1,0 +1,181 @@
+"""Cells of a measurement, kept in a file as they come in: an interrupted run goes on where it was.
+
+A cell is measured under settings: threads, seeds, processor, versions, and the very code that
+fits. Cells of other settings never mix with these: the file is refused, and says what differs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from annlab._messages import invalid
+from annlab.benchmarks.machine import machine_record
+
+FORMAT = 1
+#: Modules of the package that no fit runs through. All others count, new ones too: where one of
+#: them changed, old cells speak of other code.
+_NO_PART_IN_FITS = {
+    "__init__.py",
+    "_badges.py",
+    "_cluster.py",
+    "_lab.py",
+    "_notebooks.py",
+    "_version.py",
+    "_warmup.py",
+    "applications.py",
+    "cli.py",
+    "doctor.py",
+    "estimator.py",
+    "metrics.py",
+    "plotting.py",
+    "robust.py",
+}
+#: Packages whose version decides over a time.
+_DECISIVE = ("numpy", "scipy", "scikit-learn", "numba")
+
+
+def code_fingerprint() -> str:
+    """Twelve hexadecimal digits of the modules that a fit runs through.
+
+    Examples
+    --------
+    >>> from annlab.benchmarks.store import code_fingerprint
+    >>> len(code_fingerprint())
+    12
+    """
+    digest = sha256()
+    package = Path(__file__).resolve().parents[1]
+    for path in sorted(package.glob("*.py")):
+        if path.name not in _NO_PART_IN_FITS:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def settings_of(threads: int, repeats: int, random_state: int, **more: Any) -> dict[str, Any]:
+    """Settings under which cells may stand side by side."""
+    machine = machine_record()
+    versions = {name: machine["versions"].get(name) for name in _DECISIVE}
+    return {
+        "threads": threads,
+        "repeats": repeats,
+        "random_state": random_state,
+        "processor": machine["processor"],
+        "versions": versions,
+        "code": code_fingerprint(),
+        **more,
+    }
+
+
+def read_part(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a file that a `Store` wrote.
+
+    Raises
+    ------
+    OSError, ValueError
+    """
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        if record["format"] != FORMAT:
+            raise ValueError("another version of the format")
+        for name, kind in (("part", str), ("settings", dict), ("machine", dict), ("cells", list)):
+            if not isinstance(record[name], kind):
+                raise TypeError(f"{name} is no {kind.__name__}")
+        return record
+    except (ValueError, KeyError, TypeError) as reason:
+        raise invalid(
+            "path", "a .json file with measured cells", f"{Path(path).name} ({reason})"
+        ) from reason
+
+
+class Store:
+    """The cells of one part, written to their file after each one.
+
+    Parameters
+    ----------
+    path : path-like
+        Made where it is missing; taken up where it is there.
+    part : str
+        Name of the part, such as ``"grid"``.
+    settings : dict
+        Of `settings_of`.
+    again : bool, default=False
+        Begin anew, whatever the file holds.
+
+    Attributes
+    ----------
+    cells : dict of str to dict
+        By the cell's key.
+
+    Raises
+    ------
+    OSError, ValueError
+        Also where the file holds cells of other settings.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from annlab.benchmarks.store import Store
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "grid.json"
+    ...     Store(path, "grid", {"threads": 2}).add({"key": "a", "status": "ok"})
+    ...     list(Store(path, "grid", {"threads": 2}).cells)
+    ['a']
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        part: str,
+        settings: dict[str, Any],
+        *,
+        again: bool = False,
+    ) -> None:
+        self.path, self.part, self.settings = Path(path), part, settings
+        self.machine: dict[str, Any] = machine_record()
+        self.cells: dict[str, dict[str, Any]] = {}
+        if again or not self.path.exists():
+            return
+        found = read_part(self.path)
+        if found["part"] != part:
+            raise invalid("path", f"a file of part {part!r}", f"{self.path.name}: {found['part']}")
+        # as JSON tells them: a tuple comes back as a list
+        wanted = json.loads(json.dumps(settings))
+        differing = [
+            name
+            for name in sorted({*wanted, *found["settings"]})
+            if wanted.get(name) != found["settings"].get(name)
+        ]
+        if differing and found["cells"]:
+            raise invalid(
+                "out",
+                "a folder whose cells were measured alike",
+                f"{self.path.name}, which differs in " + ", ".join(differing),
+                "Pass --again to measure them anew, or another --out.",
+            )
+        self.machine = found["machine"]
+        self.cells = {cell["key"]: cell for cell in found["cells"]}
+
+    def has(self, key: str) -> bool:
+        """Whether a cell is measured; one that failed is tried once more."""
+        return self.cells.get(key, {}).get("status") == "ok"
+
+    def add(self, cell: dict[str, Any]) -> None:
+        """Keep a cell and write the file, all or nothing."""
+        self.cells[cell["key"]] = cell
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        head = {
+            "format": FORMAT,
+            "part": self.part,
+            "settings": self.settings,
+            "machine": self.machine,
+        }
+        lines = ",\n".join(json.dumps(cell) for cell in self.cells.values())
+        text = json.dumps(head, indent=1)[:-2] + ',\n "cells": [\n' + lines + "\n]\n}\n"
+        # a run that is cut short here leaves the file as it was
+        spare = self.path.with_suffix(".part")
+        spare.write_text(text, encoding="utf-8")
+        spare.replace(self.path)

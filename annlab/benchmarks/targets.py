@@ -1,0 +1,464 @@
+"""The cases that annlab's own figures are about: what was to be reached, and what was.
+
+A case is an ordinary comparison, run with ladders that are dense where its question lies; the
+verdict is read off the comparison's numbers, so any comparison of the same data can be judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annlab._messages import invalid
+from annlab.benchmarks.comparison import REFERENCE_PEER, Comparison
+
+#: Whose time counts: what a user gets who chooses nothing.
+OURS = "annlab-auto"
+DEFAULT_PEER = "sklearn-kmeans++"
+#: Ten exact iterations are the floor that annlab is to pass below, from so many clusters on.
+FLOOR_ITERATIONS, FLOOR_FROM = 10, 4096
+
+#: A run that takes longer is ended.
+RUN_LIMIT_S = 900.0
+_ROWS = {"U100": 100_000, "P200": 200_000, "P1M": 1_000_000, "G500": 500_000}
+
+_OUR_STEPS = (1, 2, 3, 5, 7, 10, 15, 25)
+_SMALL = (1, 2, 3, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100)
+_LADDERS: dict[str, tuple[int, ...]] = {
+    OURS: _OUR_STEPS,
+    REFERENCE_PEER: (5, 7, 10, 12, 15, 25, 30),
+    DEFAULT_PEER: (),
+    "sklearn-minibatch": (5, 25),
+    "sklearn-bisecting": (),
+    "faiss": (5, 7, 10, 12, 15, 25, 30),
+    "faiss-super": (5, 7, 10, 12, 15, 25, 30),
+    "superkmeans-flat": (3, 5, 7, 10, 12, 15, 25, 30),
+    "superkmeans-tree": (1, 2, 3, 5, 10, 20),
+    "superkmeans-tree-long": (1, 2, 3, 5, 10, 20),
+}
+_OTHERS = (
+    "faiss",
+    "faiss-super",
+    "superkmeans-flat",
+    "superkmeans-tree",
+    "superkmeans-tree-long",
+    "superkmeans-default",
+    "sklearn-minibatch",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One case.
+
+    Attributes
+    ----------
+    data : str
+    n_clusters : int
+    quality : float
+        annlab's inertia must be at most so many times that of ``of``.
+    of : {"random-25", "default", "5 iterations"}
+        Whose inertia: the reference's; scikit-learn's default run; 5 random-start iterations.
+    faster : float
+        At least so many times as fast as scikit-learn ...
+    than : {"same point", "default", "5 iterations"} or float
+        ... to the same inertia (the better of both starts), for its whole default run, for five
+        iterations, or to so many times the reference's inertia.
+    peers_faster : float or None
+        At least so many times as fast as the best other peer ...
+    peers_to : float
+        ... to so many times the reference's inertia.
+    peers : tuple of str
+        Who is run.
+    ladder : dict of str to tuple of int
+    minutes : float
+        What the case takes, roughly, on four cores.
+    """
+
+    data: str
+    n_clusters: int
+    quality: float
+    of: str
+    faster: float
+    than: str | float
+    peers_faster: float | None = None
+    peers_to: float = 1.01
+    peers: tuple[str, ...] = (REFERENCE_PEER, OURS, *_OTHERS)
+    ladder: tuple[tuple[str, tuple[int, ...]], ...] = tuple(_LADDERS.items())
+    minutes: float = 20.0
+
+    @property
+    def key(self) -> str:
+        """Name on the command line, such as ``P200-4096``."""
+        return f"{self.data}-{self.n_clusters}"
+
+    @property
+    def rows(self) -> int:
+        """Rows of the data at full size."""
+        return _ROWS[self.data]
+
+
+_U100 = tuple(
+    {
+        **_LADDERS,
+        **dict.fromkeys([OURS, REFERENCE_PEER, DEFAULT_PEER, "faiss", "superkmeans-flat"], _SMALL),
+    }.items()
+)
+_EVERYONE = (REFERENCE_PEER, OURS, DEFAULT_PEER, *_OTHERS, "sklearn-bisecting")
+_LONGER = tuple({**_LADDERS, OURS: (*_OUR_STEPS, 35, 50)}.items())
+_FIVE = ((OURS, (1, 2, 3, 5, 7, 10)), (REFERENCE_PEER, (1, 5)))
+
+TARGETS = (
+    Target(
+        "U100", 10, 1.005, "default", 10, "same point", peers=_EVERYONE, ladder=_U100, minutes=4
+    ),
+    Target(
+        "U100", 100, 1.005, "default", 5, "same point", peers=_EVERYONE, ladder=_U100, minutes=4
+    ),
+    Target(
+        "P200", 1024, 1.01, "default", 80, "default", 4, peers=_EVERYONE, ladder=_LONGER, minutes=11
+    ),
+    Target("P200", 4096, 0.86, "random-25", 20, 1.01, 4.5, minutes=20),
+    Target("P200", 16384, 0.66, "random-25", 15, 1.01, 5.5, minutes=35),
+    Target("P1M", 4096, 0.93, "random-25", 35, 1.01, 15, minutes=30),
+    Target(
+        "P1M", 65536, 0.80, "5 iterations", 80, "5 iterations", None,
+        peers=(REFERENCE_PEER, OURS), ladder=_FIVE, minutes=12,
+    ),
+    Target("G500", 4096, 1.00, "random-25", 20, 1.00, 2, peers_to=1.00, minutes=30),
+)  # fmt: skip
+
+
+def choose_targets(rows: str | Sequence[str] | None = None) -> list[Target]:
+    """Cases by name; ``"U100"`` stands for all of its cases.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name; the message lists the known ones.
+
+    Examples
+    --------
+    >>> from annlab.benchmarks.targets import choose_targets
+    >>> [target.key for target in choose_targets("U100,P200-1024")]
+    ['U100-10', 'U100-100', 'P200-1024']
+    """
+    if rows is None:
+        return list(TARGETS)
+    names = rows.split(",") if isinstance(rows, str) else list(rows)
+    for name in names:
+        if not any(name in (target.key, target.data) for target in TARGETS):
+            known = ", ".join(target.key for target in TARGETS)
+            raise invalid("rows", f"among {known}", repr(name))
+    return [target for target in TARGETS if {target.key, target.data} & set(names)]
+
+
+def target_of(comparison: Comparison) -> Target | None:
+    """The case that a comparison is about, if it is one: its data at full size, its k."""
+    for target in TARGETS:
+        shape = comparison.data["name"], comparison.data["n"], comparison.n_clusters
+        if shape == (target.data, target.rows, target.n_clusters):
+            return target
+    return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison says about a target; infinite or NaN figures were not reached or not run.
+
+    Attributes
+    ----------
+    target : Target
+    quality : float
+        Lowest inertia of annlab's median curve over that of ``target.of``.
+    seconds : float
+        annlab's, to the quality that was to be reached.
+    own_s, own_quality : float
+        annlab's call without any setting, and its inertia over that of ``target.of``.
+    sklearn_s : float
+        scikit-learn's, to the stated point.
+    best_peer : str
+        Label of the best other peer; empty where none was run or none is asked for.
+    peer_s : float
+        His seconds to the stated point.
+    floor_s : float
+        Ten exact iterations at the measured peak of matrix products.
+    sklearn_is_bound, peer_is_bound : bool
+        Nobody got to the stated point: the seconds are those of a run that fell short of it.
+    notes : tuple of str
+        What is extrapolated, missing or reached by nobody.
+    """
+
+    target: Target
+    quality: float
+    seconds: float
+    own_s: float
+    own_quality: float
+    sklearn_s: float
+    best_peer: str
+    peer_s: float
+    floor_s: float
+    sklearn_is_bound: bool
+    peer_is_bound: bool
+    notes: tuple[str, ...]
+
+    @property
+    def faster(self) -> float:
+        """scikit-learn's seconds over annlab's."""
+        return _over(self.sklearn_s, self.seconds)
+
+    @property
+    def peers_faster(self) -> float:
+        """The best other peer's seconds over annlab's."""
+        return _over(self.peer_s, self.seconds)
+
+    def reached(self) -> dict[str, bool | None]:
+        """Each part of the target: reached, missed, or None where nothing can be said."""
+        target = self.target
+        parts: dict[str, bool | None] = {
+            "inertia": None if np.isnan(self.quality) else self.quality <= target.quality,
+            "scikit-learn": _enough(self.faster, target.faster, self.sklearn_is_bound),
+        }
+        if target.peers_faster is not None:
+            parts["other peers"] = _enough(
+                self.peers_faster, target.peers_faster, self.peer_is_bound
+            )
+        if target.n_clusters >= FLOOR_FROM:
+            known = not (np.isnan(self.floor_s) or np.isnan(self.seconds))
+            parts["below the floor"] = self.seconds < self.floor_s if known else None
+        return parts
+
+
+def _over(theirs: float, ours: float) -> float:
+    """Times as fast: zero where annlab did not get there, NaN where somebody was not run."""
+    if np.isnan(theirs) or np.isnan(ours):
+        return float("nan")
+    return theirs / ours if np.isfinite(ours) else 0.0
+
+
+def _enough(found: float, wanted: float, is_bound: bool) -> bool | None:
+    """Whether a figure suffices; one that is a bound from below can only say yes."""
+    if np.isnan(found):
+        return None
+    return True if found >= wanted else (None if is_bound else False)
+
+
+def _runs(comparison: Comparison, key: str) -> list[dict[str, Any]]:
+    return [run for run in comparison.runs if run["peer"] == key and run["status"] == "ok"]
+
+
+def _at(comparison: Comparison, key: str, rung: dict[str, Any]) -> tuple[float, float, int]:
+    """Median seconds and inertia of a rung, and how many runs; NaN where it was not run."""
+    runs = [run for run in _runs(comparison, key) if run["rung"] == rung]
+    if not runs:
+        return float("nan"), float("nan"), 0
+    seconds = float(np.median([run["seconds"] for run in runs]))
+    return seconds, float(np.median([run["inertia"] for run in runs])), len(runs)
+
+
+def _iterations(comparison: Comparison, steps: int) -> tuple[float, float, str]:
+    """Seconds and inertia of so many random-start iterations, extrapolated where they must be."""
+    seconds, inertia, runs = _at(comparison, REFERENCE_PEER, {"max_iter": steps})
+    if runs:
+        note = "" if runs > 1 else f"{steps} iterations of scikit-learn: one run"
+        return seconds, inertia, note
+    done = sorted(
+        {
+            run["rung"]["max_iter"]
+            for run in _runs(comparison, REFERENCE_PEER)
+            if "max_iter" in run["rung"]
+        }
+    )
+    if not done:
+        return float("nan"), float("nan"), f"{steps} iterations of scikit-learn: not run"
+    low, high = done[0], done[-1]
+    first, last = (_at(comparison, REFERENCE_PEER, {"max_iter": step}) for step in (low, high))
+    # with one rung alone: a run of m iterations passes over the data once more, for the labels
+    each = (last[0] - first[0]) / (high - low) if high > low else last[0] / (high + 1)
+    note = (
+        f"extrapolated: {steps} iterations of scikit-learn from {', '.join(map(str, done))}, at "
+        f"{each:.3g} s each; its inertia is that after {high}"
+    )
+    return last[0] + each * (steps - high), last[1], note
+
+
+def judge(comparison: Comparison, target: Target) -> Verdict:
+    """Read a target's figures off a comparison.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    target : Target
+
+    Returns
+    -------
+    Verdict
+
+    Notes
+    -----
+    A time to a quality is `Comparison.time_to`: interpolated for peers, that of a whole run for
+    annlab. Where no other peer got to the stated point, the time of the one that came nearest
+    bounds his time from below, and a note says so.
+    """
+    notes: list[str] = []
+    reference = comparison.reference["inertia"]
+    five_s = float("nan")
+    if target.of == "default":
+        base = _at(comparison, DEFAULT_PEER, {"defaults": True})[1]
+        if np.isnan(base):
+            notes.append("scikit-learn's default run is missing")
+    elif target.of == "5 iterations":
+        five_s, base, note = _iterations(comparison, 5)
+        notes += [note] if note else []
+    else:
+        base = reference
+        if comparison.reference["definition"].partition(" ")[0] != "median":
+            notes.append(f"reference {comparison.reference['definition']}")
+        elif "at max_iter" in comparison.reference["definition"]:
+            notes.append(f"reference: {comparison.reference['definition']}")
+    keys = comparison.keys()
+    point = target.quality * base / reference
+    has_ours = OURS in keys and np.isfinite(point)
+    seconds = comparison.time_to(OURS, point) if has_ours else float("nan")
+    quality = comparison.best(OURS) * reference / base if has_ours else float("nan")
+    own_s, own_inertia, _ = _at(comparison, OURS, {"defaults": True})
+    sklearn_s, sklearn_is_bound = _sklearn_seconds(comparison, target, point, five_s, notes)
+    best_peer, peer_s, peer_is_bound = "", float("nan"), False
+    if target.peers_faster is not None:
+        best_peer, peer_s, peer_is_bound = _best_peer(comparison, target, notes)
+    if comparison.data["n"] != target.rows:
+        notes.append(f"a trial on {comparison.data['n']:,} of {target.rows:,} rows")
+    floor = comparison.floors.get("gemm_iteration_s")
+    left = comparison.options.get("turns_left", 0)
+    if left:
+        notes.append(f"not finished: {left} turns left")
+    if comparison.disturbed() > 0:
+        notes.append(f"{comparison.disturbed():.0%} of the runs disturbed by other processes")
+    return Verdict(
+        target=target,
+        quality=quality,
+        seconds=seconds,
+        own_s=own_s,
+        own_quality=own_inertia / base,
+        sklearn_s=sklearn_s,
+        best_peer=best_peer,
+        peer_s=peer_s,
+        floor_s=FLOOR_ITERATIONS * floor if floor else float("nan"),
+        sklearn_is_bound=sklearn_is_bound,
+        peer_is_bound=peer_is_bound,
+        notes=tuple(notes),
+    )
+
+
+def _sklearn_seconds(
+    comparison: Comparison, target: Target, point: float, five_s: float, notes: list[str]
+) -> tuple[float, bool]:
+    """scikit-learn's seconds to the point that a target states, and whether it fell short."""
+    if target.than == "5 iterations":
+        return five_s, False
+    if target.than == "default":
+        seconds, _, runs = _at(comparison, DEFAULT_PEER, {"defaults": True})
+        if runs == 1:
+            notes.append("scikit-learn's default run: one seed")
+        return seconds, False
+    keys = comparison.keys()
+    if target.than == "same point":
+        starts = [key for key in (REFERENCE_PEER, DEFAULT_PEER) if key in keys]
+        goal = point
+    else:
+        starts = [key for key in (REFERENCE_PEER,) if key in keys]
+        goal = float(target.than)
+    if not starts or not np.isfinite(goal):
+        return float("nan"), False
+    seconds = min(comparison.time_to(key, goal) for key in starts)
+    if np.isfinite(seconds):
+        return seconds, False
+    longest = max(run["seconds"] for key in starts for run in _runs(comparison, key))
+    notes.append(f"scikit-learn did not get there in {longest:.3g} s, which stand for its time")
+    return float(longest), True
+
+
+def _best_peer(comparison: Comparison, target: Target, notes: list[str]) -> tuple[str, float, bool]:
+    """Best of the others to the point that a target states, his seconds, whether he fell short."""
+    others = [
+        key
+        for key in comparison.keys()
+        if not comparison.peer(key)["is_ours"] and key not in (REFERENCE_PEER, DEFAULT_PEER)
+    ]
+    if not others:
+        notes.append("no other peer was run")
+        return "", float("nan"), False
+    times = {key: comparison.time_to(key, target.peers_to) for key in others}
+    best = min(times, key=lambda key: times[key])
+    if np.isfinite(times[best]):
+        return comparison.peer(best)["label"], times[best], False
+    nearest = min(others, key=comparison.best)
+    at = min(comparison.curve(nearest), key=lambda rung: rung["ratio"])
+    label = comparison.peer(nearest)["label"]
+    notes.append(
+        f"no other peer got to {target.peers_to:g}; nearest {label}, {at['ratio']:.3f} in "
+        f"{at['seconds']:.3g} s, which stand for his time"
+    )
+    return label, at["seconds"], True
+
+
+# --- showing -----------------------------------------------------------------------------------
+
+
+_WORD = {True: "reached", False: "**missed**", None: "not known"}
+
+
+def _figure(value: float, pattern: str) -> str:
+    if np.isnan(value):
+        return "–"
+    return "not reached" if not np.isfinite(value) else format(value, pattern)
+
+
+def _than(target: Target) -> str:
+    if isinstance(target.than, str):
+        return {
+            "same point": "to the same inertia",
+            "default": "for its default run",
+            "5 iterations": "for 5 iterations",
+        }[target.than]
+    return f"to {target.than:.2f}"
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> list[str]:
+    """Lines of Markdown: target against what was reached, one row for each case."""
+    of = {"random-25": "25 iterations", "default": "its default", "5 iterations": "5 iterations"}
+    lines = [
+        "| data, k | inertia: to reach, reached | s | annlab's defaults: s, inertia | "
+        "scikit-learn: s, to reach, reached | best other peer: s, to reach, reached | "
+        "floor, 10 exact iterations, s | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for verdict in verdicts:
+        target, reached = verdict.target, verdict.reached()
+        peer = "–"
+        if target.peers_faster is not None:
+            least = "≥ " if verdict.peer_is_bound else ""
+            peer = (
+                f"{verdict.best_peer or '–'}, to {target.peers_to:.2f}: "
+                f"{least}{_figure(verdict.peer_s, '.3g')}; {target.peers_faster:g} ×; "
+                f"{least}{_figure(verdict.peers_faster, '.3g')} ×"
+            )
+        least = "≥ " if verdict.sklearn_is_bound else ""
+        words = "; ".join(f"{name} {_WORD[value]}" for name, value in reached.items())
+        lines.append(
+            f"| {target.data}, {target.n_clusters:,} | ≤ {target.quality:g} × {of[target.of]}; "
+            f"{_figure(verdict.quality, '.4f')} | {_figure(verdict.seconds, '.3g')} | "
+            f"{_figure(verdict.own_s, '.3g')}, {_figure(verdict.own_quality, '.4f')} | "
+            f"{_than(target)}: {least}{_figure(verdict.sklearn_s, '.3g')}; {target.faster:g} ×; "
+            f"{least}{_figure(verdict.faster, '.3g')} × | {peer} | "
+            f"{_figure(verdict.floor_s, '.3g')} | {words} |"
+        )
+    noted = [
+        f"- {verdict.target.data}, {verdict.target.n_clusters:,}: {'; '.join(verdict.notes)}."
+        for verdict in verdicts
+        if verdict.notes
+    ]
+    return [*lines, "", *noted, *([""] if noted else [])]
