@@ -382,9 +382,13 @@ def why_it_finds_nothing(case: Case, answer: Any) -> str:
     """12-5: free text."""
     moves = (
         r"(pull|drag|shift|inflat|blow|blew|rais|increas|enlarg|stretch|distort|mov|affect|influenc"
-        r"|spoil|widen|push|carr|huge|high|larg|big|contribut|part of|includ|sensitive)\w*"
+        r"|spoil|widen|push|carr|huge|high|larg|big|contribut|part of|includ|sensitive"
+        r"|grow|grew|explo|because of|contain|depend|itself|set by|sets)\w*"
     )
-    yardstick = r"(mean|average|deviation|\bstd|\bsd\b|yardstick|limit|threshold|spread|sigma|both)"
+    yardstick = (
+        r"(mean|average|deviation|variance|\bstd|\bsd\b|yardstick|limit|threshold|spread|sigma"
+        r"|both)"
+    )
     case.explain(
         answer,
         ideas=[
@@ -406,7 +410,10 @@ def why_it_finds_nothing(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "blames_the_factor",
-                _PLAINLY + r"(\b(three|3) (standard )?deviations (is|are|was|were) too"
+                r"^(?!.*\b(?:median|mad|quartile)).*?"
+                + _PLAINLY
+                + r"(\b(three|3) (standard )?deviations (is|are|was|were) too"
+                r"|\b(use|take|try) (two|2|one|1)\b"
                 r"|(smaller|lower|other|larger|higher|different) (factor|multiple|number)"
                 r"[^.,;:]{0,20}(would|will|finds|helps|is enough)"
                 r"|\b(two|2|one|1) (standard )?(deviations?|sigmas?|sd)[^.,;:]{0,20}"
