@@ -235,8 +235,8 @@ def search_cells(case: Case, answer: Any) -> str:
         except Wrong as wrong:
             if wrong.kind != "raised":
                 raise
-            # the same without the question that meets the empty cell, to tell why it raised
-            case.call(answer, X, heads, queries[:-1], nprobe)
+            # the same without the questions that meet empty cells, to tell why it raised
+            case.call(answer, X, heads, queries[truth >= 0], nprobe)
             raise Wrong(
                 "empty_cell",
                 "It works until a question meets an empty cell: there is nothing that argmin could "
