@@ -67,7 +67,7 @@ nbval: env warmup
 	$(NBVAL) notebooks
 
 browser: env warmup $(VENV)/.site
-	$(PYTEST) tests/browser
+	$(PYTEST) -n $(or $(JOBS),2) --dist loadgroup tests/browser
 
 # somebody who has nothing yet: a wheel in an empty environment (a minute or two)
 newcomer: env

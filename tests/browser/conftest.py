@@ -27,11 +27,17 @@ def _give_up(reason: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything of this folder, so that ``-m "not browser"`` leaves it out."""
+    """Mark everything of this folder, so that ``-m "not browser"`` leaves it out.
+
+    With several workers (``--dist loadgroup``) a file stays on one of them, because its tests share
+    an open notebook; only the notebooks of the course are dealt out one by one.
+    """
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker("browser")
+            if item.path.stem != "test_course":
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -309,7 +309,13 @@ class Widget:
         image.wait_for(state="attached")
         encoded = image.evaluate(
             """async img => {
-                await img.decode();
+                // a picture that is replaced while it is decoded is refused: the next one then
+                for (let tries = 0; ; tries++) {
+                    try { await img.decode(); break; } catch (reason) {
+                        if (tries === 20) throw reason;
+                        await new Promise(go => setTimeout(go, 50));
+                    }
+                }
                 const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
                 let text = '';
                 for (const byte of bytes) text += String.fromCharCode(byte);

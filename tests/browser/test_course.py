@@ -1,6 +1,6 @@
 """Every notebook as a reader meets it: run all cells, operate every widget once, look.
 
-The screenshots of a run lie in ``notebooks/_output/screenshots``, beside ``latencies.json``: how
+The screenshots of a run lie in ``notebooks/_output/screenshots``, beside ``latencies*.json``: how
 long each operation took from the mouse to the new picture. Seconds are for reading, not for a
 test: machines differ.
 """
@@ -8,6 +8,7 @@ test: machines differ.
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -132,10 +133,11 @@ def answer_predictions(notebook):
 @pytest.fixture(scope="module")
 def latencies(screenshots):
     """What each operation took, written when the course is through."""
-    taken: dict[str, dict[str, float]] = {}
+    taken: dict[str, float] = {}
     yield taken
-    path = screenshots / "latencies.json"
-    path.write_text(json.dumps(taken, indent=1))
+    # each of several workers writes what it has measured
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    (screenshots / f"latencies{worker}.json").write_text(json.dumps(taken, indent=1))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
