@@ -152,8 +152,14 @@ def data_digest(X: Any, map_: Any) -> str:
     width = max(1, X.nnz // X.shape[0]) if is_sparse(X) else X.shape[1]
     step = max(1, _HASHED_BYTES // (width * X.dtype.itemsize))
     starts = range(0, X.shape[0], step)
-    whole = hashlib.blake2b(f"{X.shape} {X.dtype.str}".encode(), digest_size=16)
-    for part in map_(hash_rows, [(X[start : start + step],) for start in starts]):
+    parts = map_(hash_rows, [(X[start : start + step],) for start in starts])
+    return join_digests(f"{X.shape} {X.dtype.str}", parts)
+
+
+def join_digests(head: str, parts: Iterable[bytes]) -> str:
+    """Digest of the digests of all parts, in order, and of what else there is to say."""
+    whole = hashlib.blake2b(head.encode(), digest_size=16)
+    for part in parts:
         whole.update(part)
     return whole.hexdigest()
 

@@ -200,6 +200,14 @@ class Points:
         """Weights of some rows, or None where all weigh 1."""
         return None if self.sample_weight is None else self.sample_weight[start:stop]
 
+    def count_zero_rows(self) -> int:
+        """Rows without a direction (cosine only)."""
+        return 0 if self.zero_rows is None else int(self.zero_rows.sum())
+
+    def seeds(self, n_clusters: int, rng: np.random.RandomState) -> Points:
+        """Points in memory that a start may be drawn from: all of them, where they are here."""
+        return self
+
     def inward(self, centroids: np.ndarray) -> np.ndarray:
         """Bring centroids of the caller's coordinates into working coordinates."""
         work = np.asarray(centroids, dtype=np.float64)

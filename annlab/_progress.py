@@ -23,6 +23,7 @@ class Progress:
         self._begin = time.perf_counter()
         self._shown = 0.0
         self._width = 0
+        self._done, self._text = 0, ""
 
     def update(self, done: int, text: str = "", *, left_s: float | None = None) -> None:
         """Show that ``done`` of ``total`` is through.
@@ -32,6 +33,7 @@ class Progress:
         """
         if not self.enabled:
             return
+        self._done, self._text = done, text
         now = time.perf_counter()
         if done < self.total and now - self._shown < 0.25:
             return
@@ -41,7 +43,22 @@ class Progress:
             remaining = f"at most {left:.0f} s left"
         else:
             remaining = f"about {left_s:.0f} s left"
-        parts = [f"{self.label} {done}/{self.total}", text, remaining]
+        self._show([f"{self.label} {done}/{self.total}", text, remaining])
+
+    def part(self, done: int, total: int) -> None:
+        """Show how many blocks of the step after the last update are through, and its text."""
+        if not self.enabled:
+            return
+        now = time.perf_counter()
+        if now - self._shown < 0.25:
+            return
+        self._shown = now
+        steps = self._done + done / total
+        left = (now - self._begin) / steps * (self.total - steps)
+        where = f"{self.label} {self._done + 1}/{self.total}, block {done:,}/{total:,}"
+        self._show([where, self._text, f"at most {left:.0f} s left"])
+
+    def _show(self, parts: list[str]) -> None:
         line = ", ".join(part for part in parts if part)
         sys.stderr.write("\r" + line.ljust(self._width))
         sys.stderr.flush()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numbers
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,66 @@ _LARGEST = 1e150
 def is_sparse(X: Any) -> bool:
     """Tell whether ``X`` is a SciPy sparse matrix or array, without importing SciPy."""
     return hasattr(X, "tocsr") and hasattr(X, "nnz")
+
+
+def is_dask(X: Any) -> bool:
+    """Tell whether ``X`` is a Dask collection, without importing Dask."""
+    home = type(X).__module__.partition(".")[0]
+    return home in ("dask", "dask_expr") and hasattr(X, "__dask_graph__")
+
+
+def is_npy_path(X: Any) -> bool:
+    """Tell whether ``X`` names an ``.npy`` file."""
+    return isinstance(X, (str, os.PathLike)) and os.fspath(X).endswith(".npy")
+
+
+def map_npy(path: Any, name: str = "X") -> np.ndarray:
+    """Memory-map an ``.npy`` file; nothing of it is read before it is needed.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
+    try:
+        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as reason:
+        raise invalid(
+            name,
+            "the path of an .npy file that can be read",
+            f"{Path(path).name} ({reason})",
+            "Check the path, or save the rows again: numpy.save('rows.npy', X).",
+        ) from reason
+    return mapped
+
+
+def check_path(value: Any, name: str = "path") -> Path:
+    """Accept a path: a string or an object that stands for one.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+        raise invalid(name, "a path", f"{value!r} of type {type(value).__name__}", error=TypeError)
+    if not os.fspath(value) or "\0" in os.fspath(value):
+        raise invalid(name, "a path that can be", repr(os.fspath(value)))
+    return Path(value)
+
+
+def check_items(value: Any, name: str, rule: str) -> list[Any]:
+    """Accept anything that can be gone through, as a list.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not isinstance(value, (str, bytes)):
+        try:
+            return list(value)
+        except TypeError:
+            pass
+    raise invalid(name, rule, f"{value!r} of type {type(value).__name__}", error=TypeError)
 
 
 def _numeric(X: Any, name: str) -> np.ndarray:
@@ -116,7 +178,8 @@ def check_data(
     Parameters
     ----------
     X : array-like or sparse matrix of shape (n, d)
-        NumPy, nested lists, pandas, polars, or SciPy sparse where accepted.
+        NumPy, nested lists, pandas, polars, the path of an ``.npy`` file, or SciPy sparse where
+        accepted.
     name : str, default="X"
         How the error calls the parameter.
     accept_sparse : bool, default=False
@@ -155,6 +218,17 @@ def check_data(
         _check_finite(matrix.data, name)
         array: Any = matrix
     else:
+        if is_dask(X):
+            raise invalid(
+                name,
+                "in the memory of this machine here",
+                f"a {type(X).__name__} of Dask",
+                "Call its compute() if it fits, or give it to kmeans_ann or KMeansANN.fit, "
+                "which leave it where it is.",
+                error=TypeError,
+            )
+        if is_npy_path(X):
+            X = map_npy(X, name)
         if X is None or isinstance(X, (str, bytes, dict)):
             raise invalid(
                 name,

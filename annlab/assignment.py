@@ -22,7 +22,7 @@ from annlab._progress import Progress
 from annlab._validation import check_choice, is_sparse
 from annlab._workers import breathe, chunk_bounds
 from annlab.cost_model import choose
-from annlab.distances import Frame, frame_of, nearest, paired_sq
+from annlab.distances import Frame, frame_of, nearest, paired_sq, unit_rows
 from annlab.indexes import available_indexes, make_index
 
 #: Rows that an index is asked for at once: bounds memory, and is the same for every n_jobs.
@@ -499,6 +499,21 @@ def _block_sums(
             sums[cluster - first] += rows.sum(axis=0)
         begin = end
     return sums
+
+
+def inertia_of_rows(
+    rows: Any, centroids: np.ndarray, labels: np.ndarray, weights: np.ndarray | None, metric: str
+) -> float:
+    """Σ w ‖x − c‖² of some rows in float64; labels of −1 are left out."""
+    kept = labels >= 0
+    if not kept.all():
+        rows, labels = rows[kept], labels[kept]
+        weights = None if weights is None else weights[kept]
+    rows = rows.astype(np.float64)
+    if metric == "cosine":
+        rows = unit_rows(rows)[0]
+    distances = paired_sq(rows, centroids, labels)
+    return float(distances.sum() if weights is None else weights @ distances)
 
 
 def available_algorithms() -> tuple[str, ...]:

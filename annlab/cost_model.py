@@ -107,7 +107,7 @@ def choose(
     sparse : bool, default=False
         X is a sparse matrix.
     streams : bool, default=False
-        X is memory-mapped: nothing may copy it.
+        X is memory-mapped or in blocks: nothing may copy it.
     double : bool, default=False
         float64 data, for which there are no compiled loops.
     warm, loaded : bool, default=False
@@ -142,13 +142,13 @@ def choose(
     if name == "small_k":
         reason = "all centroids compared: cheap enough"
         if streams:
-            reason += ", and a memory-mapped X is not copied"
+            reason += ", and X is read where it lies"
         elif n < LEAST_PER_CLUSTER * k:
             reason = "all centroids compared: too few points per cluster for neighbourhoods"
     elif name == "graph":
         reason = f"neighbouring centroids compared: {exact}"
     else:
-        reason = f"a search graph over the centroids: {exact}, and a memory-mapped X is not copied"
+        reason = f"a search graph over the centroids: {exact}, and X is read where it lies"
     if name == "hnsw" or double:
         if double:
             reason += "; float64, so no compiled loops"

@@ -18,7 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from annlab._checkpoint import Checkpoint, Run, Saved, data_digest, describe, twin_of
+from annlab._checkpoint import (
+    Checkpoint,
+    Run,
+    Saved,
+    data_digest,
+    describe,
+    hash_rows,
+    join_digests,
+    twin_of,
+)
 from annlab._messages import AnnlabWarning, invalid
 from annlab._points import Points
 from annlab._progress import Progress
@@ -30,6 +39,7 @@ from annlab._validation import (
     check_random_state,
     check_real,
     check_sample_weight,
+    is_dask,
 )
 from annlab._workers import Workers, chunk_bounds
 from annlab.assignment import (
@@ -37,9 +47,11 @@ from annlab.assignment import (
     Assignment,
     ExactAssigner,
     cluster_sums,
+    inertia_of_rows,
     make_assigner,
     worst_served,
 )
+from annlab.blocks import BlockPoints, PartAssigner, PartedPoints, is_in_blocks, is_mapped
 from annlab.distances import nearest, paired_sq, unit_means, unit_rows
 from annlab.initialization import initial_centroids
 from annlab.result import KMeansResult, Step, Trace, owned
@@ -221,6 +233,7 @@ def _drain(
     points = assigner.points
     after: Any = None
     line = Progress(progress, max_iter, f"k-means ({assigner.name})")
+    assigner.watch(line)
     loop = lloyd_steps(
         assigner, run.centroids, max_iter=max_iter, tol_sq=tol_sq, done=run.done,
         previous=run.labels, known=run.known,
@@ -234,9 +247,9 @@ def _drain(
             if trace or callback is not None:
                 before = owned(points.outward(step.centroids)) if after is None else after
                 after = owned(points.outward(step.new_centroids))
-                shown = replace(
-                    step, labels=owned(step.labels), centroids=before, new_centroids=after
-                )
+                # labels that lie on other machines are not brought here at each step
+                seen = owned(step.labels) if isinstance(step.labels, np.ndarray) else None
+                shown = replace(step, labels=seen, centroids=before, new_centroids=after)
             bare = replace(step, labels=None, centroids=None, new_centroids=None)
             del run.steps[run.done :]
             run.steps.append(shown if trace else bare)
@@ -305,13 +318,16 @@ def _begin(
     own = assigner.start(n_clusters, rng) if isinstance(init, str) and init == "k-means++" else None
     if own is not None:
         return own
+    if isinstance(init, str) or callable(init):
+        seeds = seeds.seeds(n_clusters, rng)
     return initial_centroids(init, seeds, n_clusters, rng)
 
 
 def _warn_zero_rows(points: Points) -> None:
-    if points.zero_rows is not None:
+    n_zero = points.count_zero_rows()
+    if n_zero:
         warnings.warn(
-            f"{int(points.zero_rows.sum())} rows of X are all zero and have no direction: "
+            f"{n_zero} rows of X are all zero and have no direction: "
             "they get label 0. Drop them, or use metric='euclidean'.",
             AnnlabWarning,
             stacklevel=4,
@@ -343,8 +359,32 @@ def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) 
     return ExactAssigner(points).label(points.inward(centroids))
 
 
+def is_parted(X: Any, *, algorithm: Any = "auto") -> bool:
+    """Tell whether a fit leaves X where it is and reads it part by part."""
+    # a mapped file that the caller wants laid out anew is read like any array
+    return is_dask(X) or (is_in_blocks(X) and not (algorithm == "graph" and is_mapped(X)))
+
+
+def open_parts(X: Any, *, metric: str, sample_weight: Any, workers: Workers) -> PartedPoints:
+    """Points that stay where they are: in blocks, or in the partitions of a Dask collection."""
+    if is_dask(X):
+        from annlab.distributed import DaskPoints
+
+        return DaskPoints(X, metric=metric, sample_weight=sample_weight, workers=workers)
+    return BlockPoints(X, metric=metric, sample_weight=sample_weight, workers=workers)
+
+
+def last_assignment(points: PartedPoints, centroids: np.ndarray) -> Assignment:
+    """Exact labels and inertia of points in parts, for centroids in the caller's coordinates."""
+    last = points.around(centroids)
+    return PartAssigner(ExactAssigner(last), last, last=True).assign(last.inward(centroids), None)
+
+
 class Stage:
     """What a variant of k-means may replace; this one replaces nothing."""
+
+    #: Whether the variant works on points that are never together.
+    takes_parts = True
 
     def settings(self) -> dict[str, Any]:
         """Parameters of the variant, by which a checkpoint knows it."""
@@ -365,6 +405,9 @@ class Stage:
     def cost(self, assigner: Assigner, centroids: np.ndarray) -> float:
         """How bad centroids are (working coordinates): the lowest of several starts is kept."""
         return assigner.assign(centroids, None).inertia
+
+    def done(self, final: Assignment) -> None:
+        """See the last assignment, which the result is made from."""
 
 
 def fit_clusters(
@@ -401,12 +444,25 @@ def fit_clusters(
     begin = time.perf_counter()
     check_choice(metric, "metric", ("euclidean", "cosine"))
     check_choice(final_assignment, "final_assignment", ("auto", "exact", "algorithm"))
-    X = check_data(X, accept_sparse=True)
-    n_clusters = check_n_clusters(n_clusters, X.shape[0])
+    stage = stage or Stage()
+    parted = is_parted(X, algorithm=algorithm) and (stage.takes_parts or not is_mapped(X))
+    if parted and not stage.takes_parts:
+        raise invalid(
+            "X",
+            "in memory, or a mapped .npy file, here",
+            f"a {type(X).__name__}",
+            "kmeans_ann takes data in parts.",
+            error=TypeError,
+        )
+    n_clusters = check_integer(n_clusters, "n_clusters")
+    weights = None
+    if not parted:
+        X = check_data(X, accept_sparse=True)
+        check_n_clusters(n_clusters, X.shape[0])
+        weights = check_sample_weight(sample_weight, X.shape[0])
     max_iter = check_integer(max_iter, "max_iter")
     n_init = check_integer(n_init, "n_init")
     tol = check_real(tol, "tol")
-    weights = check_sample_weight(sample_weight, X.shape[0])
     rng = check_random_state(random_state)
     if callback is not None and not callable(callback):
         raise invalid("callback", "None or a function of one Step", repr(callback), error=TypeError)
@@ -415,17 +471,26 @@ def fit_clusters(
     keeper = None if checkpoint is None else Checkpoint(checkpoint)
     if not isinstance(init, str) and not callable(init):
         n_init = 1
-    stage = stage or Stage()
     so_far, interrupted = SoFar(), False
     recall: float | None
     interval: tuple[float, float] | None
     try:
         with Workers(n_jobs) as workers:
             saved: Saved | None = None
+            points: Points
+            if parted:
+                points = open_parts(X, metric=metric, sample_weight=sample_weight, workers=workers)
+                check_n_clusters(n_clusters, points.n)
+                weights = points.sample_weight
+            else:
+                points = Points(X, metric=metric, sample_weight=weights, workers=workers)
+            _warn_zero_rows(points)
             if keeper is not None:
                 keeper.bind(
                     {
-                        "X": data_digest(X, workers.map),
+                        "X": data_digest(X, workers.map)
+                        if not isinstance(points, PartedPoints)
+                        else join_digests(f"{points.n} {points.d}", points.each(hash_rows)),
                         "n_clusters": str(n_clusters),
                         "max_iter": str(max_iter),
                         "algorithm": describe(algorithm),
@@ -442,13 +507,11 @@ def fit_clusters(
                     }
                 )
                 begun = twin_of(rng)
-                saved = keeper.load(X.shape[0], X.shape[1], n_clusters, n_init, max_iter, trace)
+                saved = keeper.load(points.n, points.d, n_clusters, n_init, max_iter, trace)
                 if saved is not None:
                     begun = saved.rng_begin
                     rng.set_state(begun.get_state())
                     begin -= saved.elapsed_s
-            points = Points(X, metric=metric, sample_weight=weights, workers=workers)
-            _warn_zero_rows(points)
             if saved is not None:
                 points.shift = saved.shift
             # what "auto" chose depends on what was compiled then
@@ -464,6 +527,8 @@ def fit_clusters(
                 max_iter=max_iter,
                 compiled=None if saved is None else saved.compiled,
             )
+            if isinstance(points, PartedPoints):
+                inner = PartAssigner(inner, points)
             assigner = stage.wrap(inner)
             seeds = stage.seed_points(points, n_clusters, rng)
             first, tol_sq = 0, tol * stage.variance(points)
@@ -530,20 +595,28 @@ def fit_clusters(
                 or (final_assignment == "auto" and n_clusters <= assigner.exact_below)
             ):
                 # the rule of predict, so that labels == predict(X) to the last near-tie
-                last = Points(
-                    X, metric=metric, sample_weight=weights, workers=workers, around=returned
-                )
-                final = stage.wrap(assigner.again(last)).assign(last.inward(returned), None)
+                if isinstance(points, PartedPoints):
+                    final = last_assignment(points, returned)
+                else:
+                    last = Points(
+                        X, metric=metric, sample_weight=weights, workers=workers, around=returned
+                    )
+                    final = stage.wrap(assigner.again(last)).assign(last.inward(returned), None)
                 recall, interval = 1.0, None
             else:
                 final = assigner.final(points.inward(returned), best.labels)
                 recall, interval = recall_of(points, final.labels, points.inward(returned), rng)
             labels = final.labels
             outliers = final.outliers
-            inertia = exact_inertia(
-                X, returned, _marked(labels, outliers), metric, weights, workers
-            )
+            if final.exact_inertia is not None and final.n_used is not None:
+                inertia, n_used = final.exact_inertia, final.n_used
+            else:
+                marked = _marked(labels, outliers)
+                inertia = exact_inertia(X, returned, marked, metric, weights, workers)
+                used = np.bincount(labels[labels >= 0], minlength=n_clusters)
+                n_used = int(np.count_nonzero(used))
             counts = [step.n_distances for step in steps] + [final.n_distances]
+            stage.done(final)
     except KeyboardInterrupt:
         # what follows is short, whatever the data: no point is assigned any more
         with _Shield() as shield:
@@ -558,10 +631,14 @@ def fit_clusters(
             counts = [step.n_distances for step in steps]
             try:
                 shield.open = True
-                with Workers(n_jobs) as workers:
-                    inertia = exact_inertia(
-                        X, returned, _marked(labels, outliers), metric, weights, workers
-                    )
+                if isinstance(points, PartedPoints):
+                    # what is not here is not read once more
+                    labels = points.labels_so_far(labels, returned)
+                else:
+                    with Workers(n_jobs) as workers:
+                        inertia = exact_inertia(
+                            X, returned, _marked(labels, outliers), metric, weights, workers
+                        )
                 shield.open = False
             except KeyboardInterrupt:
                 # the step's own is as good, but for rounding
@@ -577,14 +654,12 @@ def fit_clusters(
                 else "Fit again with the same checkpoint to go on."
             )
         )
-    else:
-        used = np.bincount(labels[labels >= 0], minlength=n_clusters)
-        if not used.all():
-            _warn_unused(int(np.count_nonzero(used)), n_clusters)
+    elif n_used < n_clusters:
+        _warn_unused(n_used, n_clusters)
     if keeper is not None and reason not in ("interrupted", "callback"):
         keeper.remove()
     return KMeansResult(
-        labels=owned(_marked(labels, outliers)),
+        labels=owned(_marked(labels, outliers)) if isinstance(labels, np.ndarray) else labels,
         centroids=owned(returned),
         inertia=inertia,
         n_iter=len(steps),
@@ -647,7 +722,12 @@ def recall_of(
     """
     size = min(points.n, _CHECKED)
     chosen = np.arange(points.n) if size == points.n else rng.choice(points.n, size, replace=False)
-    tasks = [(points, chosen[a:b], labels, centroids) for a, b in chunk_bounds(size, 256)]
+    # points in parts are looked up in one pass; sparse ones become dense, so only some at a time
+    source: Any = points if points.sparse else points.rows(chosen)
+    tasks = [
+        (source[a:b] if source is not points else points, chosen[a:b], labels, centroids)
+        for a, b in chunk_bounds(size, 256)
+    ]
     right = int(sum(points.workers.map(_count_right, tasks)))
     share = right / size
     if size == points.n:
@@ -657,10 +737,8 @@ def recall_of(
     return share, (float((middle - spread) / scale), float(min(1.0, (middle + spread) / scale)))
 
 
-def _count_right(
-    points: Points, chosen: np.ndarray, labels: np.ndarray, centroids: np.ndarray
-) -> int:
-    rows = points.rows(chosen)
+def _count_right(source: Any, chosen: np.ndarray, labels: np.ndarray, centroids: np.ndarray) -> int:
+    rows = source.rows(chosen) if isinstance(source, Points) else source
     least = paired_sq(rows, centroids, nearest(rows, centroids))
     got = paired_sq(rows, centroids, labels[chosen])
     return int(np.count_nonzero(got <= least * (1 + 1e-7)))
@@ -701,21 +779,7 @@ def exact_inertia(
         for a, b in chunk_bounds(X.shape[0], rows)
     ]
     work = 8.0 * X.shape[0] * X.shape[1]
-    return float(sum(workers.map(_inertia_chunk, chunks, work=work)))
-
-
-def _inertia_chunk(
-    rows: Any, centroids: np.ndarray, labels: np.ndarray, weights: np.ndarray | None, metric: str
-) -> float:
-    kept = labels >= 0
-    if not kept.all():
-        rows, labels = rows[kept], labels[kept]
-        weights = None if weights is None else weights[kept]
-    rows = rows.astype(np.float64)
-    if metric == "cosine":
-        rows = unit_rows(rows)[0]
-    distances = paired_sq(rows, centroids, labels)
-    return float(distances.sum() if weights is None else weights @ distances)
+    return float(sum(workers.map(inertia_of_rows, chunks, work=work)))
 
 
 def kmeans(

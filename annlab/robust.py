@@ -139,6 +139,8 @@ class RobustAssigner(Assigner):
 class RobustStage(Stage):
     """What `robust_kmeans_ann` replaces."""
 
+    takes_parts = False
+
     def __init__(self, outlier_threshold: float, trim: float | None) -> None:
         self._threshold, self._trim = outlier_threshold, trim
         self._dense: np.ndarray | None = None
