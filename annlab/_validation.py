@@ -30,7 +30,7 @@ def is_dask(X: Any) -> bool:
 
 def is_npy_path(X: Any) -> bool:
     """Tell whether ``X`` names an ``.npy`` file."""
-    return isinstance(X, (str, os.PathLike)) and os.fspath(X).endswith(".npy")
+    return isinstance(X, (str, os.PathLike)) and str(os.fspath(X)).endswith(".npy")
 
 
 def map_npy(path: Any, name: str = "X") -> np.ndarray:
@@ -51,6 +51,35 @@ def map_npy(path: Any, name: str = "X") -> np.ndarray:
             "Check the path, or save the rows again: numpy.save('rows.npy', X).",
         ) from reason
     return mapped
+
+
+def check_path(value: Any, name: str = "path") -> Path:
+    """Accept a path: a string or an object that stands for one.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+        raise invalid(name, "a path", f"{value!r} of type {type(value).__name__}", error=TypeError)
+    if not os.fspath(value) or "\0" in os.fspath(value):
+        raise invalid(name, "a path that can be", repr(os.fspath(value)))
+    return Path(value)
+
+
+def check_items(value: Any, name: str, rule: str) -> list[Any]:
+    """Accept anything that can be gone through, as a list.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not isinstance(value, (str, bytes)):
+        try:
+            return list(value)
+        except TypeError:
+            pass
+    raise invalid(name, rule, f"{value!r} of type {type(value).__name__}", error=TypeError)
 
 
 def check_path(value: Any, name: str = "path") -> Path:

@@ -719,6 +719,15 @@ def _weights(texts: Sequence[str], vectorizer: Any) -> tuple[Any, Any]:
     else:
         from sklearn.base import clone
 
+        for method in ("fit_transform", "get_feature_names_out"):
+            if not callable(getattr(vectorizer, method, None)) or isinstance(vectorizer, type):
+                raise invalid(
+                    "vectorizer",
+                    "None or an object with fit_transform and get_feature_names_out",
+                    repr(vectorizer),
+                    "Pass an instance, such as TfidfVectorizer().",
+                    error=TypeError,
+                )
         model = clone(vectorizer)
     try:
         weights = model.fit_transform(texts)

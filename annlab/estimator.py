@@ -170,7 +170,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         TypeError, ValueError
             Naming the parameter, the rule and what came.
         """
-        validate_data(self, X, reset=True, skip_check_array=True)
+        self._note_features(X, reset=True)
         result = fit_clusters(
             X,
             self.n_clusters,
@@ -202,6 +202,15 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         if self.metric == "cosine":
             self._means *= self._mean_cosines(X, weights)[:, None]
         return self
+
+    def _note_features(self, X: Any, *, reset: bool) -> None:
+        """Note or compare names and number of the features, as scikit-learn does."""
+        try:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        except (IndexError, KeyError, AttributeError):
+            # it asks the first row for its length, where there may be none: ours say what is wrong
+            check_data(X, accept_sparse=True)
+            raise
 
     def _mean_cosines(self, X: Any, weights: np.ndarray | None) -> np.ndarray:
         """How long the mean of each cluster's unit rows is, along its centroid."""
@@ -251,7 +260,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         rows = check_data(X, accept_sparse=True)
         weights = check_sample_weight(sample_weight, rows.shape[0])
         is_first = not hasattr(self, "cluster_centers_")
-        validate_data(self, X, reset=is_first, skip_check_array=True)
+        self._note_features(X, reset=is_first)
         with Workers(self.n_jobs) as workers:
             if is_first:
                 self._draw_start(rows, weights, workers)

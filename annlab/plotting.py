@@ -17,6 +17,7 @@ from annlab._validation import (
     check_choice,
     check_data,
     check_integer,
+    check_items,
     check_random_state,
     is_sparse,
 )
@@ -70,7 +71,7 @@ def cluster_color(cluster: int) -> str:
     >>> cluster_color(0), cluster_color(8) == cluster_color(0)
     ('#0072B2', True)
     """
-    return PALETTE[cluster % len(PALETTE)]
+    return PALETTE[_cluster(cluster) % len(PALETTE)]
 
 
 def cluster_marker(cluster: int) -> str:
@@ -82,7 +83,13 @@ def cluster_marker(cluster: int) -> str:
     >>> cluster_marker(0), cluster_marker(8)
     ('o', '^')
     """
+    cluster = _cluster(cluster)
     return MARKERS[(cluster + cluster // len(PALETTE)) % len(MARKERS)]
+
+
+def _cluster(cluster: Any) -> int:
+    # any integer at all: −1 marks an outlier
+    return check_integer(cluster, "cluster", minimum=-(2**63))
 
 
 def _axes(ax: Any, *, figsize: tuple[float, float] = (6.4, 4.8), projection: str | None = None):  # type: ignore[no-untyped-def]
@@ -370,13 +377,18 @@ def _project(
         X = make(50, random_state=seed).fit_transform(X)
     elif is_sparse(X):
         X = X.toarray()
+    # neither place nor size of the data means anything to the two, but their single precision
+    # overflows, and t-SNE's tree of points that are not numbers crashes the process
+    X = X - X.mean(axis=0, dtype=np.float64)
+    largest = np.abs(X).max()
+    X = X / largest if largest > 0 else X
     if method == "tsne":
         from sklearn.manifold import TSNE
         from threadpoolctl import threadpool_limits
 
         # t-SNE wants perplexity well below n; its default is for hundreds of points
         params.setdefault("perplexity", min(30.0, max(1.0, (n - 1) / 3)))
-        params.setdefault("init", "pca" if n > n_components else "random")
+        params.setdefault("init", "pca" if n > n_components < d and largest > 0 else "random")
         # its threads meet thousands of times: for a few thousand points that costs more than it
         # saves, and on a machine that others use as well, minutes (they spin while they wait)
         with threadpool_limits(1):
@@ -500,8 +512,10 @@ def plot_elbow(n_clusters: Any, inertias: Any, *, ax: Any = None, chosen: int | 
     >>> ax.get_xlabel()
     'number of clusters k'
     """
-    ks = np.asarray(list(n_clusters))
-    values = np.array([float(getattr(item, "inertia", item)) for item in inertias])
+    rule = "a sequence of numbers, one for each fit"
+    ks = _floats(check_items(n_clusters, "n_clusters", rule), "n_clusters")
+    items = check_items(inertias, "inertias", rule)
+    values = _floats([getattr(item, "inertia", item) for item in items], "inertias")
     if ks.ndim != 1 or ks.shape != values.shape or not len(ks):
         raise invalid(
             "inertias", f"one value for each of the {ks.size} numbers of clusters", len(values)
@@ -647,7 +661,7 @@ def plot_palette(colors: Any, counts: Any = None, *, ax: Any = None) -> Any:
     if colors.ndim != 2 or colors.shape[1] not in (3, 4) or not len(colors):
         raise invalid("colors", "an array of shape (k, 3) or (k, 4)", f"shape {colors.shape}")
     colors = _zero_to_one(colors, "colors")
-    shares = np.ones(len(colors)) if counts is None else np.asarray(counts, dtype=np.float64)
+    shares = np.ones(len(colors)) if counts is None else _floats(counts, "counts")
     if shares.shape != (len(colors),) or shares.min() < 0 or shares.sum() <= 0:
         raise invalid("counts", f"{len(colors)} numbers >= 0, not all 0", counts)
     shares = shares / shares.sum()
@@ -670,6 +684,19 @@ def plot_palette(colors: Any, counts: Any = None, *, ax: Any = None) -> Any:
     ax.set_ylim(-0.5, 0.5)
     ax.set_axis_off()
     return ax
+
+
+def _floats(values: Any, name: str) -> np.ndarray:
+    """Finite numbers as float64."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as reason:
+        raise invalid(
+            name, "made of numbers", f"{values!r} ({reason})", error=TypeError
+        ) from reason
+    if not np.isfinite(array).all():
+        raise invalid(name, "made of finite numbers", values)
+    return array
 
 
 def _zero_to_one(values: np.ndarray, name: str) -> np.ndarray:
@@ -770,9 +797,13 @@ def plot_patches(
 
 def _patch_shape(n_pixels: int, shape: tuple[int, ...] | None) -> tuple[int, ...]:
     if shape is not None:
-        if int(np.prod(shape)) != n_pixels or len(shape) not in (2, 3):
-            raise invalid("shape", f"(height, width[, channels]) of {n_pixels} numbers", shape)
-        return tuple(shape)
+        rule = f"(height, width[, channels]) of {n_pixels} numbers"
+        sides = tuple(
+            check_integer(side, "shape", minimum=1) for side in check_items(shape, "shape", rule)
+        )
+        if int(np.prod(sides)) != n_pixels or len(sides) not in (2, 3):
+            raise invalid("shape", rule, shape)
+        return sides
     for channels in (3, 1):
         side = round((n_pixels / channels) ** 0.5)
         if side * side * channels == n_pixels:

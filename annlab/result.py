@@ -19,6 +19,7 @@ import numpy as np
 
 from annlab._messages import invalid
 from annlab._pair import Pair
+from annlab._validation import check_path
 
 #: Version of the file format that `KMeansResult.save` writes.
 _FORMAT = 1
@@ -248,7 +249,7 @@ class KMeansResult(Pair):
         OSError
             If the folder cannot be written; an older file of that name is then left as it was.
         """
-        target = Path(path)
+        target = check_path(path)
         if target.suffix != ".npz":
             target = target.with_name(target.name + ".npz")
         arrays: dict[str, np.ndarray] = {"labels": self.labels, "centroids": self.centroids}
@@ -450,6 +451,7 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int) -> dict[str, np.nd
     ------
     OSError, ValueError
     """
+    check_path(path)
     # opened apart: what fails from here on is the content, not the access to it
     with open(path, "rb") as file:
         try:

@@ -93,9 +93,26 @@ def _queries(
 
 
 def _judged(
-    Q: np.ndarray, X: np.ndarray, indices: np.ndarray, metric: str
+    Q: np.ndarray, X: np.ndarray, answer: Any, metric: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances of the rows that were found, recomputed here; with the rows."""
+    try:
+        indices = np.asarray(answer[1])
+    except (TypeError, IndexError, KeyError, ValueError):
+        indices = np.empty(0)
+    if (
+        indices.ndim != 2
+        or len(indices) != Q.shape[0]
+        or indices.dtype.kind not in "iu"
+        or not 0 <= indices.min(initial=0) <= indices.max(initial=0) < len(X)
+    ):
+        raise invalid(
+            "algorithm",
+            "an object whose kneighbors returns (distances, indices), one row for each query",
+            f"indices of shape {indices.shape} and dtype {indices.dtype}",
+            f"Return rows of the {len(X)} that were indexed.",
+            error=TypeError,
+        )
     if metric == "cosine":
         Q, X = unit_rows(Q)[0], unit_rows(X)[0]
     indices = np.asarray(indices, dtype=np.int64)
@@ -189,7 +206,7 @@ def _measure(
     _warm(index, X, Q)
     build_s, builds, built = timed(lambda: _clone(index).fit(X), repeats)
     query_s, calls, answer = timed(lambda: built.kneighbors(Q, n_neighbors=n_neighbors), repeats)
-    found = _judged(Q, X, answer[1], metric)
+    found = _judged(Q, X, answer, metric)
     return Seconds(
         build_s + query_s,
         algorithm=_name_of(index),
@@ -362,7 +379,7 @@ def accuracy_speed_tradeoff(
         begin = perf_counter()
         answer = built.kneighbors(Q, n_neighbors=n_asked)
         query_s = perf_counter() - begin
-        found = _without_self(*_judged(Q, X, answer[1], metric), chosen)
+        found = _without_self(*_judged(Q, X, answer, metric), chosen)
         accuracy = recall_at_k(found, truth, n_neighbors)
         seconds = Seconds(
             build_s + query_s,
@@ -604,7 +621,7 @@ def recall_speed_curve(
                 )
                 times[place].append(query_s)
                 if turn == 0:
-                    recall = recall_at_k(_judged(asked, rows, answer[1], metric), truth)
+                    recall = recall_at_k(_judged(asked, rows, answer, metric), truth)
                     judged.append((recall, _per_query(fitted, len(asked))))
             exact_times.append(timed(lambda: baseline.kneighbors(asked, n_neighbors))[0])
         for place, setting in enumerate(settings):

@@ -22,6 +22,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from annlab._messages import invalid
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def topic(number: int | str) -> Any:
     known = topics()
     try:
         wanted = int(number)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, np.ma.MaskError):
         wanted = -1
     if wanted not in known:
         rule = "one of the topics " + ", ".join(f"{n:02d}" for n in known)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from annlab._messages import invalid, require
-from annlab._validation import check_choice, check_integer, check_random_state
+from annlab._validation import check_choice, check_integer, check_items, check_random_state
 from annlab._workers import chunk_bounds
 from annlab.datasets._files import data_path
 
@@ -120,7 +120,7 @@ def load_photos(names: Sequence[str] = _SKLEARN) -> dict[str, np.ndarray]:
     """
     if isinstance(names, str):
         raise invalid("names", "a sequence of names", repr(names), f"Pass [{names!r}].")
-    return {name: load_photo(name) for name in names}
+    return {name: load_photo(name) for name in check_items(names, "names", "a sequence of names")}
 
 
 def load_large_photo(name: str = "retina") -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from annlab._messages import AnnlabWarning, invalid, require
 from annlab._progress import Progress
-from annlab._validation import check_choice, check_integer
+from annlab._validation import check_choice, check_integer, check_path
 from annlab.datasets._types import ANNBenchmark
 
 _SITE = "https://ann-benchmarks.com"
@@ -297,7 +297,7 @@ def read_ann_benchmark(
     'euclidean'
     """
     require("h5py", purpose=_PURPOSE, extra="lab")
-    file = Path(path)
+    file = check_path(path)
     limit = _MAX_BYTES if max_bytes is None else check_integer(max_bytes, "max_bytes")
     return _read(file, file.stem, None, limit)
 
