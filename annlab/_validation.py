@@ -82,35 +82,6 @@ def check_items(value: Any, name: str, rule: str) -> list[Any]:
     raise invalid(name, rule, f"{value!r} of type {type(value).__name__}", error=TypeError)
 
 
-def check_path(value: Any, name: str = "path") -> Path:
-    """Accept a path: a string or an object that stands for one.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
-    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
-        raise invalid(name, "a path", f"{value!r} of type {type(value).__name__}", error=TypeError)
-    if not os.fspath(value) or "\0" in os.fspath(value):
-        raise invalid(name, "a path that can be", repr(os.fspath(value)))
-    return Path(value)
-
-
-def check_items(value: Any, name: str, rule: str) -> list[Any]:
-    """Accept anything that can be gone through, as a list.
-
-    Raises
-    ------
-    TypeError
-    """
-    if not isinstance(value, (str, bytes)):
-        try:
-            return list(value)
-        except TypeError:
-            pass
-    raise invalid(name, rule, f"{value!r} of type {type(value).__name__}", error=TypeError)
-
-
 def _numeric(X: Any, name: str) -> np.ndarray:
     if np.ma.isMaskedArray(X):
         raise invalid(
