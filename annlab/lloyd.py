@@ -374,6 +374,48 @@ def open_parts(X: Any, *, metric: str, sample_weight: Any, workers: Workers) -> 
     return BlockPoints(X, metric=metric, sample_weight=sample_weight, workers=workers)
 
 
+def label_parts(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) -> Any:
+    """Exact labels of data in parts, as `label_rows` gives them; lazy for a Dask collection."""
+    if is_dask(X):
+        from annlab.distributed import lazy_labels
+
+        return lazy_labels(X, centroids, metric=metric)
+    points = _comparable(X, centroids, metric=metric, sample_weight=None, workers=workers)
+    return last_assignment(points, centroids).labels
+
+
+def distance_parts(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
+    """Distances of a Dask collection to all centroids, as a lazy Dask array of shape (n, k)."""
+    from annlab.distributed import lazy_distances
+
+    return lazy_distances(X, centroids, metric=metric)
+
+
+def score_parts(
+    X: Any, centroids: np.ndarray, *, metric: str, sample_weight: Any, workers: Workers
+) -> float:
+    """`exact_inertia` of data in parts, with exact labels."""
+    points = _comparable(X, centroids, metric=metric, sample_weight=sample_weight, workers=workers)
+    inertia = last_assignment(points, centroids).exact_inertia
+    assert inertia is not None
+    return inertia
+
+
+def _comparable(
+    X: Any, centroids: np.ndarray, *, metric: str, sample_weight: Any, workers: Workers
+) -> PartedPoints:
+    points = open_parts(X, metric=metric, sample_weight=sample_weight, workers=workers)
+    if points.d != centroids.shape[1]:
+        raise invalid(
+            "X",
+            f"an array with {centroids.shape[1]} columns",
+            f"shape {(points.n, points.d)}",
+            "Use the features that the centroids were made from.",
+        )
+    _warn_zero_rows(points)
+    return points
+
+
 def last_assignment(points: PartedPoints, centroids: np.ndarray) -> Assignment:
     """Exact labels and inertia of points in parts, for centroids in the caller's coordinates."""
     last = points.around(centroids)
@@ -471,9 +513,30 @@ def fit_clusters(
     keeper = None if checkpoint is None else Checkpoint(checkpoint)
     if not isinstance(init, str) and not callable(init):
         n_init = 1
-    so_far, interrupted = SoFar(), False
+    so_far, shield = SoFar(), _Shield()
     recall: float | None
     interval: tuple[float, float] | None
+    labels: Any
+
+    def result() -> KMeansResult:
+        return KMeansResult(
+            labels=owned(_marked(labels, outliers)) if isinstance(labels, np.ndarray) else labels,
+            centroids=owned(returned),
+            inertia=inertia,
+            n_iter=len(steps),
+            converged=reason in ("labels unchanged", "tolerance", "small gain"),
+            stop_reason=reason,
+            n_distances=None if None in counts else int(sum(c for c in counts if c is not None)),
+            trace=Trace(steps),
+            algorithm=assigner.name,
+            reason=why,
+            metric=metric,
+            elapsed_s=time.perf_counter() - begin,
+            recall_estimate=recall,
+            recall_interval=interval,
+            outlier_mask=None if outliers is None else owned(outliers),
+        )
+
     try:
         with Workers(n_jobs) as workers:
             saved: Saved | None = None
@@ -619,15 +682,14 @@ def fit_clusters(
             stage.done(final)
     except KeyboardInterrupt:
         # what follows is short, whatever the data: no point is assigned any more
-        with _Shield() as shield:
+        with shield:
             best = so_far.best or so_far.now
             if best is None or best.labels is None or best.at is None:
                 raise
-            interrupted = True
             steps, reason = best.steps[: best.done], "interrupted"
             returned, labels, outliers = points.outward(best.at), best.labels, best.outliers
             recall, interval = (1.0 if assigner.exact else None), None
-            inertia = steps[-1].inertia
+            inertia, n_used = steps[-1].inertia, n_clusters
             counts = [step.n_distances for step in steps]
             try:
                 shield.open = True
@@ -643,38 +705,17 @@ def fit_clusters(
             except KeyboardInterrupt:
                 # the step's own is as good, but for rounding
                 pass
-    if interrupted:
-        _warn_interrupted(
-            "The result is that of an earlier one of the n_init starts."
-            if so_far.best is not None and n_init > 1
-            else f"The result is that of {len(steps)} iterations. "
-            + (
-                "Fit again with init=result.centroids to go on."
-                if keeper is None
-                else "Fit again with the same checkpoint to go on."
-            )
-        )
-    elif n_used < n_clusters:
+            text = f"The result is that of {len(steps)} iterations. "
+            if so_far.best is not None and n_init > 1:
+                text = "The result is that of an earlier one of the n_init starts. "
+            elsewhere = "init=result.centroids" if keeper is None else "the same checkpoint"
+            _warn_interrupted(f"{text}Fit again with {elsewhere} to go on.")
+            return result()
+    if n_used < n_clusters:
         _warn_unused(n_used, n_clusters)
-    if keeper is not None and reason not in ("interrupted", "callback"):
+    if keeper is not None and reason != "callback":
         keeper.remove()
-    return KMeansResult(
-        labels=owned(_marked(labels, outliers)) if isinstance(labels, np.ndarray) else labels,
-        centroids=owned(returned),
-        inertia=inertia,
-        n_iter=len(steps),
-        converged=reason in ("labels unchanged", "tolerance", "small gain"),
-        stop_reason=reason,
-        n_distances=None if None in counts else int(sum(c for c in counts if c is not None)),
-        trace=Trace(steps),
-        algorithm=assigner.name,
-        reason=why,
-        metric=metric,
-        elapsed_s=time.perf_counter() - begin,
-        recall_estimate=recall,
-        recall_interval=interval,
-        outlier_mask=None if outliers is None else owned(outliers),
-    )
+    return result()
 
 
 def _marked(labels: np.ndarray, outliers: np.ndarray | None) -> np.ndarray:
