@@ -82,6 +82,26 @@ def check_items(value: Any, name: str, rule: str) -> list[Any]:
     raise invalid(name, rule, f"{value!r} of type {type(value).__name__}", error=TypeError)
 
 
+def as_array(value: Any, name: str) -> np.ndarray:
+    """Turn anything into an array, of any kind.
+
+    Raises
+    ------
+    TypeError
+        For rows of unequal length, and for what refuses to be an array.
+    """
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, OverflowError) as reason:
+        raise invalid(
+            name,
+            "a rectangular array",
+            f"{type(value).__name__} ({reason})",
+            "Give every row the same number of values.",
+            error=TypeError,
+        ) from reason
+
+
 def _numeric(X: Any, name: str) -> np.ndarray:
     if np.ma.isMaskedArray(X):
         raise invalid(

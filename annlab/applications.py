@@ -18,7 +18,7 @@ import numpy as np
 
 from annlab._messages import invalid
 from annlab._pair import Pair
-from annlab._validation import check_choice, check_integer, check_random_state, check_real
+from annlab._validation import as_array, check_choice, check_integer, check_random_state, check_real
 from annlab._workers import Workers
 from annlab.datasets import Corpus, load_patches
 from annlab.lloyd import kmeans_ann, label_rows
@@ -119,7 +119,7 @@ def lab_to_rgb(lab: Any) -> np.ndarray:
 
 
 def _colours(values: Any, name: str) -> np.ndarray:
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.dtype.kind not in "fiu" or array.ndim < 1 or array.shape[-1] != 3:
         raise invalid(
             name,

@@ -84,6 +84,9 @@ class Blocks:
 
 def _is_table(X: Any) -> bool:
     """Whether X looks like a 2-D array that can be read in slices."""
+    # a class has a shape that is none
+    if isinstance(X, type):
+        return False
     return len(getattr(X, "shape", None) or ()) == 2 and hasattr(X, "__getitem__")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from annlab._messages import AnnlabWarning, invalid
 from annlab._pair import Pair
 from annlab._validation import (
+    as_array,
     check_choice,
     check_data,
     check_integer,
@@ -154,7 +155,7 @@ def check_labels(labels: Any, name: str, n: int | None = None) -> np.ndarray:
     ------
     TypeError, ValueError
     """
-    array = np.asarray(_labels_of(labels))
+    array = as_array(_labels_of(labels), name)
     if array.ndim != 1:
         raise invalid(name, "a 1-D array, one label per point", f"shape {array.shape}")
     if n is not None and len(array) != n:
@@ -559,8 +560,8 @@ def _search_answer(answer: Any, name: str) -> tuple[np.ndarray, np.ndarray | Non
     indices = None
     if isinstance(answer, tuple) and len(answer) == 2:
         answer, indices = answer
-        indices = np.asarray(indices)
-    distances = np.asarray(answer)
+        indices = as_array(indices, name)
+    distances = as_array(answer, name)
     if distances.dtype.kind != "f":
         raise invalid(
             name,

@@ -14,6 +14,7 @@ import numpy as np
 
 from annlab._messages import invalid, require
 from annlab._validation import (
+    as_array,
     check_choice,
     check_data,
     check_integer,
@@ -657,7 +658,7 @@ def plot_palette(colors: Any, counts: Any = None, *, ax: Any = None) -> Any:
         if counts is None:
             counts = np.bincount(np.ravel(colors.labels), minlength=len(colors.palette))
         colors = colors.palette
-    colors = np.asarray(colors)
+    colors = as_array(colors, "colors")
     if colors.ndim != 2 or colors.shape[1] not in (3, 4) or not len(colors):
         raise invalid("colors", "an array of shape (k, 3) or (k, 4)", f"shape {colors.shape}")
     colors = _zero_to_one(colors, "colors")
@@ -755,12 +756,12 @@ def plot_patches(
     >>> ax.images[0].get_array().shape
     (46, 55, 3)
     """
-    array = np.asarray(patches)
-    if array.ndim == 2:
+    array = as_array(patches, "patches")
+    if array.ndim == 2 and array.size:
         array = array.reshape(len(array), *_patch_shape(array.shape[1], shape))
     if array.ndim == 3:
         array = array[..., None]
-    if array.ndim != 4 or array.shape[-1] not in (1, 3) or not len(array):
+    if array.ndim != 4 or array.shape[-1] not in (1, 3) or not array.size:
         raise invalid(
             "patches",
             "an array of shape (m, height·width·channels) or (m, height, width, 1 or 3)",

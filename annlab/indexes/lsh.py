@@ -23,6 +23,8 @@ from annlab.indexes._base import Frame, NeighborIndex
 _CELLS = 1 << 21
 #: Bits of a hyperplane code; more would not fit the integers that are sorted.
 _MOST_HASHES = 62
+#: Tables past which the directions alone would fill the memory.
+_MOST_TABLES = 1 << 16
 
 
 class LSHIndex(NeighborIndex):
@@ -129,7 +131,7 @@ class LSHIndex(NeighborIndex):
 
     def _build(self, X: np.ndarray) -> None:
         check_choice(self.family, "family", ("auto", "hyperplane", "p-stable"))
-        n_tables = check_integer(self.n_tables, "n_tables")
+        n_tables = check_integer(self.n_tables, "n_tables", maximum=_MOST_TABLES)
         self._check_query_params()
         if self.n_hashes != "auto":
             check_integer(self.n_hashes, "n_hashes", maximum=_MOST_HASHES)
