@@ -6,13 +6,15 @@ import copy
 import json
 import pickle
 import time
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 
-from annlab import benchmarks, kmeans
+from annlab import benchmarks, kmeans, kmeans_ann
 from annlab.benchmarks import (
     Comparison,
     Seconds,
@@ -22,15 +24,23 @@ from annlab.benchmarks import (
     benchmark_high_dim,
     benchmark_kmeans,
     benchmark_kmeans_ann,
+    cells,
     command,
     compare,
+    grid,
+    growth,
     machine,
     machine_record,
     measure_floors,
+    memory,
     peers,
     recall_speed_curve,
     running,
     search,
+    store,
+    targets,
+    untuned,
+    workloads,
 )
 from annlab.benchmarks.comparison import CONVERGED, ONCE, OUT_OF_TIME, TOO_SLOW
 from annlab.benchmarks.deck import deck_kmeans_ann
@@ -871,3 +881,740 @@ def test_the_command_refuses_what_is_no_array(tmp_path, capsys):
     np.save(file, np.array([{}], dtype=object), allow_pickle=True)
     assert main(["bench", "--quick", "--data", str(file)]) == 2
     assert "--data must be" in capsys.readouterr().err
+
+
+# --- cells ---------------------------------------------------------------------------------------
+
+
+def made_cell(ours=(0.01,), theirs=(0.02,), inertias=(1.0, 1.0), **shape):
+    """A cell of the grid as if it had been measured."""
+    shape = {"data": "uniform", "n": 1000, "d": 2, "k": 10, **shape}
+    return {
+        **cells.make_cell(**shape, contenders=("auto", "default")),
+        "status": "ok",
+        "results": {
+            "auto": {"seconds": [*ours], "inertia": [inertias[0]], "algorithm": "small_k"},
+            "default": {"seconds": [*theirs], "inertia": [inertias[1]], "algorithm": ""},
+        },
+        "others_cores": 0.0,
+        "date": "2026-01-01T00:00:00+00:00",
+    }
+
+
+def made_part(name, found):
+    return {
+        "format": 1,
+        "part": name,
+        "settings": store.settings_of(2, 5, 1),
+        "machine": machine_record(),
+        "cells": found,
+    }
+
+
+def test_seeds_of_cells_are_fresh_and_their_own():
+    drawn = [cells.fresh_seeds(1, cell["key"], 5) for cell in grid.grid_cells()]
+    assert len({tuple(seeds) for seeds in drawn}) == len(drawn)
+    assert min(map(min, drawn)) >= 1000
+
+
+def test_a_process_runs_contenders_in_turns_with_the_same_seeds(monkeypatch):
+    order = []
+
+    def spy(name, X, k, seed, threads):
+        order.append((name, seed))
+        # the first run of all would not count, unless it is slow
+        seconds = 3.0 if name == "default" else float(len(order))
+        return seconds, np.zeros(len(X), dtype=int), np.zeros((k, X.shape[1])), name
+
+    monkeypatch.setattr(_worker, "_fit", spy)
+    monkeypatch.setattr(_worker, "_prepare", lambda *all: None)
+    answers: list[dict] = []
+    cell = {"key": "a", "k": 3, "contenders": ["auto", "default"], "seeds": [7, 8, 9]}
+    job = {"data": "uniform", "n": 40, "d": 2, "data_seed": 0, "threads": 1, "once_past_s": 9.0}
+    _worker.run_cells({**job, "cells": [cell]}, answers.append)
+    assert order == [
+        ("auto", 7), ("default", 7), ("auto", 7),
+        ("auto", 8), ("default", 8), ("auto", 9), ("default", 9),
+    ]  # fmt: skip
+    assert [answer["event"] for answer in answers] == ["ready", "begin", "cell", "done"]
+    found = answers[2]["results"]
+    assert found["auto"]["seconds"] == [3.0, 4.0, 6.0]
+    assert found["default"]["seconds"] == [3.0, 3.0, 3.0]
+    X = workloads.make_rows("uniform", 40, 2, random_state=0)
+    assert found["auto"]["inertia"] == pytest.approx([float((X.astype(float) ** 2).sum())] * 3)
+    order.clear()
+    _worker.run_cells({**job, "once_past_s": 2.5, "cells": [cell]}, answers.append)
+    assert [seed for name, seed in order if name == "default"] == [7]
+    json.dumps(answers)
+
+
+# docstrings come from thousands of files: the next test reads a few of them
+@pytest.mark.parametrize("name", sorted({*workloads.available_workloads()} - {"docstrings"}))
+def test_rows_are_float32_and_the_seeds_own(name):
+    d = 64 if name in ("P1M", "digits with noise") else 8
+    first, again, other = (workloads.make_rows(name, 300, d, random_state=s) for s in (1, 1, 2))
+    assert first.shape == (300, d)
+    assert first.dtype == np.float32 and first.flags.c_contiguous
+    assert np.isfinite(first).all()
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert name in workloads.DESCRIPTIONS
+
+
+def test_rows_of_docstrings(monkeypatch):
+    from annlab import datasets
+
+    few = datasets.load_docstrings(packages=["joblib"])
+    monkeypatch.setattr(datasets, "load_docstrings", lambda: few)
+    X = workloads.make_rows("docstrings", 50, 6)
+    assert X.shape == (50, 6)
+    assert np.isfinite(X).all()
+
+
+def test_rows_are_what_their_names_say():
+    X = workloads.make_rows("near duplicates", 500, 4)
+    assert len(np.unique(np.round(X, 1), axis=0)) < 60
+    X = workloads.make_rows("heavy tails", 5000, 2)
+    norms = np.linalg.norm(X, axis=1)
+    assert norms.max() > 15 * np.median(norms)
+    whole = workloads.make_rows("patches", 400, 192)
+    part = workloads.make_rows("patches", 400, 10)
+    # principal components keep more than any other ten directions: all but a tenth of the spread
+    assert 0.9 * whole.var(axis=0).sum() < part.var(axis=0).sum() <= 1.001 * whole.var(axis=0).sum()
+    assert workloads.make_rows("patches", 30, 20).shape == (30, 20)
+
+
+# --- the store -----------------------------------------------------------------------------------
+
+
+def test_a_store_goes_on_where_it_was(tmp_path):
+    path, settings = tmp_path / "deep" / "grid.json", {"threads": 2, "list": (1, 2)}
+    first = store.Store(path, "grid", settings)
+    first.add({"key": "a", "status": "ok"})
+    first.add({"key": "b", "status": "failed: x"})
+    again = store.Store(path, "grid", settings)
+    assert again.has("a") and not again.has("b") and not again.has("c")
+    again.add({"key": "b", "status": "ok"})
+    assert [cell["status"] for cell in store.read_part(path)["cells"]] == ["ok", "ok"]
+    assert store.Store(path, "grid", settings, again=True).cells == {}
+    assert [file.name for file in path.parent.iterdir()] == ["grid.json"]
+
+
+def test_cells_of_other_settings_are_never_mixed(tmp_path):
+    path = tmp_path / "grid.json"
+    store.Store(path, "grid", {"threads": 2, "code": "a"}).add({"key": "a", "status": "ok"})
+    with pytest.raises(ValueError, match=r"differs in code, threads\. Pass --again"):
+        store.Store(path, "grid", {"threads": 4, "code": "b"})
+    with pytest.raises(ValueError, match="part 'growth'"):
+        store.Store(path, "growth", {"threads": 2, "code": "a"})
+    for text in ("{", "[]", '{"format": 1}', '{"format": 1, "part": 3}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="measured cells"):
+            store.read_part(path)
+
+
+def test_the_fingerprint_knows_the_code_of_a_fit(monkeypatch, tmp_path):
+    package = tmp_path / "annlab"
+    (package / "benchmarks").mkdir(parents=True)
+    monkeypatch.setattr(store, "__file__", str(package / "benchmarks" / "store.py"))
+    (package / "graph.py").write_text("a")
+    (package / "cli.py").write_text("a")
+    before = store.code_fingerprint()
+    (package / "cli.py").write_text("b")
+    assert store.code_fingerprint() == before
+    (package / "graph.py").write_text("b")
+    assert store.code_fingerprint() != before
+
+
+class FakeChild:
+    """Answers for a process: every cell is through at once, but for those that break."""
+
+    started: ClassVar[list[list[str]]] = []
+    breaks: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, job, threads):
+        keys = [cell["key"] for cell in job["cells"]]
+        FakeChild.started.append(keys)
+        self.answers = [{"event": "ready", "machine": machine_record()}]
+        for cell in job["cells"]:
+            self.answers.append({"event": "begin", "key": cell["key"]})
+            if cell["key"] in self.breaks:
+                self.answers.append({"event": "end", "reason": "it broke"})
+                break
+            done = made_cell(n=job["n"], d=job["d"], k=cell["k"])
+            facts = ("results", "others_cores", "date")
+            self.answers.append(
+                {"event": "cell", "key": cell["key"], **{name: done[name] for name in facts}}
+            )
+
+    def answer(self, limit_s):
+        return self.answers.pop(0)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def fake_child(monkeypatch):
+    monkeypatch.setattr(cells, "Child", FakeChild)
+    FakeChild.started, FakeChild.breaks = [], ()
+    return FakeChild
+
+
+def small_store(tmp_path):
+    return store.Store(tmp_path / "grid.json", "grid", store.settings_of(1, 3, 1))
+
+
+def test_an_interrupted_grid_goes_on(fake_child, tmp_path):
+    wanted = grid.grid_cells(data=["uniform"], n=[100], d=[2, 3], k=[2, 4, 200])
+    assert len(wanted) == 4  # no more clusters than rows
+    assert not cells.measure_cells(
+        wanted, small_store(tmp_path), label="grid", deadline=0.0, progress=False
+    )
+    assert fake_child.started == []
+    fake_child.breaks = (wanted[1]["key"],)
+    kept = small_store(tmp_path)
+    assert not cells.measure_cells(wanted, kept, label="grid", progress=False)
+    assert kept.cells[wanted[1]["key"]]["status"] == "failed: it broke"
+    fake_child.breaks = ()
+    fake_child.started.clear()
+    assert cells.measure_cells(wanted, small_store(tmp_path), label="grid", progress=False)
+    # what had failed is tried once more, and nothing else
+    assert fake_child.started == [[wanted[1]["key"]]]
+    fake_child.started.clear()
+    assert cells.measure_cells(wanted, small_store(tmp_path), label="grid", progress=False)
+    assert fake_child.started == []
+
+
+def test_a_budget_ends_after_the_running_cell(fake_child, tmp_path, monkeypatch):
+    wanted = grid.grid_cells(data=["uniform"], n=[100], d=[2], k=[2, 4, 8])
+    kept = small_store(tmp_path)
+    # the clock reaches the deadline when the first cell is stored
+    monkeypatch.setattr(cells, "perf_counter", lambda: float(len(kept.cells)))
+    assert not cells.measure_cells(wanted, kept, label="grid", deadline=0.5, progress=False)
+    assert [*store.Store(kept.path, "grid", kept.settings).cells] == [wanted[0]["key"]]
+
+
+# --- the grid ------------------------------------------------------------------------------------
+
+
+def test_the_grid_is_the_one_that_was_asked_for():
+    found = grid.grid_cells()
+    assert len(found) == len({cell["key"] for cell in found}) == 3 * 3 * 4 * 5
+    assert {cell["data"] for cell in found} == {"uniform", "blobs", "patches"}
+    assert found[0]["contenders"] == ["auto", "default"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "inertias", "verdict"),
+    [
+        (1.0, 1.0, (1.0, 1.0), ["in the rule"]),
+        (1.09, 1.0, (1.009, 1.0), ["in the rule"]),
+        (1.2, 1.0, (1.0, 1.0), ["slower"]),
+        (1.4, 1.0, (1.0, 1.0), ["far slower"]),
+        # five milliseconds are nothing to worry about, whatever the factor
+        (0.0059, 0.001, (1.0, 1.0), ["in the rule"]),
+        (0.0061, 0.001, (1.0, 1.0), ["far slower"]),
+        (0.5, 1.0, (1.02, 1.0), ["worse inertia"]),
+        (2.0, 1.0, (1.02, 1.0), ["far slower", "worse inertia"]),
+        (0.5, 1.0, (float("nan"), 1.0), ["worse inertia"]),
+        # as many clusters as rows leave rounding alone
+        (0.5, 1.0, (1e-9, 1e-12), ["in the rule"]),
+        (0.5, 1.0, (1.0, 0.0), ["worse inertia"]),
+    ],
+)
+def test_the_rule(ours, theirs, inertias, verdict):
+    assert grid.judge_cell(made_cell([ours], [theirs], inertias)) == verdict
+
+
+def test_a_cell_is_judged_by_its_medians():
+    cell = made_cell([0.1, 0.1, 9.0], [0.1, 0.2, 0.3])
+    assert grid.speed_ratio(cell) == pytest.approx(0.5)
+
+
+def test_breaches_are_counted_named_and_marked(tmp_path):
+    found = [made_cell(k=k, d=d) for k in (2, 10) for d in (2, 10)]
+    found[3] = made_cell([9.0], [1.0], k=10, d=10)
+    part = made_part("grid", found)
+    summary = grid.summarize(part)
+    assert (summary["share"], summary["n_too_slow"], summary["kept"]) == (0.75, 1, False)
+    assert summary["worst"][0] is found[3]
+    text = "\n".join(grid.page(part))
+    assert "75.0% of 4 cells are in the rule" in text
+    assert "| 9.00 | 1.0000 | small_k | far slower |" in text
+    assert grid.summarize(made_part("grid", found[:3]))["kept"]
+    assert not grid.summarize(made_part("grid", []))["kept"]
+
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    figure = Figure()
+    grid.plot(part, figure)
+    heat = figure.axes[0]
+    frames = [patch for patch in heat.patches if isinstance(patch, Rectangle)]
+    assert [(round(frame.get_x()), round(frame.get_y())) for frame in frames] == [(1, 1)]
+    marked = [text.get_text() for text in heat.texts if "!!" in text.get_text()]
+    assert marked == ["9\n1.000 !!"]
+    assert len(heat.texts) == 4
+
+
+def test_one_slow_cell_in_twenty_is_allowed_but_no_far_slower_one():
+    found = [made_cell(k=k) for k in range(1, 20)]
+    slow = made_cell([1.2], [1.0], k=99)
+    assert grid.summarize(made_part("grid", [*found, slow]))["kept"]
+    assert not grid.summarize(made_part("grid", [*found[1:], slow, slow]))["kept"]
+    far = made_cell([1.4], [1.0], k=99)
+    assert not grid.summarize(made_part("grid", [*found, far]))["kept"]
+
+
+# --- growth --------------------------------------------------------------------------------------
+
+
+def test_slopes_of_power_laws_are_found():
+    values = np.repeat([10.0, 100.0, 1000.0, 10_000.0], 5)
+    rng = np.random.RandomState(0)
+    noise = np.exp(0.1 * rng.standard_normal(len(values)))
+    for exponent in (0.3, 0.5, 1.0):
+        exact = growth.fit_slope(values, 3.0 * values**exponent)
+        assert exact.exponent == pytest.approx(exponent)
+        assert exact.high - exact.low < 1e-6
+        assert exact.steepest == pytest.approx(exponent)
+        noisy = growth.fit_slope(values, 3.0 * values**exponent * noise)
+        assert noisy.low < exponent < noisy.high
+        assert 0.02 < noisy.high - noisy.low < 0.2
+    from scipy.stats import linregress
+
+    x, y = np.log(values), np.log(values**0.7 * noise)
+    known, ours = linregress(x, y), growth.fit_slope(values, np.exp(y))
+    assert ours.exponent == pytest.approx(known.slope)
+    assert ours.constant == pytest.approx(known.intercept)
+    from scipy.stats import t
+
+    margin = t.ppf(0.975, len(x) - 2) * known.stderr
+    assert (ours.low, ours.high) == pytest.approx((known.slope - margin, known.slope + margin))
+
+
+def test_a_bend_shows_in_the_steepest_slope():
+    slope = growth.fit_slope([1, 10, 100], [1, 1, 100])
+    assert slope.exponent == pytest.approx(1.0)
+    assert slope.steepest == pytest.approx(2.0)
+    assert growth.fit_slope([1, 10], [1, 10]).high == np.inf
+
+
+@pytest.mark.parametrize("bad", [([1, 1], [1, 2]), ([1, 2], [1, 0]), ([1, 2, 3], [1, 2])])
+def test_no_slope_without_two_values(bad):
+    with pytest.raises(ValueError, match="values must be positive"):
+        growth.fit_slope(*bad)
+
+
+def growth_part():
+    found = []
+    for cell in growth.growth_cells():
+        value = cell[cell["series"]]
+        times = [1e-3 * value**0.5 * factor for factor in (0.9, 1.0, 1.1)]
+        facts = {"seconds": times, "inertia": [1.0] * 3, "algorithm": "graph"}
+        results = {"auto": facts, "graph": {**facts, "seconds": [2 * s for s in times]}}
+        more = {"status": "ok", "results": results, "others_cores": None, "date": "2026"}
+        found.append({**cell, **more})
+    return made_part("growth", found)
+
+
+def test_growth_is_fitted_for_each_series():
+    part = growth_part()
+    found = growth.slopes(part)
+    assert set(found) == {(name, way) for name in "nkd" for way in ("auto", "graph")}
+    assert all(slope.exponent == pytest.approx(0.5) for slope in found.values())
+    text = "\n".join(growth.page(part))
+    assert "| points (n) | P1M, d = 64, k = 1,024 | auto | 0.50 | 0.4" in text
+    part["cells"] = [cell for cell in part["cells"] if cell["series"] == "k"]
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    growth.plot(part, figure)
+    assert [ax.get_title() for ax in figure.axes].count("not measured") == 2
+
+
+def test_growth_covers_the_ranges_and_shrinks_for_a_trial():
+    found = growth.growth_cells()
+    spans = {
+        name: (min(values), max(values))
+        for name in "nkd"
+        for values in [[cell[name] for cell in found if cell["series"] == name]]
+    }
+    assert spans == {"n": (10_000, 10**6), "k": (256, 65_536), "d": (16, 768)}
+    few = growth.growth_cells(most_rows=30_000)
+    assert {cell["n"] for cell in few} == {10_000, 30_000}
+    assert all(cell["k"] <= cell["n"] for cell in few)
+
+
+# --- distributions, memory -----------------------------------------------------------------------
+
+
+def test_untuned_data_must_be_neither_slower_nor_worse():
+    (cell, *_), made = untuned.untuned_cells(), {}
+    assert len({c["data"] for c in untuned.untuned_cells()}) == 5
+    for name, seconds, inertia_ in (("auto", 1, 101), ("graph", 2, 90), ("random-25", 1.5, 100)):
+        made[name] = {"seconds": [seconds], "inertia": [inertia_], "algorithm": "graph"}
+    cell = {**cell, "status": "ok", "results": made, "others_cores": 3.0, "date": "2026"}
+    assert untuned.is_kept(cell, "auto") and not untuned.is_kept(cell, "graph")
+    made["auto"]["inertia"] = [102]
+    assert not untuned.is_kept(cell, "auto")
+    text = "\n".join(untuned.page(made_part("untuned", [cell])))
+    assert "`auto` in 0 of 1, `graph` in 0 of 1" in text
+    assert text.count("**missed**") == 2
+    assert "disturbed 100%" in "\n".join(cells.machine_facts(made_part("untuned", [cell])))
+
+
+def test_memory_is_that_of_one_fit_in_a_fresh_process(tmp_path):
+    if machine.PeakMemory().method != "anonymous":
+        pytest.skip("the kernel's high-water mark is Linux's own")
+    kept = store.Store(tmp_path / "memory.json", "memory", store.settings_of(1, 1, 1))
+    call = {"data": "U100", "n": 20_000, "n_clusters": 50, "peers": ["sklearn-random"]}
+    assert memory.measure_memory(kept, **call)
+    (cell,) = kept.cells.values()
+    assert cell["x_bytes"] == 20_000 * 10 * 4
+    # scikit-learn copies the rows to centre them, and keeps labels and distances beside them
+    assert 0.9 * cell["x_bytes"] < cell["peak_bytes"] < 60e6
+    before = kept.path.read_bytes()
+    assert memory.measure_memory(kept, **call)
+    assert kept.path.read_bytes() == before
+    page = "\n".join(memory.page(store.read_part(kept.path)))
+    assert "U100 (20,000 × 10), 50 | 1 |" in page
+    cell.update(peer="annlab-auto", peak_bytes=2 * cell["x_bytes"])
+    assert "| 2.00 |" in "\n".join(memory.page({"cells": [cell]}))
+    assert "**missed**" in "\n".join(memory.page({"cells": [cell]}))
+
+
+# --- targets -------------------------------------------------------------------------------------
+
+
+def target_case(runs, *, data="P200", k=4096, definition="median of 3 seeds", floor=1.0, **options):
+    keys = list(dict.fromkeys(run["peer"] for run in runs))
+    known = peers.all_peers()
+    (target,) = targets.choose_targets(f"{data}-{k}")
+    return targets.judge(
+        Comparison(
+            data={"name": data, "n": target.rows, "d": 192, "description": ""},
+            n_clusters=k,
+            threads=4,
+            reference={"definition": definition, "inertia": 100.0},
+            peers=[{**record(key), "is_ours": known[key].is_ours} for key in keys],
+            runs=runs,
+            floors={"gemm_iteration_s": floor} if floor else {},
+            machine=machine_record(),
+            options=options,
+        ),
+        target,
+    )
+
+
+def lloyd_runs(seconds=30.0):
+    return [
+        made_run("sklearn-random", 1, {"max_iter": 12}, seconds, 101.0),
+        made_run("sklearn-random", 1, {"max_iter": 25}, 2 * seconds, 99.0),
+    ]
+
+
+def test_a_target_that_is_reached():
+    verdict = target_case(
+        [
+            *lloyd_runs(),
+            made_run("annlab-auto", 1, {"max_iter": 1}, 0.2, 95.0),
+            made_run("annlab-auto", 1, {"max_iter": 5}, 1.0, 85.0),
+            made_run("annlab-auto", 1, {"defaults": True}, 1.5, 84.0),
+            made_run("faiss", 1, {"niter": 9}, 6.0, 100.0),
+            made_run("superkmeans-flat", 1, {"iters": 9}, 5.0, 100.0),
+        ]
+    )
+    assert (verdict.seconds, verdict.quality, verdict.own_s) == (1.0, 0.84, 1.5)
+    assert (verdict.faster, verdict.peers_faster) == (30.0, 5.0)
+    assert verdict.best_peer == "Superkmeans-Flat"
+    assert set(verdict.reached().values()) == {True}
+    assert set(verdict.reached()) == {"inertia", "scikit-learn", "other peers", "below the floor"}
+    assert verdict.notes == ()
+
+
+def test_a_target_that_is_missed_says_by_how_much():
+    verdict = target_case(
+        [
+            *lloyd_runs(),
+            made_run("annlab-auto", 1, {"max_iter": 5}, 11.0, 87.0),
+            made_run("faiss", 1, {"niter": 9}, 6.0, 100.0),
+        ]
+    )
+    assert verdict.seconds == np.inf
+    assert verdict.quality == 0.87
+    assert set(verdict.reached().values()) == {False}
+    text = "\n".join(targets.verdict_table([verdict]))
+    assert text.count("**missed**") == 4
+    assert "not reached" in text
+
+
+def test_where_no_peer_gets_there_the_figure_is_a_bound():
+    ours = made_run("annlab-auto", 1, {"max_iter": 5}, 1.0, 85.0)
+    for seconds, reached in ((9.0, True), (2.0, None)):
+        runs = [*lloyd_runs(), ours, made_run("faiss", 1, {"niter": 9}, seconds, 104.0)]
+        verdict = target_case(runs)
+        assert verdict.peer_is_bound
+        assert verdict.reached()["other peers"] is reached
+        assert "no other peer got to 1.01; nearest Faiss, 1.040" in verdict.notes[0]
+        assert f"≥ {seconds:.3g}" in "\n".join(targets.verdict_table([verdict]))
+    late = [made_run("sklearn-random", 1, {"max_iter": 12}, 5.0, 103.0)]
+    verdict = target_case([*late, ours], definition="median of 1 seed, at max_iter = 12")
+    assert verdict.sklearn_is_bound and verdict.reached()["scikit-learn"] is None
+    assert any("did not get there" in note for note in verdict.notes)
+    assert any("at max_iter = 12" in note for note in verdict.notes)
+
+
+def test_nothing_is_said_about_what_was_not_run():
+    verdict = target_case(lloyd_runs(), floor=0, turns_left=4)
+    assert set(verdict.reached().values()) == {None}
+    assert "not finished: 4 turns left" in verdict.notes
+    assert "no other peer was run" in verdict.notes
+    verdict = target_case([made_run("annlab-auto", 1, {"max_iter": 1}, 1.0, 80.0)])
+    assert verdict.reached()["inertia"] is True
+    assert verdict.reached()["scikit-learn"] is None
+
+
+def test_the_default_run_of_scikit_learn_is_a_reference_too():
+    runs = [
+        *lloyd_runs(),
+        made_run("sklearn-kmeans++", 1, {"defaults": True}, 100.0, 90.0),
+        made_run("annlab-auto", 1, {"max_iter": 5}, 1.0, 90.8),
+        made_run("faiss", 1, {"niter": 9}, 5.0, 100.0),
+    ]
+    verdict = target_case(runs, k=1024)
+    assert verdict.quality == pytest.approx(90.8 / 90.0)
+    assert verdict.faster == 100.0
+    assert set(verdict.reached().values()) == {True}
+    assert "scikit-learn's default run: one seed" in verdict.notes
+    # to the same inertia the better start counts
+    verdict = target_case(
+        [
+            made_run("sklearn-random", 1, {"max_iter": 9}, 3.0, 100.0),
+            made_run("sklearn-kmeans++", 1, {"max_iter": 9}, 2.0, 99.0),
+            made_run("sklearn-kmeans++", 1, {"defaults": True}, 4.0, 100.0),
+            made_run("annlab-auto", 1, {"max_iter": 9}, 0.5, 100.4),
+        ],
+        data="U100",
+        k=10,
+    )
+    assert verdict.sklearn_s == 2.0
+    assert verdict.reached() == {"inertia": True, "scikit-learn": False}
+
+
+def test_an_extrapolated_row_says_so():
+    ours = made_run("annlab-auto", 1, {"max_iter": 5}, 2.0, 78.0)
+    first = made_run("sklearn-random", 1, {"max_iter": 1}, 80.0, 110.0)
+    third = made_run("sklearn-random", 1, {"max_iter": 3}, 160.0, 100.0)
+    verdict = target_case([first, third, ours], data="P1M", k=65536)
+    assert verdict.sklearn_s == pytest.approx(160.0 + 2 * 40.0)
+    assert verdict.quality == 0.78
+    assert verdict.notes[0].startswith(
+        "extrapolated: 5 iterations of scikit-learn from 1, 3, at 40"
+    )
+    alone = target_case([first, ours], data="P1M", k=65536)
+    assert alone.sklearn_s == pytest.approx(80.0 + 4 * 40.0)
+    fifth = made_run("sklearn-random", 1, {"max_iter": 5}, 250.0, 98.0)
+    whole = target_case([first, fifth, ours], data="P1M", k=65536)
+    assert whole.sklearn_s == 250.0
+    assert whole.notes == ("5 iterations of scikit-learn: one run",)
+
+
+def test_cases_are_chosen_by_name():
+    keys = [target.key for target in targets.choose_targets()]
+    assert keys == [
+        "U100-10", "U100-100", "P200-1024", "P200-4096", "P200-16384",
+        "P1M-4096", "P1M-65536", "G500-4096",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="rows must be among U100-10, "):
+        targets.choose_targets("P200,U1")
+    for target in targets.TARGETS:
+        assert {"sklearn-random", "annlab-auto"} <= set(target.peers) <= set(peers.all_peers())
+        assert set(dict(target.ladder)) <= set(peers.all_peers())
+        if target.peers_faster is not None:
+            # nobody who could be the best is left out
+            strong = {"faiss", "faiss-super", "superkmeans-flat", "superkmeans-tree"}
+            assert strong <= set(target.peers)
+        if target.of == "default":
+            assert "sklearn-kmeans++" in target.peers
+
+
+def test_only_the_full_data_make_a_target(made):
+    assert targets.target_of(made) is None
+    made.data.update(name="U100", n=100_000)
+    assert targets.target_of(made) is None
+    object.__setattr__(made, "n_clusters", 10)
+    assert targets.target_of(made).key == "U100-10"
+    made.data["n"] = 99
+    assert targets.target_of(made) is None
+    assert "a trial on 99 of 100,000 rows" in targets.judge(made, targets.TARGETS[0]).notes
+
+
+# --- comparisons that go on ----------------------------------------------------------------------
+
+
+def test_an_interrupted_comparison_goes_on(X, tmp_path, monkeypatch):
+    call = {
+        "peers": ["annlab-brute", "deck"],
+        "ladder": {"deck": [2], "annlab-brute": []},
+        "n_seeds": 2,
+        "n_seeds_annlab": 1,
+        "n_jobs": 1,
+        "progress": False,
+    }
+    ran = []
+
+    def fake(self, peer, seed, rungs, **more):
+        ran.append((peer.key, seed))
+        self.runs.extend(made_run(peer.key, seed, rung, 70.0, 9.0) for rung in rungs)
+
+    monkeypatch.setattr(running._Session, "run", fake)
+    monkeypatch.setattr(running._Session, "measure_floors", lambda self, s: ({}, machine_record()))
+    stored = []
+    none = compare(X, 5, stop_after_s=0.0, **call)
+    assert (none.runs, none.options["turns_left"], ran) == ([], 3, [])
+
+    def interrupt(found):
+        stored.append(found.save_numbers(tmp_path))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(X, 5, checkpoint=interrupt, **call)
+    half = Comparison.load(stored[0])
+    assert half.options["turns_left"] == 2
+    assert "Not finished: 2 turns of peers are left." in half.table()
+    session = running._Session(
+        rows=X,
+        n_clusters=5,
+        threads=1,
+        limit=1.0,
+        deadline=1.0,
+        once_past_s=60.0,
+        wait_idle_s=0.0,
+        records={},
+    )
+    session.take_up(half)
+    assert session._slow == {("annlab-brute", '{"defaults": true}')}  # took more than 60 s
+    whole = compare(X, 5, resume=half, **call)
+    assert len(ran) == len(set(ran)) == 3
+    assert whole.options["turns_left"] == 0
+    assert len(whole.runs) == 1 + 2 * 2  # brute's defaults; deck's rung and defaults, two seeds
+    assert {json.dumps(run["rung"]) for run in whole.runs} == {
+        '{"max_iter": 2}',
+        '{"defaults": true}',
+    }
+    with pytest.raises(ValueError, match="differs in data, ladder"):
+        compare(X[:-1], 5, resume=half, **{**call, "ladder": [3]})
+
+
+def test_a_ladder_made_for_a_peer_is_taken_as_it_is():
+    plus = peers.all_peers()["sklearn-kmeans++"]
+    assert plus.steps((1, 2, 5)) == (1, 5)
+    assert running._with_reference(plus, (2, 3)) == [
+        {"max_iter": 2}, {"max_iter": 3}, {"defaults": True},
+    ]  # fmt: skip
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+def test_the_page_names_what_is_missing(made, tmp_path):
+    made.save(tmp_path)
+    text = command.write_page(tmp_path).read_text(encoding="utf-8")
+    assert "## Missing" in text
+    for words in ("U100-10, U100-100, P200-1024", "--grid`): not run", "--growth`): not run"):
+        assert words in text
+    assert "What was to be reached" not in text
+    assert "floor: matrix products of 10 exact iterations* | – | 2e-07 |" in text
+
+    part = store.Store(tmp_path / "grid.json", "grid", store.settings_of(2, 5, 7))
+    part.add(made_cell())
+    part.add({"key": "x", "status": "failed: y"})
+    text = command.write_page(tmp_path).read_text(encoding="utf-8")
+    assert "--grid`): 179 of 180 cells" in text
+    assert "random_state=7" in text and "Not measured: x (failed: y)." in text
+    assert "![Never slower](grid.png)" in text
+    assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("processor", "system", "date"):
+        assert str(made.machine[name]) in text
+    assert made.machine["versions"]["scikit-learn"] in text
+
+
+def test_the_whole_page(made, tmp_path):
+    made.data.update(name="U100", n=100_000)
+    made.save(tmp_path, "other")
+    object.__setattr__(made, "n_clusters", 10)
+    made.save(tmp_path)
+    for name, found in (("growth", growth_part()["cells"]), ("grid", [made_cell()])):
+        part = store.Store(tmp_path / f"{name}.json", name, store.settings_of(2, 5, 7))
+        for cell in found:
+            part.add(cell)
+    text = command.write_page(tmp_path).read_text(encoding="utf-8")
+    assert "| U100, 10 | ≤ 1.005 × its default; – |" in text
+    assert "U100-100, P200-1024" in text and "U100-10," not in text
+    assert "--growth`)" not in text
+    assert (tmp_path / "growth.png").exists()
+
+
+def test_the_command_measures_a_part_and_goes_on(tmp_path, capsys, monkeypatch):
+    words = ["bench", "--grid", "--data", "uniform", "--clusters", "2", "10", "--max-rows", "1000"]
+    words += ["--seeds", "2", "--threads", "1", "--out", str(tmp_path)]
+    monkeypatch.setattr(grid, "grid_cells", partial(grid.grid_cells, d=[2]))
+    assert main([*words, "--budget", "1e-9"]) == 1
+    assert main(words) == 0
+    first = (tmp_path / "grid.json").read_bytes()
+    printed = capsys.readouterr()
+    assert "of 2 cells are in the rule" in printed.out
+    assert "2 of 2 cells" in printed.err
+    assert main(words) == 0
+    assert (tmp_path / "grid.json").read_bytes() == first
+    assert "2 of 2 cells are measured already" in capsys.readouterr().err
+    assert main([*words, "--seeds", "1"]) == 2
+    assert "differs in repeats" in capsys.readouterr().err
+    found = store.read_part(tmp_path / "grid.json")
+    assert found["settings"]["random_state"] == command.FRESH
+    X = workloads.make_rows("uniform", 1000, 2, random_state=command.FRESH)
+    for cell in found["cells"]:
+        seeds = cells.fresh_seeds(command.FRESH, cell["key"], 2)
+        models = [KMeans(cell["k"], n_init=1, random_state=seed).fit(X) for seed in seeds]
+        ours = [kmeans_ann(X, cell["k"], random_state=seed).inertia for seed in seeds]
+        results = cell["results"]
+        assert results["default"]["inertia"] == pytest.approx(
+            [m.inertia_ for m in models], rel=1e-4
+        )
+        assert results["auto"]["inertia"] == pytest.approx(ours, rel=1e-5)
+        assert results["auto"]["algorithm"] == "small_k"
+
+
+def test_the_command_runs_a_target(tmp_path, capsys, monkeypatch):
+    words = ["bench", "--targets", "--rows", "U100-10", "--max-rows", "500", "--threads", "1"]
+    words += [
+        "--seeds",
+        "1",
+        "--peers",
+        "sklearn-random",
+        "annlab-auto",
+        "--ladder",
+        "3",
+        "--silent",
+    ]
+    words += ["--out", str(tmp_path)]
+    monkeypatch.setattr(running._Session, "measure_floors", lambda self, s: ({}, machine_record()))
+    assert main([*words, "--budget", "1e-9"]) == 1
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert "a trial on 500 of 100,000 rows" in printed.out
+    assert "scikit-learn's default run is missing" in printed.out
+    monkeypatch.setattr(running, "Child", None)  # a finished case starts no process
+    assert main(words) == 0
+    assert main([*words[:3], "P200-1024", *words[4:]]) == 1
+    assert "more clusters than 500 rows" in capsys.readouterr().err
+
+
+def test_waiting_ends_when_the_machine_is_idle(monkeypatch):
+    loads = iter([2.0, 0.5, 0.1])
+    monkeypatch.setattr(machine, "sleep", lambda seconds: None)
+    monkeypatch.setattr(machine.OtherLoad, "cores", lambda self: next(loads))
+    assert machine.wait_until_idle(60.0)
+    assert next(loads, None) is None

@@ -186,7 +186,7 @@ def plot(part: dict[str, Any], figure: Any) -> None:
                     va="center",
                     fontsize=7,
                     fontweight="bold" if mark else "normal",
-                    color="white" if logs[at] < -0.8 else "black",
+                    color="white" if logs[at] < -1.05 else "black",
                 )
                 if mark:
                     ax.add_patch(_frame(at))

@@ -183,8 +183,18 @@ def page(part: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
+def _short(number: int) -> str:
+    """Such as 16, 4096, 30k, 1M."""
+    for unit, name in ((10**6, "M"), (10**3, "k")):
+        if number >= unit and number % unit == 0:
+            return f"{number // unit}{name}"
+    return str(number)
+
+
 def plot(part: dict[str, Any], figure: Any) -> None:
     """Draw the three curves, each with its fitted line."""
+    from matplotlib.ticker import NullLocator
+
     from annlab.plotting import cluster_color, cluster_marker
 
     fitted = slopes(part)
@@ -220,6 +230,9 @@ def plot(part: dict[str, Any], figure: Any) -> None:
             )
         ax.set_xscale("log")
         ax.set_yscale("log")
+        places = sorted({cell[name] for cell in cells})
+        ax.set_xticks(places, [_short(place) for place in places])
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xlabel(f"{NAMES[name]} ({name})")
         ax.grid(alpha=0.3, which="both")
         if cells:

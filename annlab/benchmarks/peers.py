@@ -48,6 +48,9 @@ class Peer:
         library's own defaults.
     min_features : int
         The library refuses data of fewer features.
+    worth : tuple of int, optional
+        Steps of the usual ladder that are worth a run where each of them is dear; a ladder that
+        is made for this peer is taken as it is.
     """
 
     key: str
@@ -59,6 +62,11 @@ class Peer:
     rungs: Callable[[tuple[int, ...]], list[dict[str, Any]]] = lambda ladder: []
 
     min_features: int = 1
+    worth: tuple[int, ...] | None = None
+
+    def steps(self, ladder: tuple[int, ...]) -> tuple[int, ...]:
+        """What of the usual ladder this peer runs."""
+        return tuple(step for step in ladder if self.worth is None or step in self.worth)
 
     @property
     def is_ours(self) -> bool:
@@ -250,11 +258,9 @@ def all_peers() -> dict[str, Peer]:
             "sklearn",
             _sklearn("KMeans", _PLUS),
             _PLUS,
+            rungs=_steps("max_iter"),
             # the start is nearly all of the time at large k: few rungs tell the story
-            rungs=lambda ladder: [
-                *({"max_iter": step} for step in ladder if step in (1, 5, 25)),
-                {"defaults": True},
-            ],
+            worth=(1, 5, 25),
         ),
         Peer(
             "sklearn-minibatch",
@@ -270,10 +276,8 @@ def all_peers() -> dict[str, Peer]:
             "sklearn",
             _sklearn("BisectingKMeans", _BISECT),
             _BISECT,
-            rungs=lambda ladder: [
-                *({"max_iter": step} for step in ladder if step in (1, 5, 25)),
-                {"defaults": True},
-            ],
+            rungs=_steps("max_iter"),
+            worth=(1, 5, 25),
         ),
         Peer(
             "faiss",

@@ -326,7 +326,7 @@ def compare(
                 f"{peer.label}, seed {seeds.index(seed) + 1}",
                 left_s=session.left(left),
             )
-            rungs = _with_reference(peer, own.get(peer.key, steps))
+            rungs = _with_reference(peer, own[peer.key] if peer.key in own else peer.steps(steps))
             session.run(peer, seed, rungs, turns_left=len(left))
             done.append([peer.key, seed])
             if checkpoint is not None:
