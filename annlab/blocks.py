@@ -55,9 +55,9 @@ from annlab.distances import Frame, frame_of, paired_sq
 from annlab.fused import FusedAssigner
 from annlab.graph import half_norms, stratified
 
-#: Values of the sample that a start is drawn from (64 MB of float32), and rows for each cluster
+#: Values of the sample that a start is drawn from (32 MB of float32), and rows for each cluster
 #: that it has at least. Data of no more rows is the sample as a whole.
-SAMPLE_VALUES = 1 << 24
+SAMPLE_VALUES = 1 << 23
 SAMPLE_PER_CLUSTER = 8
 #: Values of the sums of chunks that are held at once: 128 MB.
 _SUMS_AT_ONCE = 1 << 24
@@ -419,6 +419,9 @@ class Order:
 
     def rows(self, raw: Any) -> np.ndarray:
         """Some rows in working coordinates."""
+        if self.unit:
+            # unit rows have the type of the rows: there are none among integers
+            raw = np.asarray(raw).astype(working_dtype(raw.dtype), copy=False)
         return Piece(raw, self.shift, self.dtype, self.unit).load()
 
 
@@ -446,8 +449,6 @@ def assign_rows(
     tally : Tally
     """
     k = len(order.centroids)
-    if order.unit:
-        raw = np.asarray(raw).astype(working_dtype(raw.dtype), copy=False)
     rows, zero = order.rows(raw), _zero_rows(raw, order)
     m = len(rows)
     n_distances: int | None = m * k
@@ -737,7 +738,7 @@ class BlockPoints(PartedPoints):
         if self._blocks.n is None:
             for block in blocks:
                 rows = min(max(256, (1 << 19) // block.shape[1]), 1 << 16)
-                for a, b in chunk_bounds(block.shape[0], rows):
+                for a, b in chunk_bounds(block.shape[0], rows) or [(0, 0)]:
                     yield np.asanyarray(block[a:b])
             return
         first = next(blocks, None)

@@ -21,16 +21,38 @@ from annlab._validation import (
     check_n_clusters,
     check_random_state,
     check_sample_weight,
+    is_dask,
 )
 from annlab._workers import Workers, chunk_bounds
-from annlab.assignment import ExactAssigner, available_algorithms, cluster_sums
+from annlab.assignment import Assignment, ExactAssigner, available_algorithms, cluster_sums
+from annlab.blocks import is_mapped
 from annlab.distances import from_squared, pairwise_sq, unit_means
 from annlab.indexes import available_indexes, index_class
 from annlab.initialization import initial_centroids
-from annlab.lloyd import exact_inertia, fit_clusters, label_rows
+from annlab.lloyd import (
+    Stage,
+    distance_parts,
+    exact_inertia,
+    fit_clusters,
+    is_parted,
+    label_parts,
+    label_rows,
+    score_parts,
+)
 
 #: Distances that `KMeansANN.transform` computes at once: 8 MB of float64.
 _BLOCK_VALUES = 1 << 20
+
+
+class _Watched(Stage):
+    """Nothing replaced; the last assignment is looked at."""
+
+    def __init__(self) -> None:
+        self.final: Assignment | None = None
+
+    def done(self, final: Assignment) -> None:
+        # the sums alone: an assignment may hold on to points elsewhere
+        self.final = final
 
 
 class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -155,8 +177,9 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n, d)
-            Never written to. float32 stays float32.
+        X : array-like or sparse matrix of shape (n, d), or data in parts
+            Never written to. float32 stays float32. Data in parts, such as a mapped file, a list
+            of blocks or a Dask collection, is what `annlab.kmeans` takes.
         y : ignored
         sample_weight : array-like of shape (n,), optional
             Weight N counts as N repetitions.
@@ -170,7 +193,10 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         TypeError, ValueError
             Naming the parameter, the rule and what came.
         """
-        self._note_features(X, reset=True)
+        parted = is_parted(X, algorithm=self.algorithm)
+        if not parted:
+            self._note_features(X, reset=True)
+        watched = _Watched()
         result = fit_clusters(
             X,
             self.n_clusters,
@@ -189,6 +215,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             progress=self.progress,
             final_assignment=self.final_assignment,
             checkpoint=self.checkpoint,
+            stage=watched,
         )
         self.result_ = result
         self.cluster_centers_ = result.centroids
@@ -196,6 +223,9 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.inertia_ = result.inertia
         self.n_iter_ = result.n_iter
         self.n_steps_ = 0
+        if parted:
+            self._learn_from_parts(X, watched.final)
+            return self
         weights = check_sample_weight(sample_weight, len(result.labels))
         self._counts = np.bincount(result.labels, weights, result.n_clusters).astype(np.float64)
         self._means = result.centroids.astype(np.float64)
@@ -211,6 +241,27 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             # it asks the first row for its length, where there may be none: ours say what is wrong
             check_data(X, accept_sparse=True)
             raise
+
+    def _learn_from_parts(self, X: Any, final: Assignment | None) -> None:
+        """Set what else `fit` leaves behind, for data that is not together."""
+        centroids = self.cluster_centers_
+        self.n_features_in_ = centroids.shape[1]
+        names = getattr(X, "columns", None)
+        if names is not None and all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.array(list(names), dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self._means = centroids.astype(np.float64)
+        if final is None or final.sums is None or final.totals is None:
+            # it was interrupted: later batches count as much as all rows so far
+            self._counts = np.full(len(centroids), len(self.labels_) / len(centroids))
+            return
+        self._counts = final.totals.copy()
+        if self.metric == "cosine":
+            along = np.einsum("ij,ij->i", final.sums, self._means)
+            got = self._counts > 0
+            lengths = np.divide(along, self._counts, out=np.ones(len(centroids)), where=got)
+            self._means *= lengths[:, None]
 
     def _mean_cosines(self, X: Any, weights: np.ndarray | None) -> np.ndarray:
         """How long the mean of each cluster's unit rows is, along its centroid."""
@@ -260,7 +311,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         rows = check_data(X, accept_sparse=True)
         weights = check_sample_weight(sample_weight, rows.shape[0])
         is_first = not hasattr(self, "cluster_centers_")
-        self._note_features(X, reset=is_first)
+        self._note_features(rows if is_mapped(X) else X, reset=is_first)
         with Workers(self.n_jobs) as workers:
             if is_first:
                 self._draw_start(rows, weights, workers)
@@ -343,12 +394,16 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Returns
         -------
         ndarray of shape (n,), int32
-            The label of a row depends on that row alone; ties go to the lowest label.
+            The label of a row depends on that row alone; ties go to the lowest label. A lazy Dask
+            array for a Dask collection.
 
         Notes
         -----
         2·n·k·d operations.
         """
+        if self._in_parts(X):
+            with Workers(self.n_jobs) as workers:
+                return label_parts(X, self.cluster_centers_, metric=self.metric, workers=workers)
         rows = self._rows(X)
         with Workers(self.n_jobs) as workers:
             return label_rows(rows, self.cluster_centers_, metric=self.metric, workers=workers)
@@ -363,12 +418,15 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Returns
         -------
         ndarray of shape (n, k), dtype of X
-            Euclidean, or 1 − cosine (1 for a row without a direction).
+            Euclidean, or 1 − cosine (1 for a row without a direction). A lazy Dask array for a
+            Dask collection.
 
         Notes
         -----
         2·n·k·d operations, in float64.
         """
+        if is_dask(X) and self._in_parts(X):
+            return distance_parts(X, self.cluster_centers_, metric=self.metric)
         rows, centroids = self._rows(X), self.cluster_centers_
         k = len(centroids)
         with Workers(self.n_jobs) as workers:
@@ -414,18 +472,38 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         -------
         float
         """
+        centroids = self.cluster_centers_
+        if self._in_parts(X):
+            with Workers(self.n_jobs) as workers:
+                return -score_parts(
+                    X, centroids, metric=self.metric, sample_weight=sample_weight, workers=workers
+                )
         rows = self._rows(X)
         weights = check_sample_weight(sample_weight, rows.shape[0])
-        centroids = self.cluster_centers_
         with Workers(self.n_jobs) as workers:
             labels = label_rows(rows, centroids, metric=self.metric, workers=workers)
             return -exact_inertia(rows, centroids, labels, self.metric, weights, workers)
+
+    def _in_parts(self, X: Any) -> bool:
+        """Whether X comes after `fit` as data that is not together."""
+        check_is_fitted(self)
+        if not is_parted(X) or is_mapped(X):
+            return False
+        width = getattr(X, "shape", (0, 0))[1:] or (0,)
+        if is_dask(X) and width[0] != self.n_features_in_:
+            raise invalid(
+                "X",
+                f"an array with {self.n_features_in_} columns",
+                f"{width[0]}",
+                "Use the features that the centroids were made from.",
+            )
+        return True
 
     def _rows(self, X: Any) -> Any:
         """Check data that comes after `fit`."""
         check_is_fitted(self)
         rows = check_data(X, accept_sparse=True)
-        validate_data(self, X, reset=False, skip_check_array=True)
+        validate_data(self, rows if is_mapped(X) else X, reset=False, skip_check_array=True)
         return rows
 
     @property

@@ -149,7 +149,8 @@ class KMeansResult(Pair):
     Attributes
     ----------
     labels : ndarray of shape (n,), int32
-        −1 marks an outlier (only where ``outlier_mask`` is given).
+        −1 marks an outlier (only where ``outlier_mask`` is given). Of a Dask collection a lazy
+        Dask array, computed from X and the centroids when it is asked for.
     centroids : ndarray of shape (k, d), dtype of the data
     inertia : float
         Σ w ‖x − c‖² over the points that have a label, in float64, exact for these ``labels``
@@ -248,7 +249,17 @@ class KMeansResult(Pair):
         ------
         OSError
             If the folder cannot be written; an older file of that name is then left as it was.
+        ValueError
+            If the labels are a lazy Dask array: compute them first, or store them where they are.
         """
+        if not isinstance(self.labels, np.ndarray):
+            raise invalid(
+                "labels",
+                "in memory to be saved",
+                f"a lazy {type(self.labels).__name__} of Dask",
+                "Bring them here: dataclasses.replace(result, labels=result.labels.compute())"
+                ".save(path). Or leave them where they are: result.labels.to_zarr(url).",
+            )
         target = check_path(path)
         if target.suffix != ".npz":
             target = target.with_name(target.name + ".npz")

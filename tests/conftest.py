@@ -17,3 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 def root() -> Path:
     """Top folder of the checkout."""
     return ROOT
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, unless it is asked for."""
+    if "full" in config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes or gigabytes: pytest -m full"))
