@@ -1,0 +1,794 @@
+"""Bad and odd input through everything public, by the ten thousand.
+
+``python tests/fuzz.py`` calls the public functions and classes 100,000 times with generated
+arguments; ``--cases``, ``--seed`` and ``--only`` choose fewer or others; ``--case N`` repeats one
+of them alone. tests/test_fuzz.py runs a few hundred every time.
+
+What must come out of a call: a right answer (finite, of the right shape, in range), or a
+ValueError or TypeError with a message of annlab's own, or another error that the docstring names.
+What fails: any other exception, an error that only NumPy or SciPy could have written (somebody's
+input got further than it should), a NaN where the input had none, a crash, a hang.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import faulthandler
+import inspect
+import io
+import math
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("MPLBACKEND", "agg")
+#: Seconds that one call may take.
+LIMIT_S = 20.0
+
+# -- what is thrown ----------------------------------------------------------------------------
+
+
+class Odd:
+    """An object without any use."""
+
+    def __repr__(self) -> str:
+        return "<Odd>"
+
+
+class Liar:
+    """Says that it is an array, and is none."""
+
+    shape, dtype, ndim = (3, 2), np.dtype(float), 2
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, item: Any) -> Any:
+        raise RuntimeError("there is nothing here")
+
+
+class BadArray:
+    """Cannot be turned into an array."""
+
+    def __array__(self, *args: Any, **options: Any) -> Any:
+        raise ValueError("no array today")
+
+
+class BadIndex:
+    """An index that answers what no index should."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def fit(self, X: Any) -> BadIndex:
+        return self
+
+    def kneighbors(self, Q: Any, n_neighbors: int = 1) -> Any:
+        return self.answer(len(Q)) if callable(self.answer) else self.answer
+
+
+BAD_INDEXES = (
+    lambda n: None,
+    lambda n: (np.zeros((n, 1)),),
+    lambda n: (np.zeros((n, 1)), np.full((n, 1), -1)),
+    lambda n: (np.zeros((n, 1)), np.full((n, 1), 10**9)),
+    lambda n: (np.zeros((n, 1)), np.zeros((n, 1))),
+    lambda n: (np.zeros((n, 1)), np.zeros((n + 1, 1), int)),
+    lambda n: (np.full((n, 1), np.nan), np.zeros((n, 1), int)),
+    lambda n: np.zeros((2, n)),
+    lambda n: ("a", "b"),
+)
+
+#: Values that fit hardly any parameter.
+ODD: tuple[Any, ...] = (
+    None, True, False, 0, 1, -1, 2, 3, 10**6, 2**31, 2**63, -(2**70), 0.0, -0.0, 0.5, 1.0, 1e-300,
+    1e300, math.nan, math.inf, -math.inf, "", "auto", "k-means++", "nonsense", "\0", "ü" * 50, b"",
+    b"bytes", (), [], {}, set(), [None], [[]], [[], []], [1, 2, 3], [[1.0], [2.0, 3.0]], {"a": 1},
+    {"ef": -1}, {1: 2}, 1 + 2j, Decimal("1.5"), np.float32(2), np.int8(3), np.bool_(True),
+    np.array(3), np.array("x"), np.datetime64("2020-01-01"), np.ma.masked, Ellipsis,
+    NotImplemented, range(5), slice(1, 2), Odd, Odd(), Liar(), BadArray(), len,
+    lambda *a, **o: None, lambda *a, **o: 1 / 0, np.random.default_rng(0),
+    np.random.RandomState(0), np.float64, "float32",
+)  # fmt: skip
+
+
+def matrix(rng: np.random.RandomState, n: int | None = None, d: int | None = None) -> np.ndarray:
+    """A small table of one of many kinds, finite."""
+    n = int(rng.choice([1, 2, 3, 5, 12, 40])) if n is None else n
+    d = int(rng.choice([1, 2, 3, 8])) if d is None else d
+    kind = rng.randint(10)
+    if kind == 0:
+        X: Any = np.zeros((n, d))
+    elif kind == 1:
+        X = np.full((n, d), 10.0 ** rng.uniform(-30, 30))
+    elif kind == 2:
+        X = rng.randint(-3, 3, (n, d))
+    elif kind == 3:
+        X = np.repeat(rng.rand(1, d), n, axis=0)
+    elif kind == 4:
+        X = rng.randn(n, d) * 10.0 ** rng.uniform(-25, 25)
+    elif kind == 5:
+        X = rng.randn(n, d) + 10.0 ** rng.uniform(0, 12)
+    elif kind == 6:
+        X = rng.randn(n, d) * 10.0 ** rng.uniform(-8, 8, d)
+    elif kind == 7:
+        X = rng.rand(n, d) < 0.3
+    else:
+        X = rng.rand(n, d)
+    dtype = rng.choice(["f4", "f8", "f2", "i8", "u1", "keep", "keep"])
+    if dtype != "keep":
+        with np.errstate(all="ignore"):
+            cast = X.astype(dtype)
+        X = cast if np.isfinite(cast.astype(float)).all() else X
+    return np.asarray(X)
+
+
+def dressed(rng: np.random.RandomState, X: np.ndarray) -> Any:
+    """The same numbers in another layout or container."""
+    kind = rng.randint(14)
+    if kind == 0:
+        return X.tolist()
+    if kind == 1:
+        return np.asfortranarray(X)
+    if kind == 2:
+        return np.repeat(np.repeat(X, 2, axis=0), 3, axis=-1)[::2, ::3] if X.ndim == 2 else X
+    if kind == 3:
+        from scipy import sparse
+
+        maker = (sparse.csr_matrix, sparse.coo_array, sparse.csc_matrix)[rng.randint(3)]
+        return maker(X) if X.ndim == 2 and X.dtype != np.float16 else X
+    if kind == 4:
+        import pandas
+
+        return pandas.DataFrame(X) if X.ndim == 2 else pandas.Series(X)
+    if kind == 5:
+        return X.astype(object)
+    if kind == 6:
+        return X.astype(X.dtype.newbyteorder())
+    if kind == 7:
+        return np.ma.masked_array(X, mask=rng.rand(*X.shape) < 0.1)
+    if kind == 8:
+        return X[::-1]
+    X = X.copy()
+    X.setflags(write=False)
+    return X
+
+
+def broken(rng: np.random.RandomState, X: np.ndarray) -> Any:
+    """A table with something wrong."""
+    kind = rng.randint(14)
+    Y = X.astype(float)
+    if kind in (0, 1, 2) and Y.size:
+        Y.flat[rng.randint(Y.size)] = (np.nan, np.inf, -np.inf)[kind]
+        return dressed(rng, Y)
+    if kind == 3:
+        return Y[:0]
+    if kind == 4:
+        return Y[..., :0]
+    if kind == 5:
+        return Y.ravel()
+    if kind == 6:
+        return Y[None]
+    if kind == 7:
+        return Y.astype(complex)
+    if kind == 8:
+        return Y.astype(str)
+    if kind == 9:
+        return Y.astype("datetime64[s]") if np.abs(Y).max(initial=0) < 1e15 else "x"
+    if kind == 10:
+        Z = Y.astype(object)
+        if Z.size:
+            Z.flat[0] = ODD[rng.randint(len(ODD))]
+        return Z
+    if kind == 11:
+        return Y * 1e200
+    if kind == 12:
+        return np.zeros(len(Y), dtype=[("a", float), ("b", int)])
+    return odd(rng)
+
+
+def odd(rng: np.random.RandomState) -> Any:
+    return ODD[rng.randint(len(ODD))]
+
+
+def pick(rng: np.random.RandomState, *values: Any) -> Any:
+    return values[rng.randint(len(values))]
+
+
+def small_int(rng: np.random.RandomState) -> Any:
+    return pick(rng, 1, 2, 3, 5, 8, np.int64(2), np.uint8(3))
+
+
+def real(rng: np.random.RandomState) -> Any:
+    return pick(rng, 0.0, 0.1, 0.5, 1.0, 2, 3.5, np.float32(0.25), 1e-9, 1e9)
+
+
+def some_labels(rng: np.random.RandomState, n: int) -> Any:
+    labels = rng.randint(0, pick(rng, 1, 2, 4), n)
+    return pick(rng, labels, labels.tolist(), labels - 1, labels.astype(float), labels.astype("i1"))
+
+
+ALGORITHMS = (
+    "auto", "small_k", "graph", "brute", "kd_tree", "ball_tree", "hnsw", "lsh", "pq", "walk",
+    "faiss",
+)  # fmt: skip
+
+
+class Maker:
+    """Arguments for one call, drawn by the names of the parameters."""
+
+    def __init__(self, rng: np.random.RandomState, folder: Path) -> None:
+        self.rng, self.folder = rng, folder
+        self.X = matrix(rng)
+        self.n, self.d = self.X.shape
+        #: whether something that must be refused, or may be, was put in
+        self.badness = float(rng.choice([0.0, 0.15, 0.5], p=[0.45, 0.4, 0.15]))
+
+    def value(self, name: str) -> Any:
+        """A value for a parameter: mostly a good one."""
+        rng = self.rng
+        if rng.rand() < self.badness:
+            tables = ("X", "Q", "centroids", "chunk", "rows", "image", "embedding", "labels")
+            if name in tables and rng.rand() < 0.8:
+                return broken(rng, self.X)
+            return odd(rng)
+        good = getattr(self, f"good_{name}", None)
+        if good is not None:
+            return good()
+        return odd(rng) if rng.rand() < 0.5 else pick(rng, None, 1, 2, 0.5, "auto", [1, 2])
+
+    def table(self, n: int | None = None, d: int | None = None) -> Any:
+        return dressed(self.rng, matrix(self.rng, n, d))
+
+    def good_X(self) -> Any:
+        return dressed(self.rng, self.X) if self.rng.rand() < 0.92 else self.parted()
+
+    def parted(self) -> Any:
+        """The data in blocks, in a file, or from a function; some of them are none."""
+        middle, rng = self.n // 2, self.rng
+        blocks = [self.X[:middle], self.X[middle:]]
+        file = self.folder / f"X{rng.randint(3)}.npy"
+        if not file.is_dir():
+            np.save(file, self.X)
+        bad = odd(rng)
+        return pick(rng, blocks, tuple(blocks), lambda: iter(blocks), iter(blocks), file, str(file),
+                    lambda: iter([]), lambda: 3, lambda: iter([self.X, None]), [self.X, bad],
+                    lambda: iter([self.X, self.X[:, :-1]]), [], self.folder / "none.npy",
+                    lambda: iter([bad]), np.load(file, mmap_mode="r"))  # fmt: skip
+
+    def good_chunk(self) -> Any:
+        return dressed(self.rng, self.X)
+
+    good_rows = good_chunk
+
+    def good_Q(self) -> Any:
+        return self.table(d=self.d)
+
+    good_embedding = good_Q
+
+    def good_centroids(self) -> Any:
+        return self.table(pick(self.rng, 1, 2, 4), self.d)
+
+    good_centers = good_start = good_centroids
+
+    def good_labels(self) -> Any:
+        return some_labels(self.rng, self.n)
+
+    good_reference = good_labels
+
+    def good_n_clusters(self) -> Any:
+        return pick(self.rng, 1, 2, 3, self.n, max(1, self.n // 2))
+
+    def good_n_neighbors(self) -> Any:
+        return pick(self.rng, 1, 2, self.n)
+
+    def good_max_iter(self) -> Any:
+        return pick(self.rng, 1, 2, 5, 20)
+
+    def good_algorithm(self) -> Any:
+        if self.rng.rand() < 0.07:
+            return BadIndex(pick(self.rng, *BAD_INDEXES))
+        return pick(self.rng, *ALGORITHMS)
+
+    good_index = good_name = good_algorithm
+
+    def good_algorithm_params(self) -> Any:
+        if self.rng.rand() < 0.7:
+            return pick(self.rng, None, {})
+        return pick(self.rng, None, None, {}, {"ef": 5}, {"n_tables": 2}, {"n_probes": 2},
+                    {"n_codes": 4}, {"leaf_size": 3}, {"M": 4}, {"factory": "Flat"},
+                    {"n_candidates": 8}, {"ef": odd(self.rng)}, {"M": odd(self.rng)},
+                    {"n_tables": odd(self.rng)}, {"n_codes": odd(self.rng)})  # fmt: skip
+
+    good_method_params = good_algorithm_params
+
+    def good_init(self) -> Any:
+        bad = lambda X, n_clusters, random_state: np.full((n_clusters, X.shape[1]), np.nan)  # noqa: E731
+        first = lambda X, n_clusters, random_state: X[:n_clusters]  # noqa: E731
+        if self.rng.rand() < 0.85:
+            return pick(self.rng, "k-means++", "random", "k-means||", first)
+        return pick(self.rng, bad, self.table(d=self.d), self.table())
+
+    def good_n_init(self) -> Any:
+        return pick(self.rng, 1, 2, 3)
+
+    def good_metric(self) -> Any:
+        return pick(self.rng, "euclidean", "cosine")
+
+    def good_sample_weight(self) -> Any:
+        weights = self.rng.rand(self.n) * 10.0 ** self.rng.uniform(-20, 20)
+        if self.rng.rand() < 0.7:
+            return pick(self.rng, None, weights, self.rng.randint(1, 3, self.n))
+        return pick(self.rng, None, weights, 2, np.zeros(self.n), self.rng.randint(0, 3, self.n),
+                    weights[:-1], -weights, [None] * self.n)  # fmt: skip
+
+    def good_random_state(self) -> Any:
+        return pick(self.rng, 0, 1, None, 2**32 - 1, np.random.RandomState(0),
+                    np.random.default_rng(0))  # fmt: skip
+
+    def good_n_jobs(self) -> Any:
+        return pick(self.rng, 1, 2, None, -1)
+
+    def good_trace(self) -> Any:
+        return pick(self.rng, True, False)
+
+    good_progress = good_quick = good_trace
+
+    def good_callback(self) -> Any:
+        return pick(self.rng, None, lambda step: None, lambda step: True, lambda step: "go on")
+
+    def good_final_assignment(self) -> Any:
+        return pick(self.rng, "auto", "exact", "algorithm")
+
+    def good_checkpoint(self) -> Any:
+        name = self.folder / f"c{self.rng.randint(10**6)}.npz"
+        if self.rng.rand() < 0.8:
+            return pick(self.rng, None, name, str(name))
+        name = self.folder / f"c{self.rng.randint(3)}.npz"
+        return pick(self.rng, None, None, name, str(name), self.folder / "no" / "folder.npz",
+                    self.folder)  # fmt: skip
+
+    def good_path(self) -> Any:
+        file = self.folder / "some.bin"
+        if file.is_dir():
+            return file
+        file.write_bytes(self.rng.bytes(int(self.rng.randint(200))))
+        return pick(self.rng, file, str(file), self.folder, self.folder / "nothing.npz")
+
+    good_url = good_path
+
+    def good_tol(self) -> Any:
+        return real(self.rng)
+
+    good_trim = good_outlier_threshold = good_threshold = good_tolerance = good_tol
+    good_noise = good_cluster_std = good_box = good_position_weight = good_separation = good_tol
+    good_elongation = good_weight_sigma = good_center_scale = good_outlier_fraction = good_tol
+    good_outlier_scale = good_size = good_tol
+
+    def good_n_samples(self) -> Any:
+        return pick(self.rng, 1, 5, 30, 200)
+
+    good_n_queries = good_sample_size = good_max_points = good_n = good_n_patches = good_n_samples
+
+    def good_n_features(self) -> Any:
+        return pick(self.rng, 1, 2, 5)
+
+    good_n_components = good_n_features
+
+    def good_dtype(self) -> Any:
+        return pick(self.rng, np.float32, np.float64, "float32", "i4", object)
+
+    def good_image(self) -> Any:
+        shape = pick(self.rng, (4, 5, 3), (1, 1, 3), (6, 3), (4, 5, 4), (2, 2, 2, 3))
+        image = self.rng.randint(0, 256, shape).astype(np.uint8)
+        return pick(self.rng, image, image / 255.0, image.tolist(), image.astype(np.uint16) * 257)
+
+    good_rgb = good_lab = good_photos = good_image
+
+    def good_color_space(self) -> Any:
+        return pick(self.rng, "rgb", "lab")
+
+    def good_documents(self) -> Any:
+        words = ["a", "cat", "dog", "the", "runs", "sleeps", "", "über", "42"]
+        return [
+            " ".join(self.rng.choice(words, self.rng.randint(8)))
+            for _ in range(self.rng.randint(1, 9))
+        ]
+
+    def good_method(self) -> Any:
+        return pick(self.rng, None, "pca", "random", "none")
+
+    def good_found(self) -> Any:
+        return self.rng.randint(0, 5, (self.n, 3))
+
+    good_truth = good_found
+
+    def good_results(self) -> Any:
+        import annlab
+
+        result = annlab.kmeans(self.rng.rand(20, 2), 3, random_state=0, max_iter=4)
+        return pick(self.rng, result, [result], {"a": result, "b": result}, [])
+
+    def good_max_pixels(self) -> Any:
+        return pick(self.rng, 1, 10**6)
+
+    def good_inertias(self) -> Any:
+        return self.rng.rand(3)
+
+    def good_colors(self) -> Any:
+        return self.rng.rand(4, 3)
+
+    def good_counts(self) -> Any:
+        return pick(self.rng, None, [1, 2, 3, 4])
+
+    def good_patches(self) -> Any:
+        return self.rng.rand(5, 12)
+
+    def good_ax(self) -> Any:
+        return None
+
+    def good_knobs(self) -> Any:
+        return pick(self.rng, None, {}, {"ef": [1, 5]}, {"ef": []}, {"nothing": [1]})
+
+    def good_repeats(self) -> Any:
+        return 1
+
+    def good_n_neighbors_range(self) -> Any:
+        return pick(self.rng, [1, 2], range(1, 3), [], [0], [10**6])
+
+    def good_cluster(self) -> Any:
+        return pick(self.rng, 0, 1, 10**9, -1)
+
+    def good_id(self) -> Any:
+        return pick(self.rng, "1.1", "1.2", "2.1", "99.9", "")
+
+    def good_number(self) -> Any:
+        return pick(self.rng, 1, 2, "01", 99)
+
+    def good_topic(self) -> Any:
+        return self.good_number()
+
+
+# -- what is called ----------------------------------------------------------------------------
+
+#: Public names that are left out, and why.
+LEFT_OUT = {
+    "benchmarks.compare": "minutes for each call; it checks its arguments through the same rules",
+    "benchmarks.measure_floors": "measures for as long as it is told to",
+    "benchmarks.machine_record": "no argument, and slow",
+    "benchmarks.Comparison": "a record that the library fills",
+    "datasets.fetch_ann_benchmark": "downloads",
+    "datasets.load_large_photo": "downloads",
+    "datasets.load_docstrings": "reads every docstring of five packages",
+    "datasets.load_patches": "reads two photographs for each call",
+    "applications.learn_visual_words": "reads two photographs for each call",
+}
+ROOMS = ("applications", "benchmarks", "datasets", "indexes", "metrics", "parallel", "plotting",
+         "classroom")  # fmt: skip
+
+
+def targets() -> dict[str, Callable[..., Any]]:
+    """Everything public that takes arguments: of annlab, its rooms, and of what they make."""
+    import importlib
+
+    import annlab
+
+    found: dict[str, Callable[..., Any]] = {}
+    for name in annlab.__all__:
+        value = getattr(annlab, name)
+        if callable(value) and not (isinstance(value, type) and issubclass(value, Exception)):
+            found[name] = value
+    for room in ROOMS:
+        module = importlib.import_module(f"annlab.{room}")
+        names = getattr(module, "__all__", None) or [
+            name
+            for name, value in vars(module).items()
+            if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
+        ]
+        for name in names:
+            value = getattr(module, name)
+            if callable(value) and name not in found and f"{room}.{name}" not in LEFT_OUT:
+                found[f"{room}.{name}"] = value
+    # records that the library fills take whatever they are given
+    for name in [n for n, v in found.items() if isinstance(v, type) and is_record(v)]:
+        del found[name]
+    found["KMeansResult.load"] = annlab.KMeansResult.load
+    found["KMeansResult.save"] = save_result
+    for name in annlab.available_indexes():
+        found[f"index {name}"] = use_index(name)
+    found["KMeansANN methods"] = use_estimator
+    return found
+
+
+#: What most people call is called more often.
+OFTEN = ("kmeans", "kmeans_ann", "robust_kmeans_ann", "KMeansANN methods", "cluster_documents",
+         "evaluate_clustering", "segment_image", "KMeansResult.load")  # fmt: skip
+
+
+def is_record(cls: type) -> bool:
+    """A class that only holds what it is given."""
+    import dataclasses
+
+    names = ("Trace", "Seconds", "TradeoffPoint", "RecallSpeedCurve", "ExerciseList")
+    return dataclasses.is_dataclass(cls) or cls.__name__ in names
+
+
+def save_result(path: Any) -> Any:
+    import annlab
+
+    return annlab.kmeans([[0.0], [1.0], [9.0]], 2, random_state=0).save(path)
+
+
+def use_index(name: str) -> Callable[..., Any]:
+    def call(X: Any, Q: Any, n_neighbors: Any = 2, metric: Any = "euclidean",
+             n_jobs: Any = None, algorithm_params: Any = None) -> Any:  # fmt: skip
+        import annlab
+
+        params = algorithm_params if isinstance(algorithm_params, dict) else {}
+        index = annlab.make_index(name, metric=metric, n_jobs=n_jobs, **params)
+        found = index.fit(X).kneighbors(Q, n_neighbors=n_neighbors)
+        if index.query_knobs:
+            index.set_query_params(**dict.fromkeys(index.query_knobs, n_neighbors))
+            found = index.kneighbors(Q, n_neighbors=n_neighbors)
+        n = index.n_samples_fit_
+        assert found[1].shape == found[0].shape and found[1].min() >= 0 and found[1].max() < n
+        assert np.isfinite(found[0]).all() and (np.diff(found[0], axis=1) >= 0).all()
+        assert all(len(set(row)) == len(row) for row in found[1].tolist()), "a row twice"
+        return found
+
+    return call
+
+
+def use_estimator(X: Any, Q: Any, n_clusters: Any = 2, algorithm: Any = "auto",
+                  init: Any = "random", max_iter: Any = 3, metric: Any = "euclidean",
+                  sample_weight: Any = None,
+                  random_state: Any = 0) -> Any:  # fmt: skip
+    import annlab
+
+    model = annlab.KMeansANN(n_clusters, algorithm=algorithm, init=init, max_iter=max_iter,
+                             metric=metric, random_state=random_state)  # fmt: skip
+    model.fit(X, sample_weight=sample_weight)
+    labels = model.predict(Q)
+    assert labels.min(initial=0) >= 0 and labels.max(initial=0) < len(model.cluster_centers_)
+    assert np.isfinite(model.transform(Q)).all() and np.isfinite(model.score(Q))
+    model.partial_fit(Q)
+    assert np.isfinite(model.cluster_centers_).all() and np.isfinite(model.inertia_)
+    return model.result_ if hasattr(model, "result_") else None
+
+
+#: Errors that docstrings name beside ValueError and TypeError.
+def documented() -> tuple[type[BaseException], ...]:
+    from annlab import MissingExtraError
+
+    return (ValueError, TypeError, MissingExtraError, OSError)
+
+
+# -- how a call is judged ----------------------------------------------------------------------
+
+
+class TimeUp(BaseException):
+    """The call took longer than `LIMIT_S`."""
+
+
+@contextlib.contextmanager
+def clock(seconds: float) -> Iterator[None]:
+    """Raise TimeUp in the main thread; a call stuck outside Python ends the whole process."""
+
+    def ring(*args: Any) -> None:
+        raise TimeUp
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    faulthandler.dump_traceback_later(3 * seconds, exit=True)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+        faulthandler.cancel_dump_traceback_later()
+
+
+def own_message(error: BaseException) -> bool:
+    """Whether the error was written for the caller: raised by annlab, or by Python for a call."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return True
+    last = frames[-1].filename
+    if "annlab" in Path(last).parts or last.endswith("fuzz.py"):
+        # `int(value)` and the like raise in our line without our words
+        text = str(error)
+        return " must be " in text.split(";")[0] or not any(part in text for part in FOREIGN)
+    # what callers hand in may raise what it likes, and so may scikit-learn's checks of shapes
+    return "sklearn" in Path(last).parts or isinstance(error, OSError)
+
+
+#: Words of errors that NumPy and Python write where a line of ours met what it should not have.
+FOREIGN = (
+    "could not convert", "cannot convert", "object is not iterable", "not subscriptable",
+    "unsupported operand", "has no len()", "operands could not be broadcast",
+    "object cannot be interpreted", "invalid literal", "unhashable", "must be real number",
+    "truth value of", "setting an array element", "dimension mismatch", "not supported between",
+    "ufunc", "zero-size array", "cannot reshape", "out of bounds",
+)  # fmt: skip
+
+
+def wrong(value: Any) -> str | None:
+    """What is wrong with an answer, or None."""
+    from annlab import KMeansResult
+
+    if isinstance(value, KMeansResult):
+        if not np.isfinite(value.centroids).all():
+            return "centroids that are not finite"
+        if not np.isfinite(value.inertia) or value.inertia < 0:
+            return f"inertia {value.inertia}"
+        labels = np.asarray(value.labels)
+        lowest = -1 if value.outlier_mask is not None else 0
+        if labels.size and not lowest <= labels.min() <= labels.max() < len(value.centroids):
+            return "labels out of range"
+        # Faiss keeps its own counsel about its iterations
+        whole = value.n_iter == len(value.trace) or "faiss" in value.algorithm
+        if labels.dtype != np.int32 or not whole:
+            return "labels or trace of another kind"
+    elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and np.isnan(value).any():
+        return "NaN"
+    return None
+
+
+def arguments(function: Callable[..., Any], maker: Maker) -> dict[str, Any]:
+    """Draw the arguments of a call: the required ones, and some of the others."""
+    drawn: dict[str, Any] = {}
+    some = maker.rng.choice([0.1, 0.3, 0.7])
+    if function.__name__ == "plot_elbow":
+        # the one function where this is a sequence
+        drawn["n_clusters"] = pick(maker.rng, [1, 2, 3], [3, 2], maker.value("n_clusters"))
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in drawn:
+            continue
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            continue
+        if parameter.kind is parameter.VAR_KEYWORD:
+            if maker.rng.rand() < 0.3:
+                extra = pick(maker.rng, "metric", "random_state", "nonsense", "ef", "init", "tol")
+                if extra not in drawn:
+                    drawn[extra] = maker.value(extra)
+            continue
+        if parameter.default is parameter.empty:
+            # left out now and then: Python's own TypeError
+            if maker.rng.rand() > 0.01:
+                drawn[name] = maker.value(name)
+        elif name in ("progress", "cache_dir", "url"):
+            continue
+        elif maker.rng.rand() < some:
+            drawn[name] = maker.value(name)
+    if "repeats" in inspect.signature(function).parameters:
+        drawn["repeats"] = 1
+    return drawn
+
+
+#: Amounts of work that are no fault of the library's.
+def too_much(name: str, drawn: dict[str, Any]) -> bool:
+    sizes = ("n_samples", "n_features", "n", "n_queries", "n_clusters", "size", "n_components",
+             "max_points", "n_init", "n_jobs", "sample_size", "n_patches")  # fmt: skip
+    large = [
+        value
+        for key, value in drawn.items()
+        if key in sizes and isinstance(value, (int, np.integer)) and abs(int(value)) >= 10**5
+    ]
+    return bool(large) and ("make_" in name or "high_dim" in name or "n_jobs" in drawn)
+
+
+def describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{value.shape}"
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."
+
+
+def run_case(
+    seed: int, number: int, functions: dict[str, Callable[..., Any]], folder: Path
+) -> tuple[str, str, str | None]:
+    """One call; returns the name, how it ended, and the failure if it is one."""
+    import matplotlib.pyplot as plt
+
+    rng = np.random.RandomState([seed, number])
+    names = [name for name in functions for _ in range(4 if name in OFTEN else 1)]
+    name = names[rng.randint(len(names))]
+    function = functions[name]
+    maker = Maker(rng, folder)
+    drawn = arguments(function, maker)
+    if too_much(name, drawn):
+        return name, "left out", None
+    shown = ", ".join(f"{key}={describe(value)}" for key, value in drawn.items())
+    failure: str | None = None
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        out, err = io.StringIO(), io.StringIO()
+        try:
+            with clock(LIMIT_S), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                value = function(**drawn)
+            ended, failure = "answered", wrong(value)
+        except TimeUp:
+            ended, failure = "hung", f"more than {LIMIT_S} s"
+        except documented() as error:
+            ended = "refused"
+            if not own_message(error):
+                failure = f"not in annlab's words: {type(error).__name__}: {error}"[:300]
+                last = traceback.extract_tb(error.__traceback__)[-1]
+                failure += f" ({Path(last.filename).name}:{last.lineno})"
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            # what the caller's own functions and objects raise is the caller's
+            own = where.filename == __file__ and not isinstance(error, AssertionError)
+            ended = "refused" if own else "failed"
+            if ended == "failed":
+                failure = f"{type(error).__name__}: {error}"[:300]
+                failure += f" ({Path(where.filename).name}:{where.lineno})"
+        plt.close("all")
+    return name, ended, None if failure is None else f"{name}({shown}): {failure}"
+
+
+def run(cases: int, seed: int = 0, only: str = "", start: int = 0) -> dict[str, Any]:
+    """Call so many times.
+
+    Returns
+    -------
+    dict
+        ``counts`` by outcome, ``by_name``, and ``failures`` as (number, text).
+    """
+    functions = {name: f for name, f in targets().items() if only in name}
+    counts: collections.Counter[str] = collections.Counter()
+    by_name: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    failures: list[tuple[int, str]] = []
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        # a string that is taken for a file's name makes that file here
+        for number in range(start, start + cases):
+            name, ended, failure = run_case(seed, number, functions, Path(folder))
+            counts[ended] += 1
+            by_name[name][ended] += 1
+            if failure is not None:
+                failures.append((number, failure))
+                print(f"{seed}/{number} {failure}", flush=True)
+            if number % 500 == 0:
+                for file in Path(folder).iterdir():
+                    file.unlink() if file.is_file() else None
+    return {"counts": counts, "by_name": by_name, "failures": failures}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="functions whose name contains this")
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--case", type=int, help="repeat this case alone")
+    options = parser.parse_args()
+    if options.case is not None:
+        options.start, options.cases = options.case, 1
+    faulthandler.enable()
+    begin = time.perf_counter()
+    found = run(options.cases, options.seed, options.only, options.start)
+    for name, ended in sorted(found["by_name"].items()):
+        print(f"{name:45s} {dict(ended)}")
+    print(
+        f"{sum(found['counts'].values()):,} cases in {time.perf_counter() - begin:.0f} s: "
+        f"{dict(found['counts'])}, {len(found['failures'])} failures"
+    )
+    return int(bool(found["failures"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""A few of each of the faults that `tests/faults.py` injects by the dozen."""
+
+from __future__ import annotations
+
+import sys
+
+import faults
+import pytest
+
+linux = pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
+
+
+def survived(row, at_least):
+    assert row.failures == []
+    assert row.survived == row.injected >= at_least
+
+
+@linux
+def test_a_killed_fit_goes_on(tmp_path):
+    survived(faults.killed(2, tmp_path, seed=1, names=("small_k",)), 2)
+
+
+@linux
+def test_an_interrupted_fit_leaves_its_result(tmp_path):
+    survived(faults.interrupted(8, tmp_path, seed=3), 8)
+
+
+@linux
+def test_a_full_disk_spoils_nothing(tmp_path):
+    survived(faults.disk_full(2, tmp_path), 4)
+
+
+def test_damaged_files_are_refused_or_unharmed(tmp_path):
+    for row in faults.damaged(97, tmp_path):
+        survived(row, 20)
+
+
+def test_hostile_archives_are_refused(tmp_path):
+    survived(faults.hostile(tmp_path), 80)
+
+
+def test_a_failure_shows(tmp_path):
+    row = faults.Row("a fault")
+    row.count(None)
+    row.count("it broke")
+    text = faults.table([row])
+    assert "| a fault | 2 | 1 (50 %) |" in text and row.failures == ["it broke"]
+
+
+def test_two_results_are_compared_bit_by_bit():
+    one = faults.fit("brute", X=faults.data(500), k=5)
+    assert faults.difference(one, faults.fit("brute", X=faults.data(500), k=5)) is None
+    other = faults.fit("brute", X=faults.data(500), k=5, random_state=8)
+    assert faults.difference(one, other) is not None
+    assert faults.inconsistency(one, faults.data(500)) is None
+    assert faults.inconsistency(one, faults.data(500)[::-1].copy()) is not None
+
+
+def test_the_table_is_that_of_the_script(root):
+    """The rows are the script's: nobody wrote them by hand."""
+    text = (root / "tests" / "README.md").read_text(encoding="utf-8")
+    begin, end = (text.index(mark) for mark in faults.MARKS)
+    lines = [line for line in text[begin:end].splitlines() if line.startswith("| ")][1:]
+    assert len(lines) >= 6
+    for line in lines:
+        _, _, injected, share, means, _ = (part.strip() for part in line.split("|"))
+        assert share == f"{injected} (100 %)" and means
