@@ -127,7 +127,7 @@ def fit_slope(values: Any, seconds: Any) -> Slope:
         (upper - lower) / (end - begin)
         for (begin, end), (lower, upper) in zip(pairwise(places), pairwise(medians), strict=True)
     ]
-    return Slope(exponent, exponent - margin, exponent + margin, max(steps), constant)
+    return Slope(exponent, exponent - margin, exponent + margin, float(max(steps)), constant)
 
 
 def slopes(part: dict[str, Any]) -> dict[tuple[str, str], Slope]:
