@@ -18,7 +18,17 @@ import pytest
 
 from annlab import classroom
 from annlab.classroom import _base, _source, _teaching
-from annlab.classroom._base import COMMON_KINDS, Case, Exercise, Idea, Mistake, Question, Wrong
+from annlab.classroom._base import (
+    COMMON_KINDS,
+    NEGATION,
+    Case,
+    Exercise,
+    Idea,
+    Mistake,
+    Question,
+    Wrong,
+    claimed,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 ONLY = [int(word) for word in os.environ.get("ANNLAB_TOPICS", "").split()]
@@ -344,6 +354,96 @@ def test_texts():
         with pytest.raises(Wrong) as caught:
             say(text, ideas, claims)
         assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("They have the same inertia.", True),
+        ("Inertia? It is the same for both.", False),
+        ("That is not the case. The inertia is the same.", True),
+        ("With 0.5 of it the inertia is still the same.", True),
+        ("The inertia is not the same.", False),
+        ("Nobody knows. The inertia isn't the same.", False),
+        ("It has the same sum. The inertia is larger.", False),
+        ("With 0.5 of it, not more, the inertia is the same.", False),
+        ("It is not 0.5 if the inertia is the same.", False),
+        ("The inertia is hardly the same.", False),
+        ("A notebook and nothingness: the inertia is the same.", True),
+    ],
+)
+def test_a_claim_is_told_from_its_denial(text, said):
+    same = Idea("k", claimed(r"\bsame\b", r"\binertia\b", unless=NEGATION + "|hardly"), "m")
+    assert same.in_(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("The index costs nothing here.", True),
+        ("Not so fast, the index costs nothing.", True),
+        ("The index costs nothing and loses no row.", True),
+        ("It is not true that the index costs nothing.", False),
+        ("Without a build the index costs nothing.", False),
+        ("Never with 1,000 rows the index costs nothing.", False),
+    ],
+)
+def test_a_claim_with_a_negation_of_its_own(text, said):
+    free = Idea("k", claimed("index costs nothing", before=True), "m")
+    assert free.in_(text) == said
+    with pytest.raises(ValueError, match="parts must be one pattern"):
+        claimed("a", "b", before=True)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [4, 1, 7],
+        (1, 4, 7),
+        {7, 4, 1},
+        np.array([[1], [4], [7]]),
+        np.nonzero([0, 1, 0, 0, 1, 0, 0, 1]),
+    ],
+    ids=str,
+)
+def test_rows_come_in_any_order_and_container(rows):
+    Case().compare_rows(rows, [7, 1, 4], 9)
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [
+        ([1, 4], "different"),
+        ([1, 4, 4, 7], "different"),
+        ([1, 4, 8], "different"),
+        (range(9), "all_rows"),
+        (np.isin(np.arange(9), [1, 4, 7]), "mask_not_rows"),
+        (4, "wrong_shape"),
+        (np.eye(3), "wrong_shape"),
+        ([], "different"),
+        (None, "unanswered"),
+    ],
+    ids=str,
+)
+def test_wrong_rows(rows, kind):
+    mistakes = [Mistake("all_rows", np.arange(9), "m")]
+    with pytest.raises(Wrong) as caught:
+        Case().compare_rows(rows, [1, 4, 7], 9, mistakes)
+    assert caught.value.kind == kind
+
+
+def test_a_mistake_is_retold_where_more_is_known():
+    case = Case()
+    with pytest.raises(Wrong, match=r"Empty\? \(.*ZeroDivisionError") as caught:
+        with case.retell("raised", "empty_cell", "Empty?", saying="ZeroDivision"):
+            case.call(lambda x: 1 / x, 0)
+    assert caught.value.kind == "empty_cell"
+    for more in ({"saying": "KeyError"}, {"when": False}):
+        with pytest.raises(Wrong) as caught, case.retell("raised", "k", "m", **more):
+            case.call(lambda x: 1 / x, 0)
+        assert caught.value.kind == "raised"
+    with case.retell("raised", "k", "m"):
+        assert case.call(lambda x: 1 / x, 2) == 0.5
 
 
 # ---------------------------------------------------------------------------------- names and looks

@@ -44,6 +44,8 @@ COMMON_KINDS = frozenset(
 )
 #: A text that explains something has at least this many words.
 MIN_WORDS = 8
+#: Words that turn a claim into its denial.
+NEGATION = r"\b(?:no|not|nor|never|neither|none|nothing|cannot|without)\b|n't"
 
 
 class Wrong(Exception):
@@ -118,6 +120,49 @@ class Idea:
     def in_(self, text: str) -> bool:
         """Whether the text holds it."""
         return re.search(self.pattern, text.lower(), flags=re.S) is not None
+
+
+def claimed(*parts: str, unless: str = NEGATION, before: bool = False) -> str:
+    r"""Pattern of something that is claimed, and not denied.
+
+    Parameters
+    ----------
+    *parts : str
+        Regular expressions: what one sentence has to hold, in any order.
+    unless : str, default=NEGATION
+        Regular expression: a sentence that holds this, too, claims nothing.
+    before : bool, default=False
+        Whether only what stands before the claim, in the same clause, may deny it: for a claim
+        that has a negation of its own, such as "it costs nothing". Takes one part.
+
+    Returns
+    -------
+    str
+        For an `Idea`; other patterns may follow after ``|``.
+
+    Examples
+    --------
+    >>> import re
+    >>> from annlab.classroom._base import claimed
+    >>> same = claimed(r"\bsame\b", r"\binertia\b")
+    >>> texts = "the inertia is the same.", "why? the inertia is not the same."
+    >>> [bool(re.search(same, text)) for text in texts]
+    [True, False]
+    >>> free = claimed(r"costs nothing", before=True)
+    >>> texts = "so it costs nothing", "it is slow, so never say that it costs nothing."
+    >>> [bool(re.search(free, text)) for text in texts]
+    [True, False]
+    """
+    ends = ".,!?;:" if before else ".!?;:"
+    # the point of a number ends nothing
+    start = rf"(?:^|(?<!\d)[{ends}]|[{ends}](?!\d))"
+    inside = rf"(?:[^{ends}]|(?<=\d)[.,](?=\d))"
+    if before:
+        if len(parts) != 1:
+            raise invalid("parts", "one pattern if before=True", len(parts))
+        return rf"{start}(?:(?!{unless}){inside})*?(?:{parts[0]})"
+    wanted = "".join(f"(?={inside}*(?:{part}))" for part in parts)
+    return rf"{start}{wanted}(?!{inside}*(?:{unless}))"
 
 
 @dataclass(frozen=True)
@@ -365,8 +410,8 @@ class Case:
         if value.dtype.kind == "f" and np.isnan(value).any():
             raise Wrong(
                 "nan",
-                f"{what} holds NaN: somewhere zero is divided by zero. The mean of no rows is NaN; "
-                "is there an empty cluster?",
+                f"{what} holds NaN: somewhere zero is divided by zero. The mean of no rows is NaN, "
+                "too: is something empty, such as a cluster?",
             )
         return value
 
@@ -421,6 +466,42 @@ class Case:
             raise Wrong("unanswered", f"{name} returns nothing: is there a return?")
         return result
 
+    @contextlib.contextmanager
+    def retell(
+        self, kind: str, new_kind: str, message: str, *, saying: str = "", when: bool = True
+    ) -> Iterator[None]:
+        """Give a mistake that comes up in here another name, because here more is known about it.
+
+        Parameters
+        ----------
+        kind : str
+            Such as ``"raised"``, or ``"unanswered"`` for a function that returns nothing.
+        new_kind, message : str
+            What to say instead. What the function raised is added.
+        saying : str, default=""
+            Only if the old message holds this.
+        when : bool, default=True
+            Only then.
+
+        Examples
+        --------
+        >>> from annlab.classroom._base import Case, Wrong
+        >>> case = Case()
+        >>> try:
+        ...     with case.retell("unanswered", "never_is_none", "Return np.inf if it never pays."):
+        ...         case.call(lambda k: None, 3)
+        ... except Wrong as wrong:
+        ...     print(wrong.kind, wrong.message)
+        never_is_none Return np.inf if it never pays.
+        """
+        try:
+            yield
+        except Wrong as wrong:
+            if not when or wrong.kind != kind or saying not in wrong.message:
+                raise
+            told = f"{message} ({wrong.message})" if kind == "raised" else message
+            raise Wrong(new_kind, told) from None
+
     # -- comparing ---------------------------------------------------------------------------------
 
     def compare(
@@ -474,6 +555,50 @@ class Case:
         value = self.array(answer, truth.shape, what)
         if not near(value, truth):
             raise Wrong("different", otherwise or f"{what} is another one.")
+
+    def compare_rows(
+        self,
+        answer: Any,
+        truth: Any,
+        n: int,
+        mistakes: Sequence[Mistake] = (),
+        otherwise: str = "",
+        *,
+        what: str = "What your function returns",
+    ) -> None:
+        """Raise unless the answer has these row numbers, in whatever order and container.
+
+        Too many or too few of them are no matter of shape: that gets the message ``otherwise``.
+
+        Parameters
+        ----------
+        answer : array-like or set of int
+            A column, as ``np.argwhere`` gives it, will do, too.
+        truth : array-like of shape (n_found,), of int
+        n : int
+            Number of rows to choose from.
+        mistakes : sequence of Mistake
+            Their values in growing order.
+        otherwise, what : str
+            See `compare`.
+        """
+        self.answered(answer)
+        if isinstance(answer, set | frozenset | range):
+            answer = list(answer)
+        rows, truth = self.array(answer, None, what), np.sort(truth)
+        if rows.dtype.kind == "b" and rows.size == n:
+            raise Wrong(
+                "mask_not_rows",
+                "It returns True and False. Row numbers are wanted: np.flatnonzero makes them.",
+            )
+        if rows.ndim == 2 and 1 in rows.shape:
+            rows = rows.ravel()
+        if rows.ndim == 1:
+            rows = np.sort(rows)
+            known = any(np.array_equal(rows, mistake.value) for mistake in mistakes)
+            if len(rows) != len(truth) and not known:
+                raise Wrong("different", otherwise or f"{what} is another selection.")
+        self.compare(rows, truth, mistakes, otherwise, what=what, rtol=1e-9)
 
     def explain(
         self,

@@ -14,6 +14,7 @@ from annlab.classroom._base import (
     Mistake,
     Question,
     Sheet,
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ def why_it_may_not_be_best(case: Case, answer: Any) -> str:
             Idea(
                 "blames_convergence",
                 r"not (yet )?(converged|finished)|(needs?|too few|run for) (some |many )?(more )?"
-                r"iterations|(?<!no )max_iter",
+                r"iterations|" + claimed("max_iter", before=True),
                 "Both runs have come to their end: more iterations change nothing.",
             ),
             Idea(

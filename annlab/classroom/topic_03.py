@@ -15,6 +15,7 @@ from annlab.classroom._base import (
     Question,
     Sheet,
     Wrong,
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -223,8 +224,11 @@ def why_finished_is_not_right(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "believes_exact",
-                r"(?<!not )\b(all|every)\b[^.]{0,40}\blabels?[^.]{0,25}\b(are|is) (right|correct"
-                r"|exact)|must be (right|correct|exact)|recall (is|must be|equals) (1\b|one|100)",
+                claimed(
+                    r"\b(all|every)\b[^.]{0,40}\blabels?[^.]{0,25}\b(are|is) (right|correct|exact)",
+                    before=True,
+                )
+                + r"|must be (right|correct|exact)|recall (is|must be|equals) (1\b|one|100)",
                 "You say that the labels must be right. Look at the rings in the last frame of the "
                 "step explorer: the run is over, and some points are ringed.",
             ),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._base import (
+    NEGATION,
     Case,
     Exercise,
     Idea,
@@ -14,7 +15,7 @@ from annlab.classroom._base import (
     Mistake,
     Question,
     Sheet,
-    Wrong,
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -195,16 +196,12 @@ def first_that_saves(case: Case, answer: Any) -> str:
             what="What your function returns",
         )
     shares = np.array([1.08, 1.0, 1.0, 0.98, 0.97, 0.96, 0.95])
-    try:
+    never = "Where no k saves enough, your function {}; return np.inf then."
+    with (
+        case.retell("raised", "never_raises", never.format("stops with an error")),
+        case.retell("unanswered", "never_is_none", never.format("returns nothing")),
+    ):
         got = case.call(answer, ks, shares, 0.25)
-    except Wrong as wrong:
-        if wrong.kind == "raised":
-            told = "Where no k saves enough, your function stops with an error; return np.inf then."
-            raise Wrong("never_raises", f"{told} ({wrong.message})") from None
-        if wrong.kind != "unanswered":
-            raise
-        told = "Where no k saves enough, your function returns nothing; return np.inf then."
-        raise Wrong("never_is_none", told) from None
     case.compare(
         got,
         np.inf,
@@ -290,19 +287,22 @@ def points_that_pay(case: Case, answer: Any) -> str:
                 )
                 for value in negative
             ]
-        try:
+        with (
+            case.retell(
+                "raised",
+                "divides_by_zero",
+                "It divides by zero where a point costs the same with and without the index. "
+                "Is the build ever paid for then?",
+                saying="ZeroDivision",
+            ),
+            case.retell(
+                "unanswered",
+                "never_is_none",
+                "It returns nothing where the index never pays; return np.inf then.",
+                when=gain <= 0,
+            ),
+        ):
             got = case.call(answer, k, seen, build, jump)
-        except Wrong as wrong:
-            if wrong.kind == "raised" and "ZeroDivision" in wrong.message:
-                told = (
-                    "It divides by zero where a point costs the same with and without the index. "
-                    "Is the build ever paid for then?"
-                )
-                raise Wrong("divides_by_zero", told) from None
-            if wrong.kind == "unanswered" and gain <= 0:
-                told = "It returns nothing where the index never pays; return np.inf then."
-                raise Wrong("never_is_none", told) from None
-            raise
         case.compare(
             got,
             truth,
@@ -340,11 +340,13 @@ def unfair_race(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "believes_the_clock",
-                # a sentence that denies or doubts something does not claim it
-                r"(^|[.;?])(?![^.;?]*(\bno\b|\bnot\b|n't|\bnever|\bnothing|whether|hardly))[^.;?]*"
-                r"(because|since|as|due to|thanks to) (of )?(the |a |its )?(ball "
-                r")?(tree|index|search)"
-                r"[^.]{0,25}( log|logarithm| skip| prun|fewer|is (much )?(faster|quicker))",
+                claimed(
+                    r"(because|since|as|due to|thanks to) (of )?(the |a |its )?(ball "
+                    r")?(tree|index|search)"
+                    r"[^.]{0,25}( log|logarithm| skip| prun|fewer|is (much )?(faster|quicker))",
+                    # what is doubted is not claimed either
+                    unless=NEGATION + "|whether|hardly",
+                ),
                 "Ten centroids fit into one leaf of the tree: it can skip nothing here. The "
                 "seconds "
                 "must come from somewhere else.",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._base import (
+    NEGATION,
     Case,
     Exercise,
     Idea,
@@ -15,6 +16,7 @@ from annlab.classroom._base import (
     Question,
     Sheet,
     Wrong,
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -71,33 +73,6 @@ def hash_by_hand(case: Case, answer: Any) -> str:
     return "And the true nearest point, just across the border, was never looked at."
 
 
-def _rows(case: Case, got: Any, n: int) -> np.ndarray:
-    """Row numbers in growing order, whatever they came in."""
-    if isinstance(got, set | frozenset | range):
-        got = list(got)
-    got = case.array(got, None, "What your function returns")
-    # np.argwhere gives a column, np.nonzero a row
-    if got.ndim == 2 and 1 in got.shape:
-        got = got.ravel()
-    got = case.array(got, (-1,), "What your function returns")
-    if got.dtype.kind == "b" and len(got) == n:
-        raise Wrong(
-            "mask_not_rows",
-            "It returns True and False. Row numbers are wanted: np.flatnonzero makes them.",
-        )
-    return np.sort(got)
-
-
-def _compare_rows(
-    case: Case, rows: np.ndarray, truth: np.ndarray, mistakes: list[Mistake], told: str
-) -> None:
-    """Compare row numbers; too many or too few of them are no matter of shape."""
-    known = any(np.array_equal(rows, mistake.value) for mistake in mistakes)
-    if len(rows) != len(truth) and not known:
-        raise Wrong("different", told)
-    case.compare(rows, truth, mistakes, told, what="What your function returns", rtol=1e-9)
-
-
 def collect_candidates(case: Case, answer: Any) -> str:
     """05-2: the candidates of a hash with several tables."""
     n, n_tables, n_hashes = 60, 3, 4
@@ -112,11 +87,10 @@ def collect_candidates(case: Case, answer: Any) -> str:
     equal = codes == code
     shared = equal.all(axis=2)
     truth = np.flatnonzero(shared.any(axis=1))
-    rows = _rows(case, case.call(answer, codes, code), n)
-    _compare_rows(
-        case,
-        rows,
+    case.compare_rows(
+        case.call(answer, codes, code),
         truth,
+        n,
         [
             Mistake(
                 "counts_twice",
@@ -174,11 +148,10 @@ def find_front(case: Case, answer: Any) -> str:
         # from the best recall down, compared only with the one before
         down = np.lexsort((w, -r))
         cheaper = np.append(True, np.diff(w[down]) < 0)
-        rows = _rows(case, case.call(answer, r, w), len(w))
-        _compare_rows(
-            case,
-            rows,
+        case.compare_rows(
+            case.call(answer, r, w),
             np.flatnonzero(~beats),
+            len(w),
             [
                 Mistake(
                     "keeps_ties",
@@ -352,9 +325,12 @@ def what_was_timed(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "blames_accuracy",
-                r"(^|[.;?])(?![^.;?]*(\bno\b|\bnot\b|n't|\bnever|both exact|all exact))[^.;?]*"
-                r"trees? (is|are|may|might|can|could|do|will|only|give|return|find)\b[^.;?]{0,40}"
-                r"(approximat|less accurate|inaccurate|\bmiss(es)?\b|inexact|wrong)",
+                claimed(
+                    r"trees? (is|are|may|might|can|could|do|will|only|give|return|find)\b"
+                    r"[^.;?]{0,40}(approximat|less accurate|inaccurate|\bmiss(es)?\b|inexact"
+                    r"|wrong)",
+                    unless=NEGATION + "|both exact|all exact",
+                ),
                 "A ball tree and a kd-tree are exact, like brute force. There is no accuracy to be "
                 "had for the time.",
             ),

@@ -15,6 +15,7 @@ from annlab.classroom._base import (
     Question,
     Sheet,
     Wrong,
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -329,8 +330,8 @@ def why_photographs_can_be_searched(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "blames_the_columns",
-                r"(^|[.;?])(?![^.;?]*(\bno\b|\bnot\b|n't))[^.;?]*too many (columns|dimensions)"
-                r"|(patches|photographs|photos|pictures|images) have "
+                claimed(r"too many (columns|dimensions)")
+                + r"|(patches|photographs|photos|pictures|images) have "
                 r"(fewer|less|not as many) columns|more columns than",
                 "Both have 972 columns. So it cannot be their number.",
             ),

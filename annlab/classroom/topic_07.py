@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._base import (
+    NEGATION,
     Case,
     Exercise,
     Idea,
@@ -14,29 +15,8 @@ from annlab.classroom._base import (
     Mistake,
     Question,
     Sheet,
+    claimed,
 )
-
-_NEGATION = r"\bnot\b|n't|\bnever\b|\bcannot\b|\bno\b|\bnor\b|\bwithout\b"
-
-
-def sentence(*parts: str, unless: str = _NEGATION) -> str:
-    r"""Pattern of a sentence that has all the parts, in any order, and nothing of ``unless``.
-
-    A false claim is told from its denial that way: "not the same inertia" claims nothing.
-
-    Examples
-    --------
-    >>> import re
-    >>> from annlab.classroom.topic_07 import sentence
-    >>> claim = sentence(r"\bsame\b", r"\binertia\b")
-    >>> [bool(re.search(claim, text)) for text in ("the same inertia.", "not the same inertia.")]
-    [True, False]
-    """
-    # the point of a number ends no sentence
-    inside = r"(?:[^.!?;:]|(?<=\d)\.(?=\d))*"
-    wanted = "".join(f"(?={inside}(?:{part}))" for part in parts)
-    return rf"(?:^|[.!?;:]){wanted}(?!{inside}(?:{unless}))"
-
 
 # -- checks --------------------------------------------------------------------------------------
 
@@ -193,18 +173,10 @@ def find_front(case: Case, answer: Any) -> str:
     better = (recall[:, None] > recall) & (speed[:, None] > speed)
     either = (recall[:, None] > recall) | (speed[:, None] > speed)
     truth = kept(recall, speed)
-    got = case.call(answer, recall, speed)
-    if isinstance(got, set | frozenset):
-        got = sorted(got)
-    try:
-        if np.asarray(got).dtype.kind in "iu":
-            # the order is free
-            got = np.sort(np.asarray(got), axis=None) if np.ndim(got) == 1 else got
-    except ValueError:
-        pass
-    case.compare(
-        got,
+    case.compare_rows(
+        case.call(answer, recall, speed),
         truth,
+        len(recall),
         [
             Mistake(
                 "beaten_in_one",
@@ -234,11 +206,6 @@ def find_front(case: Case, answer: Any) -> str:
                 "complement",
                 np.setdiff1d(np.arange(n + 2), truth),
                 "Those are the settings that are beaten. The front is made of the others.",
-            ),
-            Mistake(
-                "mask_not_rows",
-                np.isin(np.arange(n + 2), truth),
-                "That is a mask with a truth value for each setting. Row numbers are asked for.",
             ),
         ],
         "Ask of each setting: is there another one that is at least as good in both respects, and "
@@ -330,11 +297,11 @@ def which_misses_heal(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "equal_recall_is_enough",
-                sentence(
+                claimed(
                     r"\b(same|equal(ly)?|identical|alike)\b",
                     r"inertia|result|cluster|good|well",
                     r"recall|both|they|two",
-                    unless=_NEGATION
+                    unless=NEGATION
                     + r"|differ|although|though|despite|\beven\b|\bbut\b|lower|higher|better|worse"
                     r"|\bless\b|\bmore\b|heal|chance|point|iteration",
                 )
@@ -344,7 +311,7 @@ def which_misses_heal(case: Case, answer: Any) -> str:
             ),
             Idea(
                 "wrong_winner",
-                sentence(
+                claimed(
                     r"\bstamp('s)?( \w+)? (is|ends?|has|gives|reaches|wins|finds|gets|comes|will|"
                     r"would)\b((?!dice|worse|higher|larger|than)[^.,;:]){0,25}"
                     r"\b(low|good|better|small|best)|stamp wins"

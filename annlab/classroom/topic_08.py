@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._base import (
+    NEGATION,
     Case,
     Exercise,
     Idea,
@@ -15,8 +16,8 @@ from annlab.classroom._base import (
     Question,
     Sheet,
     Wrong,
+    claimed,
 )
-from annlab.classroom.topic_07 import sentence
 
 # -- checks --------------------------------------------------------------------------------------
 
@@ -361,7 +362,7 @@ def why_five_colours_need_no_index(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "index_over_samples",
-                sentence(
+                claimed(
                     r"\bindex\b[^.]{0,20}\b(holds|contains|stores|is made of)\b"
                     r"[^.]{0,12}\b(pixels|points)"
                 ),
@@ -370,19 +371,19 @@ def why_five_colours_need_no_index(case: Case, answer: Any) -> str:
             ),
             Idea(
                 "pixels_make_it_pay",
-                sentence(
+                claimed(
                     r"(more|many|larger?|bigger|higher?|enough|million)[^.!?;:]{0,25}"
                     r"\b(pixels?|pictures?|images?|photo\w*|resolution)\b",
                     r"\b(pays?|paid|helps?|saves?|worth\w*|useful|faster|quicker)\b",
-                    unless=r"\bnot\b|n't|\bnever\b|\bno\b|\bcannot\b|questions?|quer|centroid|only"
-                    r"|palette|colou?r|cluster|\bnor\b|nothing|\bk\b|merg",
+                    unless=NEGATION
+                    + r"|questions?|quer|centroid|only|palette|colou?r|cluster|\bk\b|merg",
                 ),
                 "More pixels are more questions, and each of them costs what it did before. Over "
                 "which number does an index save?",
             ),
             Idea(
                 "blames_three_dimensions",
-                sentence(
+                claimed(
                     r"because|since|reason|too",
                     r"(three|3|few|low|many|high|too many)[- ]?(dimension|features|channels)",
                     r"(index|tree|save|nothing|useless|slow)",

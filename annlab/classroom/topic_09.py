@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._base import (
+    NEGATION,
     Case,
     Exercise,
     Idea,
@@ -14,8 +15,8 @@ from annlab.classroom._base import (
     Mistake,
     Question,
     Sheet,
+    claimed,
 )
-from annlab.classroom.topic_07 import sentence
 
 # -- checks --------------------------------------------------------------------------------------
 
@@ -369,29 +370,28 @@ def why_svd_helps(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "understands_meaning",
-                sentence(
+                claimed(
                     r"svd|tf-?idf|k-?means|computer|algorithm|\bit\b",
                     r"\b(understands?|knows?|recogni[sz]es?)\b[^.]{0,25}"
                     r"\b(meanings?|means?|synonyms?|language)\b",
-                    unless=r"\bnot\b|n't|\bnever\b|\bno\b|\bcannot\b|\bnor\b|\bonly\b|without"
-                    r"|compan|together|occur|as if",
+                    unless=NEGATION + r"|\bonly\b|compan|together|occur|as if",
                 ),
                 "Nothing in the program knows what a word means. It sees only which words stand in "
                 "which texts. What can be had from that?",
             ),
             Idea(
                 "only_faster",
-                sentence(
+                claimed(
                     r"svd|reduc|dimension|column",
                     r"fast|speed|quick|memory|cheaper|less (work|time)",
-                    unless=rf"\bnot\b|n't|\bonly\b|{together}|similar|angle|near",
+                    unless=NEGATION + rf"|\bonly\b|{together}|similar|angle|near",
                 ),
                 "Fewer columns are faster, true. But the themes get better, too: what do the few "
                 "directions have in them?",
             ),
             Idea(
                 "blames_iterations",
-                sentence(
+                claimed(
                     r"more (iterations|starts|clusters|runs)|n_init|max_iter|larger k\b",
                     r"help|need|better|would|find",
                 ),

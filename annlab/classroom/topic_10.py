@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._base import (
+    NEGATION,
     Case,
     Exercise,
     Idea,
@@ -17,13 +18,7 @@ from annlab.classroom._base import (
     Mistake,
     Question,
     Sheet,
-    Wrong,
-)
-
-#: A clause up to here, with nothing in it that turns its meaning round.
-_PLAINLY = (
-    r"(?:^|[.,;:])(?:(?!\b(?:no|not|nor|never|neither|none|nothing|cannot|without|if|though)\b|n't)"
-    r"[^.,;:])*?"
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -230,18 +225,15 @@ def search_cells(case: Case, answer: Any) -> str:
                 "wrong one: say -1.",
             ),
         ]
-        try:
+        # first without the questions that meet empty cells, to know why it raises with them
+        case.call(answer, X, heads, queries[truth >= 0], nprobe)
+        with case.retell(
+            "raised",
+            "empty_cell",
+            "It works until a question meets an empty cell: there is nothing that argmin could "
+            "choose from. Look at the number of rows first.",
+        ):
             got = case.call(answer, X, heads, queries, nprobe)
-        except Wrong as wrong:
-            if wrong.kind != "raised":
-                raise
-            # the same without the questions that meet empty cells, to tell why it raised
-            case.call(answer, X, heads, queries[truth >= 0], nprobe)
-            raise Wrong(
-                "empty_cell",
-                "It works until a question meets an empty cell: there is nothing that argmin could "
-                f"choose from. Look at the number of rows first. ({wrong.message})",
-            ) from None
         case.compare(
             got,
             truth,
@@ -353,20 +345,28 @@ def what_the_dial_cannot_mend(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "wants_more_probes",
-                _PLAINLY + r"\b(more|higher|larger|bigger|greater|increas\w+|rais\w+)\b"
-                r"[^.,;:]{0,30}\b(nprobe|prob(e|es|ing)|cells)\b"
-                r"(?:(?!\b(?:no|not|never|nothing|cannot)\b|n't)[^.,;:])*"
-                r"\b(help|find|bring|improve|mend|fix|solve|better)"
-                r"|\b(should|must|would|has to|have to|needs? to) (just |only )?"
+                claimed(
+                    r"\b(more|higher|larger|bigger|greater|increas\w+|rais\w+)\b"
+                    r"[^.,;:]{0,30}\b(nprobe|prob(e|es|ing)|cells)\b"
+                    rf"(?:(?!{NEGATION})[^.,;:])*"
+                    r"\b(help|find|bring|improve|mend|fix|solve|better)",
+                    unless=NEGATION + r"|\b(?:if|though)\b",
+                    before=True,
+                )
+                + r"|\b(should|must|would|has to|have to|needs? to) (just |only )?"
                 r"(raise|increase|probe|look into)\b[^.,;:]{0,25}\b(nprobe|probes|cells)",
                 "It looks into all 32 cells already: there is nothing left to probe. The dial "
                 "mends only what the cells lose.",
             ),
             Idea(
                 "blames_the_cells",
-                _PLAINLY + r"\b(lies?|lying|are|is|sits?|falls?|fell|lands?|stands?) (just )?"
-                r"(in|into|behind) (an?|the|some)? ?"
-                r"(other|another|wrong|neighbou?ring|different|adjacent|next) (cell|list)",
+                claimed(
+                    r"\b(lies?|lying|are|is|sits?|falls?|fell|lands?|stands?) (just )?"
+                    r"(in|into|behind) (an?|the|some)? ?"
+                    r"(other|another|wrong|neighbou?ring|different|adjacent|next) (cell|list)",
+                    unless=NEGATION + r"|\b(?:if|though)\b",
+                    before=True,
+                ),
                 "You look for the lost rows in other cells. With nprobe=32 every row is compared, "
                 "whichever cell it lies in.",
             ),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._base import (
+    NEGATION,
     Case,
     Exercise,
     Idea,
@@ -16,12 +17,7 @@ from annlab.classroom._base import (
     Question,
     Sheet,
     Wrong,
-)
-
-#: A clause up to here, with nothing in it that turns its meaning round.
-_PLAINLY = (
-    r"(?:^|[.,;:])(?:(?!\b(?:no|not|nor|never|neither|none|nothing|cannot|without|if|whether|though"
-    r"|any|every|conclu\w*|claim\w*|believe\w*)\b|n't)[^.,;:])*?"
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -379,6 +375,8 @@ def _look_at_twin(X: np.ndarray, data: np.ndarray) -> None:
 
 def what_an_experiment_can_say(case: Case, answer: Any) -> str:
     """11-5: free text."""
+    # what is doubted or ascribed to somebody is not claimed
+    doubt = NEGATION + r"|\b(?:if|whether|though|any|every|conclu\w*|claim\w*|believe\w*)\b"
     case.explain(
         answer,
         ideas=[
@@ -405,21 +403,30 @@ def what_an_experiment_can_say(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "believes_lossless",
-                _PLAINLY + r"(approximat\w*|index|tree|search)\b[^.,;:]{0,30}"
-                r"(\bcosts? (nothing|no)|\b(is|was) (free|harmless|lossless|good enough)"
-                r"|(does|did|do) not (cost|affect|change|harm|hurt|reduce|lower|influence)"
-                r"|(doesn't|didn't|don't) (cost|affect|change|harm|hurt|reduce|lower|influence)"
-                r"|loses nothing|keeps the quality)(?![^.]*\b(wrong|false|unjustified|mistake))",
+                claimed(
+                    r"(approximat\w*|index|tree|search)\b[^.,;:]{0,30}"
+                    r"(\bcosts? (nothing|no)|\b(is|was) (free|harmless|lossless|good enough)"
+                    r"|((does|did|do) not|doesn't|didn't|don't) "
+                    r"(cost|affect|change|harm|hurt|reduce|lower|influence)"
+                    r"|loses nothing|keeps the quality)"
+                    r"(?![^.]*\b(wrong|false|unjustified|mistake))",
+                    unless=doubt,
+                    before=True,
+                ),
                 "You believe her. But would this experiment ever have said anything else, with any "
                 "data?",
             ),
             Idea(
                 "blames_the_score",
-                _PLAINLY
-                + r"((another|other|better|different|finer|sensitive) (score|metric|measure"
-                r"|index)\w*|davies\S*|adjusted rand( index)?|more (digits|decimals|points|data"
-                r"|samples))[^.,;:]{0,20}\b(would|will|could|can|should|might|may) (?!not\b)"
-                r"(?![^.,;:]*\bsame\b)|silhouette[^.,;:]{0,20}(too (coarse|crude|rough|weak)"
+                claimed(
+                    r"((another|other|better|different|finer|sensitive) (score|metric|measure"
+                    r"|index)\w*|davies\S*|adjusted rand( index)?|more (digits|decimals|points"
+                    r"|data|samples))[^.,;:]{0,20}\b(would|will|could|can|should|might|may) "
+                    r"(?!not\b)(?![^.,;:]*\bsame\b)",
+                    unless=doubt,
+                    before=True,
+                )
+                + r"|silhouette[^.,;:]{0,20}(too (coarse|crude|rough|weak)"
                 r"|insensitive|not (sensitive|precise|fine))",
                 "It is not the fault of the score: any score of the same labels is the same. Ask "
                 "where the labels come from.",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._base import (
+    NEGATION,
     Case,
     Exercise,
     Idea,
@@ -15,13 +16,7 @@ from annlab.classroom._base import (
     Mistake,
     Question,
     Sheet,
-    Wrong,
-)
-
-#: A clause up to here, with nothing in it that turns its meaning round.
-_PLAINLY = (
-    r"(?:^|[.,;:])(?:(?!\b(?:no|not|nor|never|neither|none|nothing|cannot|without|if|whether|though"
-    r"|while|although|even)\b|n't)[^.,;:])*?"
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -335,16 +330,15 @@ def count_to_breakdown(case: Case, answer: Any) -> str:
             return not np.isclose(value, before)
 
         truth = _smallest(statistic, values, wild, outside)
-        try:
+        with case.retell(
+            "unanswered",
+            "off_by_one",
+            "For the minimum it returns nothing: that one breaks only when every value is "
+            "spoiled. Where does your range end?",
+            saying="returns nothing",
+            when=truth == n,
+        ):
             got = case.call(answer, statistic, values, wild)
-        except Wrong as wrong:
-            if wrong.kind != "unanswered" or truth != n or "returns nothing" not in wrong.message:
-                raise
-            raise Wrong(
-                "off_by_one",
-                "For the minimum it returns nothing: that one breaks only when every value is "
-                "spoiled. Where does your range end?",
-            ) from None
         case.compare(
             got,
             truth,
@@ -412,13 +406,16 @@ def why_it_finds_nothing(case: Case, answer: Any) -> str:
             Idea(
                 "blames_the_factor",
                 r"^(?!.*\b(?:median|mad|quartile)).*?"
-                + _PLAINLY
-                + r"(\b(three|3) (standard )?deviations (is|are|was|were) too"
-                r"|\b(use|take|try) (two|2|one|1)\b"
-                r"|(smaller|lower|other|larger|higher|different) (factor|multiple|number)"
-                r"[^.,;:]{0,20}(would|will|finds|helps|is enough)"
-                r"|\b(two|2|one|1) (standard )?(deviations?|sigmas?|sd)[^.,;:]{0,20}"
-                r"(would|will|should|can|could|finds?\b|(is|are) enough))",
+                + claimed(
+                    r"\b(three|3) (standard )?deviations (is|are|was|were) too"
+                    r"|\b(use|take|try) (two|2|one|1)\b"
+                    r"|(smaller|lower|other|larger|higher|different) (factor|multiple|number)"
+                    r"[^.,;:]{0,20}(would|will|finds|helps|is enough)"
+                    r"|\b(two|2|one|1) (standard )?(deviations?|sigmas?|sd)[^.,;:]{0,20}"
+                    r"(would|will|should|can|could|finds?\b|(is|are) enough)",
+                    unless=NEGATION + r"|\b(?:if|whether|though|while|although|even)\b",
+                    before=True,
+                ),
                 "Another factor leaves the yardstick in the hands of the bad value: it sets the "
                 "mean and the deviation by which it is judged.",
             ),

@@ -17,6 +17,7 @@ from annlab.classroom._base import (
     Question,
     Sheet,
     Wrong,
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -320,15 +321,18 @@ def why_slower(case: Case, answer: Any) -> str:
                 "blames_lock",
                 r"\b(gil|lock)\b(?![^.]{0,30}(n't|not|releas|give|free))[^.]{0,40}"
                 r"(block|prevent|slow|wait|one at a time|stop|lets only|allows only)"
-                r"|(?<!not )because of the (gil|global|interpreter|lock)",
+                r"|" + claimed(r"because of the (gil|global|interpreter|lock)", before=True),
                 "Each process has an interpreter of its own, with a lock of its own: it is threads "
                 "that have to share one. Look for something else that takes time.",
             ),
             Idea(
                 "wants_more_workers",
-                r"(?<!not )(?<!n't )\b(needs?|use|take|add|try) (more|eight|8|sixteen|16) "
-                r"(processes|workers|cores)|too few (processes|workers|cores)"
-                r"|more (processes|workers|cores) (would|will|should|could) (?!not|never)",
+                claimed(
+                    r"\b(needs?|use|take|add|try) (more|eight|8|sixteen|16) "
+                    r"(processes|workers|cores)|too few (processes|workers|cores)"
+                    r"|more (processes|workers|cores) (would|will|should|could) (?!not|never)",
+                    before=True,
+                ),
                 "More processes have to be started and to be fed as well. Why did four not even "
                 "reach the speed of one?",
             ),

@@ -15,6 +15,7 @@ from annlab.classroom._base import (
     Question,
     Sheet,
     Wrong,
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -310,11 +311,14 @@ def what_a_map_does_not_tell(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "believes_distances",
-                r"(t-?sne|\bmaps?|\bit) ((?!never|hardly|rarely|barely|not)\w+ )?(keeps?|preserves?"
-                r"|shows?|respects?|reflects?) (the )?(true |real |all |original )?"
-                r"(distances|sizes|spread|widths?)"
-                r"|(?<!not )(both|they|she|he|colleague|conclusions?) (is|are|was|were) "
-                r"(both )?(right|correct|true)",
+                claimed(
+                    r"(t-?sne|\bmaps?|\bit) ((?!never|hardly|rarely|barely|not)\w+ )?(keeps?"
+                    r"|preserves?|shows?|respects?|reflects?) (the )?"
+                    r"(true |real |all |original )?(distances|sizes|spread|widths?)"
+                    r"|(both|they|she|he|colleague|conclusions?) (is|are|was|were) "
+                    r"(both )?(right|correct|true)",
+                    before=True,
+                ),
                 "You trust the distances or the sizes. Choose 'blobs, one far away' in the "
                 "explorer, and see whether t-SNE tells you which blob is the far one.",
             ),

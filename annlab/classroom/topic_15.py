@@ -15,6 +15,7 @@ from annlab.classroom._base import (
     Question,
     Sheet,
     Wrong,
+    claimed,
 )
 
 # -- checks --------------------------------------------------------------------------------------
@@ -331,11 +332,14 @@ def which_book(case: Case, answer: Any) -> str:
         claims=[
             Idea(
                 "believes_the_learned",
-                r"(?<!not )(colleague|she|he|choice|they) (is|are|was) (right|correct)"
-                r"|(?<!not )(?<!n't )(?<!never )(?<!to )\b(take|choose|prefer|use"
-                r"|recommend) (the )?(larger|bigger|book of 4,?096|4,?096)"
-                r"|(better|best|right|good|wise) to (take|choose|use) (the )?(larger|bigger|4,?096)"
-                r"|more words are (always )?better",
+                claimed(
+                    r"(colleague|she|he|choice|they) (is|are|was) (right|correct)"
+                    r"|(?<!to )\b(take|choose|prefer|use|recommend) (the )?"
+                    r"(larger|bigger|book of 4,?096|4,?096)",
+                    before=True,
+                )
+                + r"|(better|best|right|good|wise) to (take|choose|use) (the )?"
+                r"(larger|bigger|4,?096)|more words are (always )?better",
                 "You judge the book by the patches that it was learned from. It will be used for "
                 "other photographs.",
             ),
