@@ -695,7 +695,8 @@ def test_a_comparison_survives_its_files(made, tmp_path):
     assert files[2].read_bytes().startswith(b"\x89PNG")
     again = Comparison.load(files[0])
     assert again.to_dict() == made.to_dict()
-    assert again.table() == files[1].read_text(encoding="utf-8")
+    assert again.table() == "#" + files[1].read_text(encoding="utf-8")
+    assert again.table().startswith("## made")
     page = command.write_page(tmp_path / "deep" / "er")
     assert "made_k4.png" in page.read_text(encoding="utf-8")
 
@@ -1383,6 +1384,7 @@ def test_the_default_run_of_scikit_learn_is_a_reference_too():
     runs = [
         *lloyd_runs(),
         made_run("sklearn-kmeans++", 1, {"defaults": True}, 100.0, 90.0),
+        made_run("annlab-auto", 1, {"max_iter": 1}, 0.1, 95.0),
         made_run("annlab-auto", 1, {"max_iter": 5}, 1.0, 90.8),
         made_run("faiss", 1, {"niter": 9}, 5.0, 100.0),
     ]

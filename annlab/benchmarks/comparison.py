@@ -315,7 +315,8 @@ class Comparison:
         numbers = self.save_numbers(target, name)
         stem = numbers.stem
         page = target / f"{stem}.md"
-        page.write_text(self.table(), encoding="utf-8")
+        # a page of its own on the site, so its heading is the first one there
+        page.write_text(self.table().removeprefix("#"), encoding="utf-8")
         figure = Figure(figsize=(9, 6), layout="constrained")
         FigureCanvasAgg(figure)
         self.plot(figure.add_subplot())
