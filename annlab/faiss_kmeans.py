@@ -27,6 +27,8 @@ from annlab.result import KMeansResult, owned
 
 __all__ = ["kmeans_faiss"]
 
+#: Products of an iteration up to which one thread trains.
+_SMALL = 1 << 22
 #: The last update counts as none if it moves the centroids by at most this × the mean variance.
 _TOLERANCE = 1e-4
 
@@ -148,7 +150,10 @@ def kmeans_faiss(
             min_points_per_centroid=1,
             verbose=bool(verbose),
         )
-        with faiss_threads(faiss, resolve_n_jobs(n_jobs)):
+        # threads that meet at every step of a small job cost more than they save: on a machine that
+        # others use as well, seconds
+        small = points.n * n_clusters * points.d < _SMALL
+        with faiss_threads(faiss, 1 if small else resolve_n_jobs(n_jobs)):
             trainer.train(
                 rows,
                 weights=None if weights is None else weights.astype(np.float32),

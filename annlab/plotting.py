@@ -380,7 +380,8 @@ def _project(
         X = X.toarray()
     # neither place nor size of the data means anything to the two, but their single precision
     # overflows, and t-SNE's tree of points that are not numbers crashes the process
-    X = X - X.mean(axis=0, dtype=np.float64)
+    # (less the first row and not the mean: rows that are all alike become exactly 0)
+    X = X.astype(np.float64) - X[0]
     largest = np.abs(X).max()
     X = X / largest if largest > 0 else X
     if method == "tsne":
@@ -521,7 +522,7 @@ def plot_elbow(n_clusters: Any, inertias: Any, *, ax: Any = None, chosen: int | 
         raise invalid(
             "inertias", f"one value for each of the {ks.size} numbers of clusters", len(values)
         )
-    if chosen is not None and chosen not in ks:
+    if chosen is not None and check_integer(chosen, "chosen") not in ks:
         raise invalid("chosen", f"among n_clusters ({', '.join(map(str, ks))})", chosen)
     order = np.argsort(ks)
     ax = _axes(ax)
