@@ -67,9 +67,10 @@ def as_array(X: Any) -> Any:
     TypeError, ValueError
     """
     require("dask.array", purpose="for a Dask collection", extra="dask")
-    if hasattr(X, "to_dask_array") and len(getattr(X, "shape", ())) == 2:
+    # of the class, because a Delayed answers to any name
+    if hasattr(type(X), "to_dask_array") and hasattr(type(X), "columns"):
         X = X.to_dask_array()
-    if not hasattr(X, "to_delayed") or not hasattr(X, "numblocks"):
+    if not hasattr(type(X), "numblocks"):
         raise invalid(
             "X",
             "a dask.array or a dask.dataframe with rows and columns",

@@ -115,7 +115,7 @@ def test_types_metrics_weights_and_offsets(dtype, metric, weighted, offset):
         said.append(sorted(str(w.message) for w in caught if w.category is AnnlabWarning))
     same(*found)
     assert said[0] == said[1]
-    assert any("1 rows of X are all zero" in text for text in said[1]) == (metric == "cosine")
+    assert any("rows of X are all zero" in text for text in said[1]) == (metric == "cosine")
 
 
 @pytest.mark.parametrize("algorithm", ["auto", "small_k", "brute", "hnsw", "kd_tree"])

@@ -1,0 +1,419 @@
+"""Dask collections: clustered where they lie, by any number of workers, to the same result."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+
+import dask
+import dask.array as da
+import dask.dataframe as dd
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from dask.delayed import Delayed
+from dask.distributed import Client, LocalCluster
+
+from annlab import (
+    KMeansANN,
+    KMeansResult,
+    blocks,
+    distributed,
+    kmeans,
+    kmeans_ann,
+    metrics,
+    robust_kmeans_ann,
+)
+from annlab._messages import AnnlabWarning
+from annlab._workers import Workers
+from annlab.distributed import DaskPoints, as_array
+
+N, D, K = 3000, 6, 7
+
+
+def cloud(n=N, d=D, dtype=np.float32, offset=0.0, seed=0):
+    rng = np.random.RandomState(seed)
+    return (rng.randn(n, d) * 2 + rng.randint(0, 6, (n, 1)) + offset).astype(dtype)
+
+
+def parts(X, rows=400, columns=None):
+    return da.from_array(X, chunks=(rows, columns or X.shape[1]))
+
+
+def same(plain, lazy, rtol=1e-6):
+    assert isinstance(lazy.labels, da.Array) and lazy.labels.dtype == np.int32
+    np.testing.assert_array_equal(plain.labels, lazy.labels.compute())
+    np.testing.assert_allclose(plain.centroids, lazy.centroids, rtol=rtol, atol=rtol)
+    assert plain.centroids.dtype == lazy.centroids.dtype
+    assert (plain.n_iter, plain.stop_reason) == (lazy.n_iter, lazy.stop_reason)
+    assert [s.n_moved for s in plain.trace] == [s.n_moved for s in lazy.trace]
+    assert [s.n_empty for s in plain.trace] == [s.n_empty for s in lazy.trace]
+    assert plain.n_distances == lazy.n_distances
+    assert plain.inertia == pytest.approx(lazy.inertia, rel=1e-9)
+
+
+@pytest.fixture(autouse=True)
+def scheduler(request):
+    """Where a test does not ask for the workers, this process does all, task by task."""
+    if "client" in request.fixturenames:
+        yield
+    else:
+        with dask.config.set(scheduler="synchronous"):
+            yield
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        LocalCluster(
+            n_workers=4, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+# -- the same result -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_without_a_client_as_in_memory(dtype, metric, weighted):
+    X = cloud(dtype=dtype, offset=30)
+    X[:, 0] *= np.arange(N).astype(dtype) % 3
+    weights = np.random.RandomState(1).randint(0, 4, N) / 4 if weighted else None
+    options = {"metric": metric, "sample_weight": weights, "random_state": 5, "max_iter": 6}
+    same(kmeans(X, K, **options), kmeans(parts(X), K, **options))
+
+
+def test_four_workers_as_in_memory(client):
+    assert len(client.scheduler_info(n_workers=-1)["workers"]) == 4
+    X = cloud()
+    plain = kmeans(X, K, 12, random_state=3)
+    lazy = kmeans(parts(X).persist(), K, 12, random_state=3)
+    same(plain, lazy)
+    # each worker has had its share of the tasks
+    info = client.run(os.getpid)
+    assert len(set(info.values())) == 4
+
+
+def test_any_workers_any_columns_and_frames_give_the_same_bits(client):
+    X = cloud()
+    frame = dd.from_pandas(pd.DataFrame(X, columns=list("abcdef")), npartitions=8)
+    rows = frame.map_partitions(len).compute().tolist()
+    one = kmeans_ann(frame, K, 4, random_state=3)
+    with dask.config.set(scheduler="synchronous"):
+        two = kmeans_ann(parts(X, tuple(rows), 4), K, 4, random_state=3)
+    np.testing.assert_array_equal(one.centroids, two.centroids)
+    np.testing.assert_array_equal(one.labels.compute(), two.labels.compute())
+    assert one.inertia == two.inertia
+    plain = kmeans_ann(X, K, 4, random_state=3)
+    assert one.algorithm == plain.algorithm
+    np.testing.assert_allclose(one.centroids, plain.centroids, rtol=1e-4, atol=1e-5)
+
+
+def test_the_labels_outlive_the_cluster():
+    X = cloud()
+    with (
+        dask.config.set(scheduler=None),
+        LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster),
+    ):
+        result = kmeans(parts(X), K, 5, random_state=0)
+    assert result.labels.shape == (N,) and len(result.labels) == N
+    assert "3,000 points" in repr(result)
+    labels, _ = result
+    np.testing.assert_array_equal(labels.compute(), kmeans(X, K, 5, random_state=0).labels)
+
+
+def test_empty_clusters_are_reseeded_alike():
+    X = cloud()
+    start = np.repeat(X[:1], K, axis=0)
+    for weights in (None, np.random.RandomState(0).randint(0, 3, N).astype(float)):
+        options = {"init": start, "sample_weight": weights, "max_iter": 6}
+        plain, lazy = kmeans(X, K, **options), kmeans(parts(X), K, **options)
+        assert plain.trace[0].n_empty == K - 1
+        same(plain, lazy)
+
+
+def test_weights_may_lie_elsewhere_too():
+    X = cloud()
+    weights = np.random.RandomState(0).rand(N)
+    plain = kmeans(X, K, 5, sample_weight=weights, random_state=0)
+    same(plain, kmeans(parts(X), K, 5, sample_weight=parts(weights[:, None])[:, 0], random_state=0))
+    same(
+        plain,
+        kmeans(parts(X), K, 5, sample_weight=da.from_array(weights, chunks=777), random_state=0),
+    )
+    frame = dd.from_pandas(pd.DataFrame(X).assign(w=weights), npartitions=5)
+    same(plain, kmeans(frame[list(range(D))], K, 5, sample_weight=frame["w"], random_state=0))
+    same(plain, kmeans(frame[list(range(D))], K, 5, sample_weight=weights, random_state=0))
+
+
+def test_empty_partitions_and_unknown_sizes():
+    X = cloud()
+    lazy = parts(X)
+    kept = lazy[lazy[:, 0] > 4]
+    assert np.isnan(kept.shape[0])
+    plain = X[X[:, 0] > 4]
+    start = plain[:K]
+    same(kmeans(plain, K, 5, init=start), kmeans(kept, K, 5, init=start))
+    holes = da.concatenate([lazy[:0], lazy[:1000], lazy[:0], lazy[1000:]])
+    same(kmeans(X, K, 5, init=start), kmeans(holes, K, 5, init=start))
+
+
+@pytest.mark.parametrize("init", ["k-means++", "random", "k-means||"])
+def test_starts_come_from_a_sample(init, monkeypatch):
+    X = cloud()
+    whole = kmeans(X, K, 5, init=init, random_state=2)
+    same(whole, kmeans(parts(X), K, 5, init=init, random_state=2))
+    monkeypatch.setattr(blocks, "SAMPLE_VALUES", 300 * D)
+    weights = np.where(np.arange(N) % 4 == 0, 1.0, 0.0)
+    for w in (None, weights):
+        with Workers(1) as workers:
+            points = DaskPoints(parts(X), metric="euclidean", sample_weight=w, workers=workers)
+            seeds = points.seeds(K, np.random.RandomState(0))
+        assert seeds.n == 300
+        assert seeds.sample_weight is None if w is None else (seeds.sample_weight == 1).all()
+        found = kmeans(parts(X), K, 10, init=init, random_state=2, sample_weight=w)
+        assert found.inertia < 1.3 * kmeans(X, K, 10, random_state=2, sample_weight=w).inertia
+
+
+def test_several_starts_traces_and_callbacks():
+    X = cloud()
+    same(
+        kmeans(X, K, 4, n_init=2, random_state=1), kmeans(parts(X), K, 4, n_init=2, random_state=1)
+    )
+    seen = []
+
+    def look(step):
+        seen.append(step)
+        return len(seen) == 3
+
+    result = kmeans(parts(X), K, 9, random_state=1, trace=True, callback=look)
+    assert (result.n_iter, result.stop_reason) == (3, "callback")
+    # labels stay where they are; centroids are small
+    assert seen[0].labels is None and seen[0].new_centroids.shape == (K, D)
+    plain = kmeans(X, K, 9, random_state=1, trace=True)
+    np.testing.assert_allclose(
+        result.trace[2].new_centroids, plain.trace[2].new_centroids, rtol=1e-5
+    )
+
+
+# -- the estimator ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_the_estimator_asks_lazily(metric):
+    X = cloud(offset=3)
+    options = {"algorithm": "brute", "metric": metric, "random_state": 0, "max_iter": 5}
+    plain, lazy = KMeansANN(K, **options).fit(X), KMeansANN(K, **options).fit(parts(X))
+    np.testing.assert_allclose(plain.cluster_centers_, lazy.cluster_centers_, rtol=1e-5)
+    labels, distances = lazy.predict(parts(X, 700)), lazy.transform(parts(X, 700, 2))
+    assert isinstance(labels, da.Array) and isinstance(distances, da.Array)
+    assert distances.shape == (N, K) and distances.dtype == np.float32
+    np.testing.assert_array_equal(labels.compute(), plain.predict(X))
+    np.testing.assert_allclose(distances.compute(), plain.transform(X), rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(lazy.labels_.compute(), labels.compute())
+    assert lazy.score(parts(X)) == pytest.approx(plain.score(X), rel=1e-6)
+    more = cloud(300, offset=3, seed=4)
+    np.testing.assert_allclose(
+        plain.partial_fit(more).cluster_centers_,
+        lazy.partial_fit(more).cluster_centers_,
+        rtol=1e-5,
+    )
+    with pytest.raises(ValueError, match=f"{D} columns"):
+        lazy.predict(parts(cloud(d=D + 1)))
+
+
+def test_the_estimator_knows_the_names_of_a_frame():
+    names = list("abcdef")
+    frame = dd.from_pandas(pd.DataFrame(cloud(), columns=names), npartitions=4)
+    model = KMeansANN(K, random_state=0, max_iter=2).fit(frame)
+    assert model.feature_names_in_.tolist() == names and model.n_features_in_ == D
+    assert not hasattr(model.fit(parts(cloud())), "feature_names_in_")
+    assert model.predict(frame).compute().shape == (N,)
+
+
+# -- what travels ----------------------------------------------------------------------------------
+
+
+def _graphs(monkeypatch, rows, n_parts):
+    """Bytes of the graphs that a fit sends out, largest task result that comes back."""
+    sent, came = [], []
+    persist, compute = dask.persist, Delayed.compute
+
+    def watched_persist(*things, **options):
+        sent.append(sum(len(pickle.dumps(dict(t.__dask_graph__()))) for t in things[:1]))
+        return persist(*things, **options)
+
+    def watched_compute(self, **options):
+        value = compute(self, **options)
+        came.append(len(pickle.dumps(value)))
+        return value
+
+    monkeypatch.setattr(dask, "persist", watched_persist)
+    monkeypatch.setattr(Delayed, "compute", watched_compute)
+    rng = da.random.RandomState(0)
+    X = rng.random_sample((rows * n_parts, D), chunks=(rows, D))
+    kmeans(X, K, 3, init=np.random.RandomState(0).rand(K, D), tol=0.0)
+    return max(sent), max(came)
+
+
+def test_neither_graph_nor_answers_grow_with_n(client, monkeypatch):
+    few = _graphs(monkeypatch, 500, 10)
+    many = _graphs(monkeypatch, 20_000, 10)
+    assert many[0] < few[0] * 1.02 and many[1] < few[1] * 1.02
+    # and a partition more is some tasks more, of no size
+    assert _graphs(monkeypatch, 500, 40)[0] < 5 * few[0]
+
+
+MEASURE = """
+import sys, resource
+import dask.array as da, numpy as np
+from dask.delayed import Delayed
+from dask.distributed import Client, LocalCluster
+from annlab import kmeans
+
+def anonymous():
+    return sum(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("RssAnon"))
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as c, Client(c):
+        def fit(n):
+            X = da.random.RandomState(0).random_sample((n, 32), chunks=(n // 8, 32))
+            kmeans(X, 8, 2, init=np.random.RandomState(0).rand(8, 32), tol=0.0)
+            return anonymous()
+        fit(8_000)
+        print(fit(80_000), fit(1_600_000))
+"""
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_driver_and_scheduler_stay_small():
+    # the scheduler of a LocalCluster lives in the process of the caller
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", MEASURE], capture_output=True, text=True, check=True
+    )
+    few, many = (1024 * int(word) for word in ran.stdout.split())
+    # 400 MB of rows more
+    assert many - few < 30e6
+
+
+def test_one_worker_killed_half_way_changes_nothing(client):
+    X = cloud(8000)
+    lazy = parts(X, 500)
+    calm = kmeans(lazy, K, 12, random_state=3, tol=0.0)
+    killed = []
+
+    def kill(step):
+        if step.iteration == 4:
+            pids = client.run(os.getpid)
+            victim = sorted(pids.values())[0]
+            # in the middle of the next step, not between two
+            timer = threading.Timer(0.02, os.kill, (victim, 9))
+            timer.start()
+            killed.append((victim, timer))
+
+    hurt = kmeans(lazy, K, 12, random_state=3, tol=0.0, callback=kill)
+    ((victim, timer),) = killed
+    timer.join()
+    assert victim not in client.run(os.getpid).values()
+    np.testing.assert_array_equal(calm.centroids, hurt.centroids)
+    assert calm.inertia == hurt.inertia and calm.n_iter == hurt.n_iter
+    assert [s.n_moved for s in calm.trace] == [s.n_moved for s in hurt.trace]
+    np.testing.assert_array_equal(calm.labels.compute(), hurt.labels.compute())
+
+
+def test_the_dask_backend_of_joblib_takes_numpy(client):
+    X = cloud(6000, 16)
+    plain = kmeans_ann(X, 40, 4, random_state=0, algorithm="brute", n_jobs=2)
+    with joblib.parallel_config(backend="dask"):
+        far = kmeans_ann(X, 40, 4, random_state=0, algorithm="brute", n_jobs=2)
+    np.testing.assert_array_equal(plain.labels, far.labels)
+    np.testing.assert_allclose(plain.centroids, far.centroids, rtol=1e-6)
+
+
+# -- what is refused, and what it says -------------------------------------------------------------
+
+
+def test_lazy_labels_are_not_saved(tmp_path):
+    import dataclasses
+
+    result = kmeans(parts(cloud()), K, 3, random_state=0)
+    with pytest.raises(ValueError, match=r"labels=result.labels.compute\(\)"):
+        result.save(tmp_path / "far")
+    here = dataclasses.replace(result, labels=result.labels.compute())
+    again = KMeansResult.load(here.save(tmp_path / "here"))
+    np.testing.assert_array_equal(again.labels, here.labels)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda X: parts(X)[:, 0], ValueError, "2-D"),
+        (lambda X: parts(X)[:, :0], ValueError, "at least 1 column"),
+        (lambda X: parts(X).astype(complex), ValueError, "real"),
+        (lambda X: parts(np.where(X > 3, np.nan, X)), ValueError, "NaN"),
+        (lambda X: parts(X)[parts(X)[:, 0] > 1e9], ValueError, "at least 1 row"),
+        (lambda X: dask.delayed(X), TypeError, "dask.array or a dask.dataframe"),
+        (lambda X: dd.from_pandas(pd.DataFrame({"a": ["x", "y"]}), npartitions=1), Exception, "X "),
+    ],
+)
+def test_collections_that_are_no_table(make, error, words):
+    with pytest.raises(error, match=words):
+        kmeans(make(cloud()), 2)
+
+
+def test_other_parameters(tmp_path):
+    X = parts(cloud())
+    for algorithm in ("hnsw", "kd_tree", "graph"):
+        with pytest.raises(ValueError, match="'auto', 'brute' or 'small_k'"):
+            kmeans_ann(X, K, algorithm=algorithm)
+    with pytest.raises(ValueError, match="at most the number of samples"):
+        kmeans(X, N + 1)
+    with pytest.raises(ValueError, match="checkpoint"):
+        kmeans(X, K, checkpoint=tmp_path / "x.npz")
+    with pytest.raises(TypeError, match="in memory"):
+        robust_kmeans_ann(X, K)
+    with pytest.raises(TypeError, match="of Dask"):
+        KMeansANN(K).partial_fit(X)
+    with pytest.raises(TypeError, match="of Dask"):
+        metrics.evaluate_clustering(X, np.zeros(N, int))
+    for weights in (np.ones(N - 1), da.ones(N - 1), da.ones((N, 2)), da.zeros(N), -da.ones(N)):
+        with pytest.raises(ValueError, match="sample_weight"):
+            kmeans(X, K, sample_weight=weights)
+
+
+def test_zero_rows_and_unused_clusters_are_said():
+    X = cloud()
+    X[:5] = 0
+    with pytest.warns(AnnlabWarning, match="5 rows"):
+        kmeans(parts(X), K, 3, metric="cosine", random_state=0)
+    with pytest.warns(AnnlabWarning, match="Only 2 of"):
+        kmeans(parts(np.repeat(cloud(2), 50, axis=0), 30), 4, random_state=0)
+
+
+def test_dask_is_imported_only_where_it_is_asked_for():
+    code = (
+        "import sys, numpy as np, annlab\n"
+        "annlab.kmeans([np.eye(3), np.eye(3)], 2, random_state=0)\n"
+        "print([m for m in sys.modules if m.split('.')[0] in ('dask', 'distributed')])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_as_array_computes_nothing():
+    def explode(part):
+        raise AssertionError("computed")
+
+    lazy = parts(cloud(), 400, 2).map_blocks(explode, dtype=np.float32, meta=np.empty((0, 0)))
+    assert as_array(lazy).numblocks == (8, 1)
+    assert distributed.lazy_labels(lazy, np.zeros((K, D)), metric="euclidean").shape == (N,)
