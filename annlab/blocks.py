@@ -426,7 +426,7 @@ class Order:
 
 
 def _zero_rows(raw: Any, order: Order) -> np.ndarray | None:
-    return ~np.asarray(raw).any(axis=1) if order.unit else None
+    return np.asarray(~np.asarray(raw).any(axis=1)) if order.unit else None
 
 
 def assign_rows(

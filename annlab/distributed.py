@@ -10,12 +10,6 @@ Each partition's task depends on that partition and on the centroids alone, and 
 same for any number of workers. So the result is the same on any cluster, and one that loses a
 worker computes the lost tasks again, to the same bits. Against the data in memory the sums are
 added in another order: from the same start the centroids agree but for rounding.
-
-A billion points of 64 features in float32 (256 GB) on 100 machines, k = 1,000, estimated: a
-machine holds 10 million rows (2.6 GB) and their labels (40 MB); a step is 1.3e14 operations on
-all, 1.3e12 a machine, 13 s for one core that does 1e11 a second and 1 to 2 s for sixteen; over
-the network go the centroids (256 kB to each machine) and one table of sums for each partition up
-a tree of base eight (512 kB each, 3 levels for 400 partitions): well under a second at 1 Gbit/s.
 """
 
 from __future__ import annotations
@@ -28,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from annlab._messages import invalid, require
-from annlab._points import Piece
+from annlab._points import Points
 from annlab._progress import Progress
 from annlab._validation import check_data, check_sample_weight, is_dask, is_sparse, working_dtype
 from annlab._workers import Workers, chunk_bounds, single_threaded_blas
-from annlab.assignment import Worst, label_block
+from annlab.assignment import ExactAssigner, Worst
 from annlab.blocks import (
     Order,
     PartedPoints,
@@ -43,7 +37,7 @@ from annlab.blocks import (
     survey_rows,
     worst_rows,
 )
-from annlab.distances import frame_of, from_squared, pairwise_sq
+from annlab.distances import from_squared, pairwise_sq
 from annlab.graph import stratified
 
 #: Partitions whose sums one task adds up.
@@ -209,44 +203,27 @@ def label_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
     table = _table(raw)
     if len(table) == 0:
         return np.empty(0, dtype=np.int32)
-    labels = np.empty(len(table), dtype=np.int32)
     with Workers(1) as workers:
-        for a, b in _bounds(*table.shape):
-            rows = check_data(table[a:b], n_features=centroids.shape[1])
-            view = _View(rows.dtype, centroids, metric, workers)
-            labels[a:b] = label_block(view.rows(rows), view.inner, frame_of(view.inner))
-            if metric == "cosine":
-                labels[a:b][~rows.any(axis=1)] = 0
-    return labels
+        rows = check_data(table, n_features=centroids.shape[1])
+        points = Points(rows, metric=metric, workers=workers, around=centroids)
+        return ExactAssigner(points).label(points.inward(centroids))
 
 
-class _View(PartedPoints):
-    """Working coordinates around centroids, without points."""
-
-    def __init__(
-        self, dtype: np.dtype, centroids: np.ndarray, metric: str, workers: Workers
-    ) -> None:
-        super().__init__(metric=metric, workers=workers)
-        self.out_dtype = self.dtype = working_dtype(dtype)
-        if metric != "cosine":
-            self._centre(None, centroids)
-        self.inner = self.inward(centroids)
-
-    def rows(self, raw: Any) -> np.ndarray:
-        return Piece(raw, self.shift, self.dtype, self.metric == "cosine").load()
-
-
-def _distances(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
-    table = check_data(_table(raw), min_rows=0, n_features=centroids.shape[1])
+def distance_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
+    """Distances of the rows of one partition to all centroids, shape (len(raw), k)."""
+    table = _table(raw)
+    out = np.empty((len(table), len(centroids)), dtype=working_dtype(table.dtype))
+    if len(table) == 0:
+        return out
     with Workers(1) as workers:
-        view = _View(table.dtype, centroids, metric, workers)
-        inner = view.inner.astype(np.float64)
-        out = np.empty((len(table), len(centroids)), dtype=view.out_dtype)
+        rows = check_data(table, n_features=centroids.shape[1])
+        points = Points(rows, metric=metric, workers=workers, around=centroids)
+        inner = points.inward(centroids).astype(np.float64)
         for a, b in _bounds(len(table), max(len(centroids), table.shape[1])):
-            rows = view.rows(table[a:b]).astype(np.float64)
-            out[a:b] = from_squared(pairwise_sq(rows, inner), metric)
-            if metric == "cosine":
-                out[a:b][~table[a:b].any(axis=1)] = 1.0
+            part = points.piece(a, b).load().astype(np.float64)
+            out[a:b] = from_squared(pairwise_sq(part, inner), metric)
+        if points.zero_rows is not None:
+            out[points.zero_rows] = 1.0
     return out
 
 
@@ -277,7 +254,7 @@ def lazy_distances(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
     array = as_array(X)
     dtype = working_dtype(array.dtype)
     return array.map_blocks(
-        _distances, np.asarray(centroids), metric, dtype=dtype,
+        distance_part, np.asarray(centroids), metric, dtype=dtype,
         chunks=(array.chunks[0], (len(centroids),)), meta=np.empty((0, 0), dtype=dtype),
     )  # fmt: skip
 
