@@ -237,7 +237,8 @@ class Comparison:
         )
         if self.options.get("seeds"):
             seeds = ", ".join(str(seed) for seed in self.options["seeds"])
-            notes.append(f"Seeds: {seeds}.")
+            code = self.options.get("code")
+            notes.append(f"Seeds: {seeds}." + (f" Code of annlab: {code}." if code else ""))
         if self.options.get("turns_left"):
             notes.append(f"Not finished: {self.options['turns_left']} turns of peers are left.")
         notes += self._left_out()
