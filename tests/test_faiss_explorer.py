@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from annlab import MissingExtraError, widgets
 from annlab.faiss_kmeans import kmeans_faiss
@@ -121,8 +122,19 @@ def test_the_strings_of_the_list_fit_any_rows(shape):
 def test_the_prediction_is_about_the_dial(X):
     explorer = widgets.faiss_explorer(X, predict="nprobe")
     efforts = explorer.result.efforts
+    assert len(efforts) > 1 and points_of_the_curve(explorer) == 1, "the answer is not shown yet"
+    before = explorer.png()
     explorer.press("compare")
     assert int(explorer.prediction.truth) == min(e.dial for e in efforts if e.recall >= 0.95)
+    assert points_of_the_curve(explorer) == len(efforts)
+    assert explorer.png() != before and explorer.reset().png() == before
+
+
+def points_of_the_curve(explorer):
+    figure = Figure(figsize=(8.4, 5))
+    explorer.draw(figure, explorer.result, 0, **explorer.values)
+    (panel,) = [axes for axes in figure.axes if axes.get_title(loc="left") == "what it finds"]
+    return len(panel.lines[0].get_xdata())
 
 
 @pytest.mark.parametrize(

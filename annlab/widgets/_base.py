@@ -252,8 +252,11 @@ class Explorer(ipywidgets.VBox):
     frame_word: ClassVar[str] = "frame"
     #: whether ``compute`` may take longer than 0.3 s
     slow: ClassVar[bool] = False
+    #: whether the picture holds the answer, so that `draw` keeps it back while `veiled`
+    keeps_back: ClassVar[bool] = False
 
     # set here, because a widget whose construction failed is closed as well
+    _compared = False
     _quiet = False
     _job: Job | None = None
     _runner: threading.Event | None = None
@@ -486,6 +489,11 @@ class Explorer(ipywidgets.VBox):
         """The sentence under the picture."""
         return self._sentence
 
+    @property
+    def veiled(self) -> bool:
+        """Whether a prediction is asked for, and Compare was not pressed yet (compute only)."""
+        return self.prediction is not None and not self.replay and not self._compared
+
     def __repr__(self) -> str:
         # traitlets may ask before the first frame is there
         return getattr(self, "_sentence", type(self).__name__)
@@ -537,7 +545,8 @@ class Explorer(ipywidgets.VBox):
     def _png(
         self, result: Any, frame: int, values: dict[str, Any], *, ahead: bool = False
     ) -> bytes:
-        key = (self._key(values, every=True), frame, LOOK.key)
+        veiled = self.keeps_back and self.veiled
+        key = (self._key(values, every=True), frame, LOOK.key, veiled)
         # without the lock first: a known frame must not wait for one that is being drawn ahead
         picture = self._frames.get(key)
         if picture is None:
@@ -678,6 +687,7 @@ class Explorer(ipywidgets.VBox):
             self._pause()
             if self.prediction is not None:
                 self.prediction.reset()
+            self._compared = False
             self._frame = self._first if self.replay else 0
             self._take(self._initial)
         return self
@@ -690,6 +700,10 @@ class Explorer(ipywidgets.VBox):
         elif key == "compare":
             if self.prediction is not None:
                 self.prediction.reveal_from(self.result)
+                with self._lock:
+                    self._compared = True
+                    if self.keeps_back:
+                        self._refresh()
         else:
             if key in ("step", "step_back"):
                 with self._lock:

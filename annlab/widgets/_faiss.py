@@ -119,6 +119,7 @@ class FaissExplorer(Explorer):
     title = "What does an index_factory string make of your rows?"
     size = (840, 500)
     slow = True
+    keeps_back = True
 
     def __init__(self, X: Any, *, factory: str, predict: Any) -> None:
         load_faiss("for faiss_explorer")
@@ -439,9 +440,11 @@ class FaissExplorer(Explorer):
 
     def _draw_search(self, axes: Any, result: Measured, effort: int) -> None:
         chart(axes, f"rows compared, of {result.n:,}", "nearest row found", "what it finds")
+        # while the reader predicts, the curve goes no farther than the dial was turned
+        seen = [one for one in result.efforts if not self.veiled or one.dial <= effort]
         axes.plot(
-            [one.compared for one in result.efforts],
-            [one.recall for one in result.efforts],
+            [one.compared for one in seen],
+            [one.recall for one in seen],
             "-o",
             color=PALETTE[0],
             linewidth=2.2,

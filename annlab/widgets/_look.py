@@ -140,7 +140,8 @@ def render(draw: Callable[[Any], None], size: tuple[int, int], *, ahead: bool = 
         # the page behind is opaque, so that no alpha channel is needed
         pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="png")
+    # a level of 3 costs a reader half the time of the usual 6, and a tenth more bytes
+    Image.fromarray(pixels).save(buffer, format="png", compress_level=3)
     return buffer.getvalue()
 
 
@@ -149,9 +150,13 @@ def _make_legible(figure: Any) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
 
-    for text in figure.findobj(Text):
-        text.set_fontsize(max(text.get_fontsize(), MIN_POINTS) * LOOK.text)
+    artists = list(_artists(figure))
+    for text in artists:
+        if isinstance(text, Text):
+            text.set_fontsize(max(text.get_fontsize(), MIN_POINTS) * LOOK.text)
     for axes in figure.axes:
+        if not axes.axison:
+            continue
         for axis in (axes.xaxis, axes.yaxis):
             # ticks are made when the figure is drawn; this sets those to come
             ticks = axis.get_major_ticks()
@@ -159,12 +164,23 @@ def _make_legible(figure: Any) -> None:
             axis.set_tick_params(labelsize=label, which="both")
     if LOOK.lines == 1:
         return
-    for line in figure.findobj(Line2D):
-        line.set_linewidth(line.get_linewidth() * LOOK.lines)
-        line.set_markersize(line.get_markersize() * LOOK.lines)
-    for dots in figure.findobj(PathCollection):
-        dots.set_sizes(np.asarray(dots.get_sizes()) * LOOK.lines**2)
-        dots.set_linewidths(np.asarray(dots.get_linewidths()) * LOOK.lines)
+    for artist in artists:
+        if isinstance(artist, Line2D):
+            artist.set_linewidth(artist.get_linewidth() * LOOK.lines)
+            artist.set_markersize(artist.get_markersize() * LOOK.lines)
+        elif isinstance(artist, PathCollection):
+            artist.set_sizes(np.asarray(artist.get_sizes()) * LOOK.lines**2)
+            artist.set_linewidths(np.asarray(artist.get_linewidths()) * LOOK.lines)
+
+
+def _artists(parent: Any) -> Iterator[Any]:
+    """All parts of a figure that are drawn; to ask an axis that is off for its ticks makes them."""
+    from matplotlib.axis import Axis
+
+    for part in parent.get_children():
+        if not isinstance(part, Axis) or part.axes.axison:
+            yield part
+            yield from _artists(part)
 
 
 def frame_limits(X: np.ndarray, pad: float = 0.06) -> tuple[tuple[float, float], ...]:
