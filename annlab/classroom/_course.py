@@ -36,6 +36,8 @@ GRADES, BY_EXERCISE = "grades.csv", "grades_by_exercise.csv"
 CELL_S, SUBMISSION_S = 30, 300
 #: A notebook larger than this is not opened: nobody writes ten megabytes of answers.
 MAX_BYTES = 10_000_000
+#: Troubles that may be gone at a second try.
+LOCKED, DIED = "the gradebook is locked", "the kernel died while the notebook ran"
 #: How a submission fared.
 GRADED, BROKEN, MISSING = "graded", "not graded", "not handed in"
 
@@ -244,19 +246,22 @@ def grade_course(
     jobs : int, default=0
         Submissions at the same time; 0 means half of the processors.
     students, assignments : sequence of str, default=()
-        Restrict the run.
+        Restrict the run. A student of whom nothing is there gets a row that says so.
     told : callable, optional
         Called with each row when it is known.
 
     Returns
     -------
     list of Row
-        By student and assignment. Also written to ``grades.csv`` and ``grades_by_exercise.csv``.
+        By student and assignment. Also written to ``grades.csv`` and ``grades_by_exercise.csv``;
+        a restricted run leaves the lines of the others there.
 
     Raises
     ------
     ValueError
-        If ``folder`` is no course.
+        If ``folder`` is no course, or for an assignment that is not there.
+    KeyboardInterrupt
+        After the processes have been ended and the rows known so far have been written.
     """
     from annlab._workers import available_cpus
 
@@ -270,6 +275,9 @@ def grade_course(
         for path in folder.glob("submitted/*/*")
         if path.is_dir() and not path.name.startswith(".")
     }
+    for name in assignments:
+        if name not in released:
+            raise invalid("--assignments", "among " + ", ".join(released), repr(name))
     names = sorted({student for student, _ in handed_in}) if not students else list(students)
     wanted = [
         name
@@ -278,27 +286,72 @@ def grade_course(
         if assignments or any(name == which for _, which in handed_in)
     ]
     todo = [(student, name) for student in names for name in wanted]
-    limits = (timeout_s, limit_s)
     jobs = jobs or max(1, available_cpus() // 2)
-    lock = threading.Lock()
+    lock, running = threading.Lock(), _Running()
+    done: dict[tuple[str, str], Row] = {}
 
-    def work(pair: tuple[str, str]) -> Row:
-        row = _grade_one(folder, *pair, limits) if pair in handed_in else _absent(folder, *pair)
-        if told is not None:
-            with lock:
-                told(row)
-        return row
+    def work(pair: tuple[str, str]) -> None:
+        row = _absent(folder, *pair)
+        if pair in handed_in:
+            row = _grade_one(folder, *pair, timeout_s, limit_s, running)
+        with lock:
+            if not running.stopped:
+                done[pair] = row
+                if told is not None:
+                    told(row)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        rows = list(pool.map(work, todo))
-    strangers = sorted({name for _, name in handed_in} - set(released))
+    def rows() -> list[Row]:
+        return [done[pair] for pair in todo if pair in done]
+
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for future in [pool.submit(work, pair) for pair in todo]:
+            future.result()
+    except BaseException:
+        # what is known is kept, whatever happens; the processes know nothing of a Ctrl-C
+        running.stop()
+        pool.shutdown(cancel_futures=True)
+        write_tables(folder, rows(), keep_others=True)
+        raise
+    pool.shutdown()
+    found = rows()
     for student, name in sorted(handed_in):
-        if name in strangers and not assignments and student in names:
-            rows = [row for row in rows if (row.student, row.assignment) != (student, name)]
+        if name not in released and not assignments and student in names:
+            found = [row for row in found if (row.student, row.assignment) != (student, name)]
             note = f"there is no assignment {name!r} in release/"
-            rows.append(Row(student, name, BROKEN, notes=[note]))
-    write_tables(folder, rows)
-    return rows
+            found.append(Row(student, name, BROKEN, notes=[note]))
+    write_tables(folder, found, keep_others=bool(students or assignments))
+    return found
+
+
+class _Running:
+    """The processes that grade at the moment, to be ended together."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+
+    def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes] | None:
+        """Start a process, unless all have been stopped."""
+        with self._lock:
+            if self.stopped:
+                return None
+            process = subprocess.Popen(command, **options)
+            self._processes.add(process)
+            return process
+
+    def ended(self, process: subprocess.Popen[bytes]) -> None:
+        """Forget a process."""
+        with self._lock:
+            self._processes.discard(process)
+
+    def stop(self) -> None:
+        """End all processes, and let none begin."""
+        with self._lock:
+            self.stopped = True
+            for process in self._processes:
+                _kill(process)
 
 
 def _absent(folder: Path, student: str, name: str) -> Row:
@@ -320,11 +373,13 @@ def _no_points(folder: Path, name: str, message: str) -> list[Score]:
     ]
 
 
-def _grade_one(folder: Path, student: str, name: str, limits: tuple[float, float]) -> Row:
+def _grade_one(
+    folder: Path, student: str, name: str, timeout_s: float, limit_s: float, running: _Running
+) -> Row:
     """Grade in a process of its own, and end that with all its children when time is over."""
-    timeout_s, limit_s = limits
     trouble = ""
-    # the second try is for a gradebook that another submission kept busy
+    # the second try is for a gradebook that another submission kept busy, and for a kernel that
+    # did not come up: two that start at the same time may choose the same port
     for _ in range(2):
         with tempfile.TemporaryDirectory(prefix="annlab-grade-") as private:
             result = Path(private) / "result.json"
@@ -336,7 +391,7 @@ def _grade_one(folder: Path, student: str, name: str, limits: tuple[float, float
                 "private": private,
                 "result": str(result),
             }
-            process = subprocess.Popen(
+            process = running.start(
                 [sys.executable, "-m", "annlab.classroom._worker", json.dumps(order)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -344,6 +399,9 @@ def _grade_one(folder: Path, student: str, name: str, limits: tuple[float, float
                 env=_environment(private),
                 start_new_session=True,
             )
+            if process is None:
+                trouble = "interrupted"
+                break
             try:
                 _, said = process.communicate(timeout=limit_s)
                 trouble = said.decode(errors="replace").strip()[-300:]
@@ -353,10 +411,14 @@ def _grade_one(folder: Path, student: str, name: str, limits: tuple[float, float
             finally:
                 if process.poll() is None:
                     _end(process)
+                running.ended(process)
+            if running.stopped:
+                trouble = "interrupted"
+                break
             if result.exists():
                 with contextlib.suppress(ValueError):
                     told = json.loads(result.read_text(encoding="utf-8"))
-                    if told["status"] == GRADED or "locked" not in str(told["notes"]):
+                    if told["status"] == GRADED or not _worth_a_retry(told["notes"]):
                         told["exercises"] = [Score(**one) for one in told["exercises"]]
                         row = Row(**told)
                         if not row.exercises:
@@ -373,6 +435,10 @@ def _grade_one(folder: Path, student: str, name: str, limits: tuple[float, float
     return row
 
 
+def _worth_a_retry(notes: Sequence[str]) -> bool:
+    return any(note in (LOCKED, DIED) for note in notes)
+
+
 def _environment(private: str) -> dict[str, str]:
     environment = dict(os.environ)
     environment["PATH"] = (
@@ -386,8 +452,8 @@ def _environment(private: str) -> dict[str, str]:
     return environment
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its kernels, which sit in sessions of their own."""
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and its kernels, which sit in sessions of their own."""
     import psutil
 
     family = []
@@ -396,6 +462,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for member in [process, *family]:
         with contextlib.suppress(psutil.Error, OSError):
             member.kill()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    _kill(process)
     process.communicate()
 
 
@@ -556,11 +626,11 @@ def grade_submission(order: dict[str, Any]) -> Row:
 def _why_not_graded(log: str) -> str:
     """Say what nbgrader's log comes to."""
     if re.search(r"DeadKernel|kernel died", log, flags=re.I):
-        return "the kernel died while the notebook ran"
+        return DIED
     if re.search(r"unresponsive|CellTimeoutError", log):
         return "stopped: a cell did not come to an end and could not be interrupted"
     if "database is locked" in log:
-        return "the gradebook is locked"
+        return LOCKED
     lines = [
         line.strip() for line in log.splitlines() if re.match(r"\s*[\w.]*(Error|Exception)\b", line)
     ]
@@ -627,40 +697,43 @@ def _why(cell: Any) -> tuple[str, str]:
 # -- tables --------------------------------------------------------------------------------------
 
 
-def write_tables(folder: Path, rows: Sequence[Row]) -> None:
-    """Write ``grades.csv`` (a line for each submission) and ``grades_by_exercise.csv``."""
-    with (folder / GRADES).open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["student", "assignment", "score", "max_score", "status", "reason"])
-        for row in rows:
-            table.writerow(
-                _plain(
-                    row.student,
-                    row.assignment,
-                    f"{row.score:g}",
-                    f"{row.max_score:g}",
-                    row.status,
-                    row.reason,
-                )
-            )
-    with (folder / BY_EXERCISE).open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(
-            ["student", "assignment", "exercise", "score", "max_score", "kind", "message"]
-        )
-        for row in rows:
-            for one in row.exercises:
-                table.writerow(
-                    _plain(
-                        row.student,
-                        row.assignment,
-                        one.exercise,
-                        f"{one.score:g}",
-                        f"{one.max_score:g}",
-                        one.kind,
-                        one.message,
-                    )
-                )
+_COLUMNS = {
+    GRADES: ["student", "assignment", "score", "max_score", "status", "reason"],
+    BY_EXERCISE: ["student", "assignment", "exercise", "score", "max_score", "kind", "message"],
+}
+
+
+def write_tables(folder: Path, rows: Sequence[Row], *, keep_others: bool = False) -> None:
+    """Write ``grades.csv`` (a line for each submission) and ``grades_by_exercise.csv``.
+
+    Parameters
+    ----------
+    folder : Path
+    rows : sequence of Row
+    keep_others : bool, default=False
+        Whether lines of submissions that are not among ``rows`` stay as they are.
+    """
+    lines: dict[str, list[list[str]]] = {name: [] for name in _COLUMNS}
+    for row in rows:
+        pair = (row.student, row.assignment)
+        points = (f"{row.score:g}", f"{row.max_score:g}")
+        lines[GRADES].append(_plain(*pair, *points, row.status, row.reason))
+        for one in row.exercises:
+            points = (f"{one.score:g}", f"{one.max_score:g}")
+            lines[BY_EXERCISE].append(_plain(*pair, one.exercise, *points, one.kind, one.message))
+    mine = {tuple(_plain(row.student, row.assignment)) for row in rows}
+    for name, columns in _COLUMNS.items():
+        path = folder / name
+        if keep_others and path.exists():
+            with path.open(encoding="utf-8", newline="") as file:
+                before = [line for line in csv.reader(file) if len(line) == len(columns)]
+            old = [x for x in before if tuple(x[:2]) not in mine and x != columns]
+            lines[name] = sorted([*lines[name], *old], key=lambda line: line[:2])
+        # whole or not at all: a table is what hours of grading leave behind
+        part = path.with_suffix(".part")
+        with part.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([columns, *lines[name]])
+        part.replace(path)
 
 
 def _plain(*values: str) -> list[str]:

@@ -98,15 +98,19 @@ def _grade(options: argparse.Namespace) -> int:
     def told(row: Row) -> None:
         print(f"{row.student} {row.assignment}: {row.status}", flush=True)
 
-    rows = grade_course(
-        options.folder,
-        timeout_s=options.timeout,
-        limit_s=options.limit,
-        jobs=options.jobs,
-        students=options.students,
-        assignments=options.assignments,
-        told=told,
-    )
+    try:
+        rows = grade_course(
+            options.folder,
+            timeout_s=options.timeout,
+            limit_s=options.limit,
+            jobs=options.jobs,
+            students=options.students,
+            assignments=options.assignments,
+            told=told,
+        )
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. What was graded is in {options.folder / GRADES}.")
+        return 130
     if not rows:
         print(f"Nothing lies in {options.folder / 'submitted'} yet.")
         return 1

@@ -492,8 +492,8 @@ def draw_sheet(figure: Any) -> None:
         "centroids,\n16 dimensions": seen(10_000, 16) / seen(1000, 16),
     }
     right.barh(range(3), list(bars.values()), color=[PALETTE[4], PALETTE[0], PALETTE[0]])
-    for place, value in enumerate(bars.values()):
-        right.text(value + 0.15, place, f"{value:.1f}", va="center", fontsize=11)
+    for bar, value in enumerate(bars.values()):
+        right.text(value + 0.15, bar, f"{value:.1f}", va="center", fontsize=11)
     right.set_yticks(range(3), list(bars))
     right.set(xlim=(0, 12.5), xticks=(0, 5, 10))
     right.grid(False, axis="y")

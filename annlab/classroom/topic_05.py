@@ -479,7 +479,7 @@ def draw_sheet(figure: Any) -> None:
             recall = recall_at_k(index.kneighbors(asked, 1), truth)
             points.append((recall, index.n_distances_ / (len(asked) * len(rows)), tables))
     chart(right, "recall", "share of rows compared", "digits: hashing with t tables")
-    kept = []
+    kept: list[tuple[float, float, int]] = []
     for point in sorted(points, key=lambda one: (-one[0], one[1])):
         if not kept or point[1] < kept[-1][1]:
             kept.append(point)

@@ -8,6 +8,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -37,10 +42,10 @@ def released(folder, number):
     return json.loads((folder / "release" / name / f"{name}.ipynb").read_text(encoding="utf-8"))
 
 
-def hand_in(folder, student, number, notebook, name=None):
+def hand_in(folder, student, number, notebook, name=None, exist_ok=False):
     assignment = _source.assignment_name(number)
     place = folder / "submitted" / student / assignment
-    place.mkdir(parents=True)
+    place.mkdir(parents=True, exist_ok=exist_ok)
     text = notebook if isinstance(notebook, str) else json.dumps(notebook)
     (place / (name or f"{assignment}.ipynb")).write_text(text, encoding="utf-8")
 
@@ -55,10 +60,30 @@ def read_csv(path):
         return list(csv.DictReader(file))
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Courses of one topic, each made once: to make one takes seconds."""
+    ready = {}
+
+    def course(number):
+        if number not in ready:
+            ready[number] = tmp_path_factory.mktemp("made") / "course"
+            names = _course.new_course(ready[number], [number])
+            assert names == [_source.assignment_name(number)]
+        return ready[number]
+
+    return course
+
+
+@pytest.fixture
+def course_of(made, tmp_path):
+    """A copy of the course of one topic, to be worked with."""
+    return lambda number: shutil.copytree(made(number), tmp_path / "course")
+
+
 @pytest.mark.parametrize("number", marked(SOURCES))
-def test_copies_leak_nothing_and_every_submission_gets_its_score(number, tmp_path):
-    folder, source = tmp_path / "course", SOURCES[number]
-    assert _course.new_course(folder, [number]) == [_source.assignment_name(number)]
+def test_copies_leak_nothing_and_every_submission_gets_its_score(number, course_of):
+    folder, source = course_of(number), SOURCES[number]
 
     copy = released(folder, number)
     text = "\n".join("".join(cell["source"]) for cell in copy["cells"])
@@ -95,24 +120,23 @@ def test_copies_leak_nothing_and_every_submission_gets_its_score(number, tmp_pat
             assert says in one.message, (student, one)
 
 
-def processes_of(folder):
+def processes_of(folder, but=None):
     """Command lines of the processes that work in a folder."""
     import psutil
 
     found = []
-    for process in psutil.process_iter(["cmdline"]):
+    for process in psutil.process_iter(["cmdline", "pid"]):
         words = " ".join(process.info["cmdline"] or [])
-        if str(folder) in words:
+        if str(folder) in words and process.info["pid"] != but:
             found.append(words)
     return found
 
 
-def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys, monkeypatch):
-    folder = tmp_path / "course"
+def test_broken_submissions_spoil_only_their_own_rows(course_of, tmp_path, capsys, monkeypatch):
+    folder = course_of(1)
     # the private folders of the grading processes, to be found again
     (tmp_path / "private").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "private"))
-    assert main(["classroom", "new", str(folder), "--topics", "1"]) == 0
     good = reference(folder, 1)
     total = sum(one.points for one in classroom.exercises(1))
     texts = _source.answers(SOURCES[1], None)
@@ -134,9 +158,11 @@ def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys, monkeypa
         if cell["metadata"].get("nbgrader", {}).get("grade_id") == "test-01-1":
             cell["source"] = "pass"
             cell["metadata"]["nbgrader"]["points"] = 50
+    # one keeps a processor busy; the others only do not end
     endless = "def assign(X, centroids):\n    while True:\n        pass"
+    waiting = "import time\nwhile True:\n    time.sleep(0.05)"
     stubborn = (
-        "while True:\n    try:\n        while True:\n            pass\n"
+        "import time\nwhile True:\n    try:\n        while True:\n            time.sleep(0.05)\n"
         "    except KeyboardInterrupt:\n        pass"
     )
     loud = "import sys\n" + texts["01-2"].replace(
@@ -148,7 +174,7 @@ def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys, monkeypa
     submissions = {
         "good": good,
         "endless-in-test": with_answer("01-2", endless),
-        "endless-in-cell": with_answer("01-2", "while True:\n    pass"),
+        "endless-in-cell": with_answer("01-2", waiting),
         "stubborn": with_answer("01-2", stubborn),
         # every cell is within its limit, all together are not
         "slow": _source.fill_in(
@@ -241,25 +267,72 @@ def test_broken_submissions_spoil_only_their_own_rows(tmp_path, capsys, monkeypa
     assert all(student in shown for student in submissions)
 
 
-def test_what_is_not_handed_in_is_a_row(tmp_path):
-    folder = tmp_path / "course"
-    _course.new_course(folder, [1, 3])
-    hand_in(folder, "ada", 1, reference(folder, 1))
+def test_what_is_not_handed_in_is_a_row(course_of, made, tmp_path):
+    folder = course_of(1)
+    shutil.copytree(made(3) / "release" / "topic_03", folder / "release" / "topic_03")
+    assert main(["classroom", "grade", str(folder)]) == 1, "nothing is there yet"
+    assert read_csv(folder / _course.GRADES) == []
+    hand_in(folder, "ada", 1, "no notebook")
     hand_in(folder, "bob", 3, "nothing")
     rows = {(row.student, row.assignment): row for row in _course.grade_course(folder, jobs=2)}
-    assert rows["ada", "topic_01"].score == rows["ada", "topic_01"].max_score
     assert rows["ada", "topic_03"].status == rows["bob", "topic_01"].status == _course.MISSING
-    assert rows["bob", "topic_03"].status == _course.BROKEN
-    again = _course.grade_course(folder, jobs=2, students=["bob"], assignments=["topic_03"])
-    assert len(again) == 1
+    assert rows["ada", "topic_01"].status == rows["bob", "topic_03"].status == _course.BROKEN
+
+    # to grade one again leaves the lines of the others
+    (folder / "submitted" / "ada" / "topic_01" / "topic_01.ipynb").unlink()
+    hand_in(folder, "ada", 1, reference(folder, 1), exist_ok=True)
+    only = {"students": ["ada"], "assignments": ["topic_01"]}
+    (again,) = _course.grade_course(folder, jobs=2, **only)
+    assert again.score == again.max_score > 0
+    lines = [(x["student"], x["assignment"], x["status"]) for x in read_csv(folder / "grades.csv")]
+    assert lines == [
+        ("ada", "topic_01", _course.GRADED),
+        ("ada", "topic_03", _course.MISSING),
+        ("bob", "topic_01", _course.MISSING),
+        ("bob", "topic_03", _course.BROKEN),
+    ]
+    exercises = [x["exercise"] for x in read_csv(folder / _course.BY_EXERCISE)]
+    every = [one.id for number in (1, 3) for one in classroom.exercises(number)]
+    assert exercises == 2 * every
+    with pytest.raises(ValueError, match="--assignments must be among topic_01, topic_03"):
+        _course.grade_course(folder, assignments=["topic_1"])
 
 
-def test_a_course_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to one process there")
+def test_an_interrupted_grading_keeps_what_is_known(course_of, tmp_path):
+    """Ctrl-C in a terminal: quickly at an end, with a table and without processes."""
+    folder = course_of(1)
+    hand_in(folder, "ada", 1, "no notebook")
+    endless = _source.answers(SOURCES[1], None) | {"01-1": "import time\ntime.sleep(600)"}
+    for student in ("bob", "eve"):
+        hand_in(folder, student, 1, _source.fill_in(released(folder, 1), endless))
+    start = "import sys; from annlab.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", start, "classroom", "grade", str(folder), "--jobs", "1"]
+    process = subprocess.Popen(
+        [*command, "--timeout", "600", "--limit", "600"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "ada topic_01: not graded\n"
+        deadline = time.monotonic() + 60
+        while not processes_of(folder, but=process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert processes_of(folder, but=process.pid)
+        process.send_signal(signal.SIGINT)
+        shown, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert shown == f"\nInterrupted. What was graded is in {folder / _course.GRADES}.\n"
+    assert [row["student"] for row in read_csv(folder / _course.GRADES)] == ["ada"]
+    assert processes_of(folder) == []
+
+
+def test_a_course_is_made_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "course"
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
-    with pytest.raises(ValueError, match="an empty folder"):
-        _course.new_course(folder, [1])
+    assert main(["classroom", "new", str(folder), "--topics", "1"]) != 0
+    assert "DIR must be a new or an empty folder" in capsys.readouterr().err
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
     with pytest.raises(ValueError, match="--topics"):
         _course.new_course(tmp_path / "other", [99])
@@ -271,9 +344,8 @@ def test_a_course_is_made_whole_or_not_at_all(tmp_path, monkeypatch):
         _course.grade_course(tmp_path)
 
 
-def test_leaks_are_found(tmp_path):
-    folder = tmp_path / "course"
-    _course.new_course(folder, [1])
+def test_leaks_are_found(course_of):
+    folder = course_of(1)
     path = folder / "release" / "topic_01" / "topic_01.ipynb"
     copy = json.loads(path.read_text(encoding="utf-8"))
     assert _course.find_leaks(folder, "topic_01") == []
@@ -284,12 +356,11 @@ def test_leaks_are_found(tmp_path):
         assert _course.find_leaks(folder, "topic_01"), spoiled
 
 
-def test_the_plain_nbgrader_command_agrees(tmp_path):
+def test_the_plain_nbgrader_command_agrees(course_of):
     """A teacher who uses nbgrader's own tools gets the same points."""
     from nbgrader.api import Gradebook
 
-    folder = tmp_path / "course"
-    _course.new_course(folder, [3])
+    folder = course_of(3)
     hand_in(folder, "ada", 3, reference(folder, 3))
     grader = _course._grader(folder)
     assert grader.autograde("topic_03", "ada")["success"]
