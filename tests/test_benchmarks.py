@@ -1509,6 +1509,10 @@ def test_an_interrupted_comparison_goes_on(X, tmp_path, monkeypatch):
         '{"max_iter": 2}',
         '{"defaults": true}',
     }
+    some = compare(X, 5, resume=whole, **{**call, "peers": ["annlab-brute"]})
+    assert some.runs == whole.runs
+    assert some.keys() == ["annlab-brute", "deck"]
+    assert "the deck's kmeans_ann" in some.table()
     with pytest.raises(ValueError, match="differs in data, ladder"):
         compare(X[:-1], 5, resume=half, **{**call, "ladder": [3]})
 

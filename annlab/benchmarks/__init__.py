@@ -6,7 +6,7 @@ timed apart, and quality is recomputed here, in float64, outside the clock.
 A fair run needs a quiet machine. Other processes take cores and caches, and OpenMP's threads spin
 while they wait for a core, which costs scikit-learn, faiss and superkmeans more than annlab: a busy
 machine flatters annlab. So close everything else, plug the power in, and let
-``annlab bench --wait-idle 600`` wait before each process until others keep at most a quarter of a
+``annlab bench --wait-idle 60`` wait before each process until others keep at most a quarter of a
 core busy. Every run notes what others used meanwhile, and the page says which share was disturbed.
 Peers take turns, in fresh processes, with the same rows, threads and seeds; what is tuned is never
 judged with the seeds that it was tuned with.

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "is judged by the exact inertia of the labels it returns. Writes numbers (.json), a table\n"
         "(.md) and a plot (.png) for each case, and a page over all of them.\n\n"
         "A fair run needs a quiet machine: nothing else running, power plugged in, and\n"
-        "--wait-idle 600, which waits before each process until others keep at most a quarter of\n"
+        "--wait-idle 60, which waits before each process until others keep at most a quarter of\n"
         "a core busy. Each run notes what others used meanwhile; a page says which share of its\n"
         "runs was disturbed. Targets and parts go on where they were interrupted."
     )

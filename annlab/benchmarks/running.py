@@ -288,6 +288,9 @@ def compare(
         elapsed_before = resume.options.get("elapsed_s", 0.0)
         floors, machine = resume.floors, resume.machine
         session.take_up(resume)
+        # who is not asked for this time keeps what he has
+        asked = {record["key"] for record in records}
+        records += [dict(earlier) for earlier in resume.peers if earlier["key"] not in asked]
 
     def state() -> Comparison:
         left = sum([peer.key, seed] not in done for peer, seed in turns)
