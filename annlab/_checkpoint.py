@@ -170,10 +170,11 @@ def describe(value: Any) -> str:
     Arrays by their digest, functions by their name; an object by its class and, where it has
     them, its parameters.
     """
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return repr(value)
+    # first: a float64 is a float too, but in other words
     if isinstance(value, np.generic):
         return repr(value.item())
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return repr(value)
     if isinstance(value, dict):
         items = sorted((str(name), describe(entry)) for name, entry in value.items())
         return "{" + ", ".join(f"{name}: {entry}" for name, entry in items) + "}"

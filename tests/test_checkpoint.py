@@ -1,0 +1,322 @@
+"""Checkpoints: a fit that goes on is the fit that was never disturbed, bit by bit."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import faults
+import numpy as np
+import pytest
+from scipy import sparse
+
+from annlab import KMeansANN, available_algorithms, kmeans, kmeans_ann, robust_kmeans_ann
+from annlab import _checkpoint as room
+from annlab._checkpoint import Checkpoint, data_digest, describe
+from annlab._messages import AnnlabWarning
+from annlab.result import read_npz
+
+X = np.random.RandomState(0).rand(1500, 6).astype(np.float32)
+
+
+class Stop(Exception):
+    pass
+
+
+def disturbed(fit, path, every=2):
+    """Raise out of the fit after so many steps, again and again, until it comes to its end."""
+    times = 0
+    while True:
+        seen = []
+
+        def callback(step, seen=seen):
+            seen.append(step)
+            if len(seen) == every:
+                raise Stop
+
+        try:
+            result = fit(checkpoint=path, callback=callback)
+        except Stop:
+            times += 1
+            assert path.exists()
+        else:
+            assert not path.exists(), "the checkpoint of a fit that is through was left"
+            return result, times
+
+
+def same(one, other):
+    assert faults.difference(one, other) is None
+    for a, b in zip(one.trace, other.trace, strict=True):
+        for name in ("labels", "centroids", "new_centroids"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+OPTIONS = {
+    "plain": {},
+    "several starts": {"init": "random", "n_init": 2},
+    "cosine with a trace": {"metric": "cosine", "trace": True},
+    "weights": {"sample_weight": np.random.RandomState(1).rand(len(X)), "n_init": 2},
+}
+
+
+@pytest.mark.parametrize("algorithm", available_algorithms())
+@pytest.mark.parametrize("case", OPTIONS)
+def test_a_fit_that_goes_on_is_the_undisturbed_one(algorithm, case, tmp_path):
+    if algorithm == "faiss":
+        pytest.importorskip("faiss")
+    k = 750 if algorithm == "graph" else 12
+
+    def fit(**more):
+        return kmeans_ann(X, k, 5, algorithm=algorithm, random_state=3, **OPTIONS[case], **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AnnlabWarning)
+        whole = fit()
+        result, times = disturbed(fit, tmp_path / "c.npz")
+    same(whole, result)
+    assert times >= 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_relaxed_and_relocating_steps_go_on_too(dtype, tmp_path):
+    """Where the fast algorithms remember most: momentum, relocations, their own start."""
+    points = np.random.RandomState(2).rand(9000, 16).astype(dtype)
+    for algorithm, k, kinds in (("small_k", 30, {"relaxed"}), ("graph", 800, {"relocation"})):
+
+        def fit(points=points, algorithm=algorithm, k=k, **more):
+            return kmeans_ann(points, k, 12, algorithm=algorithm, random_state=1, **more)
+
+        whole = fit(callback=lambda step: None)
+        assert kinds <= {step.kind for step in whole.trace}
+        same(whole, disturbed(fit, tmp_path / "c.npz", every=3)[0])
+
+
+def test_reseeded_points_stay_known(tmp_path):
+    """A centroid that took over a point must be found again after a restart."""
+    init = np.r_[X[:6], X[:6] + 50]
+
+    def fit(**more):
+        return kmeans_ann(X, 12, 8, algorithm="lsh", init=init, random_state=0,
+                          algorithm_params={"n_tables": 1, "n_probes": 1}, **more)  # fmt: skip
+
+    whole = fit()
+    assert sum(step.n_empty for step in whole.trace) > 0
+    same(whole, disturbed(fit, tmp_path / "c.npz", every=1)[0])
+
+
+@pytest.mark.parametrize("options", [{}, {"trim": 0.1}, {"n_init": 2}])
+def test_outliers_go_on(options, tmp_path):
+    def fit(**more):
+        return robust_kmeans_ann(X, 8, 6, random_state=0, algorithm="brute", **options, **more)
+
+    same(fit(), disturbed(fit, tmp_path / "c.npz")[0])
+
+
+def test_an_interrupted_robust_fit_knows_its_outliers(tmp_path):
+    def interrupt(step):
+        if step.iteration == 3:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "c.npz"
+    with pytest.warns(AnnlabWarning, match="interrupted.*the same checkpoint"):
+        result = robust_kmeans_ann(X, 8, 9, random_state=0, callback=interrupt, checkpoint=path)
+    assert result.outlier_mask.any() and (result.labels[result.outlier_mask] == -1).all()
+    assert faults.inconsistency(result, X) is None
+    same(robust_kmeans_ann(X, 8, 9, random_state=0, checkpoint=path),
+         robust_kmeans_ann(X, 8, 9, random_state=0))  # fmt: skip
+
+
+def test_sparse_data(tmp_path):
+    S = sparse.random(400, 30, 0.1, format="csr", random_state=0)
+
+    def fit(**more):
+        return kmeans_ann(S, 5, 6, random_state=0, **more)
+
+    same(fit(), disturbed(fit, tmp_path / "c.npz")[0])
+
+
+def test_the_estimator(tmp_path):
+    path = tmp_path / "c.npz"
+    plain = KMeansANN(6, random_state=0, max_iter=8).fit(X)
+    stopped = KMeansANN(6, random_state=0, max_iter=8, checkpoint=path)
+    stopped.set_params(callback=lambda step: step.iteration == 2).fit(X)
+    assert path.exists() and stopped.result_.stop_reason == "callback"
+    same(stopped.set_params(callback=None).fit(X).result_, plain.result_)
+
+
+def test_random_states_go_on(tmp_path):
+    """What the caller draws afterwards is the same as well."""
+    for make in (np.random.RandomState, np.random.default_rng):
+
+        def fit(make=make, states=(), **more):
+            state = make(5)
+            result = kmeans(X, 6, 6, n_init=2, random_state=state, **more)
+            return result, state
+
+        whole, before = fit()
+        path = tmp_path / "c.npz"
+        with pytest.raises(Stop):
+            fit(checkpoint=path, callback=lambda step: (_ for _ in ()).throw(Stop))
+        result, after = fit(checkpoint=path)
+        same(whole, result)
+        if make is np.random.RandomState:
+            assert before.randint(10**9) == after.randint(10**9)
+
+
+def test_a_stop_by_the_callback_keeps_the_file_and_the_end_deletes_it(tmp_path):
+    path = tmp_path / "run"
+    kmeans(X, 6, random_state=0, checkpoint=path, callback=lambda step: step.iteration == 2)
+    assert os.listdir(tmp_path) == ["run.npz"], "named as KMeansResult.save names its files"
+    seen = []
+    kmeans(X, 6, random_state=0, checkpoint=path, callback=lambda step: seen.append(step.iteration))
+    assert seen[0] == 3 and os.listdir(tmp_path) == []
+
+
+# -- another fit's file --------------------------------------------------------------------------
+
+
+def stopped(path, **more):
+    options = {"random_state": 0, "n_clusters": 5, **more}
+    kmeans_ann(options.pop("X", X), checkpoint=path, callback=lambda step: True, **options)
+
+
+OTHERS = {
+    "X": {"X": np.r_[X[:-1], X[-1:] + np.float32(1e-6)]},
+    "n_clusters": {"n_clusters": 6},
+    "max_iter": {"max_iter": 99},
+    "tol": {"tol": 1e-3},
+    "metric": {"metric": "cosine"},
+    "algorithm": {"algorithm": "brute"},
+    "algorithm_params": {"algorithm": "auto", "algorithm_params": {"ef": 3}},
+    "init": {"init": "random"},
+    "n_init": {"n_init": 2},
+    "sample_weight": {"sample_weight": np.arange(1.0, len(X) + 1)},
+    "random_state": {"random_state": 1},
+    "trace": {"trace": True},
+    "final_assignment": {"final_assignment": "exact"},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_file_of_another_fit_is_refused_and_kept(name, tmp_path):
+    path = tmp_path / "c.npz"
+    stopped(path)
+    before = path.read_bytes()
+    options = {"random_state": 0, "n_clusters": 5, **OTHERS[name]}
+    with pytest.raises(ValueError, match=rf"^checkpoint must be .*same data.*where {name} was "):
+        kmeans_ann(options.pop("X", X), checkpoint=path, **options)
+    assert path.read_bytes() == before
+
+
+def test_another_variant_or_version_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "c.npz"
+    stopped(path)
+    with pytest.raises(ValueError, match="where stage was "):
+        robust_kmeans_ann(X, 5, random_state=0, checkpoint=path)
+    monkeypatch.setattr(room, "__version__", "0")
+    with pytest.raises(ValueError, match="where version of annlab was "):
+        stopped(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"not a checkpoint" * 99])
+def test_a_file_that_is_none_is_refused_and_kept(content, tmp_path):
+    path = tmp_path / "c.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"^checkpoint must be "):
+        kmeans(X, 5, random_state=0, checkpoint=path)
+    assert path.read_bytes() == content
+    kmeans(X, 5, random_state=0).save(path)
+    with pytest.raises(ValueError, match=r"^checkpoint must be "):
+        kmeans(X, 5, random_state=0, checkpoint=path)
+
+
+BAD = {
+    "a number": (3, TypeError),
+    "nothing": ("", TypeError),
+    "no name": ("a\0b", ValueError),
+    "no such folder": ("nowhere/c.npz", ValueError),
+    "a folder": (".", ValueError),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_paths(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, error = BAD[case]
+    with pytest.raises(error, match=r"^checkpoint must be "):
+        kmeans(X, 5, checkpoint=path)
+
+
+def test_a_generator_of_another_kind_is_refused(tmp_path):
+    state = np.random.RandomState(np.random.PCG64(0))
+    with pytest.raises(ValueError, match=r"^random_state must be .*checkpoint"):
+        kmeans(X, 5, random_state=state, checkpoint=tmp_path / "c.npz")
+
+
+# -- what is written -----------------------------------------------------------------------------
+
+
+def test_it_is_written_after_each_iteration(tmp_path):
+    path, seen = tmp_path / "c.npz", []
+
+    def callback(step):
+        arrays = read_npz(path, max_bytes=1 << 24)
+        seen.append(arrays["run_labels"])
+        np.testing.assert_array_equal(arrays["run_labels"], step.labels)
+
+    kmeans(X, 5, 4, tol=0, random_state=0, checkpoint=path, callback=callback)
+    assert len(seen) == 4
+
+
+def test_a_failed_write_warns_once_and_the_fit_goes_on(tmp_path, monkeypatch):
+    def full(target, arrays):
+        raise OSError(28, "No space left on device")
+
+    whole = kmeans(X, 5, random_state=0)
+    monkeypatch.setattr(room, "write_npz", full)
+    with pytest.warns(AnnlabWarning, match="could not be written.*No space") as caught:
+        result = kmeans(X, 5, random_state=0, checkpoint=tmp_path / "c.npz")
+    assert len(caught) == 1 and caught[0].filename != room.__file__
+    same(whole, result)
+
+
+def test_what_killed_processes_left_is_swept_up(tmp_path):
+    path = tmp_path / "c[1].npz"
+    litter = tmp_path / ".c[1].npz.0123456789abcdef"
+    other = tmp_path / ".c1.npz.0123456789abcdef"
+    litter.touch()
+    other.touch()
+    kmeans(X, 5, random_state=0, checkpoint=path)
+    assert not litter.exists() and other.exists() and not path.exists()
+
+
+def test_the_digest_is_of_the_values():
+    def digest(rows):
+        return data_digest(rows, lambda function, tasks: [function(*task) for task in tasks])
+
+    table = np.arange(12.0).reshape(4, 3)
+    assert digest(table) == digest(np.asfortranarray(table)) == digest(table[::1].copy())
+    others = [table + 1, table.reshape(3, 4), table.astype(np.float32), table[::-1], table[:3]]
+    assert len({digest(rows) for rows in [table, *others]}) == 6
+    thin = sparse.csr_matrix(table)
+    assert digest(thin) == digest(thin.copy()) != digest(thin * 2)
+
+
+def test_parameters_in_words():
+    def named(X, n_clusters, random_state):
+        return X[:n_clusters]
+
+    from sklearn.neighbors import NearestNeighbors
+
+    assert describe(np.float64(0.5)) == describe(0.5) == "0.5"
+    assert describe({"b": 1, "a": None}) == "{a: None, b: 1}"
+    assert describe(named) == describe(named) and "named" in describe(named)
+    assert describe(np.ones(3)) == describe([1.0, 1.0, 1.0]) != describe(np.zeros(3))
+    one, other = NearestNeighbors(leaf_size=3), NearestNeighbors(leaf_size=4)
+    assert describe(one) != describe(other)
+    assert describe(object()) == "an object of class object"
+    assert describe(np.random.RandomState(0)) == "RandomState"
+
+
+def test_nothing_to_load(tmp_path):
+    assert Checkpoint(tmp_path / "c").load(3, 2, 1, 1, 5, False) is None
