@@ -189,8 +189,8 @@ def _from_npy(path: Path) -> Rows:
             "Save it again: numpy.save('rows.npy', X).",
         ) from reason
     n, d = _shape(mapped.shape, path.name)
-    # other types than these are converted as a whole
-    size = 0 if mapped.dtype in (np.float32, np.float64) else 8 * n * d
+    # numbers of any type are read in blocks; what else there may be is converted as a whole
+    size = 0 if mapped.dtype.kind in "fiub" else 8 * n * d
     return Rows(n, d, None, False, lambda: mapped, size)
 
 
@@ -801,8 +801,10 @@ def _fit(
 def _check_room(rows: Rows, n_clusters: int, path: Path) -> None:
     """Refuse what cannot fit into memory before it is read."""
     free = available_memory()
-    # labels, distances and both sets of centroids are held whatever the input is
-    wanted = rows.load_bytes + 24 * rows.n + 3 * 8 * n_clusters * rows.d
+    # labels, distances and both sets of centroids are held whatever the input is; of a mapped
+    # file only the labels, old and new
+    held = 24 if rows.load_bytes else 12
+    wanted = rows.load_bytes + held * rows.n + 3 * 8 * n_clusters * rows.d
     if free is not None and wanted > free:
         remedy = (
             "Choose fewer columns with --columns, or save it as a float32 .npy file, "

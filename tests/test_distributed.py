@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
@@ -417,3 +418,16 @@ def test_as_array_computes_nothing():
     lazy = parts(cloud(), 400, 2).map_blocks(explode, dtype=np.float32, meta=np.empty((0, 0)))
     assert as_array(lazy).numblocks == (8, 1)
     assert distributed.lazy_labels(lazy, np.zeros((K, D)), metric="euclidean").shape == (N,)
+
+
+def test_what_notebook_13_shows_runs(root, capsys):
+    cells = json.loads((root / "notebooks" / "13_parallel_processing.ipynb").read_text("utf-8"))
+    text = "".join("".join(c["source"]) for c in cells["cells"] if c["cell_type"] == "markdown")
+    shown = text.partition("<!-- dask: begin -->")[2].partition("<!-- dask: end -->")[0]
+    code = shown.partition("```python\n")[2].partition("```")[0]
+    assert "LocalCluster(n_workers=4)" in code
+    # in this process, without ports that another test may hold
+    code = code.replace("n_workers=4", 'n_workers=1, processes=False, dashboard_address=":0"')
+    with dask.config.set(scheduler=None):
+        exec(compile(code, "notebook 13", "exec"), {})
+    assert "KMeansResult: 400,000 points, 10 clusters, 16 features" in capsys.readouterr().out
