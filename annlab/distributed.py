@@ -10,6 +10,14 @@ Each partition's task depends on that partition and on the centroids alone, and 
 same for any number of workers. So the result is the same on any cluster, and one that loses a
 worker computes the lost tasks again, to the same bits. Against the data in memory the sums are
 added in another order: from the same start the centroids agree but for rounding.
+
+>>> import dask, dask.array as da
+>>> from annlab import kmeans_ann
+>>> X = da.random.RandomState(0).random_sample((1000, 2), chunks=(250, 2))
+>>> with dask.config.set(scheduler="synchronous"):
+...     result = kmeans_ann(X, 3, random_state=0)
+>>> result.labels
+dask.array<label_part, shape=(1000,), dtype=int32, chunksize=(250,), chunktype=numpy.ndarray>
 """
 
 from __future__ import annotations

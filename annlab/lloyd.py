@@ -844,14 +844,19 @@ def kmeans(
 
     Parameters
     ----------
-    X : array-like or sparse matrix of shape (n, d)
+    X : array-like or sparse matrix of shape (n, d), or data in parts
         Never written to. float32 stays float32.
+        Data that is not together is read part by part, in bounded memory: a memory-mapped array
+        or the path of an ``.npy`` file, a sequence of 2-D arrays or of such paths, a table of
+        h5py or zarr, a function that returns a fresh iterator over blocks; or a dask.array or
+        dask.dataframe, which stays where it is and gets lazy labels.
     n_clusters : int
         Number of clusters k, 1 to n.
     max_iter : int, default=100
         Iterations at most.
     init : {"k-means++", "random", "k-means||"}, function, or array of shape (k, d)
-        Start. A function is called as ``init(X, n_clusters, random_state=...)``.
+        Start. A function is called as ``init(X, n_clusters, random_state=...)``. Of data in parts
+        both draw from a sample, which is all of it up to 8 million values.
     n_init : int, default=1
         Starts to try; the result of lowest inertia is kept.
     tol : float, default=1e-4
@@ -894,6 +899,11 @@ def kmeans(
     -----
     2·n·k·d operations an iteration; with ``checkpoint`` one read of X more in all. Lloyd (1982),
     doi 10.1109/TIT.1982.1056489.
+
+    Data in parts is read once to look at it, once for the sample of the start, and once in each
+    iteration. From the same start the result is that of the data in memory: bit for bit for
+    blocks without weights where ``n_clusters * d <= 16384``, but for the rounding of sums added
+    in another order elsewhere. Kept are 8 bytes for each row, the sample, and a group of chunks.
 
     Examples
     --------
@@ -948,8 +958,10 @@ def kmeans_ann(
 
     Parameters
     ----------
-    X : array-like or sparse matrix of shape (n, d)
+    X : array-like or sparse matrix of shape (n, d), or data in parts
         Sparse input runs natively with ``"brute"`` and ``"lsh"``; ``"auto"`` picks among them.
+        Data in parts is what `kmeans` takes; blocks run with all algorithms but ``"graph"``, Dask
+        collections with ``"auto"``, ``"brute"`` and ``"small_k"``.
     n_clusters : int
         Number of clusters k, 1 to n.
     max_iter : int, default=100
