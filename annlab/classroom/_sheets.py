@@ -14,10 +14,26 @@ _LEFT, _WIDTH = 0.09, 0.82
 _INK, _QUIET, _RULE = "#1a1a1a", "#555555", "#0072B2"
 
 
-def _wrapped(figure: Any, text: str, size: float, width: float, **font: Any) -> str:
-    """Break a text into lines that are no wider than ``width`` (share of the page).
+def wrapped(figure: Any, text: str, size: float, width: float, **font: Any) -> str:
+    """Break a text into lines that are no wider than ``width``.
 
     Measured with the renderer, because letters differ in width.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        With an Agg canvas.
+    text : str
+    size : float
+        Of the letters, in points.
+    width : float
+        Share of the figure.
+    **font
+        Such as ``weight="bold"``.
+
+    Returns
+    -------
+    str
     """
     from matplotlib.text import Text
 
@@ -62,7 +78,7 @@ def draw_page(figure: Any, number: int) -> None:
         left = font.pop("left", _LEFT)
         plain = {key: value for key, value in font.items() if key in ("family", "weight", "style")}
         if font.pop("wrap", True):
-            text = _wrapped(figure, text, size, width, **plain)
+            text = wrapped(figure, text, size, width, **plain)
         artist = Text(
             left,
             top,

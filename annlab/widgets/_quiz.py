@@ -7,13 +7,13 @@ field, so a class may vote by buttons or by letters typed in one go.
 from __future__ import annotations
 
 import re
-import textwrap
 from typing import Any
 
 import ipywidgets
 
 from annlab._messages import invalid
 from annlab.widgets._base import ALARM, INK, PALETTE, QUIET, Explorer, Job, entry
+from annlab.widgets._look import LOOK
 
 LETTERS = "ABCD"
 #: Letters that one question may get: a lecture hall and no more.
@@ -208,6 +208,8 @@ class Quiz(Explorer):
 
     def draw(self, figure: Any, result: Any, frame: int, *, votes: str) -> None:
         """Draw the question, a bar for each answer, and the reason once it is out."""
+        from annlab.classroom._sheets import wrapped
+
         question, counts = result[frame // 2], self._counts(frame, votes)
         revealed, most = frame % 2 == 1, max(1, *counts.values())
         # a page of text: nothing has to make room for labels
@@ -215,26 +217,32 @@ class Quiz(Explorer):
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set(xlim=(0, 100), ylim=(0, 100))
         axes.set_axis_off()
-        asked = textwrap.fill(question.text, 54)
-        axes.text(3, 95, asked, fontsize=17, weight="bold", va="top", color=INK)
-        top, height = 74.0, 13.5
+
+        def write(x: float, y: float, text: str, size: float, width: float, **font: Any) -> None:
+            # `projector` enlarges texts after they have been drawn: they are broken for that
+            kept = {"weight": font.get("weight", "normal")}
+            lines = wrapped(figure, text, size * LOOK.text, width / 100, **kept)
+            axes.text(x, y, lines, fontsize=size, color=font.pop("color", INK), **font)
+
+        write(3, 95, question.text, 17, 94, weight="bold", va="top")
+        top, height = 71.0, 13.0
         for number, (letter, count) in enumerate(counts.items()):
             y = top - number * height
             right = revealed and letter == question.right
             color = _RIGHT if right else (QUIET if revealed else PALETTE[0])
-            axes.barh(y, 26 * count / most, left=66, height=7, color=color)
-            # a sign beside the colour
-            mark = "✓ " if right else ("✗ " if revealed else "")
-            words = textwrap.fill(f"{mark}{letter}.  {question.options[number]}", 42)
+            axes.barh(y, 20 * count / most, left=72, height=7, color=color)
             weight = "bold" if right else "normal"
-            axes.text(3, y, words, fontsize=15, va="center", color=INK, weight=weight)
+            # the sign beside the colour has a place of its own: nothing jumps at the reveal
+            if revealed:
+                write(3, y, "✓" if right else "✗", 15, 4, va="center", weight=weight)
+            write(6.5, y, f"{letter}.", 15, 4, va="center", weight=weight)
+            write(10.5, y, question.options[number], 15, 60.5, va="center", weight=weight)
             if count:
-                axes.text(67 + 26 * count / most, y, f"{count}", fontsize=14, va="center")
+                write(73 + 20 * count / most, y, f"{count}", 14, 7, va="center")
         if revealed:
-            reason = textwrap.fill(question.because, 74)
-            axes.text(3, 2.5, reason, fontsize=13.5, va="bottom", color=INK)
+            write(3, 2.5, question.because, 13.5, 94, va="bottom")
         elif not sum(counts.values()):
-            axes.text(3, 3, "Vote now.", fontsize=13.5, va="bottom", color=ALARM)
+            write(3, 3, "Vote now.", 13.5, 94, va="bottom", color=ALARM)
 
 
 def quiz(topic: int | str, questions: Any = None) -> Quiz:
