@@ -267,6 +267,17 @@ def lazy_distances(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
     )  # fmt: skip
 
 
+def _room_for(order: Order) -> Any:
+    """Send an order out without Dask's warning that 10 MB are much: many centroids are."""
+    import dask
+
+    # centroids, their frame, and the target; the warning stays for what else the graph may hold
+    n_bytes = 4 * order.centroids.size * 8
+    return dask.config.set(
+        {"distributed.admin.large-graph-warning-threshold": 10_000_000 + n_bytes}
+    )
+
+
 # -- the points ------------------------------------------------------------------------------------
 
 
@@ -384,9 +395,11 @@ class DaskPoints(PartedPoints):
             tallies.append(tally)
         root = self._tree(_added, tallies)
         if last:
-            return Labels([], self), root.compute()
+            with _room_for(order):
+                return Labels([], self), root.compute()
         # the labels stay where they are computed, for the next step to be compared with
-        root, *kept = dask.persist(root, *labels)
+        with _room_for(order):
+            root, *kept = dask.persist(root, *labels)
         return Labels(kept, self), root.compute()
 
     def worst(self, order: Order, labels: Any, size: int) -> Worst:

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import warnings
 
 import dask
 import dask.array as da
@@ -357,6 +358,13 @@ def test_the_dask_backend_of_joblib_takes_numpy(client):
         far = kmeans_ann(X, 40, 4, random_state=0, algorithm="brute", n_jobs=2)
     np.testing.assert_array_equal(plain.labels, far.labels)
     np.testing.assert_allclose(plain.centroids, far.centroids, rtol=1e-6)
+
+
+def test_many_centroids_are_sent_without_a_warning(client):
+    X = parts(cloud(1500, 1000), 500).persist()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kmeans(X, 1400, 1, init="random", random_state=0)
 
 
 # -- what is refused, and what it says -------------------------------------------------------------
