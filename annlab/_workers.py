@@ -224,7 +224,7 @@ class Workers:
         try:
             pool, self._pool = self._pool, None
             if pool is not None:
-                pool.__exit__(*exc)
+                self._close(pool, *exc)
             self._shared.clear()
             folder, self._folder = self._folder, None
             if folder is not None:
@@ -234,6 +234,16 @@ class Workers:
             blas, self._blas = self._blas, None
             if blas is not None:
                 blas.__exit__(*exc)
+
+    @staticmethod
+    def _close(pool: Any, *exc: Any) -> None:
+        try:
+            pool.__exit__(*exc)
+        except BaseException:
+            # Ctrl-C while the threads end their chunks: they end all the same, unattended
+            if hasattr(pool, "shutdown"):
+                pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
     def use_threads(self) -> None:
         """From here on, run tasks in threads whatever backend the caller chose.

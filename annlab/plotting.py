@@ -20,6 +20,7 @@ from annlab._validation import (
     check_integer,
     check_items,
     check_random_state,
+    check_real,
     is_sparse,
 )
 from annlab.metrics import check_labels
@@ -208,7 +209,9 @@ def _scatter(
 ) -> None:
     """Points by cluster, in 2-D or 3-D; −1 as crosses."""
     names = np.unique(codes[codes >= 0])
-    area = float(np.clip(10_000 / max(len(X), 1), 4, 40)) if size is None else float(size)
+    area = (
+        float(np.clip(10_000 / max(len(X), 1), 4, 40)) if size is None else check_real(size, "size")
+    )
     if len(names) <= _MOST_MARKED:
         for name in names:
             ax.scatter(
