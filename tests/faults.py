@@ -287,6 +287,10 @@ def child_interrupt(moments: str, folder: str, seed: str) -> None:
             failure = failure and f"going on: {failure}"
         if failure is None and wait > 2.0:
             failure = f"{wait:.1f} s to the end"
+        # after a second Ctrl-C nobody waits for the chunks at hand: they end by themselves
+        patience = time.perf_counter() + 2.0
+        while threading.active_count() > 1 and time.perf_counter() < patience:
+            time.sleep(0.01)
         if failure is None and threading.active_count() > 1:
             failure = "threads were left"
         line = {"kind": kind, "failure": failure and f"{name}: {failure}", "wait_s": wait}

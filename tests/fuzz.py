@@ -98,7 +98,7 @@ ODD: tuple[Any, ...] = (
     b"bytes", (), [], {}, set(), [None], [[]], [[], []], [1, 2, 3], [[1.0], [2.0, 3.0]], {"a": 1},
     {"ef": -1}, {1: 2}, 1 + 2j, Decimal("1.5"), np.float32(2), np.int8(3), np.bool_(True),
     np.array(3), np.array("x"), np.datetime64("2020-01-01"), np.ma.masked, Ellipsis,
-    NotImplemented, range(5), slice(1, 2), Odd, Odd(), Liar(), BadArray(), len,
+    NotImplemented, range(5), slice(1, 2), Odd, Odd(), Liar(), BadArray(),
     lambda *a, **o: None, lambda *a, **o: 1 / 0, np.random.default_rng(0),
     np.random.RandomState(0), np.float64, "float32",
 )  # fmt: skip
@@ -221,7 +221,7 @@ def some_labels(rng: np.random.RandomState, n: int) -> Any:
 
 
 ALGORITHMS = (
-    "auto", "small_k", "graph", "brute", "kd_tree", "ball_tree", "hnsw", "lsh", "pq", "walk",
+    "auto", "small_k", "graph", "brute", "kd_tree", "ball_tree", "hnsw", "lsh", "pq",
     "faiss",
 )  # fmt: skip
 
@@ -686,6 +686,8 @@ def too_much(name: str, drawn: dict[str, Any]) -> bool:
         for key, value in drawn.items()
         if key in sizes and isinstance(value, (int, np.integer)) and abs(int(value)) >= 10**5
     ]
+    if "n_init" in drawn and drawn["n_init"] in [value for value in large if value > 0]:
+        return True
     return bool(large) and ("make_" in name or "high_dim" in name or "n_jobs" in drawn)
 
 
