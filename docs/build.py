@@ -134,7 +134,8 @@ def repository_links(text: str, path: Path) -> str:
 def title_and_question(path: Path) -> tuple[str, str]:
     """Title of a notebook, and the question that it begins with."""
     first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-    paragraphs = _badges.without_badges(first).split("\n\n")
+    text = _badges.without_badges(first)
+    paragraphs = [part.strip() for part in text.split("\n\n") if part.strip()]
     title = paragraphs[0].removeprefix("# ").strip()
     question = next((p for p in paragraphs if p.startswith("**The question.**")), paragraphs[1])
     question = question.removeprefix("**The question.**").strip().replace("\n", " ")

@@ -281,9 +281,12 @@ BAD_STARTS = {
     "NaN": (np.full((4, 3), np.nan), "free of NaN"),
     "inf": (np.full((4, 3), np.inf), "finite"),
     "words": ([["a"] * 3] * 4, "numeric"),
-    "None": (None, "2-D"),
+    "None": (None, "an array of numbers; got None"),
     "function": (lambda X, k, random_state: np.zeros((k + 1, 3)), r"shape \(4, 3\); got .*5"),
-    "function of nothing": (lambda X, k, random_state: None, "2-D"),
+    "function of nothing": (
+        lambda X, k, random_state: None,
+        "an array of numbers; got None",
+    ),
 }
 
 

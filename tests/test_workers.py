@@ -30,6 +30,9 @@ def blas_threads():
 @pytest.fixture
 def several_blas_threads():
     """As on a machine of many cores: something to take away."""
+    # a BLAS that came later would have a number of its own
+    import scipy.linalg  # noqa: F401
+
     with threadpool_limits(3, user_api="blas"):
         if blas_threads() != {3}:
             pytest.skip("this BLAS does not let its threads be counted")
