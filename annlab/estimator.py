@@ -472,14 +472,18 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         -------
         float
         """
-        centroids = self.cluster_centers_
         if self._in_parts(X):
             with Workers(self.n_jobs) as workers:
                 return -score_parts(
-                    X, centroids, metric=self.metric, sample_weight=sample_weight, workers=workers
+                    X,
+                    self.cluster_centers_,
+                    metric=self.metric,
+                    sample_weight=sample_weight,
+                    workers=workers,
                 )
         rows = self._rows(X)
         weights = check_sample_weight(sample_weight, rows.shape[0])
+        centroids = self.cluster_centers_
         with Workers(self.n_jobs) as workers:
             labels = label_rows(rows, centroids, metric=self.metric, workers=workers)
             return -exact_inertia(rows, centroids, labels, self.metric, weights, workers)
