@@ -743,8 +743,10 @@ def run_case(
     return name, ended, None if failure is None else f"{name}({shown}): {failure}"
 
 
-def run(cases: int, seed: int = 0, only: str = "", start: int = 0) -> dict[str, Any]:
-    """Call so many times.
+def run(
+    cases: int, seed: int = 0, only: str = "", start: int = 0, stop_at: float | None = None
+) -> dict[str, Any]:
+    """Call so many times, or until the clock says ``stop_at``.
 
     Returns
     -------
@@ -758,6 +760,8 @@ def run(cases: int, seed: int = 0, only: str = "", start: int = 0) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         # a string that is taken for a file's name makes that file here
         for number in range(start, start + cases):
+            if stop_at is not None and time.perf_counter() > stop_at:
+                break
             name, ended, failure = run_case(seed, number, functions, Path(folder))
             counts[ended] += 1
             by_name[name][ended] += 1
@@ -776,13 +780,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="functions whose name contains this")
     parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many")
     parser.add_argument("--case", type=int, help="repeat this case alone")
     options = parser.parse_args()
     if options.case is not None:
         options.start, options.cases = options.case, 1
     faulthandler.enable()
     begin = time.perf_counter()
-    found = run(options.cases, options.seed, options.only, options.start)
+    stop_at = begin + 60 * options.minutes
+    found = run(options.cases, options.seed, options.only, options.start, stop_at)
     for name, ended in sorted(found["by_name"].items()):
         print(f"{name:45s} {dict(ended)}")
     print(
