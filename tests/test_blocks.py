@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix
 from annlab import KMeansANN, blocks, kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._messages import AnnlabWarning
 from annlab._workers import Workers
-from annlab.assignment import Worst, worst_places
+from annlab.assignment import ExactAssigner, Worst, worst_places
 from annlab.blocks import (
     BlockPoints,
     Survey,
@@ -492,6 +492,24 @@ def test_the_worst_of_parts_are_the_worst_of_the_whole():
             rows = np.zeros((len(places), 2))
             parts.append(Worst(places, rows, badness[places], zeros, np.ones(len(places))))
         assert join_worst(parts, size).indices.tolist() == expected
+
+
+def test_the_worst_served_are_named_by_their_place():
+    X, weights = cloud(dtype=np.float64), np.arange(N) % 4 / 4
+    centroids = X[:K].copy()
+    with Workers(2) as workers:
+        points = BlockPoints(
+            cuts(X), metric="euclidean", sample_weight=weights, workers=workers
+        ).around(centroids)
+        order = points.order(points.inward(centroids), ExactAssigner(points))
+        labels, _ = points.sweep(order, None, None)
+        worst = points.worst(order, labels, 20)
+    distances_sq = ((X - centroids[labels]) ** 2).sum(axis=1)
+    badness = np.where(weights > 0, distances_sq, 0.0)
+    np.testing.assert_array_equal(worst.indices, np.argsort(-badness)[:20])
+    np.testing.assert_allclose(worst.rows + points.shift, X[worst.indices])
+    np.testing.assert_array_equal(worst.labels, labels[worst.indices])
+    np.testing.assert_array_equal(worst.weights, weights[worst.indices])
 
 
 def test_rows_are_found_in_any_order_and_more_than_once(tmp_path):

@@ -32,6 +32,7 @@ from annlab import (
 )
 from annlab._messages import AnnlabWarning
 from annlab._workers import Workers
+from annlab.assignment import ExactAssigner
 from annlab.distributed import DaskPoints, as_array
 
 N, D, K = 3000, 6, 7
@@ -141,6 +142,21 @@ def test_empty_clusters_are_reseeded_alike():
         plain, lazy = kmeans(X, K, **options), kmeans(parts(X), K, **options)
         assert plain.trace[0].n_empty == K - 1
         same(plain, lazy)
+
+
+def test_the_worst_served_are_named_by_their_place():
+    X, weights = cloud(dtype=np.float64), np.arange(N) % 4 / 4
+    centroids = X[:K].copy()
+    with Workers(1) as workers:
+        points = DaskPoints(parts(X), metric="euclidean", sample_weight=weights, workers=workers)
+        points = points.around(centroids)
+        order = points.order(points.inward(centroids), ExactAssigner(points))
+        worst = points.worst(order, None, 20)
+    distances_sq = ((X[:, None] - centroids) ** 2).sum(axis=2).min(axis=1)
+    badness = np.where(weights > 0, distances_sq, 0.0)
+    np.testing.assert_array_equal(worst.indices, np.argsort(-badness)[:20])
+    np.testing.assert_allclose(worst.rows + points.shift, X[worst.indices])
+    np.testing.assert_array_equal(worst.weights, weights[worst.indices])
 
 
 def test_weights_may_lie_elsewhere_too():
