@@ -275,6 +275,8 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeansANN:
         """Move the centroids by one batch; each stays the mean of all rows that it ever got.
 
+        A batch counts as a whole or, where an error or Ctrl-C ends it, not at all.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, d)
@@ -310,29 +312,36 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         check_choice(self.metric, "metric", ("euclidean", "cosine"))
         rows = check_data(X, accept_sparse=True)
         weights = check_sample_weight(sample_weight, rows.shape[0])
-        is_first = not hasattr(self, "cluster_centers_")
-        self._note_features(rows if is_mapped(X) else X, reset=is_first)
-        with Workers(self.n_jobs) as workers:
-            if is_first:
-                self._draw_start(rows, weights, workers)
-            elif self.n_clusters != len(self.cluster_centers_):
-                raise invalid(
-                    "n_clusters",
-                    f"{len(self.cluster_centers_)}, as many as there are centroids",
-                    self.n_clusters,
-                    "Call fit, or clone the estimator, to start with another number.",
+        before = dict(self.__dict__)
+        try:
+            is_first = not hasattr(self, "cluster_centers_")
+            self._note_features(rows if is_mapped(X) else X, reset=is_first)
+            with Workers(self.n_jobs) as workers:
+                if is_first:
+                    self._draw_start(rows, weights, workers)
+                elif self.n_clusters != len(self.cluster_centers_):
+                    raise invalid(
+                        "n_clusters",
+                        f"{len(self.cluster_centers_)}, as many as there are centroids",
+                        self.n_clusters,
+                        "Call fit, or clone the estimator, to start with another number.",
+                    )
+                self._absorb(rows, weights, workers)
+                self.labels_ = label_rows(
+                    rows, self.cluster_centers_, metric=self.metric, workers=workers
                 )
-            self._absorb(rows, weights, workers)
-            self.labels_ = label_rows(
-                rows, self.cluster_centers_, metric=self.metric, workers=workers
-            )
-            self.inertia_ = exact_inertia(
-                rows, self.cluster_centers_, self.labels_, self.metric, weights, workers
-            )
-        self.n_steps_ += 1
-        self.n_iter_ = self.n_steps_
-        if hasattr(self, "result_"):
-            del self.result_
+                self.inertia_ = exact_inertia(
+                    rows, self.cluster_centers_, self.labels_, self.metric, weights, workers
+                )
+            self.n_steps_ += 1
+            self.n_iter_ = self.n_steps_
+            if hasattr(self, "result_"):
+                del self.result_
+        except BaseException:
+            # Ctrl-C too: half a batch would leave centroids and counts of different batches
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
         return self
 
     def _draw_start(self, rows: Any, weights: np.ndarray | None, workers: Workers) -> None:

@@ -533,3 +533,30 @@ def test_memory_mapped_data(tmp_path):
     np.testing.assert_array_equal(model.labels_, plain.labels_)
     np.testing.assert_allclose(model.transform(mapped), plain.transform(X), rtol=1e-6)
     np.testing.assert_array_equal(model.predict(mapped), plain.labels_)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_a_batch_counts_as_a_whole_or_not_at_all(error, monkeypatch):
+    X = blobs()
+
+    def fail(*args, **options):
+        raise error
+
+    model = KMeansANN(4, random_state=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "label_rows", fail)
+        with pytest.raises(error):
+            model.partial_fit(X[:100])
+    assert not hasattr(model, "cluster_centers_") and not hasattr(model, "n_features_in_")
+    model.partial_fit(X[:100])
+    before = {name: copy.deepcopy(value) for name, value in vars(model).items()}
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "exact_inertia", fail)
+        with pytest.raises(error):
+            model.partial_fit(X[100:])
+    assert vars(model).keys() == before.keys()
+    for name, value in before.items():
+        np.testing.assert_array_equal(getattr(model, name), value)
+    model.partial_fit(X[100:])
+    whole = KMeansANN(4, random_state=0).partial_fit(X[:100]).partial_fit(X[100:])
+    np.testing.assert_array_equal(model.cluster_centers_, whole.cluster_centers_)
