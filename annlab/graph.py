@@ -265,7 +265,8 @@ class Momentum:
         """
         new = centroids.astype(np.float64)
         filled = totals > 0
-        means = sums[filled] / totals[filled, None]
+        means = sums[filled]
+        means /= totals[filled, None]
         means -= new[filled]
         means *= self.length
         new[filled] += means

@@ -103,9 +103,8 @@ def update_centroids(
                 sums[cluster], totals[cluster] = row, 1.0
                 reseeded[int(index)] = int(cluster)
                 break
-    filled = totals > 0
-    new = centroids.astype(np.float64)
-    new[filled] = sums[filled] / totals[filled, None]
+    new, filled = centroids.astype(np.float64), totals > 0
+    np.divide(sums, totals[:, None], out=new, where=filled[:, None])
     if points.metric == "cosine":
         new = unit_means(new, centroids)
     return new.astype(centroids.dtype), reseeded
@@ -195,6 +194,8 @@ def lloyd_steps(
         if reseeded:
             # the point now has a centroid of its own, which an approximate search may not find
             known = assigner.relabelled(previous, reseeded)
+        # sums and distances would otherwise lie about while the next ones are made
+        del assignment, new_centroids
         yield step, reason, known
         if reason:
             return
