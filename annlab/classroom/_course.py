@@ -55,12 +55,14 @@ README = """\
 
     annlab classroom grade .
 
-grades what lies in `submitted/` and writes both tables. Nothing needs a network or a server.
+grades what lies in `submitted/` and writes both tables. Nothing needs a network or a server. Ctrl-C
+keeps what has been graded; `--students NAME` grades one again and leaves the other lines.
 
 **Students' code runs as you.** Each submission runs in processes of its own with a time limit, so
 an endless or crashing one harms no other. That is no sandbox: such code can read and delete your
-files, reach the network, and cheat by replacing the checks. For people that you do not trust, grade
-in a container or under an account that owns nothing else.
+files (the other submissions, the solutions and the gradebook, too), reach the network, fill the
+memory, leave a program running in the background, and cheat by replacing the checks. For people
+that you do not trust, grade in a container or under an account that owns nothing else.
 
 **Free texts** are graded by the words that they use, which is quick and coarse: read them, too, in
 `autograded/`. Points that you change with nbgrader's formgrader stay in `gradebook.db`.

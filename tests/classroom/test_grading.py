@@ -153,8 +153,8 @@ def test_broken_submissions_spoil_only_their_own_rows(course_of, tmp_path, capsy
             ]
         }
 
-    edited = json.loads(json.dumps(good))
-    for cell in edited["cells"]:
+    tampered = json.loads(json.dumps(without("test-01-2", "test-01-5")))
+    for cell in tampered["cells"]:
         if cell["metadata"].get("nbgrader", {}).get("grade_id") == "test-01-1":
             cell["source"] = "pass"
             cell["metadata"]["nbgrader"]["points"] = 50
@@ -181,10 +181,8 @@ def test_broken_submissions_spoil_only_their_own_rows(course_of, tmp_path, capsy
             released(folder, 1),
             {id: f"import time\ntime.sleep(10)\n{text}" for id, text in texts.items()},
         ),
-        "no-tests": without("test-01-1", "test-01-2", "test-01-5"),
-        "edited-test": edited,
-        "no-answer": without("answer-01-3"),
-        "no-answer-no-test": without("answer-01-1", "test-01-1"),
+        "tampered": tampered,
+        "no-answer": without("answer-01-3", "answer-01-1", "test-01-1"),
         "loud": with_answer("01-2", loud),
         "sly": with_answer("01-2", sly),
         "raises": with_answer("01-2", "1 / 0"),
@@ -194,11 +192,10 @@ def test_broken_submissions_spoil_only_their_own_rows(course_of, tmp_path, capsy
     }
     for student, notebook in submissions.items():
         hand_in(folder, student, 1, notebook)
-    hand_in(folder, "renamed", 1, good, name="topic_01 (2).ipynb")
     (folder / "submitted" / "empty" / "topic_01").mkdir(parents=True)
     (folder / "submitted" / "nothing").mkdir()
     (folder / "submitted" / "stranger" / "topic_99").mkdir(parents=True)
-    hand_in(folder, "=1+1", 1, good)
+    hand_in(folder, "=1+1", 1, good, name="topic_01 (2).ipynb")
 
     capsys.readouterr()
     argv = ["--timeout", "12", "--limit", "45", "--jobs", "4"]
@@ -215,9 +212,9 @@ def test_broken_submissions_spoil_only_their_own_rows(course_of, tmp_path, capsy
         return rows[student]["reason"]
 
     # nothing is lost from the others
-    for student in ("good", "renamed", "'=1+1"):
+    for student in ("good", "'=1+1"):
         assert (points(student), rows[student]["status"]) == (total, "graded"), rows[student]
-    assert "handed in as topic_01 (2).ipynb" in reason("renamed")
+    assert "handed in as topic_01 (2).ipynb" in reason("'=1+1")
     # one exercise is lost, the others count
     two = classroom.find("01-2").points
     for student, kind, says in [
@@ -232,13 +229,15 @@ def test_broken_submissions_spoil_only_their_own_rows(course_of, tmp_path, capsy
     # what is printed to stderr inside an answer does no harm
     assert points("loud") == total, reason("loud")
     # tests come back, whatever became of them
-    assert points("no-tests") == points("edited-test") == total, reason("no-tests")
-    assert reason("no-tests").count("was missing: restored") == 3
-    assert "test cell of 01-1 was edited: restored" in reason("edited-test")
-    for student, id in [("no-answer", "01-3"), ("no-answer-no-test", "01-1")]:
-        assert points(student) == total - classroom.find(id).points, reason(student)
-        assert f"answer cell of {id} was missing" in reason(student)
-        assert of[student, id]["kind"] == "unanswered"
+    assert points("tampered") == total, reason("tampered")
+    assert reason("tampered").count("was missing: restored") == 2
+    assert "test cell of 01-1 was edited: restored" in reason("tampered")
+    lost = sum(classroom.find(id).points for id in ("01-1", "01-3"))
+    assert points("no-answer") == total - lost, reason("no-answer")
+    assert "test cell of 01-1 was missing" in reason("no-answer")
+    for id in ("01-1", "01-3"):
+        assert f"answer cell of {id} was missing" in reason("no-answer")
+        assert of["no-answer", id]["kind"] == "unanswered"
     # nothing to be saved
     for student, says in [
         ("stubborn", "did not come to an end"),
@@ -306,7 +305,11 @@ def test_an_interrupted_grading_keeps_what_is_known(course_of, tmp_path):
     endless = _source.answers(SOURCES[1], None) | {"01-1": "import time\ntime.sleep(600)"}
     for student in ("bob", "eve"):
         hand_in(folder, student, 1, _source.fill_in(released(folder, 1), endless))
-    start = "import sys; from annlab.cli import main; sys.exit(main(sys.argv[1:]))"
+    # whoever runs the tests in the background may have them ignore Ctrl-C
+    start = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from annlab.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
     command = [sys.executable, "-c", start, "classroom", "grade", str(folder), "--jobs", "1"]
     process = subprocess.Popen(
         [*command, "--timeout", "600", "--limit", "600"], stdout=subprocess.PIPE, text=True
