@@ -1055,3 +1055,72 @@ def test_exact_inertia_of_a_single_weighted_row():
     labels, weights = np.zeros(1, dtype=np.int32), np.array([7.0])
     with Workers(1) as workers:
         assert room.exact_inertia(X, origin, labels, "euclidean", weights, workers) == 7 * 25
+
+
+# -- interruptions -----------------------------------------------------------------------------
+
+
+def test_an_interruption_of_the_last_assignment_keeps_what_the_loop_found(monkeypatch):
+    X = cloud()
+    plain = kmeans(X, 9, 4, init=X[:9], tol=0, trace=True)
+
+    def interrupted(self, points):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ExactAssigner, "again", interrupted)
+    with pytest.warns(AnnlabWarning, match="interrupted"):
+        result = kmeans(X, 9, 4, init=X[:9], tol=0)
+    np.testing.assert_array_equal(result.labels, plain.trace[-1].labels)
+    np.testing.assert_array_equal(result.centroids, plain.trace[-1].centroids)
+    assert result.inertia == pytest.approx(plain.trace[-1].inertia, rel=1e-12)
+    assert (result.stop_reason, result.n_iter, result.converged) == ("interrupted", 4, False)
+
+
+def test_no_point_is_assigned_after_an_interruption(monkeypatch):
+    X, calls = cloud(), []
+    original = ExactAssigner.assign
+
+    def counted(self, *args):
+        calls.append(1)
+        return original(self, *args)
+
+    def callback(step):
+        if step.iteration == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ExactAssigner, "assign", counted)
+    with pytest.warns(AnnlabWarning, match="interrupted"):
+        kmeans(X, 9, init=X[:9], tol=0, callback=callback)
+    assert len(calls) == 3
+
+
+def test_a_second_interruption_loses_nothing(monkeypatch):
+    X = cloud()
+
+    def callback(step):
+        if step.iteration == 3:
+            raise KeyboardInterrupt
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "exact_inertia", interrupted)
+    with pytest.warns(AnnlabWarning, match="interrupted"):
+        result = kmeans(X, 9, init=X[:9], tol=0, callback=callback)
+    assert result.inertia == result.trace[-1].inertia
+    assert result.inertia == pytest.approx(((X - result.centroids[result.labels]) ** 2).sum())
+
+
+def test_several_starts_do_not_share_what_an_assigner_remembers():
+    """The second of two given starts is fitted as if there had been no first."""
+    X = np.random.RandomState(0).rand(4000, 8).astype(np.float32)
+    # the first one is so bad that the second is kept
+    starts = [X[:750] * np.float32(0.01), X[-750:].copy()]
+    for name in ("graph", "small_k"):
+        turns = iter(starts)
+        both = kmeans_ann(
+            X, 750, 3, algorithm=name, n_init=2, random_state=0, tol=0,
+            init=lambda X, n_clusters, random_state: next(turns),  # noqa: B023
+        )  # fmt: skip
+        alone = kmeans_ann(X, 750, 3, algorithm=name, init=starts[1], random_state=0, tol=0)
+        np.testing.assert_array_equal(both.centroids, alone.centroids)

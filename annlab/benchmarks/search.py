@@ -509,6 +509,8 @@ def _settings(
     """Builds, each with the query settings to measure on it."""
     known = _params_of(index)
     given = knobs is not None
+    if given and not isinstance(knobs, Mapping):
+        raise invalid("knobs", "None or a dict of name to values", repr(knobs), error=TypeError)
     ladders = dict(knobs if knobs is not None else getattr(index, "knobs", {}))
     for name, values in ladders.items():
         if name not in known:
