@@ -618,7 +618,7 @@ class PartedPoints(Points):
         # a copy, like a task in another process, comes without the pool
         twin.workers = self.workers
         twin.target = centroids
-        twin.dtype, twin.shift = self.out_dtype, None
+        twin.dtype = self.out_dtype
         if self.metric != "cosine":
             twin._centre(None, centroids)
         return twin

@@ -132,6 +132,43 @@ def test_algorithms_and_starts(algorithm, init):
     assert one.inertia == pytest.approx(two.inertia, rel=1e-6)
 
 
+class _Poor:
+    """An index whose answers are bad, and other ones in each iteration."""
+
+    def __init__(self, turn=None):
+        self.turn = [0] if turn is None else turn
+
+    def __deepcopy__(self, memo):
+        return _Poor(self.turn)
+
+    def fit(self, C):
+        self.C = C
+        self.turn[0] += 1
+        return self
+
+    def kneighbors(self, Q, n_neighbors):
+        some = np.arange(self.turn[0] % 3, len(self.C), 3)
+        found = ((Q[:, None] - self.C[some]) ** 2).sum(axis=2).argmin(axis=1)
+        return None, some[found][:, None]
+
+
+@pytest.mark.parametrize("final", ["algorithm", "exact"])
+def test_a_row_keeps_its_label_unless_the_candidate_is_closer(final):
+    X = cloud()
+    options = {
+        "final_assignment": final,
+        "random_state": 0,
+        "max_iter": 9,
+        "init": X[:K] * 0 + X[0],
+    }
+    found = [kmeans_ann(Y, K, algorithm=_Poor(), **options) for Y in (X, cuts(X))]
+    same(*found)
+    assert found[0].recall_estimate == found[1].recall_estimate
+    # the step that re-seeds aside, inertia never rises
+    assert (np.diff(found[1].trace.inertia) <= 0).all()
+    assert found[1].trace[0].n_empty > 0
+
+
 def test_labels_are_those_of_predict_and_of_other_ways_to_ask(tmp_path):
     X = cloud()
     model = KMeansANN(K, random_state=0).fit(cuts(X))
