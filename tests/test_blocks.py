@@ -281,6 +281,14 @@ def test_starts_come_from_a_sample_of_the_rows(init, weighted, monkeypatch):
     assert found.inertia < 1.2 * best
 
 
+def test_a_start_is_made_of_rows(monkeypatch):
+    monkeypatch.setattr(blocks, "SAMPLE_VALUES", 50 * D)
+    X = cloud(dtype=np.float64, offset=40)
+    # the mean of the sample is another than that of all rows
+    start = kmeans(cuts(X), K, 1, init="random", random_state=0, trace=True).trace[0].centroids
+    assert np.abs(start[:, None] - X).max(axis=2).min(axis=1).max() < 1e-9
+
+
 def test_few_rows_with_weight_are_filled_up(monkeypatch):
     monkeypatch.setattr(blocks, "SAMPLE_VALUES", 100 * D)
     weights = np.zeros(N)
