@@ -201,6 +201,23 @@ def test_sources_are_asked_for_in_a_sentence(monkeypatch, tmp_path):
         _source.exercises_folder()
 
 
+def test_nbval_runs_the_exercises_only_where_they_are_named():
+    from importlib.util import module_from_spec, spec_from_file_location
+    from types import SimpleNamespace
+
+    spec = spec_from_file_location("exercises_conftest", FOLDER / "conftest.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def ignored(*arguments):
+        config = SimpleNamespace(args=arguments, invocation_params=SimpleNamespace(dir=ROOT))
+        return module.pytest_ignore_collect(FOLDER / "source", config)
+
+    assert ignored("notebooks") is ignored("tests", str(ROOT / "notebooks")) is True
+    assert ignored("notebooks/exercises/source") is None
+    assert ignored("notebooks/exercises/source/topic_03/topic_03.ipynb::Cell 1") is None
+
+
 # ---------------------------------------------------------------------------------------- reading
 
 
