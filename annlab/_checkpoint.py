@@ -301,6 +301,9 @@ class Checkpoint:
         try:
             state = _unpack_state(facts["state"], arrays)
             own = {name: state.pop(name) for name in ("rng_begin", "rng_now", "shift")}
+            for name in ("rng_begin", "rng_now"):
+                if not isinstance(own[name], np.random.RandomState):
+                    raise ValueError(f"{name} is no state of random numbers")
             if own["shift"] is not None and (own["shift"].shape, own["shift"].dtype.kind) != (
                 (d,),
                 "f",

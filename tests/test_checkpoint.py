@@ -320,3 +320,93 @@ def test_parameters_in_words():
 
 def test_nothing_to_load(tmp_path):
     assert Checkpoint(tmp_path / "c").load(3, 2, 1, 1, 5, False) is None
+
+
+# -- content that no fit wrote -------------------------------------------------------------------
+
+
+def fact(*place, value):
+    """Change one of the facts."""
+
+    def change(arrays, facts):
+        for name in place[:-1]:
+            facts = facts[name]
+        facts[place[-1]] = value
+
+    return change
+
+
+def array(name, make):
+    """Change one of the arrays."""
+
+    def change(arrays, facts):
+        assert name in arrays
+        arrays[name] = make(arrays[name])
+
+    return change
+
+
+HOSTILE = {
+    "another format": fact("format", value=99),
+    "another kind": fact("kind", value="result"),
+    "parameters that are no text": fact("fit", "n_clusters", value=[5]),
+    "a start too many": fact("turn", value=1),
+    "a start that is text": fact("turn", value="0"),
+    "compiled is text": fact("compiled", value="yes"),
+    "an algorithm that is none": fact("algorithm", value="auto"),
+    "a tolerance that is text": fact("tol_sq", value="small"),
+    "more steps than there are": fact("run", "done", value=9),
+    "no steps": fact("run", "steps", value=[]),
+    "a reason that is none": fact("run", "reason", value=None),
+    "a place of random numbers": fact("state", "rng_now", "pos", value=9999),
+    "no random numbers": fact("state", "rng_now", value=[3]),
+    "no state": fact("state", value={}),
+    "keys of random numbers": array("state_rng_begin", lambda a: a[:3]),
+    "keys of another type": array("state_rng_begin", lambda a: a.astype(np.float64)),
+    "centroids of another shape": array("run_centroids", lambda a: a[:-1]),
+    "centroids that are integers": array("run_at", lambda a: a.astype(np.int64)),
+    "centroids that are not finite": array("run_centroids", lambda a: a * np.nan),
+    "labels too high": array("run_labels", lambda a: a + 750),
+    "labels too low": array("run_labels", lambda a: a - 750),
+    "labels too few": array("run_labels", lambda a: a[:-1]),
+    "an order that is none": array("state_order", lambda a: a * 0),
+    "an order beyond the rows": array("state_order", lambda a: a + 1),
+    "an order below": array("state_order", lambda a: a - 1),
+    "an order of another type": array("state_order", lambda a: a.astype(np.int64)),
+    "own labels too high": array("state_labels", lambda a: a + 750),
+    "own labels too few": array("state_labels", lambda a: a[1:]),
+    "random numbers of its own": fact("state", "rng", value=["none"]),
+    "rounds that are text": fact("state", "round", value=["x"]),
+    "an unknown memory": fact("state", "turn", value=[None]),
+}
+
+
+@pytest.fixture(scope="module")
+def of_a_graph(tmp_path_factory):
+    path = tmp_path_factory.mktemp("graph") / "c.npz"
+    stopped(path, n_clusters=750, algorithm="graph")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_content_is_refused(case, of_a_graph, tmp_path):
+    import json
+
+    from annlab.result import write_npz
+
+    path = tmp_path / "c.npz"
+    path.write_bytes(of_a_graph)
+    arrays = read_npz(path, max_bytes=1 << 24)
+    facts = json.loads(arrays.pop("facts").tobytes())
+    HOSTILE[case](arrays, facts)
+    arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
+    write_npz(path, arrays)
+    with pytest.raises(ValueError, match=r"^checkpoint must be "):
+        kmeans_ann(X, 750, algorithm="graph", random_state=0, checkpoint=path)
+
+
+def test_what_it_is_changed_from_is_whole(of_a_graph, tmp_path):
+    path = tmp_path / "c.npz"
+    path.write_bytes(of_a_graph)
+    result = kmeans_ann(X, 750, algorithm="graph", random_state=0, checkpoint=path)
+    same(result, kmeans_ann(X, 750, algorithm="graph", random_state=0))
