@@ -506,7 +506,8 @@ class DimensionExplorer(Explorer):
             (float(own.min()), PALETTE[2], MARKERS[2], f"nearest to query {row}"),
             (float(own.max()), ALARM, MARKERS[3], "farthest from it"),
         ):
-            left.axvline(min(value, 3), color=color, linewidth=2.2)
+            # not into the legend
+            left.axvline(min(value, 3), ymax=0.82, color=color, linewidth=2.2)
             left.plot(
                 [min(value, 3)],
                 [0.04],
@@ -544,7 +545,7 @@ class DimensionExplorer(Explorer):
                 linewidth=2,
                 label=name,
             )
-        right.plot([space.d], [_cut(geometry.contrast)], "o", **_RING, zorder=5)
+        right.plot([space.d], [_cut(geometry.contrast)], "o", **_RING, zorder=5, clip_on=False)
         right.set_yscale("log")
         right.set_ylim(0.05, 400)
         right.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
@@ -622,8 +623,8 @@ class DimensionExplorer(Explorer):
             )
         here = result.geometry[frame]
         self._dimension_axis(left, result.spaces[frame].d)
-        left.plot([result.spaces[frame].d], [here.intrinsic], "o", **_RING, zorder=5)
-        right.plot([here.intrinsic], [_cut(here.contrast)], "o", **_RING, zorder=5)
+        left.plot([result.spaces[frame].d], [here.intrinsic], "o", **_RING, zorder=5, clip_on=False)
+        right.plot([here.intrinsic], [_cut(here.contrast)], "o", **_RING, zorder=5, clip_on=False)
         left.set_yscale("log", base=2)
         right.set_xscale("log", base=2)
         right.set_yscale("log")
@@ -637,7 +638,13 @@ class DimensionExplorer(Explorer):
             axes.minorticks_off()
         handles, labels = right.get_legend_handles_labels()
         figure.legend(
-            handles, labels, loc="outside lower center", ncols=7, frameon=False, fontsize=11
+            handles,
+            labels,
+            loc="outside lower center",
+            # data of your own are a seventh, and seven are too wide
+            ncols=6 if len(labels) <= 6 else 4,
+            frameon=False,
+            fontsize=11,
         )
 
     def _draw_codes(self, figure: Any, result: Climb, frame: int, data: str, row: int) -> None:
@@ -680,7 +687,7 @@ class DimensionExplorer(Explorer):
             markersize=6,
             linewidth=2,
         )
-        curve.plot([space.d], [coded.error], "o", **_RING, zorder=5)
+        curve.plot([space.d], [coded.error], "o", **_RING, zorder=5, clip_on=False)
         curve.set_ylim(-0.03, 1.13)
         curve.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
 

@@ -18,7 +18,7 @@ from annlab._validation import check_choice, check_data, check_integer, check_ra
 from annlab.datasets import load_digits_data, load_patches, make_blobs, make_uniform_cube
 from annlab.lloyd import kmeans
 from annlab.metrics import check_labels, evaluate_clustering, trustworthiness
-from annlab.plotting import plot_patches, visualize_clusters
+from annlab.plotting import visualize_clusters
 from annlab.widgets._base import (
     ALARM,
     INK,
@@ -28,11 +28,9 @@ from annlab.widgets._base import (
     Explorer,
     Job,
     Prediction,
-    chart,
     choice,
     ladder,
     number,
-    plane,
     scatter_clusters,
     slider,
 )
@@ -53,12 +51,21 @@ _SETS = {
 }
 _PERPLEXITIES = (2, 5, 10, 30, 50, 80)
 _NEIGHBORS = (5, 10, 15, 30, 60)
+#: Of controls, in CSS pixels, so that they fill few rows.
+_WIDTHS = {"perplexity": 290, "neighbors": 290, "seed": 100, "follow": 300, "dims": 165}
 #: What the third map can be.
 _THIRD = ("t-SNE, random start", "UMAP")
 _COLORS = ("k-means in the data", "true groups")
 #: Corners of a box, and the pairs that its edges join.
 _CORNERS = np.array([(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)])
 _EDGES = np.array([(a, b) for a in range(8) for b in range(a) if (a ^ b).bit_count() == 1])
+#: Places in CSS pixels: of the maps, of the bars (top and bottom), of the followed point's tiles.
+_LEFTS, _TOP, _SIDE = (8, 287, 567), 32, 265
+_BARS, _TILES = (352, 494), (640, 352, 192)
+_SQUARE = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
+#: Area and opacity of points by depth; 0 is a plane. Far ones come first, smaller and paler:
+#: three layers are enough for the eye.
+_DEPTHS = {0: (18.0, 0.8), 1: (10.0, 0.45), 2: (15.0, 0.65), 3: (22.0, 0.9)}
 #: One map at a time: t-SNE limits the threads of the whole process while it runs, and two that
 #: overlap would put back each other's limits.
 _turn = threading.Lock()
@@ -254,7 +261,7 @@ class EmbeddingExplorer(Explorer):
 
     name = "embedding_explorer"
     title = "One cloud of points, three maps of it: which would you believe?"
-    size = (840, 545)
+    size = (840, 525)
     slow = True
 
     def __init__(
@@ -283,20 +290,19 @@ class EmbeddingExplorer(Explorer):
             k, d = n_clusters, self.own[menu[0]].X.shape[1]
             if d < n_components:
                 raise invalid("X", f"of at least {n_components} features", d)
-        noise = menu[-1] if self.own else "uniform noise"
         if isinstance(predict, str):
-            check_choice(predict, "predict", ("noise",))
+            check_choice(predict, "predict", ("kept",))
             predict = Prediction(
-                f"Choose before you look: k-means makes clusters of “{noise}”. Where is their "
-                "silhouette higher?",
-                ("in the data", "on the t-SNE map", "about the same"),
-                truth=lambda result: self._truth(noise),
+                f"Of the {_NEAREST} points nearest to a point, how many are still among its "
+                f"{_NEAREST} nearest on the t-SNE map, on average?",
+                truth=self._truth,
+                unit=f"of {_NEAREST}",
             )
         # t-SNE needs perplexities well below the number of points
         perplexities = [p for p in _PERPLEXITIES if 3 * p < self.n]
         neighbors = [m for m in _NEIGHBORS if 3 * m < self.n] or [5]
         neighbors += [self.n // 2] if len(neighbors) < 2 else []
-        self.asked = max(p for p in perplexities if p <= 30)
+        asked = max(p for p in perplexities if p <= 30)
         known = not self.own or next(iter(self.own.values())).truth is not None
         groups = k if not known or not self.own else max(k, self._n_groups)
         controls = [
@@ -314,7 +320,7 @@ class EmbeddingExplorer(Explorer):
                 "t-SNE perplexity",
                 "About how many neighbours each point tries to keep on both maps of t-SNE",
                 perplexities,
-                self.asked,
+                asked,
             ),
             ladder(
                 "neighbors",
@@ -324,6 +330,17 @@ class EmbeddingExplorer(Explorer):
                 max(m for m in neighbors if m <= 15),
             ),
         ]
+        if d > 2:
+            controls.insert(
+                3,
+                choice(
+                    "dims",
+                    "Dimensions",
+                    "Of the maps",
+                    {"2-D": 2, "3-D": 3},
+                    n_components,
+                ),
+            )
         if known:
             controls.append(
                 choice("color", "Colour by", "Whose groups", _COLORS, _COLORS[0], recompute=False)
@@ -349,14 +366,6 @@ class EmbeddingExplorer(Explorer):
         ]
         if d > 2:
             controls += [
-                choice(
-                    "dims",
-                    "Dimensions",
-                    "Of the maps",
-                    {"2-D": 2, "3-D": 3},
-                    n_components,
-                    buttons=True,
-                ),
                 slider(
                     "azimuth",
                     "Azimuth",
@@ -379,6 +388,9 @@ class EmbeddingExplorer(Explorer):
                 ),
             ]
         super().__init__(controls, predict=predict)
+        for name, width in _WIDTHS.items():
+            if name in self.controls:
+                self.controls[name].widget.layout.width = f"{width}px"
 
     def _take_own(self, rows: np.ndarray, labels: Any, n_clusters: int, tile: Any) -> None:
         rows = rows.astype(np.float64)
@@ -413,13 +425,10 @@ class EmbeddingExplorer(Explorer):
     def _cloud(self, data: str) -> Cloud:
         return self.own[data] if data in self.own else _built_in(data, self.n)
 
-    def _truth(self, noise: str) -> str:
-        cloud = self._cloud(noise)
-        view = self._map(Job(), 0, 1, cloud, "t-SNE", 2, self.asked, 0)
-        gain = view.silhouette - cloud.silhouette
-        if abs(gain) < 0.05:
-            return "about the same"
-        return "on the t-SNE map" if gain > 0 else "in the data"
+    def _truth(self, result: Maps) -> float:
+        cloud, view = result.cloud, result.views[1]
+        rows = range(len(cloud.X))
+        return round(float(np.mean([self._kept(cloud, view, row) for row in rows])), 1)
 
     def _map(
         self, job: Job, done: int, total: int, cloud: Cloud, method: str, *settings: int
@@ -453,11 +462,13 @@ class EmbeddingExplorer(Explorer):
 
     def present(self, result: Any, frame: int, **values: Any) -> None:
         super().present(result, frame, **values)
-        # what has no effect now is greyed out
-        self.controls["neighbors"].widget.disabled = values["third"] != "UMAP"
-        for name in ("azimuth", "elevation"):
-            if name in self.controls:
-                self.controls[name].widget.disabled = values["dims"] == 2
+        # what has no effect now takes no room
+        idle = {"neighbors": values["third"] != "UMAP"}
+        if "dims" in self.controls:
+            idle |= dict.fromkeys(("azimuth", "elevation"), values["dims"] == 2)
+        for name, hidden in idle.items():
+            self.controls[name].widget.disabled = hidden
+            self.controls[name].widget.layout.display = "none" if hidden else None
 
     def _groups(self, cloud: Cloud, color: str) -> tuple[np.ndarray, str]:
         if color == "true groups" and cloud.truth is not None:
@@ -529,69 +540,73 @@ class EmbeddingExplorer(Explorer):
         elevation: int = 0,
         **values: Any,
     ) -> None:
+        # one pair of axes in CSS pixels for everything: each more, and the automatic layout,
+        # would take as long as all the points
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, self.size[0]), ylim=(self.size[1], 0), autoscale_on=False)
+        axes.set_axis_off()
         cloud = result.cloud
         labels, _ = self._groups(cloud, color)
-        above, below = figure.subfigures(2, 1, height_ratios=(1.55, 1))
-        panels = above.subplots(1, 3)
-        limits = ((-1.06, 1.06), (-1.06, 1.06))
-        for axes, view in zip(panels, result.views, strict=False):
-            flat, near = _turned(view.Y, azimuth, elevation)
-            plane(axes, limits, view.name)
-            if view.Y.shape[1] == 3:
-                self._box(axes, view.Y, azimuth, elevation)
-            self._points(axes, flat, near, labels, highlight)
-            if follow:
-                self._star(axes, flat, cloud.nearest[follow - 1], follow - 1)
+        turned = [_turned(view.Y, azimuth, elevation) for view in result.views]
+        flats = [_placed(flat, left) for (flat, _), left in zip(turned, _LEFTS, strict=False)]
+        for left, name in zip(_LEFTS, [*(v.name for v in result.views), third], strict=False):
+            corners = _SQUARE * _SIDE + (left, _TOP)
+            axes.plot(*corners.T, color="#c8c8c8", linewidth=0.8, zorder=0)
+            axes.text(left, _TOP - 7, name, fontsize=12, color=INK, va="bottom")
+        if values.get("dims") == 3:
+            edges = [
+                _edges(view.Y, azimuth, elevation, left)
+                for view, left in zip(result.views, _LEFTS, strict=False)
+            ]
+            _draw_lines(axes, np.concatenate(edges), color="#c8c8c8", linewidth=1.0, zorder=0)
+        depths = np.concatenate([_depth(near) for _, near in turned])
+        rows = np.tile(labels, len(flats))
+        self._points(axes, np.concatenate(flats), depths, rows, highlight)
+        if follow:
+            self._stars(axes, flats, cloud.nearest[follow - 1], follow - 1)
         if result.missing:
-            plane(panels[2], limits, third)
             words = result.missing.replace(". ", ".\n").replace(": ", ":\n")
-            panels[2].text(0, 0, words, ha="center", va="center", fontsize=12, color=INK)
-        left, middle, right = below.subplots(1, 3, width_ratios=(1, 1, 0.9))
+            place = (_LEFTS[2] + _SIDE / 2, _TOP + _SIDE / 2)
+            axes.text(*place, words, ha="center", va="center", fontsize=12, color=INK)
         names = [view.name for view in result.views]
-        self._bars(left, names, [view.trust for view in result.views], 0.5, "trustworthiness ↑")
-        left.set_xlim(0.45, 1.12)
-        left.set_xticks([0.5, 1.0], ["0.5: chance", "1"])
         self._bars(
-            middle,
-            ["the data", *names],
-            [cloud.silhouette, *(view.silhouette for view in result.views)],
-            0.0,
-            "k-means silhouette ↑",
+            axes,
+            (140, 260),
+            (0.5, "0.5: chance"),
+            "trustworthiness ↑",
+            {name: (v.trust, share(v.trust)) for name, v in zip(names, result.views, strict=True)},
         )
-        middle.set_xlim(-0.12, 1.2)
-        middle.set_xticks([0.0, 0.5, 1.0])
-        self._tiles(right, cloud, follow)
+        scores = {name: v.silhouette for name, v in zip(names, result.views, strict=True)}
+        self._bars(
+            axes,
+            (440, 580),
+            (0.0, "0"),
+            "k-means silhouette ↑",
+            {n: (v, f"{v:.2f}") for n, v in ({"the data": cloud.silhouette} | scores).items()},
+        )
+        self._tiles(axes, cloud, follow)
 
     def _points(
-        self, axes: Any, flat: np.ndarray, near: np.ndarray, labels: np.ndarray, highlight: str
+        self, axes: Any, flat: np.ndarray, depths: np.ndarray, labels: np.ndarray, highlight: str
     ) -> None:
         chosen = np.ones(len(flat), dtype=bool)
         if highlight != "all" and (labels == int(highlight)).any():
             chosen = labels == int(highlight)
             scatter_clusters(axes, flat[~chosen], None, size=10, alpha=0.35)
-        # far ones first, smaller and paler: three layers are enough for the eye
-        layers = [(chosen, 18.0, 0.8)]
-        if near.any():
-            low, high = np.quantile(near, (1 / 3, 2 / 3))
-            layers = [
-                (chosen & (near < low), 10.0, 0.45),
-                (chosen & (near >= low) & (near < high), 15.0, 0.65),
-                (chosen & (near >= high), 22.0, 0.9),
-            ]
-        for rows, size, alpha in layers:
+        for depth, (size, alpha) in _DEPTHS.items():
+            rows = chosen & (depths == depth)
             if rows.any():
                 scatter_clusters(axes, flat[rows], labels[rows], size=size, alpha=alpha)
 
-    def _star(self, axes: Any, flat: np.ndarray, nearest: np.ndarray, row: int) -> None:
-        x, y = flat[row]
-        threads = [((x, y), place) for place in flat[nearest]]
+    def _stars(self, axes: Any, flats: list[np.ndarray], nearest: np.ndarray, row: int) -> None:
+        stars = np.array([flat[row] for flat in flats])
+        rings = np.concatenate([flat[nearest] for flat in flats])
+        threads = np.stack([np.repeat(stars, len(nearest), axis=0), rings], axis=1)
         _draw_lines(axes, threads, color=INK, linewidth=0.8, alpha=0.6, zorder=2)
-        axes.scatter(
-            *flat[nearest].T, s=64, facecolors="none", edgecolors=INK, linewidths=1.4, zorder=3
-        )
+        axes.scatter(*rings.T, s=64, facecolors="none", edgecolors=INK, linewidths=1.4, zorder=3)
         axes.plot(
-            [x],
-            [y],
+            *stars.T,
             "*",
             color=PAPER,
             markersize=19,
@@ -600,66 +615,90 @@ class EmbeddingExplorer(Explorer):
             zorder=4,
         )
 
-    def _box(self, axes: Any, Y: np.ndarray, azimuth: float, elevation: float) -> None:
-        low, high = Y.min(axis=0), Y.max(axis=0)
-        corners, _ = _turned(low + _CORNERS * (high - low), azimuth, elevation)
-        _draw_lines(axes, corners[_EDGES], color="#c8c8c8", linewidth=1.0, zorder=0)
-
     def _bars(
         self,
         axes: Any,
-        names: list[str],
-        values: list[float],
-        base: float,
+        reach: tuple[float, float],
+        base: tuple[float, str],
         heading: str,
+        shown: dict[str, tuple[float, str]],
     ) -> None:
-        chart(axes, "", "", heading)
-        places = range(len(names))
-        colors = [QUIET if name == "the data" else PALETTE[0] for name in names]
-        axes.barh(places, [v - base for v in values], left=base, height=0.6, color=colors)
-        for place, value in enumerate(values):
-            axes.text(
-                max(value, base) + 0.015,
-                place,
-                f"{value:.2f}" if base == 0 else share(value),
-                va="center",
-                fontsize=11,
-            )
-        axes.set_yticks(list(places), [_folded(name) for name in names])
-        axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.grid(False, axis="y")
-        axes.axvline(base, color=INK, linewidth=1)
+        """Bars from a base value, whose place is the first of ``reach``, to 1, at the second."""
+        start, end = reach
+        axes.text(start, _BARS[0] - 12, heading, fontsize=12, color=INK, va="bottom")
+        middles = _BARS[0] + (np.arange(len(shown)) + 0.5) / len(shown) * (_BARS[1] - _BARS[0])
+        lengths = [(value - base[0]) / (1 - base[0]) * (end - start) for value, _ in shown.values()]
+        axes.barh(
+            middles,
+            lengths,
+            left=start,
+            height=0.62 * (_BARS[1] - _BARS[0]) / len(shown),
+            color=[QUIET if name == "the data" else PALETTE[0] for name in shown],
+        )
+        for middle, length, (name, (_, words)) in zip(middles, lengths, shown.items(), strict=True):
+            axes.text(start - 8, middle, _folded(name), ha="right", va="center", fontsize=11)
+            axes.text(start + max(length, 0) + 6, middle, words, va="center", fontsize=11)
+        axes.plot([start, start], _BARS, color=INK, linewidth=1)
+        axes.plot([end, end], [_BARS[1] - 4, _BARS[1] + 2], color=INK, linewidth=1)
+        for place, words in ((start, base[1]), (end, "1")):
+            axes.text(place, _BARS[1] + 5, words, ha="center", va="top", fontsize=11)
 
     def _tiles(self, axes: Any, cloud: Cloud, follow: int) -> None:
-        axes.set_axis_off()
+        left, top, width = _TILES
         if cloud.tile is None or not follow:
             words = "Follow a point\nto see its nearest\non every map"
             if follow:
                 words = f"★ point {follow}\n○ its {cloud.nearest.shape[1]} nearest\nin the data"
-            axes.text(
-                0.5,
-                0.5,
-                words,
-                ha="center",
-                va="center",
-                fontsize=12,
-                color=QUIET,
-                transform=axes.transAxes,
-            )
+            place = (left + width / 2, (_BARS[0] + _BARS[1]) / 2)
+            axes.text(*place, words, ha="center", va="center", fontsize=12, color=QUIET)
             return
         rows = np.r_[follow - 1, cloud.nearest[follow - 1]]
         low, high = float(cloud.X.min()), float(cloud.X.max())
-        tiles = (cloud.X[rows] - low) / max(high - low, 1e-12)
-        plot_patches(tiles, shape=cloud.tile, n_columns=4, ax=axes)
-        axes.set_title("★ and its ○", fontsize=12, color=INK, loc="left")
-        height, width = cloud.tile[:2]
-        axes.plot(
-            [0, width + 1, width + 1, 0, 0],
-            [0, 0, height + 1, height + 1, 0],
-            color=ALARM,
-            linewidth=2.5,
-            clip_on=False,
+        tiles = ((cloud.X[rows] - low) / max(high - low, 1e-12)).reshape(-1, *cloud.tile)
+        sheet = _sheet(tiles, n_columns=4)
+        pixel = min(width / sheet.shape[1], (_BARS[1] - top) / sheet.shape[0])
+        axes.imshow(
+            sheet,
+            cmap="gray",
+            vmin=0,
+            vmax=1,
+            interpolation="nearest",
+            aspect="auto",
+            extent=(left, left + pixel * sheet.shape[1], top + pixel * sheet.shape[0], top),
         )
+        axes.text(left, _BARS[0] - 12, "★ and its ○", fontsize=12, color=INK, va="bottom")
+        height, wide = cloud.tile[:2]
+        frame = _SQUARE * pixel * (wide + 1, height + 1) + (left, top)
+        axes.plot(*frame.T, color=ALARM, linewidth=2.5)
+
+
+def _sheet(tiles: np.ndarray, n_columns: int) -> np.ndarray:
+    """Little pictures side by side on white, with gaps of a pixel."""
+    n_rows = -(-len(tiles) // n_columns)
+    height, width, *channels = tiles.shape[1:]
+    cells = np.ones((n_rows * n_columns, height + 1, width + 1, *channels))
+    cells[: len(tiles), 1:, 1:] = tiles
+    cells = cells.reshape(n_rows, n_columns, *cells.shape[1:]).swapaxes(1, 2)
+    return cells.reshape(n_rows * (height + 1), n_columns * (width + 1), *channels)
+
+
+def _placed(flat: np.ndarray, left: float) -> np.ndarray:
+    """Coordinates of at most 1 as places in the map whose left edge is given."""
+    return (flat * (1, -1) / 1.06 + 1) * _SIDE / 2 + (left, _TOP)
+
+
+def _depth(near: np.ndarray) -> np.ndarray:
+    """0 for points of a plane; in space 1, 2, 3 for the far, the middle and the near third."""
+    if not near.any():
+        return np.zeros(len(near), dtype=int)
+    return 1 + np.searchsorted(np.quantile(near, (1 / 3, 2 / 3)), near, side="right")
+
+
+def _edges(Y: np.ndarray, azimuth: float, elevation: float, left: float) -> np.ndarray:
+    """Edges of the box around the points of a map in space."""
+    low, high = Y.min(axis=0), Y.max(axis=0)
+    corners, _ = _turned(low + _CORNERS * (high - low), azimuth, elevation)
+    return _placed(corners, left)[_EDGES]
 
 
 def embedding_explorer(
@@ -695,8 +734,8 @@ def embedding_explorer(
         Points of the built-in sets, from 60 to 400.
     n_components : {2, 3}, default=2
         Dimensions of the maps to begin with.
-    predict : "noise" or Prediction, optional
-        Ask for a prediction; Compare shows the truth.
+    predict : "kept" or Prediction, optional
+        Ask how many nearest neighbours the t-SNE map keeps; Compare shows the truth.
 
     Returns
     -------
@@ -737,4 +776,4 @@ def embedding_explorer(
 
 def example() -> EmbeddingExplorer:
     """Make a small one, for the tests that run over all explorers."""
-    return embedding_explorer(n_points=60, n_components=3, predict="noise")
+    return embedding_explorer(n_points=60, n_components=3, predict="kept")
