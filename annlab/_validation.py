@@ -399,7 +399,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
             "Pass one weight for each row of X.",
         )
     _check_finite(weights, "sample_weight")
-    if weights.min() < 0:
+    if weights.min(initial=0.0) < 0:
         raise invalid(
             "sample_weight",
             "non-negative",
