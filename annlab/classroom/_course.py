@@ -111,7 +111,7 @@ def new_course(
         if number not in known:
             rule = "among " + ", ".join(f"{n:02d}" for n in known)
             raise invalid("--topics", rule, f"{number:02d}")
-    names = [assignment_name(number) for number in (topics or known)]
+    names = [assignment_name(number) for number in (sorted(set(topics)) or known)]
     existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -280,7 +280,7 @@ def grade_course(
     for name in assignments:
         if name not in released:
             raise invalid("--assignments", "among " + ", ".join(released), repr(name))
-    names = sorted({student for student, _ in handed_in}) if not students else list(students)
+    names = sorted({student for student, _ in handed_in} if not students else set(students))
     wanted = [
         name
         for name in (assignments or released)
@@ -288,6 +288,9 @@ def grade_course(
         if assignments or any(name == which for _, which in handed_in)
     ]
     todo = [(student, name) for student in names for name in wanted]
+    if not names:
+        # a table from before is not replaced by an empty one
+        return []
     jobs = jobs or max(1, available_cpus() // 2)
     lock, running = threading.Lock(), _Running()
     done: dict[tuple[str, str], Row] = {}

@@ -89,11 +89,12 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from annlab._validation import check_real
+    from annlab._validation import check_integer, check_real
     from annlab.classroom._course import BY_EXERCISE, GRADED, GRADES, Row, format_rows, grade_course
 
     for name in ("timeout", "limit"):
-        check_real(getattr(options, name), f"--{name}")
+        check_real(getattr(options, name), f"--{name}", strict=True)
+    check_integer(options.jobs, "--jobs", minimum=0)
 
     def told(row: Row) -> None:
         print(f"{row.student} {row.assignment}: {row.status}", flush=True)

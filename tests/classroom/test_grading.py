@@ -266,11 +266,14 @@ def test_broken_submissions_spoil_only_their_own_rows(course_of, tmp_path, capsy
     assert all(student in shown for student in submissions)
 
 
-def test_what_is_not_handed_in_is_a_row(course_of, made, tmp_path):
+def test_what_is_not_handed_in_is_a_row(course_of, made, capsys):
     folder = course_of(1)
     shutil.copytree(made(3) / "release" / "topic_03", folder / "release" / "topic_03")
     assert main(["classroom", "grade", str(folder)]) == 1, "nothing is there yet"
-    assert read_csv(folder / _course.GRADES) == []
+    assert not (folder / _course.GRADES).exists()
+    for wrong in (["--jobs", "-1"], ["--timeout", "0"], ["--limit", "-3"]):
+        assert main(["classroom", "grade", str(folder), *wrong]) == 2
+        assert f"{wrong[0]} must be" in capsys.readouterr().err
     hand_in(folder, "ada", 1, "no notebook")
     hand_in(folder, "bob", 3, "nothing")
     rows = {(row.student, row.assignment): row for row in _course.grade_course(folder, jobs=2)}
@@ -298,7 +301,7 @@ def test_what_is_not_handed_in_is_a_row(course_of, made, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to one process there")
-def test_an_interrupted_grading_keeps_what_is_known(course_of, tmp_path):
+def test_an_interrupted_grading_keeps_what_is_known(course_of):
     """Ctrl-C in a terminal: quickly at an end, with a table and without processes."""
     folder = course_of(1)
     hand_in(folder, "ada", 1, "no notebook")
