@@ -132,6 +132,17 @@ def test_algorithms_and_starts(algorithm, init):
     assert one.inertia == pytest.approx(two.inertia, rel=1e-6)
 
 
+def test_weighted_steps_beyond_the_means_are_those_in_memory():
+    X = cloud(20_000, 16)
+    weights = np.random.RandomState(0).randint(0, 8, len(X)) / 2
+    options = {"algorithm": "small_k", "sample_weight": weights, "random_state": 0}
+    one, two = kmeans_ann(X, 16, **options), kmeans_ann([X[:7777], X[7777:]], 16, **options)
+    assert [step.kind for step in one.trace] == [step.kind for step in two.trace]
+    assert one.trace[0].kind == "relaxed"
+    np.testing.assert_allclose(one.trace.inertia, two.trace.inertia, rtol=1e-6)
+    np.testing.assert_allclose(one.centroids, two.centroids, rtol=1e-4, atol=1e-4)
+
+
 class _Poor:
     """An index whose answers are bad, and other ones in each iteration."""
 
@@ -406,6 +417,9 @@ def test_what_can_be_read_once_is_refused():
     spent = iter(cuts(X))
     with pytest.raises(ValueError, match="fresh iterator"):
         kmeans(lambda: spent, K)
+    values = iter([1.0, 1.0, np.nan])
+    with pytest.raises(ValueError, match="free of NaN"):
+        kmeans(lambda: [X, np.full((2, D), next(values))], K)
     counts = iter([0, 1, 2, 3, 4])
     with pytest.raises(ValueError, match="the same rows each time"):
         kmeans(lambda: [X[: N - next(counts)]], K)
