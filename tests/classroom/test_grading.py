@@ -1,5 +1,7 @@
 """nbgrader itself: student copies, stubs, references, known-wrong and broken submissions.
 
+Every day three assignments are graded; ``pytest -m full tests/classroom`` grades the others.
+
 ``ANNLAB_TOPICS="5"`` grades that topic alone: with ``-k copies`` while it is being written.
 """
 
