@@ -20,7 +20,7 @@ NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 
 .PHONY: help env lab test lint types unit nbval browser newcomer warmup screenshots notebooks pins \
         clean full full-python full-nbval full-lowest full-newest full-newcomer \
-        full-binder tools site
+        full-slow tools site
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab"
@@ -83,7 +83,7 @@ screenshots: env warmup
 notebooks: env warmup
 	$(BIN)/annlab notebooks
 
-full: full-python full-nbval full-lowest full-newest full-newcomer full-binder
+full: full-python full-nbval full-lowest full-newest full-newcomer full-slow
 
 full-python:
 	$(MAKE) test VENV=.venv-second PYTHON=$(SECOND_PYTHON)
@@ -98,7 +98,8 @@ full-lowest full-newest: full-%: $(TOOLS)/bin/uv
 	    --resolution $(if $(filter lowest,$*),lowest-direct,highest) \
 	    $(if $(filter lowest,$*),--python-version 3.11) pyproject.toml -o .make/$*.txt
 	sh binder/setup.sh .venv-$* "$(if $(filter lowest,$*),python3.11,$(PYTHON))" .make/$*.txt
-	.venv-$*/bin/python -m pytest $(SPREAD) --doctest-modules --ignore=tests/browser annlab tests
+	.venv-$*/bin/python -m pytest $(SPREAD) --doctest-modules --ignore=tests/browser \
+	    --ignore=tests/newcomer annlab tests
 	.venv-$*/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 	    $(SPREAD) --dist loadscope notebooks
 
@@ -109,9 +110,10 @@ $(VENV)/.site: docs/requirements.txt $(STAMP)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -r docs/requirements.txt
 	@touch $@
 
-# every step of the Binder image, in an environment of its Python; minutes
-full-binder: env tools
-	ANNLAB_FULL=1 $(PYTEST) tests/test_binder.py
+# what takes minutes or gigabytes: every step of the Binder image, all submissions of all topics, a
+# file larger than the memory that may be used
+full-slow: env warmup tools
+	$(PYTEST) -m full --ignore=tests/browser --ignore=tests/newcomer tests
 
 tools $(TOOLS)/bin/uv: $(TOOLS)/.ready
 

@@ -14,9 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (Path(sys.prefix) / "bin", ROOT / ".make" / "tools" / "bin")
 
 #: tests that build environments take minutes
-full = pytest.mark.skipif(
-    os.environ.get("ANNLAB_FULL") != "1", reason="takes minutes: set ANNLAB_FULL=1, or make full"
-)
+full = pytest.mark.full
 
 
 def tool(name: str) -> str:

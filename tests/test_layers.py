@@ -55,7 +55,7 @@ EXCEPTIONS = {
     ("indexes.pq", "lloyd"): "product quantization is trained with our own k-means",
     ("widgets._quiz", "classroom"): "the questions stand with the exercises of their topic",
 }
-HEAVY = ("sklearn", "matplotlib", "numba", "faiss", "umap", "scipy")
+HEAVY = ("sklearn", "matplotlib", "numba", "faiss", "umap", "scipy", "dask", "distributed")
 
 
 def room_of(name: str) -> str:
