@@ -686,7 +686,8 @@ def too_much(name: str, drawn: dict[str, Any]) -> bool:
         for key, value in drawn.items()
         if key in sizes and isinstance(value, (int, np.integer)) and abs(int(value)) >= 10**5
     ]
-    if "n_init" in drawn and drawn["n_init"] in [value for value in large if value > 0]:
+    starts = drawn.get("n_init")
+    if isinstance(starts, (int, np.integer)) and int(starts) >= 10**5:
         return True
     return bool(large) and ("make_" in name or "high_dim" in name or "n_jobs" in drawn)
 
