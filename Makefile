@@ -20,7 +20,7 @@ NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 
 .PHONY: help env lab test lint types unit nbval browser newcomer warmup screenshots notebooks pins \
         clean full full-python full-nbval full-lowest full-newest full-newcomer \
-        full-slow tools site
+        full-slow tools site coverage mutation
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab"
@@ -90,6 +90,16 @@ full-python:
 
 full-nbval: env warmup
 	for run in 1 2 3; do $(NBVAL) notebooks || exit 1; done
+
+# lines and branches that the tests reach; compiled loops are tested against their NumPy twins
+coverage: env warmup
+	$(PYTEST) $(SPREAD) --cov --cov-config=tests/coverage.cfg --cov-report=term --cov-report=html \
+	    --doctest-modules --ignore=tests/browser --ignore=tests/newcomer annlab tests
+
+# small changes of the code that the tests should notice; ROOMS="robust metrics" names the modules
+mutation: env warmup
+	$(BIN)/python -m pip install -q --disable-pip-version-check cosmic-ray
+	$(BIN)/python tests/mutation.py $(ROOMS)
 
 # the oldest versions that pyproject.toml allows, and the newest that exist: unit tests and the
 # notebooks in lax mode, because other versions may print other digits
