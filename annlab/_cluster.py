@@ -11,6 +11,7 @@ import contextlib
 import csv
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 OUTPUTS = ("labels.npy", "centroids.npy", "labels.csv", "centroids.csv", "report.md", "report.json")
 _TABLES = ("labels.csv", "centroids.csv")
 _TEXT = (".csv", ".tsv", ".txt")
+_SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
+#: What tables hold where a value is missing, in lower case; NaN is read as a number.
+_MISSING = ("", "na", "n/a", "#n/a", "null", "none", "missing", "-", "?", ".")
+_FILL_IN = "Fill in or remove the rows that lack a value."
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 #: Lines of a text file from which its shape is guessed.
 _GUESS_LINES = 50
@@ -107,9 +112,14 @@ def read_rows(
         If the file cannot be opened.
     """
     if not path.exists():
-        raise invalid("INPUT", "a file that exists", path, "Check its name and folder.")
+        raise invalid(
+            _called(path),
+            "a file that exists",
+            f"nothing in {path.absolute().parent}",
+            "Check its name and folder.",
+        )
     if not path.is_file():
-        raise invalid("INPUT", "a file", f"the folder {path}", "Name the file in it.")
+        raise invalid(_called(path), "a file", f"the folder {path}", "Name the file in it.")
     kind = path.suffix.lower()
     if kind == ".npy":
         rows = _from_npy(path)
@@ -121,12 +131,19 @@ def read_rows(
         return _from_parquet(path, columns)
     else:
         raise invalid(
-            "INPUT",
+            _called(path),
             "an .npy, .npz, .csv, .tsv, .txt or .parquet file",
-            path.name,
-            "Save the rows as .npy: numpy.save('rows.npy', X).",
+            f"the ending {path.suffix!r}" if kind else "a name without an ending",
+            "Save the sheet as CSV in the program that opens it, and name that file."
+            if kind in _SPREADSHEETS
+            else "Save the rows as CSV, or from Python as .npy: numpy.save('rows.npy', X).",
         )
     return rows if columns is None else _only(rows, _choose(columns, None, rows.d))
+
+
+def _called(path: Path) -> str:
+    """What a refusal calls the file: its name, as the caller sees it in the folder."""
+    return path.name or str(path)
 
 
 def _only(rows: Rows, chosen: list[int]) -> Rows:
@@ -168,9 +185,9 @@ def _choose(columns: str | None, names: tuple[str, ...] | None, d: int) -> list[
 def _shape(shape: tuple[int, ...], where: str) -> tuple[int, int]:
     if len(shape) != 2:
         raise invalid(
-            "INPUT",
+            where,
             "a table with rows and columns",
-            f"{where} of shape {shape}",
+            f"an array of shape {shape}",
             "Reshape it: X.reshape(len(X), -1).",
         )
     return shape[0], shape[1]
@@ -183,9 +200,9 @@ def _from_npy(path: Path) -> Rows:
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as reason:
         raise invalid(
-            "INPUT",
+            _called(path),
             "a whole .npy file of numbers",
-            f"{path.name} ({reason})",
+            f"another one ({reason})",
             "Save it again: numpy.save('rows.npy', X).",
         ) from reason
     n, d = _shape(mapped.shape, path.name)
@@ -203,9 +220,9 @@ def _from_npz(path: Path, key: str | None) -> Rows:
             raise ValueError("it holds one array and no archive")
     except (ValueError, EOFError, zipfile.BadZipFile) as reason:
         raise invalid(
-            "INPUT",
+            _called(path),
             "an .npz file as numpy.savez writes it",
-            f"{path.name} ({reason})",
+            f"another one ({reason})",
             "Save it again: numpy.savez('rows.npz', X=X).",
         ) from reason
     with archive:
@@ -227,7 +244,7 @@ def _from_npz(path: Path, key: str | None) -> Rows:
                 return np.asarray(again[key])
             except (ValueError, EOFError, zipfile.BadZipFile) as reason:
                 raise invalid(
-                    "INPUT", "a whole file", f"{path.name} ({reason})", "Save it again."
+                    _called(path), "a whole file", f"a damaged one ({reason})", "Save it again."
                 ) from reason
 
     return Rows(n, d, None, False, load, itemsize * n * d)
@@ -245,7 +262,7 @@ def _npz_header(archive: Any, path: Path, key: str) -> tuple[int, int, int]:
             shape, _, dtype = read(file)
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as reason:
         raise invalid(
-            "INPUT", "a whole .npz file", f"{path.name} ({reason})", "Save it again."
+            _called(path), "a whole .npz file", f"a damaged one ({reason})", "Save it again."
         ) from reason
     n, d = _shape(shape, f"{key} in {path.name}")
     return n, d, dtype.itemsize
@@ -271,7 +288,7 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
         except UnicodeDecodeError as reason:
             raise invalid(
-                "INPUT", "text in UTF-8", f"{path.name} ({reason})", "Save it as UTF-8."
+                _called(path), "text in UTF-8", f"other bytes ({reason})", "Save it as UTF-8."
             ) from reason
 
 
@@ -316,7 +333,7 @@ def _from_text(path: Path, columns: str | None, header: str, delimiter: str) -> 
         # what is counted are lines with content, as they are read
         n_lines = len(first) + sum(1 for line in file if line.strip())
     if not first:
-        raise invalid("INPUT", "a file with rows", f"{path.name}, which is empty", "Fill it.")
+        raise invalid(_called(path), "a file with rows", "one that is empty", "Fill it.")
     mark = _DELIMITERS[delimiter] if delimiter != "auto" else _guess_delimiter(first)
     split = _split(first, mark)
     d = len(split[0])
@@ -324,85 +341,131 @@ def _from_text(path: Path, columns: str | None, header: str, delimiter: str) -> 
     names = tuple(split[0]) if has_header else None
     n = n_lines - has_header
     if n < 1:
-        raise invalid("INPUT", "a file with rows", f"{path.name}, which has none", "Fill it.")
+        raise invalid(_called(path), "a file with rows", "one that has none", "Fill it.")
     chosen = _choose(columns, names, d)
     body = split[1:] if has_header else split
-    for place in chosen:
-        for row in body:
-            if len(row) > place and not _is_number(row[place]):
-                _refuse_column(names, place, row[place], columns, body)
+
+    def refusal(reason: object) -> Exception:
+        found = _bad_row(path, mark, chosen, names, d, body, asked=columns is not None)
+        return found or invalid(_called(path), "a table of numbers", reason)
+
+    if any(len(row) > place and not _is_number(row[place]) for row in body for place in chosen):
+        raise refusal("other values")
     shown = None if names is None else tuple(names[place] for place in chosen)
-    load = _text_loader(path, mark, chosen, has_header, d)
+
+    def load() -> np.ndarray:
+        try:
+            return _load_text(path, mark, chosen, has_header)
+        except (ValueError, IndexError) as reason:
+            raise refusal(reason) from reason
+
     return Rows(n, len(chosen), shown, True, load, 8 * n * len(chosen))
 
 
-def _refuse_column(
+def _load_text(path: Path, delimiter: str, chosen: list[int], has_header: bool) -> np.ndarray:
+    import numpy as np
+
+    with _opened(path) as file:
+        body = (line for line in file if line.strip())
+        if has_header:
+            next(body)
+        return np.loadtxt(
+            body,
+            delimiter=None if delimiter == " " else delimiter,
+            usecols=chosen,
+            ndmin=2,
+            comments=None,
+            quotechar='"',
+        )
+
+
+def _bad_row(
+    path: Path,
+    delimiter: str,
+    chosen: list[int],
     names: tuple[str, ...] | None,
-    place: int,
-    value: str,
-    columns: str | None,
+    d: int,
     body: list[list[str]],
-) -> None:
-    d = min(len(row) for row in body)
-    good = [p for p in range(d) if all(_is_number(row[p]) for row in body)]
-    called = [str(p + 1) if names is None or "," in names[p] else names[p] for p in good]
-    remedy = "Fill in or remove the rows that lack a value."
-    if _is_number(value.replace(",", ".")):
-        remedy = "Write decimals with a point."
-    elif columns is None and good and value:
-        remedy = f"Choose columns of numbers: --columns {','.join(called)}."
-    column = repr(names[place]) if names is not None else place + 1
-    raise invalid(f"Column {column} of INPUT", "numbers", repr(value) if value else "", remedy)
+    *,
+    asked: bool,
+) -> Exception | None:
+    """The refusal of the first row that cannot be read, at the line where a person finds it.
 
-
-def _text_loader(
-    path: Path, delimiter: str, chosen: list[int], has_header: bool, d: int
-) -> Callable[[], np.ndarray]:
-    def load() -> np.ndarray:
-        import numpy as np
-
-        def lines(file: Any) -> Iterator[str]:
-            for line in file:
-                if line.strip():
-                    yield line
-
-        try:
-            with _opened(path) as file:
-                body = lines(file)
-                if has_header:
-                    next(body)
-                return np.loadtxt(
-                    body,
-                    delimiter=None if delimiter == " " else delimiter,
-                    usecols=chosen,
-                    ndmin=2,
-                    comments=None,
-                    quotechar='"',
-                )
-        except (ValueError, IndexError) as reason:
-            raise invalid(
-                "INPUT",
-                f"rows of {d} columns with a number in each chosen one",
-                f"{path.name} ({_first_bad_row(path, delimiter, chosen, has_header) or reason})",
-                "Correct that line, or choose other columns with --columns.",
-            ) from reason
-
-    return load
-
-
-def _first_bad_row(path: Path, delimiter: str, chosen: list[int], has_header: bool) -> str:
-    """Where the first row lies that cannot be read, as a person would look for it."""
+    `body` holds the first rows, by which a column of text is told from a slip; `asked` says
+    whether the caller chose the columns.
+    """
+    text = {place for place in chosen if _holds_text(body, place)}
+    begun = False
     with _opened(path) as file:
         for number, line in enumerate(file, 1):
-            if not line.strip() or (has_header and number == 1):
+            if not line.strip():
+                continue
+            if names is not None and not begun:
+                begun = True
                 continue
             (row,) = _split([line], delimiter) or [[]]
             for place in chosen:
                 if place >= len(row):
-                    return f"line {number} has {len(row)} columns"
-                if not _is_number(row[place]):
-                    return f"line {number}, column {place + 1}: {row[place]!r}"
-    return ""
+                    # a column of text is what there is to mend first, wherever rows are short
+                    if text:
+                        continue
+                    columns = "1 column" if len(row) == 1 else f"{len(row)} columns"
+                    return invalid(
+                        f"Each row of {_called(path)}",
+                        f"made of {d} columns",
+                        f"{columns} in line {number}",
+                        "Correct that line.",
+                    )
+                value = row[place]
+                if _is_number(value) or (place in text and value.lower() in _MISSING):
+                    continue
+                column = f"Column {repr(names[place]) if names and names[place] else place + 1}"
+                got, remedy = f"{value!r} in line {number}", ""
+                if value.lower() in _MISSING:
+                    got = got if value else f"an empty cell in line {number}"
+                    remedy = _FILL_IN
+                elif _is_number(value.replace(",", ".")):
+                    remedy = "Write decimals with a point."
+                elif place in text:
+                    got = f"text such as {got}"
+                    remedy = _instead_of_text(_numeric(names, body, chosen if asked else None))
+                elif not begun and names is None:
+                    remedy = "If the first line holds names, say so: --header yes."
+                else:
+                    remedy = "Correct that line, or choose other columns with --columns."
+                return invalid(f"{column} of {_called(path)}", "numbers", got, remedy)
+            begun = True
+    return None
+
+
+def _holds_text(body: list[list[str]], place: int) -> bool:
+    """Whether most values of a column are neither numbers nor missing."""
+    values = [row[place] for row in body if len(row) > place]
+    values = [value for value in values if value.lower() not in _MISSING]
+    words = [value for value in values if not _is_number(value.replace(",", "."))]
+    return 2 * len(words) > len(values)
+
+
+def _numeric(
+    names: tuple[str, ...] | None, body: list[list[str]], chosen: list[int] | None
+) -> list[str]:
+    """Columns of numbers as --columns takes them: of the chosen ones, or else of all."""
+    d = min(len(row) for row in body)
+    # where a value is missing the next refusal says so
+    fits = [[_is_number(value) or value.lower() in _MISSING for value in row] for row in body]
+    good = [p for p in range(d) if all(row[p] for row in fits) and any(row[p] for row in body)]
+    good = [place for place in good if chosen is not None and place in chosen] or good
+    return [
+        str(p + 1) if names is None or not names[p] or "," in names[p] else names[p] for p in good
+    ]
+
+
+def _instead_of_text(columns: list[str]) -> str:
+    encode = "Encode the text as numbers, such as one column of 0 and 1 for each value."
+    if not columns:
+        return encode
+    listed = shlex.quote(",".join(columns))
+    return f"Choose columns of numbers: --columns {listed}. Or e{encode[1:]}"
 
 
 # ------------------------------------------------------------------------------------------ parquet
@@ -421,7 +484,7 @@ def _from_parquet(path: Path, columns: str | None) -> Rows:
         file = parquet.ParquetFile(path)
     except pyarrow.ArrowInvalid as reason:
         raise invalid(
-            "INPUT", "a .parquet file", f"{path.name} ({reason})", "Save it again."
+            _called(path), "a .parquet file", f"another one ({reason})", "Save it again."
         ) from reason
     with file:
         schema = file.schema_arrow
@@ -436,11 +499,16 @@ def _from_parquet(path: Path, columns: str | None) -> Rows:
     chosen = [names[place] for place in _choose(columns, names, len(names))]
     for name in chosen:
         if name not in good:
+            kind = schema.field(name).type
+            words = pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind)
+            better = [other for other in chosen if columns is not None and other in good] or good
             raise invalid(
-                f"Column {name!r} of INPUT",
+                f"Column {name!r} of {_called(path)}",
                 "numbers",
-                f"the type {schema.field(name).type}",
-                f"Choose columns of numbers: --columns {','.join(good)}." if good else "",
+                _first_text(path, name) if words else f"the type {kind}",
+                _instead_of_text(better)
+                if words or not better
+                else f"Choose columns of numbers: --columns {shlex.quote(','.join(better))}.",
             )
     single = all(
         schema.field(name).type in (pyarrow.float32(), pyarrow.float16()) for name in chosen
@@ -457,17 +525,31 @@ def _from_parquet(path: Path, columns: str | None) -> Rows:
                 for place, name in enumerate(chosen):
                     values = batch.column(name)
                     if values.null_count:
+                        first = int(values.is_null().to_numpy(zero_copy_only=False).argmax())
                         raise invalid(
-                            f"Column {name!r} of INPUT",
-                            "filled in every row",
-                            f"{values.null_count} empty values in one part of the file",
-                            "Fill in or remove the rows that lack a value.",
+                            f"Column {name!r} of {_called(path)}",
+                            "numbers",
+                            f"an empty cell in row {start + first + 1}",
+                            _FILL_IN,
                         )
                     X[start : start + len(batch), place] = values.to_numpy(zero_copy_only=False)
                 start += len(batch)
         return X
 
     return Rows(n, len(chosen), tuple(chosen), True, load, itemsize * n * len(chosen))
+
+
+def _first_text(path: Path, name: str) -> str:
+    from pyarrow import parquet
+
+    row = 0
+    with parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=[name]):
+            for value in batch.column(0).to_pylist():
+                row += 1
+                if value:
+                    return f"text such as {value!r} in row {row}"
+    return "text"
 
 
 # ------------------------------------------------------------------------------------------ writing
@@ -713,7 +795,7 @@ def run(options: argparse.Namespace) -> int:
     from annlab.assignment import available_algorithms
 
     begin = perf_counter()
-    check_choice(options.algorithm, "--algorithm", ("auto", *available_algorithms()))
+    check_choice(options.algorithm, "--algorithm", available_algorithms())
     check_choice(options.metric, "--metric", ("euclidean", "cosine"))
     check_integer(options.n_clusters, "--n-clusters")
     check_integer(options.max_iter, "--max-iter")
@@ -766,13 +848,14 @@ def _fit(
     """Read and cluster; return the result and the warnings on the way."""
     from annlab.lloyd import kmeans_ann
 
+    name = _called(Path(options.input))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AnnlabWarning)
         try:
             X = rows.load()
             if X.shape != (rows.n, rows.d):
                 raise invalid(
-                    "INPUT",
+                    name,
                     f"the {rows.n:,} rows of {rows.d:,} columns that were counted",
                     f"an array of shape {X.shape}",
                     "Call this again when nothing writes to the file, one row to a line.",
@@ -790,7 +873,7 @@ def _fit(
             )
         except MemoryError as reason:
             raise invalid(
-                "INPUT",
+                name,
                 "small enough for the memory of this machine",
                 f"{rows.n:,} rows of {rows.d:,} columns",
                 "Save it as a float32 .npy file, which is read in blocks.",
@@ -813,8 +896,8 @@ def _check_room(rows: Rows, n_clusters: int, path: Path) -> None:
             else "Ask for fewer clusters, or use a machine with more memory."
         )
         raise invalid(
-            "INPUT",
+            _called(path),
             f"small enough for the {readable_size(free)} that are free",
-            f"{path.name}, which needs {readable_size(wanted)}",
+            f"a need of {readable_size(wanted)}",
             remedy,
         )

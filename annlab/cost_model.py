@@ -151,7 +151,7 @@ def choose(
         reason = f"a search graph over the centroids: {exact}, and X is read where it lies"
     if name == "hnsw" or double:
         if double:
-            reason += "; float64, so no compiled loops"
+            reason += "; 64-bit numbers: the compiled loops are for 32-bit ones"
         return Choice(name, reason, False, times[name] * (PLAIN_FACTOR if double else 1.0))
     plain = times[name] * PLAIN_FACTOR
     if loaded:

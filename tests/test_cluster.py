@@ -235,17 +235,35 @@ def test_nothing_is_overwritten_unless_forced(here, X, capsys):
 @pytest.mark.parametrize(
     ("text", "words", "said"),
     [
-        ("who,h\nann,1\nbob,2\n", [], r"'who' .* numbers; got 'ann'. .*--columns h"),
-        ("h,w\n1,2\n3,\n", [], r"'w' .* Fill in or remove"),
-        ("h;w\n1,5;2\n", [], r"decimals with a point"),
-        ("", [], "which is empty"),
-        ("a,b\n", [], "which has none"),
+        (
+            "who,h\nann,1\nbob,2\n",
+            [],
+            r"Column 'who' of t\.csv .* text such as 'ann' in line 2\. .*--columns h\. Or encode",
+        ),
+        (
+            "h,city,w\n1,,2\n\n3,Rome,4\n5,,6\n",
+            ["--columns", "h,city"],
+            r"Column 'city' .* text such as 'Rome' in line 4\. .*--columns h\. Or encode",
+        ),
+        ("a,b\nx,y\nz,w\n", [], r"text such as 'x' in line 2\. Encode the text as numbers"),
+        ("who,h,w\nann,1,\nbob,,\n", [], r"'who' .*--columns h\. Or encode"),
+        ("who,net weight\nann,1\n", [], r"--columns 'net weight'\."),
+        ("who,h\nann\nbob,1\n", ["--columns", "h,who"], r"'who' .* text such as 'ann' in line 2"),
+        ("h,w\n1,2\n3,\n", [], r"Column 'w' of t\.csv .* an empty cell in line 3\. Fill in or rem"),
+        ("1;2\n\n;4\n", [], r"Column 1 of t\.csv .* an empty cell in line 3\. Fill in"),
+        ("\nh,w\n1,2\n3,n/a\n", [], r"'w' .* got 'n/a' in line 4\. Fill in or remove"),
+        ("h,w\n1,2\n3,4x\n5,6\n", [], r"'w' .* got '4x' in line 3\. Correct that line"),
+        ("h;w\n1,5;2\n", [], r"'h' .* got '1,5' in line 2\. Write decimals with a point"),
+        ("h,1\n2,3\n4,5\n", ["--header", "no"], r"got 'h' in line 1\. .*--header yes"),
+        ("", [], r"t\.csv must be a file with rows; got one that is empty"),
+        ("a,b\n", [], r"t\.csv must be a file with rows; got one that has none"),
         ("height,w\n1,2\n", ["--columns", "hight"], "Did you mean 'height'"),
         ("h,w\n1,2\n", ["--columns", "9"], "numbers from 1 to 2"),
         ("h,w\n1,2\n", ["--columns", "2-1"], "numbers from 1 to 2"),
         ("h,w\n1,2\n", ["--columns", " "], "--columns"),
-        ("1,2\n" * 80 + "3,x\n" + "1,2\n", [], r"line 81, column 2: 'x'"),
-        ("1,2\n" * 80 + "3\n", [], "line 81 has 1 columns"),
+        ("1,2\n" * 80 + "3,x\n" + "1,2\n", [], r"Column 2 of t\.csv .* 'x' in line 81\. Correct"),
+        ("1,2\n" * 80 + "3\n", [], r"Each row of t\.csv .* 2 columns; got 1 column in line 81"),
+        ("h,w\n" + "1,2\n" * 80 + "3,\n", [], r"Column 'w' .* an empty cell in line 82\. Fill in"),
         ("1,2\n" * 80 + "nan,1\n", [], "must be free of|finite|NaN"),
     ],
 )
@@ -255,6 +273,7 @@ def test_a_table_with_a_fault_is_refused_in_a_sentence(here, text, words, said, 
     Path("t.csv").write_text(text)
     sentence = refused(capsys, "t.csv", *words, n_clusters=1)
     assert re.search(said, sentence), sentence
+    assert "INPUT" not in sentence
 
 
 def test_files_that_are_no_such_files(here, X, capsys):
@@ -270,6 +289,7 @@ def test_files_that_are_no_such_files(here, X, capsys):
     Path("h.npz").write_bytes(Path("h.npz").read_bytes().replace(b"x\x9c", b"zz"))
     Path("i.csv").write_bytes(b"\xff\xfe\x00a,b\n")
     Path("k.xlsx").write_bytes(b"")
+    Path("l.json").write_bytes(b"")
     (here / "folder.npy").mkdir()
     for name, remedy in {
         "a.npy": "Save it again",
@@ -280,11 +300,16 @@ def test_files_that_are_no_such_files(here, X, capsys):
         "f.npz": "Save it again",
         "g.npz": "There are: a, b",
         "i.csv": "UTF-8",
-        "k.xlsx": "Save the rows as .npy",
+        "k.xlsx": "Save the sheet as CSV",
+        "l.json": "Save the rows as CSV",
         "folder.npy": "Name the file",
         "none.npy": "Check its name",
     }.items():
-        assert remedy in refused(capsys, name), name
+        sentence = refused(capsys, name)
+        assert remedy in sentence and "INPUT" not in sentence, sentence
+        # of values that are no numbers the library speaks, and of the key its own rule
+        assert name in sentence or name in ("e.npy", "g.npz"), sentence
+    assert "npy" not in refused(capsys, "k.xlsx").rpartition("'.xlsx'")[2]
     assert "--key" in refused(capsys, "g.npz", "--key", "c")
     assert cluster("g.npz", "--key", "b") == 0
 
@@ -295,8 +320,11 @@ def test_parquet_without_values_or_pyarrow(here, X, capsys, monkeypatch):
 
     table = pyarrow.table({"a": [1.0, None, 3.0], "who": ["x", "y", "z"], "b": [1, 2, 3]})
     parquet.write_table(table, "t.parquet")
-    assert "--columns a,b" in refused(capsys, "t.parquet", n_clusters=2)
-    assert "Column 'a'" in refused(capsys, "t.parquet", "--columns", "a", n_clusters=2)
+    sentence = refused(capsys, "t.parquet", n_clusters=2)
+    assert "--columns a,b" in sentence and "encode" in sentence
+    assert "Column 'who' of t.parquet must be numbers; got text such as 'x' in row 1" in sentence
+    sentence = refused(capsys, "t.parquet", "--columns", "a", n_clusters=2)
+    assert "Column 'a' of t.parquet must be numbers; got an empty cell in row 2." in sentence
     assert cluster("t.parquet", "--columns", "b", n_clusters=2) == 0
     capsys.readouterr()
     Path("u.parquet").write_bytes(b"PAR1")
@@ -311,13 +339,32 @@ def test_the_call_is_checked_before_the_file_is_read(here, X, capsys, monkeypatc
     assert "at most the number of samples" in refused(capsys, name, n_clusters=401)
     assert "--n-clusters must be" in refused(capsys, name, n_clusters=0)
     assert "Did you mean 'hnsw'" in refused(capsys, name, "--algorithm", "hsnw")
+    assert refused(capsys, name, "--algorithm", "hsnw").count("'auto'") == 1
     assert "cosine" in refused(capsys, name, "--metric", "cosin")
     assert "--max-iter" in refused(capsys, name, "--max-iter", 0)
     assert "random_state" in refused(capsys, name, "--random-state", -1)
     assert "n_jobs" in refused(capsys, name, "--n-jobs", 0)
     monkeypatch.setattr(_cluster, "available_memory", lambda: 10_000)
-    assert "10.0 kB that are free" in refused(capsys, name)
+    sentence = refused(capsys, name)
+    assert "10.0 kB that are free" in sentence and sentence.startswith(f"annlab cluster: {name} ")
     assert "--columns" in refused(capsys, save(X, "csv"))
+
+
+def test_what_fails_on_the_way_names_the_file(here, X, capsys, monkeypatch):
+    name = save(X, "csv")
+
+    def shorter(*words):
+        return X[:-1]
+
+    def full(*words, **more):
+        raise MemoryError
+
+    monkeypatch.setattr(_cluster, "_load_text", shorter)
+    assert "rows.csv must be the 400 rows of 3 columns" in refused(capsys, name)
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr("annlab.lloyd.kmeans_ann", full)
+    assert "rows.csv must be small enough for the memory" in refused(capsys, name)
 
 
 def test_a_memory_mapped_file_needs_no_room_for_its_rows(here, X, monkeypatch):

@@ -444,7 +444,9 @@ def test_it_never_compiles_for_a_short_job():
     long = choose(5_000_000, 16_384, 256)
     assert long.compiled and "compiled first" in long.reason
     assert long.estimate_s > 1
-    assert not choose(5_000_000, 16_384, 256, double=True).compiled
+    double = choose(5_000_000, 16_384, 256, double=True)
+    assert not double.compiled and "64-bit numbers" in double.reason
+    assert "float64" not in double.reason and "64-bit" not in long.reason
 
 
 def test_estimates_grow_with_the_work():
