@@ -151,9 +151,8 @@ def _make_legible(figure: Any) -> None:
     from matplotlib.text import Text
 
     artists = list(_artists(figure))
-    for text in artists:
-        if isinstance(text, Text):
-            text.set_fontsize(max(text.get_fontsize(), MIN_POINTS) * LOOK.text)
+    for text in _of_kind(Text, artists):
+        text.set_fontsize(max(text.get_fontsize(), MIN_POINTS) * LOOK.text)
     for axes in figure.axes:
         if not axes.axison:
             continue
@@ -164,13 +163,16 @@ def _make_legible(figure: Any) -> None:
             axis.set_tick_params(labelsize=label, which="both")
     if LOOK.lines == 1:
         return
-    for artist in artists:
-        if isinstance(artist, Line2D):
-            artist.set_linewidth(artist.get_linewidth() * LOOK.lines)
-            artist.set_markersize(artist.get_markersize() * LOOK.lines)
-        elif isinstance(artist, PathCollection):
-            artist.set_sizes(np.asarray(artist.get_sizes()) * LOOK.lines**2)
-            artist.set_linewidths(np.asarray(artist.get_linewidths()) * LOOK.lines)
+    for line in _of_kind(Line2D, artists):
+        line.set_linewidth(line.get_linewidth() * LOOK.lines)
+        line.set_markersize(line.get_markersize() * LOOK.lines)
+    for dots in _of_kind(PathCollection, artists):
+        dots.set_sizes(np.asarray(dots.get_sizes()) * LOOK.lines**2)
+        dots.set_linewidths(np.asarray(dots.get_linewidths()) * LOOK.lines)
+
+
+def _of_kind(kind: type, artists: list[Any]) -> list[Any]:
+    return [artist for artist in artists if isinstance(artist, kind)]
 
 
 def _artists(parent: Any) -> Iterator[Any]:

@@ -414,18 +414,34 @@ def _fitted(shape: tuple[int, ...]) -> tuple[float, float, float, float]:
     return left, top, shape[1] * scale, shape[0] * scale
 
 
-def _put(
-    axes: Any, pixels: np.ndarray, box: tuple[float, ...], title: str = "", **options: Any
-) -> None:
-    """Put a picture into a box of CSS pixels, and its title above it."""
+@cache
+def _tiled_image() -> type:
+    """Class of images that are enlarged by repeating pixels, without matplotlib's resampling."""
+    from matplotlib.image import AxesImage
+
+    class TiledImage(AxesImage):
+        def make_image(
+            self, renderer: Any, magnification: float = 1.0, unsampled: bool = False
+        ) -> tuple[np.ndarray, float, float, Any]:
+            left, right, bottom, top = self.get_extent()
+            corners = self.axes.transData.transform([(left, bottom), (right, top)])
+            (x, y), (end, ceiling) = np.rint(corners).astype(int)
+            pixels = np.asarray(self.get_array())
+            rows = (np.arange(ceiling - y) + 0.5) / (ceiling - y) * len(pixels)
+            columns = (np.arange(end - x) + 0.5) / (end - x) * pixels.shape[1]
+            enlarged = pixels[rows.astype(int)[::-1, None], columns.astype(int)]
+            opaque = np.full((*enlarged.shape[:2], 1), 255, dtype=np.uint8)
+            return np.concatenate([enlarged, opaque], axis=2), float(x), float(y), None
+
+    return TiledImage
+
+
+def _put(axes: Any, pixels: np.ndarray, box: tuple[float, ...], title: str = "") -> None:
+    """Put a picture of bytes into a box of CSS pixels, and its title above it."""
     left, top, width, height = box
-    axes.imshow(
-        pixels,
-        extent=(left, left + width, top + height, top),
-        interpolation="nearest",
-        aspect="auto",
-        **options,
-    )
+    image = _tiled_image()(axes, extent=(left, left + width, top + height, top))
+    image.set_data(pixels)
+    axes.add_image(image)
     if title:
         axes.text(left, top - 6, title, fontsize=12, color=INK, ha="left", va="bottom")
 
@@ -476,17 +492,16 @@ def _draw_photo(
     height, width = rebuilt.image.shape[:2]
     original = photo[:height, :width]
     title = f"{name}, rebuilt: PSNR {three(rebuilt.psnr_db)} dB"
-    options: dict[str, Any] = {}
     shown: np.ndarray = rebuilt.image
     if view == "where the word is":
         here = rebuilt.codes == chosen
         shown = _highlighted(original, here)
         title = f"{name}: in {int(here.sum()):,} of {here.size:,} tiles"
     elif view == "what is lost":
-        shown = np.sqrt(((rebuilt.image.astype(np.float32) - original) ** 2).mean(axis=2))
-        options = {"cmap": "gray_r", "vmin": 0, "vmax": 64}
+        error = np.sqrt(((rebuilt.image.astype(np.float32) - original) ** 2).mean(axis=2))
+        shown = _bytes(1 - error / 64)[..., None].repeat(3, axis=2)
         title = f"{name}: error, dark where large"
-    _put(axes, shown, _fitted(rebuilt.codes.shape), title, **options)
+    _put(axes, shown, _fitted(rebuilt.codes.shape), title)
 
 
 def _highlighted(photo: np.ndarray, here: np.ndarray) -> np.ndarray:
