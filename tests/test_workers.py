@@ -26,7 +26,7 @@ from annlab._workers import (
 def blas_threads():
     """Threads of the BLAS libraries that have one number for the whole process.
 
-    That of Faiss, where a test before has loaded it, runs on OpenMP, where every thread has its own.
+    That of Faiss, if an earlier test has loaded it, runs on OpenMP: each thread has its own number.
     """
     return {
         info["num_threads"]
