@@ -479,6 +479,7 @@ def test_unknown_ids(id):
 def test_a_near_id_is_suggested():
     with pytest.raises(ValueError, match=r"'03-\d'"):
         classroom.check("03-22", 1)
+    assert classroom.find("3-2").id == "03-2"
 
 
 def test_verdicts_tell_right_from_wrong_without_colour():

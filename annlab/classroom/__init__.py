@@ -17,6 +17,7 @@ the teacher's notes of a topic. Texts, stubs, solutions and known-wrong submissi
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -98,6 +99,9 @@ def find(id: str) -> Exercise:
     """
     from annlab._validation import did_you_mean
 
+    # "3-2" can only be one of them
+    if isinstance(id, str) and re.fullmatch(r"\d-\d", id):
+        id = "0" + id
     # only the module of this topic is loaded, unless a name has to be suggested
     head = id[:2] if isinstance(id, str) else ""
     near = [n for n in topics() if f"{n:02d}" == head]

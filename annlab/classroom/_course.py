@@ -280,6 +280,7 @@ def grade_course(
     for name in assignments:
         if name not in released:
             raise invalid("--assignments", "among " + ", ".join(released), repr(name))
+    strays = _strays(folder)
     names = sorted({student for student, _ in handed_in} if not students else set(students))
     wanted = [
         name
@@ -288,7 +289,7 @@ def grade_course(
         if assignments or any(name == which for _, which in handed_in)
     ]
     todo = [(student, name) for student in names for name in wanted]
-    if not names:
+    if not names and not strays:
         # a table from before is not replaced by an empty one
         return []
     jobs = jobs or max(1, available_cpus() // 2)
@@ -325,7 +326,31 @@ def grade_course(
             found = [row for row in found if (row.student, row.assignment) != (student, name)]
             note = f"there is no assignment {name!r} in release/"
             found.append(Row(student, name, BROKEN, notes=[note]))
+    for stray in strays:
+        # somebody has worked on it: that is not "not handed in"
+        if not students or stray.student in names:
+            same = (stray.student, stray.assignment)
+            if same not in handed_in:
+                found = [row for row in found if (row.student, row.assignment) != same]
+            found.append(stray)
     write_tables(folder, found, keep_others=bool(students or assignments))
+    return found
+
+
+def _strays(folder: Path) -> list[Row]:
+    """A row for each notebook that lies where nobody looks for one."""
+    submitted = folder / "submitted"
+    found = []
+    for path in sorted([*submitted.glob("*.ipynb"), *submitted.glob("*/*.ipynb")]):
+        own = path.parent != submitted
+        match = re.match(r"topic_\d\d", path.name)
+        name = match.group() if match else path.stem
+        student = path.parent.name if own else "?"
+        place = f"submitted/{student if own else 'STUDENT'}/{name if match else 'ASSIGNMENT'}/"
+        lies = path.relative_to(folder).as_posix()
+        found.append(
+            Row(student, name, BROKEN, notes=[f"{lies} was not graded: move it to {place}"])
+        )
     return found
 
 

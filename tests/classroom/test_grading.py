@@ -274,7 +274,19 @@ def test_what_is_not_handed_in_is_a_row(course, capsys):
         assert f"{wrong[0]} must be" in capsys.readouterr().err
     hand_in(folder, "ada", 1, "no notebook")
     hand_in(folder, "bob", 3, "nothing")
+    # notebooks in the wrong place: of a student who has done nothing else, and of nobody
+    (folder / "submitted" / "cleo").mkdir()
+    for stray in ("cleo/topic_01 (1).ipynb", "homework.ipynb"):
+        (folder / "submitted" / stray).write_text("{}")
     rows = {(row.student, row.assignment): row for row in _course.grade_course(folder, jobs=2)}
+    assert rows["cleo", "topic_01"].notes == [
+        "submitted/cleo/topic_01 (1).ipynb was not graded: move it to submitted/cleo/topic_01/"
+    ]
+    assert rows["?", "homework"].notes[0].endswith("move it to submitted/STUDENT/ASSIGNMENT/")
+    assert {rows["cleo", "topic_01"].status, rows["?", "homework"].status} == {_course.BROKEN}
+    for stray in ("cleo/topic_01 (1).ipynb", "homework.ipynb"):
+        (folder / "submitted" / stray).unlink()
+    (folder / "submitted" / "cleo").rmdir()
     assert rows["ada", "topic_03"].status == rows["bob", "topic_01"].status == _course.MISSING
     assert rows["ada", "topic_01"].status == rows["bob", "topic_03"].status == _course.BROKEN
 
@@ -285,11 +297,13 @@ def test_what_is_not_handed_in_is_a_row(course, capsys):
     (again,) = _course.grade_course(folder, jobs=2, **only)
     assert again.score == again.max_score > 0
     lines = [(x["student"], x["assignment"], x["status"]) for x in read_csv(folder / "grades.csv")]
-    assert lines == [
+    assert sorted(lines) == [
+        ("?", "homework", _course.BROKEN),
         ("ada", "topic_01", _course.GRADED),
         ("ada", "topic_03", _course.MISSING),
         ("bob", "topic_01", _course.MISSING),
         ("bob", "topic_03", _course.BROKEN),
+        ("cleo", "topic_01", _course.BROKEN),
     ]
     exercises = [x["exercise"] for x in read_csv(folder / _course.BY_EXERCISE)]
     every = [one.id for number in (1, 3) for one in classroom.exercises(number)]
