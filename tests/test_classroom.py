@@ -468,7 +468,7 @@ def test_a_mistake_is_retold_where_more_is_known():
 
 
 @pytest.mark.skipif(bool(ONLY), reason="loads every topic")
-@pytest.mark.parametrize("id", ["03-9", "3-2", "03_2", "", None, 3, "99-1"])
+@pytest.mark.parametrize("id", ["03-9", "03_2", "", None, 3, "99-1"])
 def test_unknown_ids(id):
     for call in (lambda: classroom.check(id, 1), lambda: classroom.hint(id)):
         with pytest.raises(ValueError, match=r"exercise must be an id such as '03-2'; got"):
