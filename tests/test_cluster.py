@@ -394,6 +394,8 @@ def test_ctrl_c_keeps_what_was_reached(here):
         [sys.executable, "-m", "annlab.cli", *words],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        # what a shell starts in the background ignores Ctrl-C, and so do its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     watch = threading.Timer(60, running.kill)
     watch.start()

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import textwrap
 import tomllib
 import zipfile
 from pathlib import Path
@@ -168,7 +169,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_readme_example_runs_as_printed(tmp_path):
-    (example,) = blocks("python")
+    example, _ = blocks("python")
     assert len(example.strip().splitlines()) <= 12
     done = python("-c", example, cwd=tmp_path, env={**os.environ, "MPLBACKEND": "agg"})
     assert done.returncode == 0, done.stderr
@@ -178,6 +179,17 @@ def test_the_readme_example_runs_as_printed(tmp_path):
     assert shown
     for words in shown:
         assert words in done.stdout, f"README promises {words!r}; the example prints\n{done.stdout}"
+
+
+def test_the_readme_example_of_a_cluster_runs_in_a_script(tmp_path):
+    pytest.importorskip("distributed")
+    example = blocks("python")[1]
+    body = textwrap.indent(example + "print(labels.shape, result.n_clusters)", "    ")
+    script = tmp_path / "many.py"
+    script.write_text(f"if __name__ == '__main__':\n{body}\n")
+    done = python(str(script), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[0] == "(400000,) 10"
 
 
 def test_links_and_pictures_of_the_readme_exist():
