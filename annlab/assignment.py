@@ -22,7 +22,7 @@ from annlab._progress import Progress
 from annlab._validation import check_choice, is_sparse
 from annlab._workers import breathe, chunk_bounds
 from annlab.cost_model import choose
-from annlab.distances import Frame, frame_of, nearest, paired_sq, unit_rows
+from annlab.distances import Frame, frame_of, nearest, paired_sq, unit_means, unit_rows
 from annlab.indexes import available_indexes, make_index
 
 #: Rows that an index is asked for at once: bounds memory, and is the same for every n_jobs.
@@ -514,6 +514,36 @@ def inertia_of_rows(
         rows = unit_rows(rows)[0]
     distances = paired_sq(rows, centroids, labels)
     return float(distances.sum() if weights is None else weights @ distances)
+
+
+def cluster_means(
+    sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray, *, unit: bool = False
+) -> np.ndarray:
+    """Means of the clusters; an empty one keeps its centroid.
+
+    Parameters
+    ----------
+    sums, totals : ndarrays of shape (k, d) and (k,), float64
+    centroids : ndarray of shape (k, d)
+        Those that the means replace.
+    unit : bool, default=False
+        Scale the means to length 1.
+
+    Returns
+    -------
+    ndarray of shape (k, d), float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.assignment import cluster_means
+    >>> cluster_means(np.array([[6.0], [0.0]]), np.array([3.0, 0.0]), np.array([[1.0], [9.0]]))
+    array([[2.],
+           [9.]])
+    """
+    means = centroids.astype(np.float64)
+    np.divide(sums, totals[:, None], out=means, where=(totals > 0)[:, None])
+    return unit_means(means, centroids) if unit else means
 
 
 def available_algorithms() -> tuple[str, ...]:

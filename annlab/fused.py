@@ -21,7 +21,7 @@ import numpy as np
 from annlab import _kernels_numpy
 from annlab._points import Points
 from annlab._workers import Workers, chunk_bounds
-from annlab.assignment import Assigner, Assignment, finish
+from annlab.assignment import Assigner, Assignment, cluster_means, finish
 from annlab.distances import Frame, frame_of, nearest, unit_means
 from annlab.graph import (
     Cloud,
@@ -234,9 +234,7 @@ def grow_by_samples(
             work += len(X) * n_clusters
             done = not found.inertia < (1.0 - min_gain) * last
             if done:
-                filled = found.totals > 0
-                new = centroids.astype(np.float64)
-                new[filled] = found.sums[filled] / found.totals[filled, None]
+                new = cluster_means(found.sums, found.totals, centroids)
             else:
                 radius_sq = float(found.d1.mean())
                 new = momentum.step(found.sums, found.totals, centroids, radius_sq)

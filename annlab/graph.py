@@ -31,8 +31,7 @@ from annlab import _kernels_numpy
 from annlab._points import Points
 from annlab._validation import check_integer, check_real
 from annlab._workers import Workers, chunk_bounds
-from annlab.assignment import Assigner, Assignment, finish
-from annlab.distances import unit_means
+from annlab.assignment import Assigner, Assignment, cluster_means, finish
 
 #: Below this ratio of second-nearest to nearest coarse distance (squared, median over all points)
 #: a tree loses more than it saves: 1.1 to 2 on photos, text and heavy tails, 1.03 on Gaussians in
@@ -706,12 +705,7 @@ def relocate(
 def means_of(cloud: Cloud, labels: np.ndarray, centroids: np.ndarray, *, unit: bool) -> np.ndarray:
     """Means of the clusters; an empty cluster keeps its centroid. ``unit``: scaled to length 1."""
     sums, mass = sums_of(cloud, labels, len(centroids))
-    new = centroids.astype(np.float64)
-    filled = mass > 0
-    new[filled] = sums[filled] / mass[filled, None]
-    if unit:
-        new = unit_means(new, centroids)
-    return new.astype(centroids.dtype)
+    return cluster_means(sums, mass, centroids, unit=unit).astype(centroids.dtype)
 
 
 def grow_from_sample(

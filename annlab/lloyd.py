@@ -46,13 +46,14 @@ from annlab.assignment import (
     Assigner,
     Assignment,
     ExactAssigner,
+    cluster_means,
     cluster_sums,
     inertia_of_rows,
     make_assigner,
     worst_served,
 )
 from annlab.blocks import BlockPoints, PartAssigner, PartedPoints, is_in_blocks, is_mapped
-from annlab.distances import nearest, paired_sq, unit_means, unit_rows
+from annlab.distances import nearest, paired_sq, unit_rows
 from annlab.initialization import initial_centroids
 from annlab.result import KMeansResult, Step, Trace, owned
 
@@ -103,10 +104,7 @@ def update_centroids(
                 sums[cluster], totals[cluster] = row, 1.0
                 reseeded[int(index)] = int(cluster)
                 break
-    new, filled = centroids.astype(np.float64), totals > 0
-    np.divide(sums, totals[:, None], out=new, where=filled[:, None])
-    if points.metric == "cosine":
-        new = unit_means(new, centroids)
+    new = cluster_means(sums, totals, centroids, unit=points.metric == "cosine")
     return new.astype(centroids.dtype), reseeded
 
 

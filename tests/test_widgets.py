@@ -22,6 +22,7 @@ from annlab.widgets._base import (
     Explorer,
     Prediction,
     Stopped,
+    Store,
     choice,
     custom,
     entry,
@@ -987,3 +988,27 @@ def test_the_better_run_is_named():
 def test_bad_arguments_are_named(given, message):
     with pytest.raises(ValueError, match=message):
         widgets.step_explorer(**given)
+
+
+# ----------------------------------------------------------------------------------------- store
+
+
+def test_a_store_measures_once_and_drops_the_oldest():
+    calls = []
+
+    def measure(word):
+        calls.append(word)
+        return word.upper()
+
+    store = Store(2)
+    assert [store.get(word, measure, word) for word in "aab"] == ["A", "A", "B"]
+    assert store.get("c", measure, "c") == "C" and store.get("b", measure, "b") == "B"
+    assert calls == ["a", "b", "c"]
+    assert store.get("a", measure, "a") == "A" and calls == ["a", "b", "c", "a"]
+
+
+def test_two_that_measure_at_the_same_time_show_the_same():
+    store = Store(3)
+    # the second asks while the first still measures
+    first = store.get("key", lambda: (store.get("key", lambda: "second"), "first")[1])
+    assert first == store.get("key", lambda: "third") == "second"

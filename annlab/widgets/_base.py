@@ -116,6 +116,7 @@ __all__ = [
     "Job",
     "Prediction",
     "Stopped",
+    "Store",
     "canvas_class",
     "chart",
     "choice",
@@ -147,6 +148,35 @@ _SPEEDS = {"slow": 1.6, "normal": 0.8, "fast": 0.25}
 _living: weakref.WeakSet[Explorer] = weakref.WeakSet()
 _closing = threading.Event()
 atexit.register(_closing.set)
+
+
+class Store:
+    """What was measured once, for the life of the process and for all explorers of a kind.
+
+    So a state shows the same again, here and in a second widget.
+
+    Parameters
+    ----------
+    most : int
+        Measurements that are kept; the oldest goes first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[Any, Any] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Any, measure: Callable[..., Any], *arguments: Any) -> Any:
+        """What is known by this key, or else what ``measure(*arguments)`` returns."""
+        with self._lock:
+            if key in self._known:
+                return self._known[key]
+        made = measure(*arguments)
+        with self._lock:
+            while len(self._known) >= self._most:
+                self._known.pop(next(iter(self._known)))
+            # of two explorers that measured at the same time, both show the same
+            return self._known.setdefault(key, made)
 
 
 class Stopped(Exception):

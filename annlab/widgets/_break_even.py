@@ -24,6 +24,7 @@ from annlab.widgets._base import (
     Explorer,
     Job,
     Prediction,
+    Store,
     chart,
     choice,
     ladder,
@@ -205,9 +206,7 @@ class BreakEvenExplorer(Explorer):
         for place, k in enumerate(self.ks):
             job.report(place, len(self.ks), f"k = {k:,}")
             key = (data, mark, index, d, k, self.n_queries, cost == "seconds")
-            if key not in _known:
-                _remember(key, self._cost(rows, index, k, cost == "seconds"))
-            found.append(_known[key])
+            found.append(_known.get(key, self._cost, rows, index, k, cost == "seconds"))
         return found
 
     def _cost(self, rows: np.ndarray, name: str, k: int, seconds: bool) -> Cost:
@@ -358,15 +357,7 @@ def _short(value: float) -> str:
     return three(value)
 
 
-#: What was measured once stays, so that a state shows the same again, here and in a second widget.
-_known: dict[Any, Cost] = {}
-_KEPT = 4_000
-
-
-def _remember(key: Any, cost: Cost) -> None:
-    while len(_known) >= _KEPT:
-        _known.pop(next(iter(_known)))
-    _known[key] = cost
+_known = Store(4_000)
 
 
 def break_even_explorer(

@@ -26,6 +26,7 @@ from annlab.widgets._base import (
     Explorer,
     Job,
     Prediction,
+    Store,
     chart,
     choice,
     ladder,
@@ -253,9 +254,7 @@ def _quantized(space: Space, truth: Any, pieces: int) -> tuple[Answered, Coded]:
     return _judged(index, space, truth), coded
 
 
-#: What was measured once stays, for all explorers of the process.
-_known: dict[Any, Any] = {}
-_KEPT = 1_000
+_known = Store(1_000)
 
 
 class DimensionExplorer(Explorer):
@@ -326,12 +325,7 @@ class DimensionExplorer(Explorer):
     def _once(self, what: str, data: str, place: int, make: Any, *more: Any) -> Any:
         """Measure a thing once: views and explorers share what they measure."""
         key = (what, self.mark if data == _OWN else data, place, *more)
-        if key not in _known:
-            made = make()
-            while len(_known) >= _KEPT:
-                _known.pop(next(iter(_known)), None)
-            _known[key] = made
-        return _known[key]
+        return _known.get(key, make)
 
     def compute(self, job: Job, *, view: str, data: str, pieces: int) -> Climb:
         spaces = self._all(data)

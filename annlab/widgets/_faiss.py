@@ -33,6 +33,7 @@ from annlab.widgets._base import (
     Explorer,
     Job,
     Prediction,
+    Store,
     chart,
     choice,
     entry,
@@ -108,8 +109,7 @@ def _parted(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 #: What k-means made of a data set with so many cells stays, whatever the string around it.
-_fits: dict[Any, dict[int, tuple[float, ...]]] = {}
-_KEPT = 50
+_fits = Store(50)
 
 
 class FaissExplorer(Explorer):
@@ -201,7 +201,10 @@ class FaissExplorer(Explorer):
         except FactoryError as reason:
             return Measured(factory, n, d, reason.parts, str(reason), reason.wrong)
         job.report(0, 3, "k-means")
-        ratios = self._ratios(job, data, X, read.n_cells) if _has_cells(read) else None
+        ratios = None
+        if _has_cells(read):
+            key = (data, self.mark if data == "your data" else "", read.n_cells)
+            ratios = _fits.get(key, self._ratios, job, X, read.n_cells)
         job.report(1, 3, "building")
         refines = read.parts[-1].role == "refinement"
         made = make_index(
@@ -254,32 +257,27 @@ class FaissExplorer(Explorer):
             efforts.append(Effort(dial, float(hits.mean()), compared))
         return efforts
 
-    def _ratios(self, job: Job, data: str, X: np.ndarray, k: int) -> dict[int, tuple[float, ...]]:
-        key = (data, self.mark if data == "your data" else "", k)
-        if key not in _fits:
-            starts = range(_STARTS if k <= 128 else 1)
-            totals: dict[int, list[float]] = {most: [] for _, most in _SAMPLES}
-            for place, (_, most) in enumerate(_SAMPLES):
-                for start in starts:
-                    job.report(place / len(_SAMPLES), 3, "k-means")
-                    # float64, over all rows, whatever it was trained on
-                    fit = kmeans_faiss(
-                        X,
-                        k,
-                        _ITERATIONS,
-                        random_state=start,
-                        max_points_per_centroid=most or None,
-                        n_jobs=1,
-                    )
-                    totals[most].append(fit.inertia)
-            if len(_fits) >= _KEPT:
-                _fits.clear()
-            whole = totals[0]
-            _fits[key] = {
-                most: tuple(a / b if b > 0 else 1.0 for a, b in zip(found, whole, strict=True))
-                for most, found in totals.items()
-            }
-        return _fits[key]
+    def _ratios(self, job: Job, X: np.ndarray, k: int) -> dict[int, tuple[float, ...]]:
+        starts = range(_STARTS if k <= 128 else 1)
+        totals: dict[int, list[float]] = {most: [] for _, most in _SAMPLES}
+        for place, (_, most) in enumerate(_SAMPLES):
+            for start in starts:
+                job.report(place / len(_SAMPLES), 3, "k-means")
+                # float64, over all rows, whatever it was trained on
+                fit = kmeans_faiss(
+                    X,
+                    k,
+                    _ITERATIONS,
+                    random_state=start,
+                    max_points_per_centroid=most or None,
+                    n_jobs=1,
+                )
+                totals[most].append(fit.inertia)
+        whole = totals[0]
+        return {
+            most: tuple(a / b if b > 0 else 1.0 for a, b in zip(found, whole, strict=True))
+            for most, found in totals.items()
+        }
 
     # -- telling -------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from annlab.widgets._base import (
     Explorer,
     Job,
     Prediction,
+    Store,
     chart,
     choice,
     ladder,
@@ -119,9 +120,7 @@ def _data(kind: str) -> np.ndarray:
     return X @ (basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(len(basis))]))
 
 
-#: What was measured once stays, so that a state shows the same again, here and in a second race.
-_known: dict[Any, list[Lap]] = {}
-_KEPT = 1_000
+_known = Store(1_000)
 
 
 class RaceExplorer(Explorer):
@@ -217,18 +216,13 @@ class RaceExplorer(Explorer):
         for place, name in enumerate(names):
             job.report(place, len(names), name)
             key = (data, self.mark, d, n, name, build if name != "brute" else "", cost)
-            if key not in _known:
-                asked, held = rows[:_QUERIES], np.ascontiguousarray(rows[_QUERIES : _QUERIES + n])
-                found = self._laps(name, build, held, asked, cost != "distances", job)
-                while len(_known) >= _KEPT:
-                    _known.pop(next(iter(_known)))
-                _known[key] = found
-            laps += _known[key]
+            laps += _known.get(key, self._laps, name, build, rows, n, cost != "distances", job)
         return laps
 
     def _laps(
-        self, name: str, build: str, rows: np.ndarray, asked: np.ndarray, seconds: bool, job: Job
+        self, name: str, build: str, X: np.ndarray, n: int, seconds: bool, job: Job
     ) -> list[Lap]:
+        asked, rows = X[:_QUERIES], np.ascontiguousarray(X[_QUERIES : _QUERIES + n])
         truth = make_index("brute").fit(rows).kneighbors(asked, _NEIGHBORS)
         knob = ""
         values: tuple[int, ...] = ()

@@ -31,6 +31,7 @@ from annlab.widgets._base import (
     Explorer,
     Job,
     Prediction,
+    Store,
     chart,
     choice,
     ladder,
@@ -196,12 +197,7 @@ class ScalingExplorer(Explorer):
             rows = min(rows, n)
             key = (self.mark, self.n_clusters, n, rows, how, n_jobs)
             with _clock:
-                if key not in _known:
-                    cost = self._measured(job, key, place, steps)
-                    while len(_known) >= _KEPT:
-                        _known.pop(next(iter(_known)))
-                    _known[key] = cost
-                found.append(_known[key])
+                found.append(_known.get(key, self._measured, job, key, place, steps))
         measured = {cost.n_jobs: cost for cost in found[2:]}
         others = None if load is None else load.cores()
         case = (self.mark, self.n_clusters, n, chunk, way)
@@ -393,10 +389,8 @@ class ScalingExplorer(Explorer):
         )
 
 
-#: What was measured once stays, so that a state shows the same again, here and in a second widget.
-_known: dict[Any, IterationCost] = {}
+_known = Store(300)
 _others: dict[Any, float] = {}
-_KEPT = 300
 
 
 def scaling_explorer(

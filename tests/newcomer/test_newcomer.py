@@ -32,7 +32,7 @@ NOTEBOOK = "01_introduction.ipynb"
 #: Seconds for the longest step, which is installing a hundred packages.
 LIMIT_S = 1200
 
-_ALL = os.environ.get("ANNLAB_FULL") == "1" or os.environ.get("ANNLAB_NEWCOMER") == "all"
+_ALL = os.environ.get("ANNLAB_NEWCOMER") == "all"
 pytestmark = [
     pytest.mark.newcomer,
     pytest.mark.skipif(sys.platform == "win32", reason="the steps here are those of a POSIX shell"),
