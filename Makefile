@@ -1,4 +1,4 @@
-# make lab    set up and open the notebooks          make test   set up and run every check
+# make lab    set up and open your copies of the notebooks     make test   set up and run every check
 # make env    set up alone                           make help   all targets
 
 VENV   ?= .venv
@@ -23,7 +23,8 @@ NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
         full-slow tools site coverage mutation
 
 help:
-	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab"
+	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab:"
+	@echo "                  copies of yours in annlab-notebooks/, brought up to date, never overwritten"
 	@echo "                  LAB_ARGS=\"--port 8890 --no-browser\" is passed on to JupyterLab"
 	@echo "make env          set up alone, into $(VENV); PYTHON=python3.12 chooses the interpreter"
 	@echo "make test         set up and run every check: lint, types, unit, nbval, browser, newcomer"
@@ -43,7 +44,7 @@ $(STAMP): binder/requirements.txt pyproject.toml binder/setup.sh binder/hnswlib.
 	@touch "$(VENV)/.ready" "$@"
 
 lab: env
-	@$(BIN)/annlab lab --dir notebooks --no-copy -- $(LAB_ARGS)
+	@$(BIN)/annlab lab -- $(LAB_ARGS)
 
 # with `make -k test` one failing check does not hide the next
 test: lint types unit nbval browser newcomer

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from annlab._lab import FOLDER
 from annlab._messages import invalid, require
 from annlab._notebooks import checkout_folder, dumps, normalise
 
@@ -76,13 +77,16 @@ def address(root: Path) -> str:
 def binder_link(repository: str, path: str) -> str:
     """Address that opens a file of the repository in JupyterLab on Binder.
 
+    Of a notebook of the course it opens the reader's copy, which has no outputs.
+
     Examples
     --------
     >>> from annlab._badges import binder_link
     >>> binder_link("https://github.com/ada/annlab", "notebooks/a.ipynb")
-    'https://mybinder.org/v2/gh/ada/annlab/main?urlpath=lab%2Ftree%2Fnotebooks%2Fa.ipynb'
+    'https://mybinder.org/v2/gh/ada/annlab/main?urlpath=lab%2Ftree%2Fannlab-notebooks%2Fa.ipynb'
     """
     name = repository.removeprefix("https://github.com/")
+    path = re.sub(r"^notebooks/(?=[^/]+\.ipynb$)", f"{FOLDER}/", path)
     return f"https://mybinder.org/v2/gh/{name}/{BRANCH}?urlpath={quote('lab/tree/' + path, '')}"
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 from annlab._messages import invalid, require
 
 START = "00_start_here.ipynb"
+#: Where the copies are, in the folder from which annlab is called; git ignores it in a checkout.
+FOLDER = Path("annlab-notebooks")
 #: Where `deliver` remembers what it gave: relative name -> `_digest` of the content as delivered.
 MANIFEST = Path(".annlab") / "delivered.json"
 #: What travels, relative to notebooks/; the same patterns as package-data in pyproject.toml.
@@ -61,6 +63,26 @@ class Delivery:
     #: deleted by the student and left so
     left_out: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+
+
+def _as_delivered(name: str, content: bytes) -> bytes:
+    """Content of a copy: a notebook has no outputs, so that no answer stands below its question.
+
+    The originals keep theirs, for readers without Python and for the tests that compare with them.
+    """
+    if not name.endswith(".ipynb"):
+        return content
+    try:
+        notebook = json.loads(content)
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], None
+        # state of the widgets that were shown
+        notebook["metadata"].pop("widgets", None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # no notebook in spite of its name; it is not for us to judge
+        return content
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _digest(name: str, content: bytes) -> str:
@@ -133,6 +155,8 @@ def _name_beside(folder: Path, name: str, known: dict[str, str]) -> str:
 
 def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) -> Delivery:
     """Copy the notebooks into ``folder``, or bring it up to date, without touching what changed.
+
+    The copies have no outputs: a reader predicts first, and runs the cell then.
 
     Parameters
     ----------
@@ -207,7 +231,7 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
         if path.is_file()
     )
     for name in names:
-        content = (source / name).read_bytes()
+        content = _as_delivered(name, (source / name).read_bytes())
         digest = _digest(name, content)
         target = folder / name
         if not os.path.lexists(target):
@@ -317,6 +341,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlab lab``."""
     parser.description = (
         "Copy the course's notebooks into a folder of yours and open JupyterLab on it.\n\n"
+        "The copies have no outputs: predict first, then run the cell.\n\n"
         "The folder is yours: call this again whenever you like, also after an update of annlab.\n"
         "A notebook that you changed is never overwritten: if a newer original exists, it is laid\n"
         "beside yours as NAME.new.ipynb. A notebook that you deleted stays deleted. To begin one\n"
@@ -329,15 +354,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  annlab lab --no-start               copy or update only\n"
         "  annlab lab --restore                bring back what you deleted\n"
         "  annlab lab -- --port 8890           pass arguments on to JupyterLab\n"
-        "  annlab lab -- --no-browser          on a machine far away: it prints an address\n\n"
+        "  annlab lab -- --no-browser          on a machine far away: it prints an address\n"
+        "  annlab lab --no-copy                a checkout's notebooks themselves (for authors)\n\n"
         "It does not start, or a cell fails at once? annlab doctor says what to do."
     )
     parser.add_argument(
         "--dir",
         type=Path,
-        default=Path("annlab-notebooks"),
         metavar="FOLDER",
-        help="folder for the notebooks (default: ./annlab-notebooks)",
+        help=f"folder for the notebooks (default: ./{FOLDER})",
     )
     parser.add_argument(
         "--restore", action="store_true", help="deliver files again that you deleted"
@@ -348,14 +373,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-copy",
         action="store_true",
-        help="open FOLDER as it is and copy nothing (for a checkout of the repository)",
+        help="copy nothing: open FOLDER as it is, or without --dir the notebooks of the checkout\n"
+        "themselves, with their outputs (for authors)",
     )
     parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="passed on to JupyterLab")
 
 
 def run(options: argparse.Namespace) -> int:
     """Deliver the notebooks, then become JupyterLab."""
-    folder = options.dir.expanduser()
+    if options.dir is not None:
+        folder = options.dir.expanduser()
+    elif not options.no_copy:
+        folder = FOLDER
+    elif (folder := source_folder()).parent == Path(__file__).resolve().parent:
+        # the originals of an installed package are nobody's to change
+        raise invalid(
+            "--no-copy",
+            "used in a checkout, or with --dir",
+            f"annlab installed in {folder.parent}",
+            "Leave it out.",
+        )
     if options.no_copy:
         if not folder.is_dir():
             raise invalid("--dir", "an existing folder with --no-copy", folder, "Leave it out.")
