@@ -602,9 +602,50 @@ def test_votes():
     quiz.controls["votes"].value = "b b, a"
     quiz.frame = 0
     assert "3 votes (A 1, B 2, C 0, D 0)" in quiz.text
-    quiz.controls["votes"].value = "maybe"
-    assert "cannot be read" in quiz.text
     assert quiz.reset().tally_text == ""
+
+
+def test_a_slip_in_the_votes_costs_no_vote_and_is_named():
+    from annlab import widgets
+    from annlab.widgets import _quiz
+
+    quiz = widgets.quiz("03")
+    quiz.controls["votes"].value = "ab7bxx/ce"
+    assert quiz.text.startswith("question 1 of 5, 3 votes (A 1, B 2, C 0, D 0); not counted: ")
+    assert "'7X' for question 1, 'E' for question 2" in quiz.text
+    assert quiz.values["votes"] == "ab7bxx/ce", "the text stays, to be corrected"
+    # the buttons take back what counts and keep the rest
+    quiz.buttons["undo"].click()
+    assert quiz.tally_text == "AB" and quiz.values["votes"] == "AB7XX/CE"
+    quiz.vote("D")
+    assert quiz.tally_text == "ABD" and quiz.values["votes"] == "AB7XXD/CE"
+    other = widgets.quiz(3).restore(quiz.state)
+    assert other.text == quiz.text and other.png() == quiz.png()
+    slip = quiz.png()
+    quiz.controls["votes"].value = "abd/c"
+    assert "not counted" not in quiz.text and quiz.png() != slip, "the slip is on the picture too"
+    quiz.controls["votes"].value = "a" + "/" * 5 + "b"
+    assert quiz.tally_text == "A" and "what follows slash 5: there is no such question" in quiz.text
+    quiz.controls["votes"].value = "a" * (_quiz._MOST + 1)
+    assert len(quiz.tally_text) == _quiz._MOST and "more than 2,000 votes" in quiz.text
+    # a letter that this question does not have is one as well
+    asked = [Question("Is it late?", ("yes", "no"), "A", "It always is.")]
+    assert "1 vote (A 1, B 0); not counted: 'C'" in widgets.quiz("x", asked).set(votes="ac").text
+
+
+def test_a_quiz_does_not_run_by_itself(tmp_path):
+    from annlab import widgets
+    from annlab.widgets._testing import parts_of
+
+    quiz, replay = widgets.quiz("03"), widgets.example("step_explorer")
+    for explorer, runs in ((quiz, False), (replay, True)):
+        shown = {getattr(part, "description", "") for part in parts_of(explorer)}
+        assert ("Run" in shown, "Speed" in shown) == (runs, runs)
+        assert {"Reset", "No."} <= shown
+        page = explorer.save_html(tmp_path / "page.html").read_text(encoding="utf-8")
+        assert ('id="run" hidden' in page) is not runs
+        assert ("<span hidden>, space runs" in page) is not runs
+    assert quiz.run().frame == quiz.n_frames - 1
 
 
 def test_a_quiz_of_ones_own():

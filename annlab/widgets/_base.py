@@ -37,7 +37,8 @@ from it, and add one line to ``_HOMES`` in ``annlab/widgets/__init__.py``::
 **Replay.** Set ``replay = True`` and override ``frame_count(result)``: the explorer then has Step
 back, Step, Run, Reset, a speed, a scrubber and a number field, and ``frame`` counts from 0.
 ``frame_word`` names a frame ("iteration"). ``compute`` runs once for all frames; frames are drawn
-when asked for, kept as PNG, and drawn ahead once a browser shows the explorer.
+when asked for, kept as PNG, and drawn ahead once a browser shows the explorer. Where a person
+decides when to go on, ``animated = False`` leaves out Run and the speed, on saved pages as well.
 
 **Compute.** A change of a control calls ``compute``. Results are kept by their values, so going
 back is instant. With ``slow = True`` a progress bar and a Stop button appear when it takes more
@@ -280,6 +281,8 @@ class Explorer(ipywidgets.VBox):
     replay: ClassVar[bool] = False
     #: what one frame is called
     frame_word: ClassVar[str] = "frame"
+    #: whether the frames can run by themselves (replay only)
+    animated: ClassVar[bool] = True
     #: whether ``compute`` may take longer than 0.3 s
     slow: ClassVar[bool] = False
     #: whether the picture holds the answer, so that `draw` keeps it back while `veiled`
@@ -388,7 +391,8 @@ class Explorer(ipywidgets.VBox):
                 ("run", "Run", f"Go on, {word} by {word}; press again to pause"),
                 ("reset", "Reset", f"Back to the first {word} and the first values"),
             ):
-                self._add_button(key, label, hint)
+                if key != "run" or self.animated:
+                    self._add_button(key, label, hint)
             self.scrubber = ipywidgets.IntSlider(
                 min=0,
                 max=1,
@@ -462,13 +466,15 @@ class Explorer(ipywidgets.VBox):
                 )
             )
         if self.replay:
-            keys = [self.buttons[key] for key in ("step_back", "step", "run", "reset")]
-            parts.append(
-                ipywidgets.HBox(
-                    [*keys, self.scrubber, self.frame_field, self.speed],
-                    layout=ipywidgets.Layout(**row),
-                )
-            )
+            keys = [
+                self.buttons[key]
+                for key in ("step_back", "step", "run", "reset")
+                if key in self.buttons
+            ]
+            fields = [self.scrubber, self.frame_field]
+            if self.animated:
+                fields.append(self.speed)
+            parts.append(ipywidgets.HBox([*keys, *fields], layout=ipywidgets.Layout(**row)))
         parts.append(self.stage)
         parts.append(self._says)
         foot = [self._share, self._busy] if self.slow else [self._share]
@@ -684,7 +690,7 @@ class Explorer(ipywidgets.VBox):
         with self._lock:
             if self._runner is not None:
                 self._pause()
-            elif _asked_by_browser():
+            elif self.animated and _asked_by_browser():
                 if self._frame == self.n_frames - 1:
                     self._go(0)
                 self._runner = threading.Event()
@@ -1043,7 +1049,13 @@ class Explorer(ipywidgets.VBox):
                     )
                 word, start = over.replace("_", " "), 0
         return write_page(
-            path, title=self.title, word=word, shots=shots, start=start, size=self.size
+            path,
+            title=self.title,
+            word=word,
+            shots=shots,
+            start=start,
+            size=self.size,
+            animated=self.animated,
         )
 
 

@@ -21,6 +21,7 @@ def write_page(
     shots: Sequence[tuple[bytes, str]],
     start: int,
     size: tuple[int, int],
+    animated: bool = True,
 ) -> Path:
     """Write frames and their sentences into one HTML file.
 
@@ -37,6 +38,8 @@ def write_page(
         Frame to begin with.
     size : tuple of int
         Width and height of a picture in CSS pixels.
+    animated : bool, default=True
+        Whether the page has a Run button.
 
     Returns
     -------
@@ -55,6 +58,7 @@ def write_page(
         last=len(frames) - 1,
         width=size[0],
         height=size[1],
+        hidden="" if animated else "hidden",
         css=(_STATIC / "replay.css").read_text(encoding="utf-8"),
         js=(_STATIC / "replay.js").read_text(encoding="utf-8"),
         data=data,

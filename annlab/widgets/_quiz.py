@@ -7,52 +7,68 @@ field, so a class may vote by buttons or by letters typed in one go.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import ipywidgets
 
-from annlab._messages import invalid
 from annlab.widgets._base import ALARM, INK, PALETTE, QUIET, Explorer, Job, entry
 from annlab.widgets._look import LOOK
 
 LETTERS = "ABCD"
 #: Letters that one question may get: a lecture hall and no more.
 _MOST = 2000
+#: Characters that do not count and are named.
+_NAMED = 12
 _RIGHT = "#009E73"
 
 
-def parse_votes(text: str, n_questions: int) -> list[str]:
-    """Split the votes by question.
+def parse_votes(text: str, answers: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split the votes by question, and name what counts for none.
 
     Parameters
     ----------
     text : str
         Letters of the votes, a slash between two questions: ``"ABBB/C"``. Small letters, blanks
         and commas do not matter.
-    n_questions : int
+    answers : sequence of str
+        Letters of the answers of each question.
 
     Returns
     -------
-    list of str
-        One text of letters for each question.
-
-    Raises
-    ------
-    ValueError
+    votes : list of str
+        The letters that count, one text for each question.
+    wrong : list of str
+        What does not count, in words: a slip must not cost a class its votes.
 
     Examples
     --------
     >>> from annlab.widgets._quiz import parse_votes
-    >>> parse_votes("a b, b / c", 3)
-    ['ABB', 'C', '']
+    >>> parse_votes("a b, b / c", ["ABCD", "ABC", "AB"])
+    (['ABB', 'C', ''], [])
+    >>> parse_votes("abxb/d", ["ABCD", "ABC"])
+    (['ABB', ''], ["'X' for question 1", "'D' for question 2"])
     """
-    plain = re.sub(r"[\s,]", "", text).upper()
-    if re.search(r"[^A-D/]", plain):
-        raise invalid("votes", "letters from A to D, a slash between questions", repr(text))
-    parts = plain.split("/")
-    if len(parts) > n_questions or max(map(len, parts)) > _MOST:
-        raise invalid("votes", f"for {n_questions} questions", repr(text))
-    return [*parts, *[""] * (n_questions - len(parts))]
+    parts = _parts(text)
+    votes, wrong = [], []
+    for place, letters in enumerate(answers):
+        part = parts[place] if place < len(parts) else ""
+        good = "".join(letter for letter in part if letter in letters)
+        votes.append(good[:_MOST])
+        # each once, in the order typed
+        bad = "".join(dict.fromkeys(letter for letter in part if letter not in letters))
+        if bad:
+            wrong.append(f"{bad[:_NAMED]!r} for question {place + 1}")
+        if len(good) > _MOST:
+            wrong.append(f"more than {_MOST:,} votes for question {place + 1}")
+    if any(parts[len(answers) :]):
+        wrong.append(f"what follows slash {len(answers)}: there is no such question")
+    return votes, wrong
+
+
+def _parts(text: str) -> list[str]:
+    """What was typed for each question, without blanks and commas, in capitals."""
+    return re.sub(r"[\s,]", "", text).upper().split("/")
 
 
 class Quiz(Explorer):
@@ -69,6 +85,8 @@ class Quiz(Explorer):
     size = (840, 400)
     replay = True
     frame_word = "screen"
+    # the class goes on when it has voted
+    animated = False
 
     def __init__(self, questions: Any, heading: str = "") -> None:
         self.questions = tuple(questions)
@@ -81,8 +99,7 @@ class Quiz(Explorer):
             "Votes",
             "Letters of all votes, a slash between questions; press Enter",
             "",
-            trials=["ABBC", "A/BB" if n > 1 else "A"],
-            check=lambda text: parse_votes(text, n),
+            trials=["ABBC", "A/BB" if n > 1 else "A", "ABXE"],
             recompute=False,
         )
         super().__init__([votes])
@@ -116,8 +133,10 @@ class Quiz(Explorer):
             self.vote(key.removeprefix("vote_"))
         elif key == "undo":
             with self._lock:
-                if not self.revealed and self.tally_text:
-                    self._put_votes(self.tally_text[:-1])
+                part = self._part()
+                last = max(map(part.rfind, self.question.letters))
+                if not self.revealed and last >= 0:
+                    self._put_part(part[:last] + part[last + 1 :])
         else:
             super().press(key)
 
@@ -134,7 +153,7 @@ class Quiz(Explorer):
     @property
     def tally_text(self) -> str:
         """Letters of the votes on the question that is shown."""
-        return self._votes(self.values["votes"])[self.frame // 2]
+        return self._read(self.values["votes"])[0][self.frame // 2]
 
     def vote(self, letter: str) -> Quiz:
         """Give a vote to the question on the screen.
@@ -156,20 +175,21 @@ class Quiz(Explorer):
             elif letter not in self.question.letters or not letter:
                 self._say_note(f"This question has the answers {', '.join(self.question.letters)}.")
             else:
-                self._put_votes(self.tally_text + letter)
+                self._put_part(self._part() + letter)
         return self
 
-    def _put_votes(self, letters: str) -> None:
-        votes = self._votes(self.values["votes"])
-        votes[self.frame // 2] = letters
-        self.set(votes="/".join(votes).rstrip("/"))
+    def _part(self) -> str:
+        """What stands in the field for the question on the screen, also what does not count."""
+        return [*_parts(self.values["votes"]), *[""] * len(self.questions)][self.frame // 2]
 
-    def _votes(self, text: str) -> list[str]:
-        try:
-            return parse_votes(text, len(self.questions))
-        except ValueError:
-            # typed by hand in the field, which takes any text
-            return [""] * len(self.questions)
+    def _put_part(self, part: str) -> None:
+        parts = _parts(self.values["votes"])
+        parts += [""] * (len(self.questions) - len(parts))
+        parts[self.frame // 2] = part
+        self.set(votes="/".join(parts).rstrip("/"))
+
+    def _read(self, text: str) -> tuple[list[str], list[str]]:
+        return parse_votes(text, [question.letters for question in self.questions])
 
     # -- what is shown -----------------------------------------------------------------------------
 
@@ -182,7 +202,7 @@ class Quiz(Explorer):
         return 2 * len(result)
 
     def _counts(self, frame: int, votes: str) -> dict[str, int]:
-        given = self._votes(votes)[frame // 2]
+        given = self._read(votes)[0][frame // 2]
         return {letter: given.count(letter) for letter in self.questions[frame // 2].letters}
 
     def sentence(self, result: Any, frame: int, *, votes: str) -> str:
@@ -192,19 +212,17 @@ class Quiz(Explorer):
         told = ", ".join(f"{letter} {count}" for letter, count in counts.items())
         start = f"question {frame // 2 + 1} of {len(result)}"
         voted = f"{total} {'vote' if total == 1 else 'votes'} ({told})" if total else "no votes"
-        if self._wrong_text(votes):
-            voted = f"{voted}; the votes {votes[:20]!r} cannot be read: letters from A to D"
+        wrong = self._wrong(votes)
+        if wrong:
+            voted = f"{voted}; {wrong}"
         if frame % 2 == 0:
             return f"{start}, {voted}: {question.text}"
         share = f" ({counts[question.right] / total:.0%} of {total})" if total else ""
         return f"{start}, answer {question.right}{share}, {voted}: {question.because}"
 
-    def _wrong_text(self, votes: str) -> bool:
-        try:
-            parse_votes(votes, len(self.questions))
-        except ValueError:
-            return True
-        return False
+    def _wrong(self, votes: str) -> str:
+        wrong = self._read(votes)[1]
+        return "not counted: " + ", ".join(wrong) if wrong else ""
 
     def draw(self, figure: Any, result: Any, frame: int, *, votes: str) -> None:
         """Draw the question, a bar for each answer, and the reason once it is out."""
@@ -241,8 +259,12 @@ class Quiz(Explorer):
                 write(73 + 20 * count / most, y, f"{count}", 14, 7, va="center")
         if revealed:
             write(3, 2.5, question.because, 13.5, 94, va="bottom")
-        elif not sum(counts.values()):
-            write(3, 3, "Vote now.", 13.5, 94, va="bottom", color=ALARM)
+        else:
+            # the others count, and the field keeps the slip for whoever wants to correct it
+            wrong = self._wrong(votes)
+            told = f"N{wrong[1:]}. Correct it in Votes." if wrong else "Vote now."
+            if wrong or not sum(counts.values()):
+                write(3, 3, told, 13.5, 94, va="bottom", color=ALARM)
 
 
 def quiz(topic: int | str, questions: Any = None) -> Quiz:

@@ -27,6 +27,8 @@
   }
 
   function run() {
+    // a page whose frames do not run by themselves hides the button; its key does nothing then
+    if (at("run").hidden) return;
     if (timer !== null) {
       pause();
       return;
