@@ -27,6 +27,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from annlab._lab import FOLDER
 from annlab._memory import available_memory, container_limit, readable_size, total_memory
 from annlab._version import __version__
 
@@ -711,7 +712,7 @@ def check_writing(folder: Path) -> list[Finding]:
     error = _write_error(folder)
     facts = {"folder": str(folder), "error": error}
     if error:
-        home = Path("~") / "annlab-notebooks"
+        home = Path("~") / FOLDER
         text = f"The notebooks cannot be written: {error}."
         fix = f"annlab lab --dir {home}   (or any folder that is yours)"
         findings.append(Finding("notebooks folder", "problem", text, fix, facts))
@@ -768,7 +769,7 @@ def check_kernels() -> Finding:
     return Finding("compiled loops", "ok", f"They are ready in {folder}.", facts=facts)
 
 
-def examine(folder: Path = Path("annlab-notebooks")) -> list[Finding]:
+def examine(folder: Path = FOLDER) -> list[Finding]:
     """Look at everything.
 
     Parameters
@@ -881,9 +882,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dir",
         type=Path,
-        default=Path("annlab-notebooks"),
+        default=FOLDER,
         metavar="FOLDER",
-        help="where the notebooks are, or shall be (default: ./annlab-notebooks)",
+        help=f"where the notebooks are, or shall be (default: ./{FOLDER})",
     )
 
 

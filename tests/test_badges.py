@@ -105,7 +105,10 @@ def test_a_button_opens_jupyterlab_on_its_notebook():
     link = _badges.binder_link("https://github.com/ada/ann", "notebooks/03 a.ipynb")
     place, _, question = link.partition("?urlpath=")
     assert place == "https://mybinder.org/v2/gh/ada/ann/main"
-    assert " " not in link and unquote(question) == "lab/tree/notebooks/03 a.ipynb"
+    # the reader's copy; another file of the repository is opened itself
+    assert " " not in link and unquote(question) == "lab/tree/annlab-notebooks/03 a.ipynb"
+    other = _badges.binder_link("https://github.com/ada/ann", "notebooks/exercises/a.ipynb")
+    assert unquote(other).endswith("=lab/tree/notebooks/exercises/a.ipynb")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from outside import full, tool
+
+from annlab._badges import binder_link
 
 ROOT = Path(__file__).resolve().parent.parent
 BINDER = ROOT / "binder"
@@ -309,7 +312,11 @@ def serves_the_notebook(command: list[str], copy: Path, environment: dict[str, s
          f"--port={port}", "--IdentityProvider.token=abc"],
         cwd=copy, env=environment, stdout=said.open("w"), stderr=subprocess.STDOUT,
     )  # fmt: skip
-    address = f"http://127.0.0.1:{port}/lab/tree/notebooks/{NOTEBOOK}?token=abc"
+    button = binder_link("https://github.com/ada/annlab", f"notebooks/{NOTEBOOK}")
+    opened = unquote(button.partition("?urlpath=")[2])
+    # JupyterLab answers for any name: the file that the button names has to be there
+    assert (copy / opened.removeprefix("lab/tree/")).is_file(), opened
+    address = f"http://127.0.0.1:{port}/{opened}?token=abc"
     try:
         for _ in range(240):
             assert server.poll() is None, said.read_text()

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -251,6 +252,47 @@ def as_notebook(text: str, count: int | None = None, python: str | None = None) 
     )
 
 
+def test_copies_have_no_outputs_and_everything_else(tmp_path):
+    """A stored answer would stand below the question that asks for a prediction."""
+    mine = tmp_path / "mine"
+    deliver(mine)
+    originals = sorted(_lab.source_folder().glob("*.ipynb"))
+    answered = 0
+    for path in originals:
+        original = json.loads(path.read_text(encoding="utf-8"))
+        there = json.loads((mine / path.name).read_text(encoding="utf-8"))
+        answered += sum(bool(cell.get("outputs")) for cell in original["cells"])
+        for cell in original["cells"]:
+            if cell["cell_type"] == "code":
+                cell |= {"outputs": [], "execution_count": None}
+        del original["metadata"]["widgets"]
+        assert there == original
+    assert answered > 10 * len(originals)
+
+
+def test_an_edition_whose_outputs_alone_are_new_is_no_news(source, tmp_path):
+    mine = tmp_path / "mine"
+    (source / "03_a.ipynb").write_text(as_notebook("1 + 1", count=3))
+    deliver(mine, source=source)
+    (source / "03_a.ipynb").write_text(as_notebook("1 + 1", count=4))
+    assert "03_a.ipynb" in deliver(mine, source=source).unchanged
+
+
+def test_a_folder_of_copies_with_outputs_is_brought_up_to_date(source, tmp_path, monkeypatch):
+    """Earlier editions of annlab delivered the outputs as well."""
+    mine = tmp_path / "mine"
+    for name in ("03_a.ipynb", "04_b.ipynb"):
+        (source / name).write_text(as_notebook("1 + 1", count=3))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(_lab, "_as_delivered", lambda name, content: content)
+        deliver(mine, source=source)
+    (mine / "04_b.ipynb").write_text(as_notebook("2 + 2", count=1))
+    done = deliver(mine, source=source)
+    assert done.updated == ["03_a.ipynb"] and done.beside == [("04_b.ipynb", "04_b.new.ipynb")]
+    assert json.loads((mine / "03_a.ipynb").read_text())["cells"][0]["execution_count"] is None
+    assert (mine / "04_b.ipynb").read_text() == as_notebook("2 + 2", count=1)
+
+
 def test_opening_a_notebook_is_not_changing_it_but_running_it_is(source, tmp_path):
     """JupyterLab writes its Python into a notebook that is only looked at."""
     mine = tmp_path / "mine"
@@ -410,6 +452,54 @@ def test_the_command_delivers_the_real_notebooks(tmp_path):
 
 
 # ---------------------------------------------------------------------------------- the start
+
+
+def opened_folder(monkeypatch, *words: str) -> Path:
+    """Folder that JupyterLab would be started on."""
+    seen: list[str] = []
+
+    def becomes(words, env):
+        seen[:] = words
+        return 0
+
+    monkeypatch.setattr(os, "execve", lambda path, words, env: becomes(words, env))
+    monkeypatch.setattr("subprocess.call", becomes)
+    assert cli.main(["lab", *words]) == 0
+    (root,) = [word for word in seen if word.startswith("--ServerApp.root_dir=")]
+    return Path(root.partition("=")[2])
+
+
+def test_authors_open_the_notebooks_of_the_checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert opened_folder(monkeypatch, "--no-copy") == _lab.source_folder().resolve()
+    assert list(tmp_path.iterdir()) == []
+    assert opened_folder(monkeypatch) == (tmp_path / "annlab-notebooks").resolve()
+
+
+def test_the_originals_of_an_installed_package_are_not_opened(tmp_path, monkeypatch, capsys):
+    inside = Path(_lab.__file__).resolve().parent / "_notebooks_src"
+    monkeypatch.setattr(_lab, "source_folder", lambda: inside)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["lab", "--no-copy"]) == 2
+    assert "--no-copy must be used in a checkout" in capsys.readouterr().err
+
+
+def test_copies_in_a_checkout_are_not_tracked():
+    root = _lab.source_folder().parent
+    name = str(_lab.FOLDER / "03_kmeans_with_ann.ipynb")
+    asked = subprocess.run(["git", "check-ignore", name], cwd=root, capture_output=True, text=True)
+    if asked.returncode == 128:
+        pytest.skip("asks git, and this is no checkout")
+    assert asked.stdout.strip() == name
+
+
+def test_make_lab_opens_copies(tmp_path):
+    makefile = Path(__file__).resolve().parent.parent / "Makefile"
+    words = ["make", "-n", "-f", str(makefile), "-o", "env", "lab", "LAB_ARGS=--port 8890"]
+    if shutil.which("make") is None:
+        pytest.skip("there is no make here")
+    said = subprocess.run(words, capture_output=True, text=True, cwd=makefile.parent).stdout
+    assert "annlab lab -- --port 8890" in said and "--no-copy" not in said
 
 
 def test_no_copy_needs_a_folder(tmp_path, capsys):

@@ -34,7 +34,8 @@ FLOORS = (
     ("benchmarks", "applications"),
     ("widgets",),
     ("classroom",),
-    ("_lab", "_warmup", "_notebooks", "_cluster", "doctor"),
+    ("_lab",),
+    ("_warmup", "_notebooks", "_cluster", "doctor"),
     ("_badges",),
     ("cli",),
 )

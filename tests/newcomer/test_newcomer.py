@@ -141,9 +141,22 @@ class Newcomer:
         assert Path(where).resolve() == prefix.resolve(), seen
         assert not Path(module).resolve().is_relative_to(ROOT), "that is the checkout's annlab"
 
+    def opens_and_saves(self, server: str, folder: Path) -> None:
+        """Do with a notebook what JupyterLab does: fetch it, note a thought, save it."""
+        base, token = server.split("|")
+        address = f"{base}/api/contents/{NOTEBOOK}?token={token}"
+        model = json.loads(_answers(address))
+        code = [cell for cell in model["content"]["cells"] if cell["cell_type"] == "code"]
+        assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+        model["content"]["cells"][-1]["source"] += "\n\nA thought of mine."
+        body = json.dumps({"type": "notebook", "content": model["content"]}).encode()
+        headers = {"Content-Type": "application/json"}
+        _answers(urllib.request.Request(address, body, headers, method="PUT"))
+        assert "A thought of mine." in (folder / NOTEBOOK).read_text(encoding="utf-8")
+
     @contextlib.contextmanager
     def opens_the_lab(self, *words: object, cwd: Path) -> Iterator[str]:
-        """Start JupyterLab without a browser; yield its address once it answers."""
+        """Start JupyterLab without a browser; yield address|token once it answers."""
         since = time.perf_counter()
         server = subprocess.Popen(
             [*map(str, words)],
@@ -181,7 +194,7 @@ class Newcomer:
             assert "@jupyter-widgets/jupyterlab-manager" in page and "anywidget" in page
             assert any("opens no browser" in line for line in said), "".join(said[:40])
             self.says(" ".join(Path(str(word)).name for word in words), since)
-            yield base
+            yield f"{base}|{token}"
         finally:
             watch.cancel()
             with contextlib.suppress(ProcessLookupError):
@@ -193,7 +206,7 @@ class Newcomer:
                 server.wait()
 
 
-def _answers(address: str) -> str:
+def _answers(address: str | urllib.request.Request) -> str:
     """What the server says, asked until it does."""
     for _ in range(120):
         try:
@@ -264,12 +277,16 @@ def test_clone_and_make_lab(newcomer, tmp_path):
         pytest.skip("this is no checkout that could be cloned")
     newcomer.does("git clone", "git", "clone", "-q", ROOT, clone, cwd=tmp_path)
     arguments = f"LAB_ARGS=--no-browser --port={_free_port()}"
-    with newcomer.opens_the_lab("make", "lab", arguments, cwd=clone):
+    course = clone / "annlab-notebooks"
+    with newcomer.opens_the_lab("make", "lab", arguments, cwd=clone) as server:
         assert (clone / ".venv" / "bin" / "annlab").is_file()
+        newcomer.opens_and_saves(server, course)
     newcomer.does("make env, a second time", "make", "env", cwd=clone)
     newcomer.is_well(clone / ".venv", cwd=clone)
-    newcomer.runs_a_notebook(clone / ".venv", clone / "notebooks")
-    # running the course leaves the clone as it was: a newcomer can pull the next edition
+    newcomer.runs_a_notebook(clone / ".venv", course)
+    again = newcomer.does("annlab lab", ".venv/bin/annlab", "lab", "--no-start", cwd=clone)
+    assert f"Kept as you changed them: {NOTEBOOK}." in again
+    # working through the course leaves the clone as it was: the next edition can be pulled
     changed = newcomer.does("git status", "git", "status", "--porcelain", cwd=clone)
     assert changed == ""
 
@@ -296,4 +313,4 @@ def test_binder_steps(newcomer, tmp_path):
     )
     newcomer.does("binder/postBuild", "binder/postBuild", cwd=source)
     newcomer.is_well(prefix, cwd=source)
-    newcomer.runs_a_notebook(prefix, source / "notebooks")
+    newcomer.runs_a_notebook(prefix, source / "annlab-notebooks")
