@@ -7,9 +7,11 @@ bits for every ``n_jobs``.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -161,6 +163,52 @@ def forget_blas_libraries() -> None:
             _limit_blas()
 
 
+class _Threads(ThreadPoolExecutor):
+    """A pool that remembers which BLAS libraries its threads were told to limit."""
+
+    def __init__(self, n_threads: int) -> None:
+        super().__init__(n_threads, thread_name_prefix="annlab", initializer=_limit_this_thread)
+        self.n_threads = n_threads
+        self.libraries = _controller
+
+
+#: The threads of the fit before, for the next one, which may take less time than starting them.
+_idle: _Threads | None = None
+
+
+def _exchange_idle(pool: _Threads | None) -> _Threads | None:
+    global _idle
+    with _blas_lock:
+        before, _idle = _idle, pool
+    return before
+
+
+def _take_threads(n_threads: int) -> _Threads:
+    """Threads for one user alone, until he gives them back: kept ones if they fit, or new ones."""
+    kept = _exchange_idle(None)
+    if kept is not None:
+        if kept.n_threads == n_threads and kept.libraries is _controller:
+            return kept
+        kept.shutdown(wait=False)
+    return _Threads(n_threads)
+
+
+def _give_threads_back(pool: _Threads) -> None:
+    """Keep these threads for the next fit, and end those that were kept until now."""
+    kept = _exchange_idle(pool)
+    if kept is not None:
+        kept.shutdown(wait=False)
+
+
+def _forget_threads() -> None:
+    # a forked child has none of its parent's threads
+    global _idle
+    _idle = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
+
 _task = threading.local()
 
 
@@ -195,6 +243,7 @@ class Workers:
     Threads serve by default: NumPy, BLAS, hnswlib and the compiled loops all release the
     interpreter lock. They come from one `concurrent.futures` pool, because a dispatch through it
     costs 0.2 ms where ``joblib.Parallel`` costs 10 ms, and a fit dispatches at each iteration.
+    The threads stay for the next fit: starting four takes as long as a small fit.
     Where the caller has chosen a backend with ``joblib.parallel_config``, joblib runs the tasks
     on that backend instead; so a task is a plain function of its arguments that returns its
     result and writes to nothing shared.
@@ -237,11 +286,15 @@ class Workers:
 
     @staticmethod
     def _close(pool: Any, *exc: Any) -> None:
+        is_ours = isinstance(pool, _Threads)
+        if is_ours and exc[0] is None:
+            _give_threads_back(pool)
+            return
         try:
             pool.__exit__(*exc)
         except BaseException:
             # Ctrl-C while the threads end their chunks: they end all the same, unattended
-            if hasattr(pool, "shutdown"):
+            if is_ours:
                 pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -314,12 +367,7 @@ class Workers:
                 self._pool.__enter__()
             return list(self._pool(delayed(function)(*task) for task in todo))
         if self._pool is None:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._pool = ThreadPoolExecutor(
-                self.n_jobs, thread_name_prefix="annlab", initializer=_limit_this_thread
-            )
-            self._pool.__enter__()
+            self._pool = _take_threads(self.n_jobs)
         stop = threading.Event()
 
         def run(task: Sequence[Any]) -> T:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import joblib
 import numpy as np
@@ -128,7 +130,66 @@ def test_one_pool_serves_all_maps():
             for name in workers.map(lambda _: threading.current_thread().name, [(0,)] * 4)
         ]
     assert len(set(names)) <= 2 and all(name.startswith("annlab") for name in names)
-    assert not [t for t in threading.enumerate() if t.name in set(names)], "threads were left over"
+
+
+def _threads(workers, tasks=8):
+    together = threading.Barrier(workers.n_jobs, timeout=10)
+
+    def here(number):
+        if number < workers.n_jobs:
+            together.wait()
+        return threading.current_thread()
+
+    return set(workers.map(here, [(i,) for i in range(tasks)]))
+
+
+def test_the_next_fit_has_the_threads_of_the_last():
+    with Workers(2) as workers:
+        first = _threads(workers)
+    with Workers(2) as workers:
+        assert _threads(workers) == first
+    with Workers(3) as workers:
+        assert len(_threads(workers)) == 3
+    for thread in first:
+        thread.join(timeout=10)
+    assert not any(thread.is_alive() for thread in first), "no fit will use them"
+
+
+def test_fits_that_overlap_share_no_thread():
+    with Workers(2) as one:
+        first = _threads(one)
+        with Workers(2) as other:
+            # a task may run a fit of its own: it must not wait for the threads it runs on
+            assert not _threads(other) & first
+            assert _threads(one) == first
+
+
+def test_threads_that_know_too_few_blas_libraries_are_not_kept():
+    with Workers(2) as workers:
+        first = _threads(workers)
+        _workers.forget_blas_libraries()
+    with Workers(2) as workers:
+        assert not _threads(workers) & first
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_starts_threads_of_its_own():
+    with Workers(2) as workers:
+        workers.map(abs, [(-1,)] * 4)
+    child = os.fork()
+    if child == 0:
+        with Workers(2) as workers:
+            os._exit(0 if workers.map(abs, [(-3,)] * 4) == [3] * 4 else 1)
+    for _ in range(200):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child waits for threads that it does not have")
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_errors_come_through_and_end_the_pool():
@@ -136,9 +197,11 @@ def test_errors_come_through_and_end_the_pool():
         if number == 3:
             raise KeyError("three")
 
+    with Workers(2) as workers:
+        mine = _threads(workers)
     with pytest.raises(KeyError, match="three"), Workers(2) as workers:
         workers.map(fails, [(i,) for i in range(8)])
-    assert not [t for t in threading.enumerate() if t.name.startswith("annlab")]
+    assert not any(thread.is_alive() for thread in mine)
 
 
 def _process():
