@@ -236,12 +236,14 @@ BAD = {
     "no name": ("a\0b", ValueError),
     "no such folder": ("nowhere/c.npz", ValueError),
     "a folder": (".", ValueError),
+    "a folder of that name": ("folder", ValueError),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_paths(case, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.npz").mkdir()
     path, error = BAD[case]
     with pytest.raises(error, match=r"^checkpoint must be "):
         kmeans(X, 5, checkpoint=path)
@@ -290,6 +292,17 @@ def test_what_killed_processes_left_is_swept_up(tmp_path):
     assert not litter.exists() and other.exists() and not path.exists()
 
 
+def test_what_cannot_be_deleted_stays_and_hinders_nobody(tmp_path):
+    path = tmp_path / "c.npz"
+    stubborn, litter = (tmp_path / f".c.npz.{16 * digit}" for digit in "01")
+    # a folder is no file that could be unlinked
+    stubborn.mkdir()
+    litter.touch()
+    whole = kmeans(X, 5, random_state=0)
+    same(whole, kmeans(X, 5, random_state=0, checkpoint=path))
+    assert stubborn.is_dir() and not litter.exists() and not path.exists()
+
+
 def test_the_digest_is_of_the_values():
     def digest(rows):
         return data_digest(rows, lambda function, tasks: [function(*task) for task in tasks])
@@ -315,6 +328,10 @@ def test_parameters_in_words():
     one, other = NearestNeighbors(leaf_size=3), NearestNeighbors(leaf_size=4)
     assert describe(one) != describe(other)
     assert describe(object()) == "an object of class object"
+    # not an array that could be read: nothing but its class is known
+    ragged = [[1.0], [2.0, 3.0]]
+    assert describe(ragged) == "an object of class list"
+    assert describe(["a"]) == "an object of class list"
     assert describe(np.random.RandomState(0)) == "RandomState"
 
 
@@ -354,7 +371,11 @@ HOSTILE = {
     "a start that is text": fact("turn", value="0"),
     "compiled is text": fact("compiled", value="yes"),
     "an algorithm that is none": fact("algorithm", value="auto"),
+    "an algorithm that is a number": fact("algorithm", value=3),
+    "a reason that is a number": fact("why", value=3),
     "a tolerance that is text": fact("tol_sq", value="small"),
+    "a shift of another shape": array("state_shift", lambda a: a[:-1]),
+    "a shift that is integers": array("state_shift", lambda a: a.astype(np.int64)),
     "more steps than there are": fact("run", "done", value=9),
     "no steps": fact("run", "steps", value=[]),
     "a reason that is none": fact("run", "reason", value=None),
@@ -410,3 +431,22 @@ def test_what_it_is_changed_from_is_whole(of_a_graph, tmp_path):
     path.write_bytes(of_a_graph)
     result = kmeans_ann(X, 750, algorithm="graph", random_state=0, checkpoint=path)
     same(result, kmeans_ann(X, 750, algorithm="graph", random_state=0))
+
+
+@pytest.mark.parametrize("change", ["shape", "type"])
+def test_outliers_of_another_shape_or_type_are_refused(change, tmp_path):
+    from annlab.result import write_npz
+
+    path = tmp_path / "c.npz"
+
+    def fit(**more):
+        return robust_kmeans_ann(X, 8, random_state=0, checkpoint=path, **more)
+
+    fit(callback=lambda step: step.iteration == 2)
+    arrays = read_npz(path, max_bytes=1 << 24)
+    mask = arrays["run_outliers"]
+    assert mask.any() and mask.dtype == bool
+    arrays["run_outliers"] = mask[1:] if change == "shape" else mask.astype(np.int8)
+    write_npz(path, arrays)
+    with pytest.raises(ValueError, match=r"^checkpoint must be .*outliers of another shape"):
+        fit()
