@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import csv
 import json
+import math
 import os
 import shlex
 import shutil
@@ -41,9 +42,14 @@ _SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 #: What tables hold where a value is missing, in lower case; NaN is read as a number.
 _MISSING = ("", "na", "n/a", "#n/a", "null", "none", "missing", "-", "?", ".")
 _FILL_IN = "Fill in or remove the rows that lack a value."
+#: What there is to do about other values that no distance can be computed from.
+_INFINITE = "Remove or correct the rows that hold infinity."
+_TOO_LARGE = "Divide the column by a constant."
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " "}
 #: Lines of a text file from which its shape is guessed.
 _GUESS_LINES = 50
+#: Values of an array that are searched at a time for one that cannot be used.
+_SEARCHED = 1 << 22
 
 
 # ------------------------------------------------------------------------------------------ reading
@@ -65,6 +71,8 @@ class Rows:
         Returns the rows as an array of shape (n, d); of an ``.npy`` file memory-mapped.
     load_bytes : int
         Memory that `load` takes; 0 where the file is memory-mapped.
+    places : tuple of int, or None
+        Positions of the chosen columns in the file; None for all.
     """
 
     n: int
@@ -73,6 +81,7 @@ class Rows:
     table: bool
     load: Callable[[], np.ndarray]
     load_bytes: int = 0
+    places: tuple[int, ...] | None = None
 
 
 def read_rows(
@@ -112,15 +121,18 @@ def read_rows(
         If the file cannot be opened.
     """
     if not path.exists():
-        raise invalid(
-            _called(path),
-            "a file that exists",
-            f"nothing in {path.absolute().parent}",
-            "Check its name and folder.",
-        )
+        raise _no_such(path)
     if not path.is_file():
-        raise invalid(_called(path), "a file", f"the folder {path}", "Name the file in it.")
+        where = path.absolute()
+        raise invalid(_called(where), "a file", f"the folder {where}", "Name the file in it.")
+    try:
+        path.open("rb").close()
+    except OSError as reason:
+        raise invalid(
+            _called(path), "a file that can be read", reason.strerror or reason, "Check its rights."
+        ) from reason
     kind = path.suffix.lower()
+    _check_meant(kind, key, header, delimiter)
     if kind == ".npy":
         rows = _from_npy(path)
     elif kind == ".npz":
@@ -141,6 +153,38 @@ def read_rows(
     return rows if columns is None else _only(rows, _choose(columns, None, rows.d))
 
 
+def _no_such(path: Path) -> Exception:
+    """The refusal of a path where nothing is, with the file that may be meant."""
+    from difflib import get_close_matches
+
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return invalid(
+            _called(path), "a file that exists", f"no folder {folder}", "Check its name and folder."
+        )
+    # by the name without its ending, which all have in common
+    files: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        readable = (*_TEXT, ".npy", ".npz", ".parquet")
+        files = {one.stem: one.name for one in sorted(folder.iterdir()) if one.suffix in readable}
+    near = get_close_matches(path.stem, files, n=1)
+    remedy = f"Did you mean {files[near[0]]!r}?" if near else "Check its name and folder."
+    return invalid(_called(path), "a file that exists", f"nothing in {folder}", remedy)
+
+
+def _check_meant(kind: str, key: str | None, header: str, delimiter: str) -> None:
+    """Refuse what has no effect on a file of this kind: it would be believed to have one."""
+    if key is not None and kind != ".npz":
+        raise invalid(
+            "--key", "given with an .npz file only", f"{key!r}", "--columns chooses columns."
+        )
+    for name, value in (("--header", header), ("--delimiter", delimiter)):
+        if value != "auto" and kind not in _TEXT:
+            raise invalid(
+                name, "given with a .csv, .tsv or .txt file only", f"{value!r}", "Leave it out."
+            )
+
+
 def _called(path: Path) -> str:
     """What a refusal calls the file: its name, as the caller sees it in the folder."""
     return path.name or str(path)
@@ -149,7 +193,15 @@ def _called(path: Path) -> str:
 def _only(rows: Rows, chosen: list[int]) -> Rows:
     """The same rows with some of their columns, which are copied into memory."""
     size = rows.load_bytes + 8 * rows.n * len(chosen)
-    return Rows(rows.n, len(chosen), None, rows.table, lambda: rows.load()[:, chosen], size)
+    return Rows(
+        rows.n,
+        len(chosen),
+        None,
+        rows.table,
+        lambda: rows.load()[:, chosen],
+        size,
+        tuple(chosen),
+    )
 
 
 def _choose(columns: str | None, names: tuple[str, ...] | None, d: int) -> list[int]:
@@ -190,7 +242,21 @@ def _shape(shape: tuple[int, ...], where: str) -> tuple[int, int]:
             f"an array of shape {shape}",
             "Reshape it: X.reshape(len(X), -1).",
         )
+    if 0 in shape:
+        raise invalid(where, "a table with rows and columns", f"an empty one of shape {shape}")
     return shape[0], shape[1]
+
+
+def _check_numbers(dtype: np.dtype, where: str) -> None:
+    if dtype.kind not in "fiub":
+        raise invalid(
+            where,
+            "an array of real numbers",
+            f"values of type {dtype}",
+            "Split real and imaginary parts into columns."
+            if dtype.kind == "c"
+            else "Convert them: numpy.save('rows.npy', X.astype(float)).",
+        )
 
 
 def _from_npy(path: Path) -> Rows:
@@ -206,9 +272,8 @@ def _from_npy(path: Path) -> Rows:
             "Save it again: numpy.save('rows.npy', X).",
         ) from reason
     n, d = _shape(mapped.shape, path.name)
-    # numbers of any type are read in blocks; what else there may be is converted as a whole
-    size = 0 if mapped.dtype.kind in "fiub" else 8 * n * d
-    return Rows(n, d, None, False, lambda: mapped, size)
+    _check_numbers(mapped.dtype, path.name)
+    return Rows(n, d, None, False, lambda: mapped)
 
 
 def _from_npz(path: Path, key: str | None) -> Rows:
@@ -265,6 +330,7 @@ def _npz_header(archive: Any, path: Path, key: str) -> tuple[int, int, int]:
             _called(path), "a whole .npz file", f"a damaged one ({reason})", "Save it again."
         ) from reason
     n, d = _shape(shape, f"{key} in {path.name}")
+    _check_numbers(dtype, f"{key} in {path.name}")
     return n, d, dtype.itemsize
 
 
@@ -278,6 +344,56 @@ def _is_number(text: str) -> bool:
         return False
     # Python alone reads 1_000 as a number
     return "_" not in text
+
+
+def _is_usable(text: str) -> bool:
+    """Whether it is a number from which distances can be computed."""
+    return _is_number(text) and not _what_is_wrong(float(text))
+
+
+def _what_is_wrong(value: float) -> str:
+    """What there is to do about a number that cannot be used; "" for others."""
+    from annlab._validation import _LARGEST
+
+    if math.isnan(value):
+        return _FILL_IN
+    if math.isinf(value):
+        return _INFINITE
+    return _TOO_LARGE if abs(value) > _LARGEST else ""
+
+
+def _bad_value(X: np.ndarray, rows: Rows, name: str) -> Exception | None:
+    """The refusal of the first value of an array that cannot be used, if there is one."""
+    import numpy as np
+
+    from annlab._validation import _LARGEST
+
+    if X.dtype.kind != "f":
+        return None
+    largest = X.dtype.type(min(_LARGEST, float(np.finfo(X.dtype).max)))
+    height = max(1, _SEARCHED // X.shape[1])
+    first, count = None, 0
+    for start in range(0, len(X), height):
+        # NaN is not smaller than anything
+        bad = ~(np.abs(X[start : start + height]) <= largest)
+        if first is None and bad.any():
+            down, across = divmod(int(bad.argmax()), X.shape[1])
+            first = start + down, across
+        count += int(np.count_nonzero(bad))
+    if first is None:
+        return None
+    row, place = first
+    column = place if rows.places is None else rows.places[place]
+    told = f"{X[row, place]:g} in row {row + 1:,}"
+    if not rows.table:
+        told += f", at X[{row}, {column}]"
+    if count > 1:
+        told += f", the first of {count:,} such values"
+    shown = repr(rows.names[place]) if rows.names and rows.names[place] else column + 1
+    remedy = _what_is_wrong(float(X[row, place]))
+    if not rows.table and remedy != _TOO_LARGE:
+        remedy += " In Python: X = X[numpy.isfinite(X).all(axis=1)]."
+    return invalid(f"Column {shown} of {name}", "finite numbers", told, remedy)
 
 
 @contextlib.contextmanager
@@ -349,17 +465,24 @@ def _from_text(path: Path, columns: str | None, header: str, delimiter: str) -> 
         found = _bad_row(path, mark, chosen, names, d, body, asked=columns is not None)
         return found or invalid(_called(path), "a table of numbers", reason)
 
-    if any(len(row) > place and not _is_number(row[place]) for row in body for place in chosen):
+    if any(len(row) > place and not _is_usable(row[place]) for row in body for place in chosen):
         raise refusal("other values")
     shown = None if names is None else tuple(names[place] for place in chosen)
 
     def load() -> np.ndarray:
         try:
-            return _load_text(path, mark, chosen, has_header)
+            X = _load_text(path, mark, chosen, has_header)
         except (ValueError, IndexError) as reason:
             raise refusal(reason) from reason
+        # by the line, which an editor shows, and not by the row
+        if _bad_value(X, rows, path.name):
+            raise refusal("other values")
+        return X
 
-    return Rows(n, len(chosen), shown, True, load, 8 * n * len(chosen))
+    places = None if columns is None else tuple(chosen)
+    # load refers to these rows by their name
+    rows = Rows(n, len(chosen), shown, True, load, 8 * n * len(chosen), places)
+    return rows
 
 
 def _load_text(path: Path, delimiter: str, chosen: list[int], has_header: bool) -> np.ndarray:
@@ -417,13 +540,18 @@ def _bad_row(
                         "Correct that line.",
                     )
                 value = row[place]
-                if _is_number(value) or (place in text and value.lower() in _MISSING):
+                if _is_usable(value):
+                    continue
+                # also of values that are missing: in a column of text they are not what is wrong
+                if place in text and (_is_number(value) or value.lower() in _MISSING):
                     continue
                 column = f"Column {repr(names[place]) if names and names[place] else place + 1}"
-                got, remedy = f"{value!r} in line {number}", ""
+                got, remedy, rule = f"{value!r} in line {number}", "", "numbers"
                 if value.lower() in _MISSING:
                     got = got if value else f"an empty cell in line {number}"
                     remedy = _FILL_IN
+                elif _is_number(value):
+                    remedy, rule = _what_is_wrong(float(value)), "finite numbers"
                 elif _is_number(value.replace(",", ".")):
                     remedy = "Write decimals with a point."
                 elif place in text:
@@ -433,7 +561,7 @@ def _bad_row(
                     remedy = "If the first line holds names, say so: --header yes."
                 else:
                     remedy = "Correct that line, or choose other columns with --columns."
-                return invalid(f"{column} of {_called(path)}", "numbers", got, remedy)
+                return invalid(f"{column} of {_called(path)}", rule, got, remedy)
             begun = True
     return None
 
@@ -572,9 +700,21 @@ def _prepare(folder: Path, *, force: bool) -> None:
             f"{folder}, which holds {', '.join(there)}",
             "Name another one, or replace them with --force.",
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as reason:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise invalid(
+            "--out",
+            "a folder in which files can be written",
+            f"{folder} ({reason.strerror or reason})",
+            "Name another one, such as --out ~/clusters.",
+        ) from reason
 
 
 def write_outputs(
@@ -719,8 +859,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = (
         "exit status:\n"
-        "  0  done    2  the call, the file or the installation is at fault (one sentence says\n"
-        "  why)    130  stopped with Ctrl-C; what had been reached by then is written\n\n"
+        "  0    done\n"
+        "  2    the call, the file or the installation is at fault; one sentence says why\n"
+        "  130  stopped with Ctrl-C; what had been reached by then is written\n\n"
         "examples:\n"
         "  annlab cluster rows.npy --n-clusters 1000\n"
         "  annlab cluster people.csv --n-clusters 8 --columns height,weight\n"
@@ -785,13 +926,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check everything that can be known beforehand, cluster, write; 0, or 130 if interrupted."""
-    from annlab._validation import (
-        check_choice,
-        check_integer,
-        check_n_clusters,
-        check_random_state,
-    )
-    from annlab._workers import resolve_n_jobs
+    from annlab._validation import check_choice, check_integer
     from annlab.assignment import available_algorithms
 
     begin = perf_counter()
@@ -800,8 +935,14 @@ def run(options: argparse.Namespace) -> int:
     check_integer(options.n_clusters, "--n-clusters")
     check_integer(options.max_iter, "--max-iter")
     check_integer(options.n_init, "--n-init")
-    check_random_state(options.random_state)
-    resolve_n_jobs(options.n_jobs)
+    check_integer(options.random_state, "--random-state", minimum=0, maximum=2**32 - 1)
+    if options.n_jobs == 0:
+        raise invalid(
+            "--n-jobs",
+            "an integer other than 0",
+            0,
+            "Leave it out to use all cores of this machine.",
+        )
     path = Path(options.input).expanduser()
     rows = read_rows(
         path,
@@ -810,7 +951,13 @@ def run(options: argparse.Namespace) -> int:
         header=options.header,
         delimiter=options.delimiter,
     )
-    check_n_clusters(options.n_clusters, rows.n)
+    if options.n_clusters > rows.n:
+        raise invalid(
+            "--n-clusters",
+            f"at most the {rows.n:,} rows of {_called(path)}",
+            options.n_clusters,
+            "Ask for fewer clusters.",
+        )
     _check_room(rows, options.n_clusters, path)
     folder = (options.out or Path(f"{path.stem}-clusters")).expanduser()
     made = not folder.exists()
@@ -860,17 +1007,24 @@ def _fit(
                     f"an array of shape {X.shape}",
                     "Call this again when nothing writes to the file, one row to a line.",
                 )
-            result = kmeans_ann(
-                X,
-                options.n_clusters,
-                options.max_iter,
-                algorithm=options.algorithm,
-                metric=options.metric,
-                n_init=options.n_init,
-                random_state=options.random_state,
-                n_jobs=options.n_jobs,
-                progress=not options.quiet,
-            )
+            try:
+                result = kmeans_ann(
+                    X,
+                    options.n_clusters,
+                    options.max_iter,
+                    algorithm=options.algorithm,
+                    metric=options.metric,
+                    n_init=options.n_init,
+                    random_state=options.random_state,
+                    n_jobs=options.n_jobs,
+                    progress=not options.quiet,
+                )
+            except ValueError as reason:
+                # what the library says of X, a person looks for in a column and a row of the file
+                bad = _bad_value(X, rows, name)
+                if bad is None:
+                    raise
+                raise bad from reason
         except MemoryError as reason:
             raise invalid(
                 name,

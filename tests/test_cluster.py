@@ -264,7 +264,11 @@ def test_nothing_is_overwritten_unless_forced(here, X, capsys):
         ("1,2\n" * 80 + "3,x\n" + "1,2\n", [], r"Column 2 of t\.csv .* 'x' in line 81\. Correct"),
         ("1,2\n" * 80 + "3\n", [], r"Each row of t\.csv .* 2 columns; got 1 column in line 81"),
         ("h,w\n" + "1,2\n" * 80 + "3,\n", [], r"Column 'w' .* an empty cell in line 82\. Fill in"),
-        ("1,2\n" * 80 + "nan,1\n", [], "must be free of|finite|NaN"),
+        ("1,2\n" * 80 + "nan,1\n", [], r"Column 1 of t\.csv .* 'nan' in line 81\. Fill in"),
+        ("h,w\n1,2\n\n3,NaN\n", [], r"Column 'w' of t\.csv .* 'NaN' in line 4\. Fill in"),
+        ("h,w\n" + "1,2\n" * 80 + "3,-inf\n", [], r"'w' .* finite .* '-inf' in line 82\. Remove"),
+        ("1,2\n3,4\n5,1e200\n", ["--columns", "2"], r"Column 2 .* '1e200' in line 3\. Divide"),
+        ("who,h\nnan,1\nann,2\nbob,3\n", [], r"'who' .* text such as 'ann' in line 3"),
     ],
 )
 def test_a_table_with_a_fault_is_refused_in_a_sentence(here, text, words, said, capsys):
@@ -296,7 +300,7 @@ def test_files_that_are_no_such_files(here, X, capsys):
         "b.npy": "whole",
         "c.npy": "Reshape",
         "d.npy": "Save it again",
-        "e.npy": "numeric",
+        "e.npy": "Convert them",
         "f.npz": "Save it again",
         "g.npz": "There are: a, b",
         "i.csv": "UTF-8",
@@ -307,8 +311,8 @@ def test_files_that_are_no_such_files(here, X, capsys):
     }.items():
         sentence = refused(capsys, name)
         assert remedy in sentence and "INPUT" not in sentence, sentence
-        # of values that are no numbers the library speaks, and of the key its own rule
-        assert name in sentence or name in ("e.npy", "g.npz"), sentence
+        # of the key its own rule
+        assert name in sentence or name == "g.npz", sentence
     assert "npy" not in refused(capsys, "k.xlsx").rpartition("'.xlsx'")[2]
     assert "--key" in refused(capsys, "g.npz", "--key", "c")
     assert cluster("g.npz", "--key", "b") == 0
@@ -336,18 +340,25 @@ def test_parquet_without_values_or_pyarrow(here, X, capsys, monkeypatch):
 def test_the_call_is_checked_before_the_file_is_read(here, X, capsys, monkeypatch):
     name = save(X, "npz")
     monkeypatch.setattr(_cluster, "_fit", lambda *words: pytest.fail("the file was read"))
-    assert "at most the number of samples" in refused(capsys, name, n_clusters=401)
+    assert "--n-clusters must be at most the 400 rows of rows.npz; got 401" in refused(
+        capsys, name, n_clusters=401
+    )
     assert "--n-clusters must be" in refused(capsys, name, n_clusters=0)
     assert "Did you mean 'hnsw'" in refused(capsys, name, "--algorithm", "hsnw")
     assert refused(capsys, name, "--algorithm", "hsnw").count("'auto'") == 1
     assert "cosine" in refused(capsys, name, "--metric", "cosin")
     assert "--max-iter" in refused(capsys, name, "--max-iter", 0)
-    assert "random_state" in refused(capsys, name, "--random-state", -1)
-    assert "n_jobs" in refused(capsys, name, "--n-jobs", 0)
+    assert "--random-state must be" in refused(capsys, name, "--random-state", -1)
+    assert "--n-jobs must be" in refused(capsys, name, "--n-jobs", 0)
+    assert "--header must be given with" in refused(capsys, name, "--header", "no")
+    assert "--delimiter must be given with" in refused(capsys, name, "--delimiter", "tab")
+    assert "Did you mean 'rows.npz'" in refused(capsys, "row.npz")
+    assert "no folder" in refused(capsys, "below/rows.npz")
     monkeypatch.setattr(_cluster, "available_memory", lambda: 10_000)
     sentence = refused(capsys, name)
     assert "10.0 kB that are free" in sentence and sentence.startswith(f"annlab cluster: {name} ")
     assert "--columns" in refused(capsys, save(X, "csv"))
+    assert "--key must be given with" in refused(capsys, "rows.csv", "--key", "X")
 
 
 def test_what_fails_on_the_way_names_the_file(here, X, capsys, monkeypatch):
@@ -378,12 +389,57 @@ def test_a_folder_that_cannot_be_written_is_found_first(here, X, capsys, monkeyp
     monkeypatch.setattr(_cluster, "_fit", lambda *words: pytest.fail("it was clustered first"))
     (here / "file").write_text("")
     assert "--out must be a folder" in refused(capsys, name, "--out", "file")
-    assert "annlab cluster: " in refused(capsys, name, "--out", here / "file" / "below")
+    sentence = refused(capsys, name, "--out", here / "file" / "below")
+    assert "--out must be a folder in which files can be written" in sentence
+    assert "Errno" not in sentence and "Name another one" in sentence
+    # a folder that is made and cannot be written is not left behind
+    monkeypatch.setattr(_cluster.tempfile, "TemporaryFile", lambda **where: open(here / "a" / "b"))
+    assert "files can be written" in refused(capsys, name, "--out", "new")
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "parquet"])
+@pytest.mark.parametrize("columns", [None, "3,2"])
+def test_a_value_that_cannot_be_used_is_named_by_column_and_row(
+    here, X, kind, columns, capsys, monkeypatch
+):
+    # in a later block than the first, and in more rows than one
+    monkeypatch.setattr(_cluster, "_SEARCHED", 60)
+    words = [] if columns is None else ["--columns", columns]
+    for value, remedy in ((np.nan, "Fill in"), (-np.inf, "Remove or correct"), (1e200, "Divide")):
+        bad = X.copy()
+        bad[[77, 390], 1] = value
+        name = save(bad, kind)
+        sentence = refused(capsys, name, *words)
+        column = "'c1'" if kind == "parquet" else "2"
+        assert f"Column {column} of {name} must be finite numbers; got {value:g} in row 78" in (
+            sentence
+        ), sentence
+        assert "the first of 2 such values" in sentence and remedy in sentence, sentence
+        assert ("at X[77, 1]" in sentence) is (kind != "parquet")
+
+
+def test_a_file_that_may_not_be_read(here, X, capsys, monkeypatch):
+    def denied(path, *words, **more):
+        raise PermissionError(13, "Permission denied")
+
+    name = save(X, "csv")
+    monkeypatch.setattr(Path, "open", denied)
+    sentence = refused(capsys, name)
+    assert f"{name} must be a file that can be read; got Permission denied." in sentence
+
+
+def test_single_precision_has_its_own_largest_value(here, X, capsys):
+    rows = X.astype(np.float32)
+    rows[5, 0] = np.inf
+    np.save("rows.npy", rows)
+    assert "Column 1 of rows.npy must be finite numbers; got inf in row 6" in refused(
+        capsys, "rows.npy"
+    )
 
 
 def test_a_failure_leaves_nothing_behind(here, X, capsys):
     X[7, 1] = np.inf
-    assert "X" in refused(capsys, save(X, "npy"))
+    assert "Column 2 of rows.npy" in refused(capsys, save(X, "npy"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process in another way there")
