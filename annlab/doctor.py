@@ -291,6 +291,39 @@ def check_python() -> Finding:
     return Finding("python", "ok", text, facts=facts)
 
 
+def check_import(folder: Path = Path()) -> Finding:
+    """Whether a script or a notebook that lies in a folder gets this annlab when it imports it.
+
+    Python looks beside the script first. There, a folder ``annlab`` that is a whole checkout counts
+    as a package without content, and comes before an editable installation; a script of one's own
+    that is called ``annlab.py`` comes before any.
+
+    Parameters
+    ----------
+    folder : Path
+        By default the one from which the doctor is called.
+    """
+    from importlib.machinery import PathFinder
+
+    folder = Path(os.path.abspath(folder))
+    found = PathFinder.find_spec("annlab", [str(folder), *sys.path])
+    own = Path(__file__).resolve().parent / "__init__.py"
+    origin = None if found is None else found.origin
+    facts = {"folder": str(folder), "annlab": str(own), "found": origin}
+    # an editable installation is asked after all folders have been looked through
+    if found is None or (origin is not None and Path(origin).resolve() == own):
+        return Finding("import", "ok", f"A script in {folder} imports annlab.", facts=facts)
+    place = origin or next(iter(found.submodule_search_locations or []), str(folder / "annlab"))
+    kind = "file" if origin else "folder"
+    text = (
+        f"A script in {folder} imports the {kind} {place} under the name of annlab, "
+        "and Python says 'cannot import name ... from annlab'."
+    )
+    fix = "Put the script into another folder, where nothing named annlab lies beside it"
+    fix += ", or give that file another name." if origin else "."
+    return Finding("import", "warning", text, fix, facts)
+
+
 def check_versions() -> list[Finding]:
     """What is declared is there and new enough, and how far it is from the pins."""
     requirements = _requirements()
@@ -788,6 +821,7 @@ def examine(folder: Path = FOLDER) -> list[Finding]:
     """
     checks: list[Callable[[], Finding | list[Finding]]] = [
         check_python,
+        check_import,
         check_versions,
         check_imports,
         check_hnswlib,

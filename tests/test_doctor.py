@@ -269,6 +269,62 @@ def test_no_write_access(machine):
             folder.chmod(0o755)
 
 
+# ------------------------------------------------------------------------- a name that is taken
+
+
+def editable(machine: Machine) -> Path:
+    """Make annlab editable there, through a finder that is asked last; return its checkout."""
+    checkout = machine.home / "annlab"
+    checkout.mkdir()
+    package = checkout / "annlab"
+    package.symlink_to(Path(doctor.__file__).parent)
+    machine.remove("__editable__*annlab*", "annlab", "annlab*.pth")
+    (machine.site / "annlab_finder.py").write_text(
+        "import importlib.util as u, sys\n"
+        "class Finder:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        f"        if name == 'annlab': return u.spec_from_file_location(name,\n"
+        f"            '{package}/__init__.py', submodule_search_locations=['{package}'])\n"
+        "sys.meta_path.append(Finder)\n"
+    )
+    (machine.site / "annlab_finder.pth").write_text("import annlab_finder\n")
+    return checkout
+
+
+def test_a_script_beside_a_checkout_named_annlab(machine):
+    checkout = editable(machine)
+    script = machine.home / "script.py"
+    script.write_text("from annlab import kmeans_ann\n")
+    python = machine.prefix / "bin" / EXECUTABLE
+
+    def runs(folder: Path) -> subprocess.CompletedProcess:
+        shutil.copy(script, folder / "another.py")
+        return subprocess.run(
+            [python, folder / "another.py"], capture_output=True, text=True, cwd=folder
+        )
+
+    # what a user sees, and what the doctor says of that folder
+    assert "cannot import name 'kmeans_ann' from 'annlab'" in runs(machine.home).stderr
+    found = machine.one("check_import", machine.home)["import"]
+    assert found["status"] == "warning" and f"the folder {checkout} " in found["text"]
+    assert "cannot import name" in found["text"] and "another folder" in found["fix"]
+    # the fix does help
+    assert runs(machine.work).returncode == 0
+    assert machine.one("check_import", machine.work)["import"]["status"] == "ok"
+    # with the checkout on the path, as `make env` leaves it, a script may lie anywhere
+    (machine.site / "annlab-checkout.pth").write_text(f"{checkout}\n")
+    assert runs(machine.home).returncode == 0
+    assert machine.one("check_import", machine.home)["import"]["status"] == "ok"
+
+
+def test_a_script_that_takes_the_name_of_annlab(tmp_path):
+    (tmp_path / "annlab.py").write_text("raise SystemExit('is not run by the doctor')\n")
+    finding = doctor.check_import(tmp_path)
+    assert finding.status == "warning" and str(tmp_path / "annlab.py") in finding.text
+    assert finding.fix.endswith("or give that file another name.")
+
+
 def test_nowhere_to_keep_compiled_loops(monkeypatch):
     def nowhere():
         raise FileNotFoundError(2, "No usable temporary directory found")
