@@ -104,6 +104,7 @@ mutation: env warmup
 
 # the oldest versions that pyproject.toml allows, and the newest that exist: unit tests and the
 # notebooks in lax mode, because other versions may print other digits
+full-lowest full-newest: BIN = .venv-$*/bin
 full-lowest full-newest: full-%: $(TOOLS)/bin/uv
 	$(TOOLS)/bin/uv pip compile -q --no-header --no-annotate --extra lab --extra test \
 	    --resolution $(if $(filter lowest,$*),lowest-direct,highest) \
