@@ -158,7 +158,7 @@ class RobustStage(Stage):
         size = min(points.n, _SAMPLE, max(64, (1 << 24) // points.d))
         sample = np.sort(rng.choice(points.n, size, replace=False))
         m = min(max(2, len(sample) // (4 * n_clusters)), 16)
-        if points.n <= 2 * n_clusters or m + 1 > len(sample):
+        if points.n <= 2 * n_clusters:
             return points
         rows = points.rows(sample)
         chunks = [(piece.load(), rows, m + 1) for piece in points.pieces()]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from inspect import signature
+
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_matrix
+from scipy.sparse import random as sparse_random
 from scipy.spatial.distance import cdist
+from scipy.stats import median_abs_deviation
 
-from annlab import kmeans, robust_kmeans_ann
-from annlab.robust import outlier_limit
+from annlab import kmeans, kmeans_ann, robust_kmeans_ann
+from annlab._points import Points
+from annlab._workers import Workers
+from annlab.assignment import ExactAssigner, finish
+from annlab.robust import RobustStage, outlier_limit
 
 #: A centre counts as found when a centroid lies this close to it; the blobs' deviation is 0.5.
 FOUND = 0.3
@@ -106,3 +115,346 @@ def test_outlier_limit_by_hand_and_its_breakdown_point():
 def test_bad_parameters_are_named(options, name):
     with pytest.raises(ValueError, match=name):
         robust_kmeans_ann(np.eye(4), 2, **options)
+
+
+# -- one assignment, by its rules ------------------------------------------------------------------
+
+
+def assigned(X, centroids, weights=None, threshold=2.0, trim=None, inner=ExactAssigner):
+    """What the robust assigner makes of points and centroids."""
+    with Workers(1) as workers:
+        points = Points(X, sample_weight=weights, workers=workers)
+        assigner = RobustStage(threshold, trim).wrap(inner(points))
+        return assigner.assign(points.inward(centroids), None)
+
+
+def without_itself(X, labels, weights, centroids):
+    """Distance of each point to the mean of the others of its cluster, written out.
+
+    A point that has no others belongs to the nearest of the other centroids.
+    """
+    answer = []
+    for i, (x, label) in enumerate(zip(X, labels, strict=True)):
+        others = [j for j in range(len(X)) if labels[j] == label and j != i and weights[j] > 0]
+        if others:
+            mean = np.average(X[others], axis=0, weights=weights[others])
+            answer.append(np.linalg.norm(x - mean))
+        else:
+            rest = [c for j, c in enumerate(centroids) if j != label]
+            answer.append(min(np.linalg.norm(x - c) for c in rest))
+    return np.array(answer)
+
+
+@pytest.fixture
+def weighted_groups():
+    """Points, weights, labels and the means of the labels; two points are alone."""
+    rng = np.random.RandomState(7)
+    # two points would be equally far from each other, three are not
+    labels = np.repeat([0, 1, 2, 3, 4], [30, 25, 3, 1, 1])
+    centres = np.array([[0.0, 0, 0], [20, 0, 0], [0, 20, 0], [9, 9, 9], [9, 9, -30]])
+    X = centres[labels] + rng.randn(len(labels), 3) * rng.uniform(0.1, 2, (len(labels), 1))
+    weights = rng.randint(1, 9, len(labels)) / 2
+    means = np.array([np.average(X[labels == c], axis=0, weights=weights[labels == c])
+                      for c in range(5)])  # fmt: skip
+    return X, weights, labels, means
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-13, 1e13])
+@pytest.mark.parametrize("threshold", [0.3, 1.0, 2.0, 5.0])
+def test_a_point_has_no_say_in_what_it_is_measured_by(weighted_groups, threshold, scale):
+    X, weights, labels, means = weighted_groups
+    found = assigned(X, means, weights * scale, threshold)
+    np.testing.assert_array_equal(found.labels, labels)
+    distances = without_itself(X, labels, weights, means)
+    # the rule in the words of its source, through SciPy
+    limit = np.median(distances) + threshold * median_abs_deviation(distances, scale="normal")
+    expected = distances > limit
+    assert 0 < expected.sum() < len(X)
+    np.testing.assert_array_equal(found.outliers, expected)
+    np.testing.assert_allclose(found.weights, np.where(expected, 0.0, weights * scale))
+    own = ((X - means[labels]) ** 2).sum(axis=1)
+    np.testing.assert_allclose(found.distances_sq, own, atol=1e-9)
+    kept = ~expected
+    assert found.inertia == pytest.approx(scale * weights[kept] @ own[kept], rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 10, 40, 59])
+def test_trimming_takes_the_worst_whatever_their_own_centroid(weighted_groups, size):
+    X, _, labels, means = weighted_groups
+    ones = np.ones(len(X))
+    means = np.array([X[labels == c].mean(axis=0) for c in range(5)])
+    distances = without_itself(X, labels, ones, means)
+    found = assigned(X, means, trim=size / len(X))
+    assert sorted(np.flatnonzero(found.outliers)) == sorted(np.argsort(-distances)[:size])
+    assert found.kind == "trim"
+    # the update must not take over sums in which outliers count
+    assert found.sums is None and found.totals is None
+
+
+@pytest.mark.parametrize("n", [7, 10, 29, 100, 1000])
+def test_a_share_of_the_points_is_a_whole_number_of_them(n):
+    X = np.random.RandomState(n).rand(n, 2)
+    centre = X.mean(axis=0, keepdims=True)
+    for size in {1, n // 3, 7 * n // 10, 29 * n // 100, n - 1}:
+        # 0.29 · 100 is 28.999999999999996
+        assert assigned(X, centre, trim=size / n).outliers.sum() == size
+        # and what is not a whole point more is none more
+        assert assigned(X, centre, trim=(size + 0.9) / n).outliers.sum() == size
+
+
+def test_trimming_counts_a_weight_as_so_many_points(weighted_groups):
+    X, weights, labels, means = weighted_groups
+    distances = without_itself(X, labels, weights, means)
+    for trim in (0.1, 0.4):
+        gone, left = [], trim * weights.sum()
+        for i in np.argsort(-distances):
+            left -= weights[i]
+            if left < -1e-9:
+                break
+            gone.append(i)
+        for scale in (1.0, 1e-9, 1e9):
+            found = assigned(X, means, weights * scale, trim=trim)
+            assert sorted(np.flatnonzero(found.outliers)) == sorted(gone)
+
+
+def test_equally_bad_points_go_in_order():
+    X = np.array([[0.0, 1], [0, -1], [1, 0], [-1, 0]])
+    assert assigned(X, np.zeros((1, 2)), trim=0.5).outliers.tolist() == [True, True, False, False]
+
+
+def test_points_without_weight_say_nothing_about_the_limit():
+    rng = np.random.RandomState(0)
+    X = np.concatenate([rng.randn(60, 2), 50 + rng.randn(200, 2)])
+    weights = np.repeat([1.0, 0.0], [60, 200])
+    centre = X[:60].mean(axis=0, keepdims=True)
+    heavy = assigned(X, centre, weights)
+    alone = assigned(X[:60], centre)
+    np.testing.assert_array_equal(heavy.outliers[:60], alone.outliers)
+    # they lie far beyond it
+    assert heavy.outliers[60:].all()
+    assert heavy.inertia == pytest.approx(alone.inertia)
+
+
+class _Labels(ExactAssigner):
+    """An inner assigner whose labels are given, right or wrong, like those of a poor index."""
+
+    given: np.ndarray
+
+    def assign(self, centroids, previous):
+        rows = self.points.rows(np.arange(self.points.n))
+        distances_sq = ((rows - centroids[self.given]) ** 2).sum(axis=1)
+        return finish(self.points, self.given, distances_sq, None)
+
+
+def test_a_point_alone_in_the_wrong_cluster_belongs_to_the_nearest():
+    # the last point sits beside centroid 1, but was given to centroid 2, alone
+    X = np.array([[0.0, 0], [0.2, 0], [0.4, 0], [10, 0], [10.2, 0], [10.4, 0], [10.2, 0.1]])
+    centroids = np.array([[0.2, 0.0], [10.2, 0.0], [300.0, 0.0]])
+    _Labels.given = np.array([0, 0, 0, 1, 1, 1, 2], dtype=np.int32)
+    assert not assigned(X, centroids, inner=_Labels).outliers.any()
+    # where it is far from all others, it is an outlier although its own centroid sits on it
+    X[6] = centroids[2]
+    assert assigned(X, centroids, inner=_Labels).outliers.tolist() == [False] * 6 + [True]
+
+
+def test_a_single_cluster_and_a_single_point():
+    result = robust_kmeans_ann([[3.0, 4.0]], 1)
+    assert result.labels.tolist() == [0] and result.inertia == 0
+    two = robust_kmeans_ann([[0.0], [1.0], [9.0]], 1, sample_weight=[0, 0, 2])
+    np.testing.assert_array_equal(two.centroids, [[9.0]])
+
+
+# -- the start -------------------------------------------------------------------------------------
+
+
+def seeds_of(X, n_clusters, threshold=2.0, weights=None, seed=0):
+    """Weights with which a start is drawn, or None where all rows are as good."""
+    with Workers(1) as workers:
+        points = Points(X, sample_weight=weights, workers=workers)
+        stage = RobustStage(threshold, None)
+        seeds = stage.seed_points(points, n_clusters, np.random.RandomState(seed))
+        if seeds is points:
+            assert stage.seed_weights is None
+            return None
+        assert seeds.sample_weight is stage.seed_weights
+        return seeds.sample_weight
+
+
+@pytest.mark.parametrize(
+    ("n", "n_clusters", "largest"),
+    # a quarter of the mean cluster, from 2 to 16
+    [(120, 20, 2), (1200, 30, 10), (1600, 3, 16)],
+)
+def test_a_few_together_are_isolated_and_more_are_a_cluster(n, n_clusters, largest):
+    rng = np.random.RandomState(0)
+    bulk = rng.rand(n - largest, 2)
+    for size, isolated in ((1, True), (largest, True), (largest + 1, False)):
+        group = 40 + 1e-3 * rng.rand(size, 2)
+        weights = seeds_of(np.concatenate([bulk[: n - size], group]), n_clusters)
+        assert (weights[-size:] == 0).all() == isolated
+        assert (weights[-size:] == 0).any() == isolated
+        # hardly any of the others
+        assert (weights[:-size] == 0).mean() < 0.15
+
+
+def test_isolated_means_past_the_limit_of_all_rows():
+    rng = np.random.RandomState(1)
+    X = np.concatenate([rng.randn(500, 3), rng.randn(500, 3) * 4])
+    weights = rng.randint(1, 5, 1000) / 2
+    # up to 2,048 rows the sample is all of them; 16 neighbours, and the row itself
+    reach = np.sort(cdist(X, X), axis=1)[:, 16]
+    for threshold in (2.0, 3.0, 6.0):
+        limit = np.median(reach) + threshold * median_abs_deviation(reach, scale="normal")
+        expected = np.where(reach > limit, 0.0, weights)
+        assert 0 < (expected == 0).sum()
+        found = seeds_of(X, 2, threshold, weights)
+        # MAD_TO_SIGMA has five digits
+        np.testing.assert_array_equal(found, expected)
+    # a low threshold is about the distances to centroids, not a reason to start from the densest
+    np.testing.assert_array_equal(seeds_of(X, 2, 0.1), seeds_of(X, 2, 2.0))
+
+
+def test_few_rows_are_all_good_for_a_start():
+    rng = np.random.RandomState(0)
+    X = np.concatenate([rng.rand(19, 2), [[99.0, 99.0]]])
+    # two rows for each cluster say nothing about which is isolated
+    assert seeds_of(X, 10) is None
+    assert seeds_of(X, 9)[-1] == 0
+    # fewer than the clusters are left: then all serve
+    weights = np.zeros(20)
+    weights[[0, 1, 2, 19]] = 1.0
+    assert seeds_of(X, 4, weights=weights) is None
+    kept = seeds_of(X, 3, weights=weights)
+    assert np.flatnonzero(kept).tolist() == [0, 1, 2]
+
+
+class _Stop(Exception):
+    """What was asked for is known."""
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "size"),
+    # of many features fewer rows, since they are held dense: 64 MB of float32, 64 rows at least
+    [(3000, 4, 2048), (2048, 4, 2048), (500, 4, 500), (3000, 1 << 14, 1 << 10),
+     (3000, 1 << 17, 128), (3000, 1 << 21, 64), (40, 1 << 21, 40)],
+)  # fmt: skip
+def test_the_sample_of_a_start_is_bounded(n, d, size, monkeypatch):
+    asked = []
+
+    def rows(self, indices):
+        asked.append(indices)
+        raise _Stop
+
+    monkeypatch.setattr(Points, "rows", rows)
+    with Workers(1) as workers:
+        points = Points(csr_matrix((n, d), dtype=np.float32), workers=workers)
+        with pytest.raises(_Stop):
+            RobustStage(2.0, None).seed_points(points, 3, np.random.RandomState(0))
+    (indices,) = asked
+    assert len(indices) == size
+    # different rows, in the order in which a file holds them
+    assert (np.diff(indices) > 0).all() and indices[0] >= 0 and indices[-1] < n
+
+
+def test_a_start_looks_at_more_rows_than_its_sample():
+    rng = np.random.RandomState(0)
+    X = rng.rand(6000, 2).astype(np.float32)
+    X[::600] += 100 * rng.rand(10, 2) + 50
+    weights = seeds_of(X, 5)
+    assert (weights[::600] == 0).all()
+    assert (weights == 0).mean() < 0.1
+
+
+# -- the tolerance, and the best of several starts -------------------------------------------------
+
+
+def variance_of(X):
+    with Workers(1) as workers:
+        return RobustStage(2.0, None).variance(Points(X, workers=workers))
+
+
+@pytest.mark.parametrize("n", [1, 2, 101, 2048])
+def test_the_variance_is_that_of_the_median_deviation(n):
+    X = np.random.RandomState(n).randn(n, 4) * [1, 2, 5, 0] + 3
+    expected = np.mean(median_abs_deviation(X, axis=0, scale="normal") ** 2)
+    assert variance_of(X) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_variance_of_many_rows_is_that_of_some_all_over(monkeypatch):
+    asked = []
+    plain = Points.rows
+    monkeypatch.setattr(
+        Points, "rows", lambda self, indices: asked.append(indices) or plain(self, indices)
+    )
+    X = np.random.RandomState(0).randn(9000, 3) * 2
+    X[:500] = 1e6
+    assert variance_of(X) == pytest.approx(4.0, rel=0.25)
+    (indices,) = asked
+    # as many as a start looks at, or not twice as many, evenly
+    assert 2048 <= len(indices) < 2 * 2048
+    assert len(set(np.diff(indices))) == 1 and indices[-1] > 8990
+
+
+def test_the_variance_of_sparse_data_is_the_plain_one():
+    S = sparse_random(300, 20, 0.05, format="csr", random_state=0)
+    assert variance_of(S) == pytest.approx(S.toarray().var(axis=0).mean())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 50, 101])
+def test_starts_are_compared_by_the_best_served_three_quarters(n):
+    X = np.random.RandomState(n).randn(n, 2)
+    centroids = np.array([[0.5, 0.0], [-0.5, 1.0]])
+    with Workers(1) as workers:
+        points = Points(X, workers=workers)
+        stage = RobustStage(2.0, None)
+        cost = stage.cost(stage.wrap(ExactAssigner(points)), points.inward(centroids))
+    best = sorted(cdist(X, centroids, "sqeuclidean").min(axis=1))
+    assert cost == pytest.approx(sum(best[: max(1, 3 * n // 4)]))
+
+
+def test_of_several_starts_the_one_that_calls_everything_an_outlier_is_not_the_best():
+    X, centres = blobs_with_gross_outliers(6)
+    # two of the true centres share one centroid in the bad start
+    bad = np.concatenate([centres[:3], centres[:1] + 0.3, centres[:1] - 0.3])
+    with Workers(1) as workers:
+        points = Points(X, workers=workers)
+        stage = RobustStage(2.0, None)
+        assigner = stage.wrap(ExactAssigner(points))
+        costs = [stage.cost(assigner, points.inward(start)) for start in (centres, bad)]
+    assert costs[0] < costs[1]
+
+
+# -- what the signature says -----------------------------------------------------------------------
+
+
+def test_defaults_are_those_of_the_plain_fit_and_of_the_docstring():
+    robust = signature(robust_kmeans_ann).parameters
+    plain = signature(kmeans_ann).parameters
+    for name in set(robust) & set(plain):
+        assert robust[name].default == plain[name].default, name
+        assert robust[name].kind == plain[name].kind, name
+    for name, value in re.findall(r"^    (\w+) : .*default=(.+)$", robust_kmeans_ann.__doc__, re.M):
+        assert repr(robust[name].default) == value, name
+    assert robust["trim"].default is None
+
+
+def test_a_share_of_almost_all_points_may_be_left_out():
+    X = np.random.RandomState(0).rand(1000, 2)
+    assert robust_kmeans_ann(X, 1, trim=0.99, random_state=0).outlier_mask.sum() == 990
+
+
+def test_points_that_are_never_together_are_refused():
+    X = np.random.RandomState(0).rand(300, 2)
+    with pytest.raises(TypeError, match="in memory"):
+        robust_kmeans_ann([X[:100], X[100:]], 3)
+
+
+def test_the_threshold_and_the_share_belong_to_a_checkpoint(tmp_path):
+    X, _ = blobs_with_gross_outliers(0)
+    path = tmp_path / "fit.npz"
+    options = {"random_state": 0, "checkpoint": path}
+    for other in ({"outlier_threshold": 2.5}, {"trim": 0.1}):
+        path.unlink(missing_ok=True)
+        robust_kmeans_ann(X, 5, callback=lambda step: True, **options)
+        with pytest.raises(ValueError, match="checkpoint"):
+            robust_kmeans_ann(X, 5, **options, **other)
