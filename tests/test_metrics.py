@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
+import re
+import statistics
+import warnings
+from collections import Counter
+from dataclasses import FrozenInstanceError
+from inspect import signature
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from scipy.spatial.distance import cdist
 from sklearn import metrics as sk
 
-from annlab import kmeans
+from annlab import kmeans, metrics
 from annlab._messages import AnnlabWarning
+from annlab.distances import k_nearest, pairwise_sq
 from annlab.metrics import (
     ClusteringScores,
     distance_contrast,
@@ -143,10 +153,10 @@ def test_silhouette_of_some_rows_is_scikit_learns(data, metric, sparse):
     assert ours[0] == 0
 
 
-def test_large_data_are_sampled_and_say_so():
+def test_a_sample_says_that_it_is_one_and_how_far_it_may_be_off():
     rng = np.random.RandomState(0)
-    X = rng.rand(10_050, 2).astype(np.float32)
-    labels = kmeans(X, 200, max_iter=2, init="random", random_state=0).labels
+    X = rng.rand(3000, 2).astype(np.float32)
+    labels = kmeans(X, 60, max_iter=2, init="random", random_state=0).labels
     scores = evaluate_clustering(X, labels, sample_size=600)
     exact = sk.silhouette_score(X, labels)
     assert scores.n_silhouette == 600
@@ -156,14 +166,100 @@ def test_large_data_are_sampled_and_say_so():
     again = evaluate_clustering(X, labels, sample_size=600, random_state=1)
     assert again.silhouette != scores.silhouette
     assert evaluate_clustering(X, labels, sample_size=600).silhouette == scores.silhouette
+    # a sample of all points, or more, is no sample
+    for size in (3000, 5000):
+        whole = evaluate_clustering(X, labels, sample_size=size)
+        assert (whole.n_silhouette, whole.silhouette_error) == (3000, 0.0)
+        assert whole.silhouette == pytest.approx(exact)
+        assert "sampled" not in repr(whole)
+    for size in (1, 0, 2.5):
+        with pytest.raises((TypeError, ValueError), match="sample_size must be"):
+            evaluate_clustering(X, labels, sample_size=size)
+    assert evaluate_clustering(X, labels, sample_size=2).n_silhouette == 2
 
 
-def test_past_ten_thousand_points_sampling_is_the_default(monkeypatch):
-    monkeypatch.setattr("annlab.metrics._SILHOUETTE_PAIRS", 1)
-    X = np.random.RandomState(0).rand(10_001, 2)
-    labels = (X[:, 0] > 0.5).astype(int)
-    assert evaluate_clustering(X, labels).n_silhouette == 500
-    assert evaluate_clustering(X[:10_000], labels[:10_000]).n_silhouette == 10_000
+@pytest.fixture
+def drawn(monkeypatch):
+    """Samples that a silhouette was asked of, and the values that it had; computed without."""
+    seen = []
+
+    def rows_of(X, codes, rows, n_clusters, **options):
+        values = np.sin(np.arange(len(rows)))
+        seen.append((rows, values))
+        return values
+
+    monkeypatch.setattr("annlab.metrics.silhouette_of_rows", rows_of)
+    monkeypatch.setattr("sklearn.metrics.silhouette_score", lambda X, labels, **options: 0.5)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("n", "size"),
+    # all up to 10,000; then as many as 200 million distances allow, from 500 to 10,000
+    [(10_000, None), (10_001, 10_000), (25_000, 8_000), (100_000, 2_000), (500_000, 500)],
+)
+def test_past_ten_thousand_points_a_sample_is_the_default(n, size, drawn):
+    X = np.arange(n, dtype=float)[:, None]
+    scores = evaluate_clustering(X, (X[:, 0] > n / 2).astype(int))
+    if size is None:
+        assert not drawn
+        assert (scores.silhouette, scores.n_silhouette, scores.silhouette_error) == (0.5, n, 0.0)
+        return
+    ((rows, values),) = drawn
+    assert scores.n_silhouette == len(rows) == size
+    # different points, in the order in which they lie
+    assert (np.diff(rows) > 0).all() and 0 <= rows[0] and rows[-1] < n
+    assert scores.silhouette == pytest.approx(statistics.fmean(values))
+
+
+@pytest.mark.parametrize("size", [2, 3, 50, 99])
+def test_the_error_of_a_sample_is_that_of_draws_without_replacement(size, drawn):
+    X = np.random.RandomState(0).rand(100, 2)
+    scores = evaluate_clustering(X, np.arange(100) % 3, sample_size=size)
+    # Cochran, Sampling Techniques (1977), section 2.5: s / √m · √(1 − m/n)
+    expected = statistics.stdev(drawn[0][1]) * ((1 - size / 100) / size) ** 0.5
+    assert scores.silhouette_error == pytest.approx(expected)
+
+
+def test_a_silhouette_of_many_points_is_read_in_blocks(monkeypatch):
+    blocks = []
+
+    def spy(Q, X):
+        out = pairwise_sq(Q, X)
+        blocks.append(out.nbytes)
+        return out
+
+    monkeypatch.setattr("annlab.metrics.pairwise_sq", spy)
+    rng = np.random.RandomState(0)
+    n = (1 << 16) + 3
+    X, codes = rng.rand(n, 1), rng.randint(0, 3, n)
+    codes[5] = codes[n - 1] = 3
+    rows = np.concatenate([[5, n - 1, 1 << 16, (1 << 16) - 1, 0], rng.choice(n, 70)])
+    ours = silhouette_of_rows(X, codes, rows, 4, n_jobs=1)
+    for row, value in zip(rows[::9], ours[::9], strict=True):
+        far = np.abs(X[:, 0] - X[row, 0])
+        own = codes == codes[row]
+        a = far[own].sum() / (own.sum() - 1)
+        b = min(far[codes == c].mean() for c in range(4) if c != codes[row])
+        assert value == pytest.approx((b - a) / max(a, b), abs=1e-9)
+    # "blocks of about 32 MB": no larger, and no smaller than makes sense
+    assert max(blocks) == 32 << 20
+    assert len(blocks) == 4
+
+
+def test_a_point_is_at_no_distance_from_itself_wherever_it_lies():
+    # products of coordinates of 1e6 lose the distance of a point to itself
+    X = 1e6 + np.array([[0.0, 0.3], [1.0, 0.7], [8.0, 0.1], [9.5, 0.6], [9.0, 5.0]])
+    codes = np.array([0, 0, 1, 1, 1])
+    expected = sk.silhouette_samples(X - 1e6, codes)
+    found = silhouette_of_rows(X, codes, np.arange(5), 2)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_points_that_all_coincide_have_a_silhouette_of_zero():
+    X, codes = np.ones((6, 2)), np.array([0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(silhouette_of_rows(X, codes, np.arange(6), 2), np.zeros(6))
+    assert evaluate_clustering(X, codes).silhouette == 0
 
 
 @pytest.mark.parametrize("labels", [[0] * 6, [0, 1, 2, 3, 4, 5], [-1, -1, -1, -1, 2, -1]])
@@ -372,3 +468,403 @@ def test_trustworthiness_is_scikit_learns(monkeypatch):
         assert 0 < trustworthiness(X, X[:, :2]) < 1
     with pytest.raises(ValueError, match="embedding must be an array of 120 rows"):
         trustworthiness(X, X[:5, :2])
+
+
+# --- odd arguments, each by what is promised -----------------------------------------------------
+
+
+@pytest.mark.parametrize("case", range(12))
+def test_sparse_scores_are_scikit_learns_for_degenerate_clusters_too(case):
+    rng = np.random.RandomState(case)
+    n, k = 24 + case, 2 + case % 4
+    codes = np.concatenate([np.arange(k), rng.randint(0, k, n - k)])
+    centers = rng.randint(-3, 4, (k, 3)) * 4.0
+    if case % 3 == 1:
+        # some clusters have one and the same mean
+        centers[: k - 1] = centers[0]
+    noise = rng.randint(-1, 2, (n, 3)).astype(float)
+    if case % 3 == 1:
+        # each row twice, mirrored at the centre: means are exact
+        codes, noise = np.repeat(codes, 2), np.stack([noise, -noise], axis=1).reshape(-1, 3)
+    if case in (4, 10):
+        centers[:] = centers[0]
+    if case in (2, 8):
+        noise[:] = 0.0
+    X = centers[codes] + noise
+    labels = codes * 3 + 1
+    ours = evaluate_clustering(csr_matrix(X), labels)
+    assert ours.davies_bouldin == pytest.approx(sk.davies_bouldin_score(X, labels), abs=1e-9)
+    assert ours.calinski_harabasz == pytest.approx(sk.calinski_harabasz_score(X, labels), abs=1e-9)
+    assert ours.silhouette == pytest.approx(sk.silhouette_score(X, labels), abs=1e-9)
+
+
+def test_a_result_brings_its_centroids_and_its_metric(data):
+    X, truth = data
+    X = X + 3
+    C = np.random.RandomState(3).rand(3, 3)
+    for names in (("labels", "centroids"), ("labels_", "cluster_centers_")):
+        result = SimpleNamespace(**dict(zip(names, (truth, C), strict=True)))
+        assert evaluate_clustering(X, result).inertia == pytest.approx(((X - C[truth]) ** 2).sum())
+        result.metric = "cosine"
+        cosine = evaluate_clustering(X, truth, centroids=C, metric="cosine")
+        assert evaluate_clustering(X, result).inertia == pytest.approx(cosine.inertia)
+        assert tuple(evaluate_clustering(X, result)) == pytest.approx(tuple(cosine))
+        # what is said beats what is brought along
+        plain = evaluate_clustering(X, truth, centroids=C + 1)
+        said = evaluate_clustering(X, result, centroids=C + 1, metric="euclidean")
+        assert said.inertia == pytest.approx(plain.inertia)
+        # an estimator may have a metric that is none of ours
+        result.metric = "manhattan"
+        assert evaluate_clustering(X, result).silhouette == pytest.approx(plain.silhouette)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    means = np.array([unit[truth == c].mean(axis=0) for c in range(3)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    expected = ((unit - means[truth]) ** 2).sum()
+    assert evaluate_clustering(X, truth, metric="cosine").inertia == pytest.approx(expected)
+
+
+def test_the_gap_to_a_reference_without_inertia():
+    X = np.array([[0.0], [0.0], [1.0], [1.0], [5.0]])
+    perfect, poor = [0, 0, 1, 1, 2], [0, 0, 0, 1, 1]
+    assert evaluate_clustering(X, perfect, reference=perfect).inertia_gap == 0.0
+    assert evaluate_clustering(X, poor, reference=perfect).inertia_gap == np.inf
+    assert evaluate_clustering(X, perfect, reference=poor).inertia_gap == -1.0
+
+
+def test_a_reference_may_leave_points_out_too(data):
+    X, truth = data
+    labels = np.where(np.arange(240) % 5 == 0, (truth + 1) % 3, truth)
+    labels[:20] = -1
+    reference = truth.copy()
+    reference[10:40] = -1
+    both = np.arange(40, 240)
+    scores = evaluate_clustering(X, labels, reference=reference)
+    part = evaluate_clustering(X[both], labels[both], reference=reference[both])
+    assert scores.n_points == 220 and scores.n_outliers == 20
+    for name in ("adjusted_rand", "normalized_mutual_info", "inertia_gap"):
+        assert getattr(scores, name) == pytest.approx(getattr(part, name)), name
+    with pytest.raises(ValueError, match="reference must be 0 or higher"):
+        evaluate_clustering(X, labels, reference=np.where(labels < 0, 0, -1))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["b", "a", "b", "c"]),
+        np.array([b"b", b"a", b"b", b"c"]),
+        np.array(["b", "a", "b", "c"], dtype=object),
+        ["b", "a", "b", "c"],
+        np.array([1.0, 0.0, 1.0, 2.0]),
+        np.array([1, 0, 1, 2], dtype=np.uint8),
+        SimpleNamespace(labels=[1, 0, 1, 2]),
+        SimpleNamespace(labels_=[1, 0, 1, 2]),
+    ],
+)
+def test_labels_of_every_kind(labels):
+    found = metrics.check_labels(labels, "labels", 4)
+    assert found.dtype == np.int64 and found.tolist() == [1, 0, 1, 2]
+
+
+def test_labels_of_no_kind():
+    assert metrics.check_labels([True, False], "labels").tolist() == [1, 0]
+    with pytest.raises(TypeError, match="labels must be integers; got dtype complex"):
+        metrics.check_labels([1j, 0], "labels")
+    with pytest.raises(TypeError, match="labels must be integers; got dtype datetime"):
+        metrics.check_labels(np.array(["2020-01-01"], dtype="M8[D]"), "labels")
+    with pytest.raises(ValueError, match="whole numbers"):
+        metrics.check_labels([0.0, np.inf, np.nan], "labels")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [([0] * 6, "^1 cluster of 6 points"), ([0, 1, 2, 3, 4, 5], "^6 clusters of 6 points")],
+)
+def test_what_is_undefined_is_said_where_it_was_asked(labels, words):
+    X = np.random.RandomState(0).rand(6, 2)
+    with pytest.warns(AnnlabWarning, match=words) as caught:
+        scores = evaluate_clustering(X, labels)
+    assert caught[0].filename == __file__
+    assert np.isnan(scores.calinski_harabasz)
+    assert scores.n_silhouette == scores.n_points == 6
+    # from 2 clusters to one less than the points
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite([*evaluate_clustering(X, [0, 1, 2, 3, 4, 4])]).all()
+        assert np.isfinite([*evaluate_clustering(X, [0, 0, 0, 0, 0, 1])]).all()
+
+
+def test_scores_show_what_they_hold():
+    bare = ClusteringScores(0.51234, 0.75, 1234.5, 99.25, 3000, 12, 0, 3000)
+    assert repr(bare).splitlines() == [
+        "ClusteringScores: 3,000 points, 12 clusters",
+        "  silhouette         0.5123",
+        "  Davies-Bouldin     0.7500",
+        "  Calinski-Harabasz  1234.5",
+        "  inertia            99.25",
+    ]
+    full = ClusteringScores(0.5, 0.75, 1.0, 2.0, 3000, 12, 1500, 2000, 0.0125, 0.25, 0.5, 0.015)
+    shown = repr(full).splitlines()
+    assert shown[0].endswith("12 clusters, 1,500 outliers left out")
+    assert shown[1].endswith("0.5000 ± 0.0125 (2,000 points sampled)")
+    assert shown[5:] == [
+        "  adjusted Rand      0.2500",
+        "  mutual information 0.5000",
+        "  inertia gap        +1.50%",
+    ]
+    with pytest.raises(FrozenInstanceError):
+        bare.silhouette = 1.0
+    # two results are the same only if they are one; so they can be members of a set
+    assert len({bare, full, bare}) == 2
+
+
+def test_the_largest_label_names_the_last_centroid():
+    X = np.eye(3)
+    assert inertia(X, [2, 2, 2], np.zeros((3, 3))) == 3.0
+    with pytest.raises(ValueError, match=r"number of centroids \(3\); got a maximum of 3"):
+        inertia(X, [0, 1, 3], np.zeros((3, 3)))
+    assert inertia(X, [-1, -1, -1], np.zeros((3, 3))) == 0.0
+    assert inertia(3 * X, [0, 1, 2], 7 * X, metric="cosine") == pytest.approx(0.0)
+    with pytest.raises(ValueError, match="metric must be one of"):
+        inertia(X, [0, 1, 2], X, metric="manhattan")
+
+
+# --- recall, agreement and purity, written out ---------------------------------------------------
+
+
+@pytest.mark.parametrize("case", range(40))
+def test_recall_is_the_count_written_out(case):
+    rng = np.random.RandomState(case)
+    nq, wide, m = rng.randint(1, 5), rng.randint(2, 7), rng.randint(1, 4)
+    m = min(m, wide)
+    # few values, so many ties; and rows that are named several times
+    truth = rng.randint(1, 4, (nq, wide)).astype(float)
+    distances = rng.randint(1, 5, (nq, wide)).astype(float)
+    indices = rng.randint(0, 9, (nq, wide))
+    # a row has one distance
+    distances = 1.0 + indices % 4
+    plain, paired = 0, 0
+    for q in range(nq):
+        limit = sorted(truth[q])[m - 1]
+        nearest = sorted(range(wide), key=lambda j: (distances[q, j], j))[:m]
+        good = [j for j in nearest if distances[q, j] <= limit]
+        plain += len(good)
+        paired += len({indices[q, j] for j in good})
+    assert recall_at_k(distances, truth, m) == pytest.approx(plain / (nq * m))
+    assert recall_at_k((distances, indices), truth, m) == pytest.approx(paired / (nq * m))
+
+
+def test_the_tolerance_is_a_millionth_unless_said():
+    truth = np.array([[8.0]])
+    assert recall_at_k(truth * (1 + 0.9e-6), truth) == 1.0
+    assert recall_at_k(truth * (1 + 1.1e-6), truth) == 0.0
+    assert recall_at_k(truth * (1 + 1e-9), truth, tolerance=0) == 0.0
+    with pytest.raises(ValueError, match="tolerance"):
+        recall_at_k(truth, truth, tolerance=-1e-6)
+
+
+@pytest.mark.parametrize(
+    ("found", "truth", "m", "words"),
+    [
+        (np.ones((2, 3)), np.ones((3, 3)), None, "truth must be an array of shape (2, 3)"),
+        (np.ones((2, 3)), np.ones((2, 2)), None, "truth must be an array of shape (2, 3)"),
+        (np.ones((2, 3)), np.ones((2, 4)), 4, "found must be an array of shape (2, 4)"),
+        (np.ones((2, 3)), np.ones((2, 3)), 0, "n_neighbors must be"),
+        (np.ones(3), np.ones((1, 3)), None, "found must be an array of shape (nq, m)"),
+        (np.ones((0, 3)), np.ones((0, 3)), None, "found must be an array of shape (nq, m)"),
+        (np.ones((1, 3)), np.ones((1, 0)), None, "truth must be an array of shape (nq, m)"),
+        (np.array([[1.0, np.nan]]), np.ones((1, 2)), None, "found must be free of NaN"),
+        (
+            (np.ones((1, 2)), np.ones((1, 3), int)),
+            np.ones((1, 2)),
+            None,
+            "found must be two arrays of one shape",
+        ),
+    ],
+)
+def test_answers_that_cannot_be_compared_are_named(found, truth, m, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        recall_at_k(found, truth, m)
+
+
+def test_wider_answers_are_cut_and_pairs_of_rows_are_rows():
+    assert recall_at_k(np.array([[3.0, 1.0]]), np.array([[1.0, 2.0, 3.0]])) == 0.5
+    # a tuple of two arrays is a pair; a list of two rows is two queries
+    rows = [np.array([1.0, 2.0]), np.array([1.0, 5.0])]
+    assert recall_at_k(rows, np.array([[1.0, 2.0], [1.0, 2.0]])) == 0.75
+
+
+@pytest.mark.parametrize("case", range(15))
+def test_agreement_and_purity_are_the_counts_written_out(case):
+    rng = np.random.RandomState(case)
+    ours, theirs = rng.randint(-1, 4, 25), rng.randint(-1, 3 + case % 3, 25)
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a >= 0 and b >= 0]
+    assert label_agreement(ours, theirs) == np.mean([a == b for a, b in pairs])
+    best = max(
+        sum(names[a] == b for a, b in pairs) for names in itertools.permutations(range(6), 4)
+    )
+    assert label_agreement(ours, theirs, match=True) == pytest.approx(best / len(pairs))
+    largest = [max(Counter(b for a, b in pairs if a == c).values(), default=0) for c in range(4)]
+    assert purity(ours, theirs) == pytest.approx(sum(largest) / len(pairs))
+
+
+def test_nothing_in_common_is_nan_and_other_lengths_are_refused():
+    for function in (label_agreement, purity):
+        assert np.isnan(function([-1, 0], [0, -1]))
+        assert function([0, -1], [0, -1]) == 1.0
+        with pytest.raises(ValueError, match=r"reference must be an array of shape \(2,\)"):
+            function([0, 1], [0, 1, 1])
+
+
+# --- distances, block by block -------------------------------------------------------------------
+
+
+def contrast_written_out(Q, X, metric, own=None):
+    values = []
+    for q, row in enumerate(cdist(Q, X, metric)):
+        others = np.delete(row, own[q]) if own is not None else row
+        values.append((others.max() - others.min()) / others.min())
+    return np.median(values)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_contrast_is_read_in_blocks(metric, monkeypatch):
+    sizes = []
+
+    def spy(Q, X):
+        out = pairwise_sq(Q, X)
+        sizes.append(out.size)
+        return out
+
+    monkeypatch.setattr("annlab.metrics.pairwise_sq", spy)
+    X = np.random.RandomState(0).rand(2100, 3) + 0.1
+    expected = contrast_written_out(X, X, metric, np.arange(2100))
+    assert distance_contrast(X, n_queries=5000, metric=metric) == pytest.approx(expected, rel=1e-6)
+    # 32 MB of distances at once
+    assert len(sizes) == 2 and (1 << 21) < max(sizes) <= 1 << 22
+    Q = np.random.RandomState(1).rand(7, 3)
+    expected = contrast_written_out(Q, X, metric)
+    assert distance_contrast(X, Q, metric=metric) == pytest.approx(expected, rel=1e-6)
+
+
+def test_contrast_of_drawn_rows():
+    X = np.random.RandomState(0).rand(500, 3)
+    each = [contrast_written_out(X[i : i + 1], X, "euclidean", [i]) for i in range(500)]
+    # one row, drawn: the contrast of that row
+    drawn = {distance_contrast(X, n_queries=1, random_state=seed) for seed in range(5)}
+    assert len(drawn) > 1
+    for value in drawn:
+        assert np.isclose(value, each).any()
+    assert distance_contrast(X) == distance_contrast(X, n_queries=200, random_state=0)
+    # a row and its twin: nothing can be nearer
+    assert distance_contrast(np.ones((4, 2))) == np.inf
+    assert distance_contrast([[0.0], [1.0]]) == 0.0
+    for options, words in (
+        ({"n_queries": 0}, "n_queries must be"),
+        ({"Q": np.ones((2, 2))}, "Q must be"),
+        ({"metric": "manhattan"}, "metric must be one of"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            distance_contrast(X, **options)
+    with pytest.raises(ValueError, match="X must be"):
+        distance_contrast(X[:1])
+
+
+def dimension_written_out(X, n_neighbors):
+    logarithms = []
+    for row in X:
+        far = sorted(np.linalg.norm(X - row, axis=1))[1 : n_neighbors + 1]
+        logarithms += [np.log(far[-1] / one) for one in far[:-1] if far[0] > 0]
+    return 1 / np.mean(logarithms)
+
+
+@pytest.mark.parametrize(("n", "n_neighbors"), [(40, 2), (40, 10), (12, 10), (11, 10), (5, 10)])
+def test_intrinsic_dimension_takes_the_neighbours_that_there_are(n, n_neighbors):
+    X = np.random.RandomState(n).rand(n, 3)
+    expected = dimension_written_out(X, min(n_neighbors, n - 1))
+    assert intrinsic_dimension(X, n_neighbors=n_neighbors) == pytest.approx(expected)
+
+
+def test_intrinsic_dimension_looks_at_the_rows_that_it_was_asked_to(monkeypatch):
+    asked = []
+
+    def spy(Q, X, m):
+        asked.append(Q)
+        return k_nearest(Q, X, m)
+
+    monkeypatch.setattr("annlab.metrics.k_nearest", spy)
+    X = np.random.RandomState(0).rand(1500, 2)
+    for options, size in (({}, 1000), ({"n_queries": 1}, 1), ({"n_queries": 9999}, 1500)):
+        asked.clear()
+        assert intrinsic_dimension(X, **options) > 0
+        assert len(np.unique(asked[0], axis=0)) == len(asked[0]) == size
+    with pytest.raises(ValueError, match="n_queries must be"):
+        intrinsic_dimension(X, n_queries=0)
+    # far from the origin nothing is lost
+    assert intrinsic_dimension(X + 1e6) == pytest.approx(intrinsic_dimension(X), rel=1e-6)
+
+
+def test_rows_too_near_for_their_squares_are_left_out():
+    X = np.array([[0.0], [1e-200], [1.0], [3.0], [7.0]])
+    centred = X - X.mean()
+    expected = dimension_written_out(centred, 3)
+    assert intrinsic_dimension(X, n_neighbors=3) == pytest.approx(expected)
+    # nothing remains
+    assert intrinsic_dimension([[0.0], [1e-200], [2e-200]]) == np.inf
+
+
+@pytest.mark.parametrize(("n", "largest"), [(10, 4), (11, 5), (12, 5)])
+def test_trustworthiness_takes_fewer_than_half_of_the_points(n, largest):
+    from sklearn.manifold import trustworthiness as reference
+
+    X = np.random.RandomState(n).rand(n, 3)
+    picture = X[:, :2]
+    for m in (1, largest):
+        for metric in ("euclidean", "cosine"):
+            ours = trustworthiness(X, picture, n_neighbors=m, metric=metric)
+            assert ours == reference(X, picture, n_neighbors=m, metric=metric)
+    assert trustworthiness(csr_matrix(X), picture, n_neighbors=1) == pytest.approx(
+        reference(X, picture, n_neighbors=1)
+    )
+    for m in (0, largest + 1):
+        with pytest.raises(ValueError, match="n_neighbors must be"):
+            trustworthiness(X, picture, n_neighbors=m)
+    with pytest.raises(ValueError, match="X must be"):
+        trustworthiness(X[:2], picture[:2], n_neighbors=1)
+    with pytest.raises(ValueError, match="metric must be one of"):
+        trustworthiness(X, picture, metric="manhattan")
+
+
+def test_trustworthiness_draws_five_thousand_rows_where_there_are_more(monkeypatch):
+    seen = []
+
+    def measure(X, embedding, **options):
+        seen.append((X, embedding))
+        return 1.0
+
+    monkeypatch.setattr("sklearn.manifold.trustworthiness", measure)
+    X = np.arange(5001.0)[:, None]
+    assert trustworthiness(X[:5000], X[:5000]) == 1.0
+    with pytest.warns(AnnlabWarning, match="5,000 points") as caught:
+        trustworthiness(X, X)
+    assert caught[0].filename == __file__
+    assert len(seen[0][0]) == len(seen[1][0]) == 5000
+    rows, picture = seen[1]
+    # different rows, each with its own place in the picture
+    assert (np.diff(rows[:, 0]) > 0).all() and (rows == picture).all()
+
+
+# --- what the signatures say ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function",
+    [evaluate_clustering, inertia, recall_at_k, label_agreement, distance_contrast,
+     intrinsic_dimension, trustworthiness],
+)  # fmt: skip
+def test_defaults_are_those_of_the_docstring(function):
+    parameters = signature(function).parameters
+    told = re.findall(r"^    (\w+) : .*default=(.+)$", function.__doc__, re.M)
+    for name, value in told:
+        assert parameters[name].default == ast.literal_eval(value), name
+    untold = {name for name, p in parameters.items() if p.default not in (p.empty, None)}
+    assert untold == {name for name, _ in told}
