@@ -175,6 +175,8 @@ class Assigner(ABC):
     exact_below: int = 0
     #: Whether its loops are compiled ones; None where it has none that could be.
     compiled: bool | None = None
+    #: What its own start did, as a clause for `KMeansResult.reason`; "" where there was none.
+    begun: str = ""
     #: Outliers of the last assignment, shape (n,), bool; None where there is no such thing.
     outliers: np.ndarray | None = None
 

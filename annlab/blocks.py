@@ -904,7 +904,9 @@ class PartAssigner(Assigner):
     def start(self, n_clusters: int, rng: np.random.RandomState) -> np.ndarray | None:
         if not isinstance(self.made, FusedAssigner):
             return None
-        return self.made.start_on(self.parted.seeds(n_clusters, rng), n_clusters, rng)
+        centroids = self.made.start_on(self.parted.seeds(n_clusters, rng), n_clusters, rng)
+        self.begun = self.made.begun
+        return centroids
 
     def again(self, points: Points) -> Assigner:
         assert isinstance(points, PartedPoints)

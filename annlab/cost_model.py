@@ -138,20 +138,22 @@ def choose(
     for other in ("graph", "hnsw"):
         if MARGIN * times.get(other, float("inf")) < times[name]:
             name = other
-    exact = f"about {_say(times['small_k'])} if all centroids were compared"
+    exact = f"all of them would take about {_say(times['small_k'])}"
     if name == "small_k":
-        reason = "all centroids compared: cheap enough"
+        reason = "compares each point with all centroids: cheap enough at this size"
         if streams:
-            reason += ", and X is read where it lies"
+            reason += ", without a copy of X"
         elif n < LEAST_PER_CLUSTER * k:
-            reason = "all centroids compared: too few points per cluster for neighbourhoods"
+            reason = (
+                "compares each point with all centroids: too few points per cluster to skip any"
+            )
     elif name == "graph":
-        reason = f"neighbouring centroids compared: {exact}"
+        reason = f"compares each point with neighbouring centroids only: {exact}"
     else:
-        reason = f"a search graph over the centroids: {exact}, and X is read where it lies"
+        reason = f"looks up near centroids in a search graph: {exact}; without a copy of X"
     if name == "hnsw" or double:
         if double:
-            reason += "; 64-bit numbers: the compiled loops are for 32-bit ones"
+            reason += "; in NumPy: the faster compiled loops take 32-bit numbers, these are 64-bit"
         return Choice(name, reason, False, times[name] * (PLAIN_FACTOR if double else 1.0))
     plain = times[name] * PLAIN_FACTOR
     if loaded:
@@ -162,9 +164,9 @@ def choose(
         compiled = plain - times[name] > COMPILE_S
     if not compiled:
         why = "loading" if warm else "compiling"
-        reason += f"; plain NumPy: {why} the kernels would take longer than the job"
+        reason += f"; in NumPy: {why} the faster loops would take longer than the whole fit"
     elif not warm and not loaded:
-        reason += "; the kernels are compiled first, once for this machine"
+        reason += "; its loops are compiled first, which happens once on this machine"
     return Choice(name, reason, compiled, times[name] if compiled else plain)
 
 

@@ -183,7 +183,7 @@ def grow_by_samples(
     unit: bool = False,
     min_gain: float = 1e-3,
     most: int = 40,
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, int, int]:
     """Seed on a small sample and iterate on nested, growing ones.
 
     Parameters
@@ -207,6 +207,8 @@ def grow_by_samples(
     -------
     centroids : ndarray of shape (k, d)
     n_distances : int
+    n_iter : int
+        Iterations on samples, those of the seeding left out.
 
     Notes
     -----
@@ -221,7 +223,7 @@ def grow_by_samples(
     rows = gather(largest)
     own = weights[largest] if len(weights) > 0 else weights
     no_shift = np.zeros(rows.shape[1], dtype=rows.dtype)
-    centroids, work = rows[:0], 0
+    centroids, work, n_iter = rows[:0], 0, 0
     for level in range(len(sizes)):
         stride = _GROWTH ** (len(sizes) - 1 - level)
         X = np.ascontiguousarray(rows[::stride])
@@ -232,6 +234,7 @@ def grow_by_samples(
         for _ in range(most):
             found = fused_pass(X, len(X), no_shift, w, centroids, kernels, workers)
             work += len(X) * n_clusters
+            n_iter += 1
             done = not found.inertia < (1.0 - min_gain) * last
             if done:
                 new = cluster_means(found.sums, found.totals, centroids)
@@ -244,7 +247,7 @@ def grow_by_samples(
             last = found.inertia
             if done:
                 break
-    return centroids, work
+    return centroids, work, n_iter
 
 
 class FusedAssigner(Assigner):
@@ -322,10 +325,12 @@ class FusedAssigner(Assigner):
         self._momentum = Momentum(1.5, 0.6)
         self._last, self._round = np.inf, 0
         weights = self._weights if points is self.points else scaled_weights(points)[0]
-        centroids, self._start_work = grow_by_samples(
+        centroids, self._start_work, n_iter = grow_by_samples(
             points.rows, points.n, weights, n_clusters, self._kernels, points.workers, rng,
             unit=points.metric == "cosine", min_gain=max(1e-3, self.min_gain),
         )  # fmt: skip
+        # n_iter of a result counts what goes over all points: where that is 1, this says why
+        self.begun = f"started with {n_iter} iterations on samples, which n_iter does not count"
         return centroids
 
     def state(self) -> dict[str, Any]:

@@ -898,12 +898,14 @@ class GraphAssigner(Assigner):
         )  # fmt: skip
         if isinstance(grown, Tree):
             self.reason = f"tree start, contrast {grown.contrast:.2f}"
+            self.begun = "started from a tree of the points"
             self._cloud, self._order = grown.cloud, grown.order
             self._labels, self._start_work = grown.labels, grown.n_distances
             if unit:
                 return means_of(grown.cloud, grown.labels, grown.centroids, unit=True)
             return grown.centroids
         self.reason = f"sample start, contrast {grown:.2f}"
+        self.begun = "started with iterations on a sample, which n_iter does not count"
         centroids, self._start_work, self._gained = grow_from_sample(
             points.rows, points.n, self._weights, n_clusters, self._kernels, workers, self._rng,
             unit=unit,

@@ -8,6 +8,7 @@ two, never the loop.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -272,10 +273,14 @@ def _drain(
                 if isinstance(answer, (bool, np.bool_)) and answer and not reason:
                     so_far.now = run = replace(run, reason="callback")
     except KeyboardInterrupt:
-        line.close(f"{run.done} iterations (interrupted)")
+        line.close(f"{_iterations(run.done)} (interrupted)")
         raise
-    line.close(f"{run.done} iterations ({run.reason})")
+    line.close(f"{_iterations(run.done)} ({run.reason})")
     return run
+
+
+def _iterations(n: int) -> str:
+    return "1 iteration" if n == 1 else f"{n} iterations"
 
 
 class _Shield:
@@ -612,8 +617,13 @@ def fit_clusters(
                     # an assigner that remembers the start before would look for points there
                     assigner.restore({}, None, n_clusters)
                     run = Run(_begin(assigner, init, seeds, n_clusters, rng))
+                    if inner.begun:
+                        logging.getLogger("annlab").info("start: %s", inner.begun)
+                        # of several starts one is returned, and not always the last
+                        if why and n_init == 1:
+                            why = f"{why}; {inner.begun}"
 
-                def save(run: Run, turn: int = turn) -> None:
+                def save(run: Run, turn: int = turn, why: str = why) -> None:
                     assert keeper is not None
                     keeper.save(
                         Saved(
@@ -704,7 +714,7 @@ def fit_clusters(
             except KeyboardInterrupt:
                 # the step's own is as good, but for rounding
                 pass
-            text = f"The result is that of {len(steps)} iterations. "
+            text = f"The result is that of {_iterations(len(steps))}. "
             if so_far.best is not None and n_init > 1:
                 text = "The result is that of an earlier one of the n_init starts. "
             elsewhere = "init=result.centroids" if keeper is None else "the same checkpoint"

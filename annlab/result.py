@@ -169,7 +169,8 @@ class KMeansResult(Pair):
     algorithm : str
         What ran, such as ``"brute"`` or ``"hnsw"``.
     reason : str
-        Why ``algorithm="auto"`` chose it; empty where the caller chose.
+        Why ``algorithm="auto"`` chose it, and what its own start did before the iterations that
+        ``n_iter`` counts; empty where the caller chose.
     metric : str
         ``"euclidean"`` or ``"cosine"``.
     elapsed_s : float
