@@ -122,6 +122,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"annlab {options.command}: {reason}", file=sys.stderr)
         return USAGE
 
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -778,7 +778,7 @@ def _set_variable(name: str, folder: str) -> str:
 
 def check_kernels() -> Finding:
     """Whether the compiled loops are ready, and where they are kept."""
-    fix = _command(sys.executable, "-m", "annlab.cli", "warmup")
+    fix = _command(sys.executable, "-m", "annlab", "warmup")
     try:
         from annlab._kernels_cache import are_warm, cache_folder
 

@@ -55,6 +55,6 @@ $pip install -qq --no-deps --no-build-isolation -e "$root"
 # Python asks an editable installation last. A script beside a checkout that is called annlab would
 # import the checkout's own folder, as a package without content; on the path it comes before that
 printf '%s\n' "$root" >"$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/annlab-checkout.pth"
-"$venv/bin/python" -m annlab.cli warmup --quiet ||
+"$venv/bin/python" -m annlab warmup --quiet ||
     say "The compiled loops could not be prepared; annlab computes with NumPy alone until they are."
 say "The environment $venv is ready."

@@ -21,7 +21,7 @@ from annlab._version import __version__
 
 def annlab(*words: str, **more) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "annlab.cli", *words], capture_output=True, text=True, **more
+        [sys.executable, "-m", "annlab", *words], capture_output=True, text=True, **more
     )
 
 

@@ -128,7 +128,7 @@ def test_the_parameters_reach_the_library(here, X, monkeypatch):
 def test_progress_and_the_report_go_to_different_streams(here, X):
     name = save(X, "npy")
     done = subprocess.run(
-        [sys.executable, "-m", "annlab.cli", "cluster", name, "--n-clusters", "4", "--json"],
+        [sys.executable, "-m", "annlab", "cluster", name, "--n-clusters", "4", "--json"],
         capture_output=True,
         text=True,
     )
@@ -447,7 +447,7 @@ def test_ctrl_c_keeps_what_was_reached(here):
     np.save("rows.npy", np.random.RandomState(0).rand(100_000, 16).astype(np.float32))
     words = "cluster rows.npy --n-clusters 400 --max-iter 100000 --algorithm brute".split()
     running = subprocess.Popen(
-        [sys.executable, "-m", "annlab.cli", *words],
+        [sys.executable, "-m", "annlab", *words],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # what a shell starts in the background ignores Ctrl-C, and so do its children

@@ -47,7 +47,7 @@ class Machine:
 
     def doctor(self, *words: str, before: tuple[str, ...] = (), **environment: str):
         """Run ``annlab doctor --json`` there; return its exit status and findings by name."""
-        call = ("-m", "annlab.cli", "doctor", "--json", *words)
+        call = ("-m", "annlab", "doctor", "--json", *words)
         done = self._python(*call, before=before, **environment)
         report = json.loads(done.stdout)
         assert report["exit_status"] == done.returncode
@@ -118,7 +118,7 @@ def test_a_healthy_machine_needs_nothing(machine):
     assert found["hnswlib"]["facts"]["probe"] in ("ok", "missing")
     # nothing was compiled in this home, which is no fault
     assert found["compiled loops"]["status"] == "note"
-    assert found["compiled loops"]["fix"].endswith("-m annlab.cli warmup")
+    assert found["compiled loops"]["fix"].endswith("-m annlab warmup")
 
 
 def test_looking_changes_nothing(machine):

@@ -38,6 +38,7 @@ FLOORS = (
     ("_warmup", "_notebooks", "_cluster", "doctor"),
     ("_badges",),
     ("cli",),
+    ("__main__",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
