@@ -44,7 +44,12 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Room -> tests that must notice; the quick ones first.
 ROOMS = {
     "assignment": ["test_assignment.py"],
-    "lloyd": ["test_lloyd.py", "test_checkpoint.py"],
+    # one algorithm of each kind: the others go through the same lines of the loop
+    "lloyd": [
+        "test_lloyd.py -k 'not (loky or lsh or pq or ball_tree or faiss or graph or auto)'",
+        "test_checkpoint.py -k '(undisturbed or go_on or known or callback or written or another) "
+        "and not (outliers or lsh or pq or ball_tree or faiss)'",
+    ],
     "robust": ["test_robust.py", "test_checkpoint.py -k outliers"],
     "metrics": ["test_metrics.py"],
 }
