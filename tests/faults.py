@@ -227,6 +227,21 @@ def interrupted(moments: int, folder: Path, seed: int = 0) -> Row:
     return row
 
 
+def leftover_threads(n_jobs: int) -> list[str]:
+    """What threads do that no fit needs: all but as many as wait for the tasks of the next fit."""
+    frames = sys._current_frames()
+    waiting, left = 0, []
+    for thread in threading.enumerate():
+        frame = frames.get(thread.ident or 0)
+        if thread is threading.main_thread() or frame is None:
+            continue
+        if thread.name.startswith("annlab") and frame.f_code.co_name == "_worker":
+            waiting += 1
+        else:
+            left.append(f"{thread.name} in {frame.f_code.co_name}")
+    return left if waiting <= n_jobs else [*left, f"{waiting} that wait"]
+
+
 def child_interrupt(moments: str, folder: str, seed: str) -> None:
     """Interrupt this very process, again and again, while it fits."""
     rng = np.random.RandomState(int(seed))
@@ -287,12 +302,12 @@ def child_interrupt(moments: str, folder: str, seed: str) -> None:
             failure = failure and f"going on: {failure}"
         if failure is None and wait > 2.0:
             failure = f"{wait:.1f} s to the end"
-        # after a second Ctrl-C nobody waits for the chunks at hand: they end by themselves
+        # nobody waits for the chunks at hand: they end by themselves
         patience = time.perf_counter() + 2.0
-        while threading.active_count() > 1 and time.perf_counter() < patience:
+        while leftover_threads(options["n_jobs"]) and time.perf_counter() < patience:
             time.sleep(0.01)
-        if failure is None and threading.active_count() > 1:
-            failure = "threads were left"
+        if failure is None and leftover_threads(options["n_jobs"]):
+            failure = f"threads were left: {leftover_threads(options['n_jobs'])}"
         line = {"kind": kind, "failure": failure and f"{name}: {failure}", "wait_s": wait}
         print(json.dumps(line), flush=True)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 
 import faults
 import pytest
@@ -45,6 +47,28 @@ def test_a_failure_shows(tmp_path):
     row.count("it broke")
     text = faults.table([row])
     assert "| a fault | 2 | 1 (50 %) |" in text and row.failures == ["it broke"]
+
+
+def test_threads_that_no_fit_needs_are_seen():
+    from annlab._workers import Workers
+
+    def until(condition):
+        end = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+    before = faults.leftover_threads(99)
+    with Workers(2) as workers:
+        workers.map(time.sleep, [(0.02,)] * 2)
+    until(lambda: faults.leftover_threads(2) == before)
+    assert faults.leftover_threads(1) == [*before, "2 that wait"]
+    gate = threading.Event()
+    busy = threading.Thread(target=gate.wait, name="annlab_9")
+    busy.start()
+    assert faults.leftover_threads(2) == [*before, "annlab_9 in wait"]
+    gate.set()
+    busy.join()
 
 
 def test_two_results_are_compared_bit_by_bit():
