@@ -68,7 +68,9 @@ def kmeans_faiss(
     n_clusters : int
         Number of clusters k, 1 to n.
     max_iter : int, default=100
-        Iterations; faiss makes them all, it has no tolerance to stop by.
+        Most iterations. faiss has no tolerance here: recent versions stop when its objective, a
+        float32 sum, falls no further, which may be long after ``tol`` would have stopped
+        `annlab.kmeans`; older ones make all iterations.
     init : {"random", "k-means++", "k-means||"}, function, or array of shape (k, d)
         Start, drawn as in `annlab.kmeans`: the same ``random_state`` gives the same start.
     n_init : int, default=1
@@ -89,9 +91,10 @@ def kmeans_faiss(
     Returns
     -------
     KMeansResult
-        Unpacks as ``labels, centroids``. ``converged`` says whether one more update would move
-        the centroids by more than scikit-learn's tolerance. The trace is empty: faiss keeps only
-        a float32 objective, which is not comparable.
+        Unpacks as ``labels, centroids``. ``converged`` says that one more update would move the
+        centroids by no more than scikit-learn's tolerance; ``stop_reason`` is ``"small gain"``
+        where faiss stopped by itself, else ``"max_iter"``. The trace is empty: faiss keeps only a
+        float32 objective, which is not comparable.
 
     Raises
     ------
@@ -174,7 +177,7 @@ def kmeans_faiss(
                 inertia=total,
                 n_iter=len(trainer.obj),
                 converged=bool(moves_sq <= _TOLERANCE * points.variance),
-                stop_reason="max_iter",
+                stop_reason="max_iter" if len(trainer.obj) >= max_iter else "small gain",
                 n_distances=(len(trainer.obj) * min(points.n, most * n_clusters) + points.n)
                 * n_clusters,
                 algorithm="faiss.Kmeans",

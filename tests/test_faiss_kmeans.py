@@ -44,6 +44,16 @@ def test_equals_lloyd_from_the_same_start(X, dtype):
     assert theirs.centroids.dtype == dtype
 
 
+def test_it_says_whether_faiss_stopped_by_itself():
+    X = np.repeat([[0.0, 0.0], [10.0, 10.0]], 500, axis=0).astype(np.float32)
+    X += 0.1 * np.random.RandomState(0).randn(*X.shape).astype(np.float32)
+    short, long = (kmeans_faiss(X, 2, most, random_state=0) for most in (1, 100))
+    assert (short.n_iter, short.stop_reason) == (1, "max_iter")
+    assert long.converged
+    # versions of faiss before it stopped by itself make all iterations
+    assert long.stop_reason == ("small gain" if long.n_iter < 100 else "max_iter")
+
+
 def test_inertia_is_that_of_the_labels_and_labels_are_nearest(X):
     result = kmeans_faiss(X, 7, 3, random_state=0)
     assert result.inertia == pytest.approx(inertia(X, result.labels, result.centroids), rel=1e-12)
