@@ -256,6 +256,15 @@ def test_a_point_is_at_no_distance_from_itself_wherever_it_lies():
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+def test_the_only_point_of_a_cluster_has_a_silhouette_of_zero_and_no_warning():
+    X, codes = np.array([[0.0], [1.0], [1.5], [9.0]]), np.array([0, 1, 1, 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = silhouette_of_rows(X, codes, np.arange(4), 3)
+    np.testing.assert_allclose(found, sk.silhouette_samples(X, codes))
+    assert found[0] == found[3] == 0
+
+
 def test_points_that_all_coincide_have_a_silhouette_of_zero():
     X, codes = np.ones((6, 2)), np.array([0, 0, 0, 1, 1, 1])
     np.testing.assert_array_equal(silhouette_of_rows(X, codes, np.arange(6), 2), np.zeros(6))
@@ -278,6 +287,7 @@ def test_undefined_scores_are_nan_with_a_warning(labels):
     [
         ([0, 1], r"labels must be an array of shape \(3,\)"),
         ([[0], [1], [1]], "labels must be a 1-D array"),
+        (1, "labels must be a 1-D array"),
         ([0.5, 1, 1], "labels must be whole numbers"),
         ([0, np.nan, 1], "labels must be whole numbers"),
         ([-1, -1, -1], "labels must be 0 or higher"),
@@ -286,7 +296,9 @@ def test_undefined_scores_are_nan_with_a_warning(labels):
 )
 def test_bad_labels_are_named(labels, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        evaluate_clustering(np.eye(3), np.array(labels, dtype=object if None in labels else None))
+        evaluate_clustering(
+            np.eye(3), np.array(labels, dtype=object if None in np.ravel(labels) else None)
+        )
 
 
 def test_bad_metric_and_bad_reference():
@@ -468,6 +480,8 @@ def test_trustworthiness_is_scikit_learns(monkeypatch):
         assert 0 < trustworthiness(X, X[:, :2]) < 1
     with pytest.raises(ValueError, match="embedding must be an array of 120 rows"):
         trustworthiness(X, X[:5, :2])
+    with pytest.raises(ValueError, match="embedding must be an array of 100 rows"):
+        trustworthiness(X[:100], X[:, :2])
 
 
 # --- odd arguments, each by what is promised -----------------------------------------------------
@@ -777,7 +791,9 @@ def dimension_written_out(X, n_neighbors):
     return 1 / np.mean(logarithms)
 
 
-@pytest.mark.parametrize(("n", "n_neighbors"), [(40, 2), (40, 10), (12, 10), (11, 10), (5, 10)])
+@pytest.mark.parametrize(
+    ("n", "n_neighbors"), [(40, 2), (40, 10), (12, 10), (11, 10), (10, 10), (8, 10), (5, 10)]
+)
 def test_intrinsic_dimension_takes_the_neighbours_that_there_are(n, n_neighbors):
     X = np.random.RandomState(n).rand(n, 3)
     expected = dimension_written_out(X, min(n_neighbors, n - 1))

@@ -256,6 +256,30 @@ def test_a_point_alone_in_the_wrong_cluster_belongs_to_the_nearest():
     # where it is far from all others, it is an outlier although its own centroid sits on it
     X[6] = centroids[2]
     assert assigned(X, centroids, inner=_Labels).outliers.tolist() == [False] * 6 + [True]
+    # in whatever order the centroids are
+    X[6] = [10.2, 0.1]
+    _Labels.given = np.array([1, 1, 1, 2, 2, 2, 0], dtype=np.int32)
+    assert not assigned(X, centroids[[2, 0, 1]], inner=_Labels).outliers.any()
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_a_point_alone_is_measured_by_the_other_centroids(order):
+    # eight around one centroid, one of them 7 of 8 of 7 away; and one alone, 5 from that centroid
+    X = np.array([[x, y] for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
+    X = np.concatenate([X, [[0.0, 7.0], [5.0, 0.0]]])
+    centroids = np.array([[0.0, 0.0], [5.0, 0.0]])[order]
+    found = assigned(X, centroids, trim=1 / 11)
+    assert np.flatnonzero(found.outliers).tolist() == [9]
+    assert np.flatnonzero(assigned(X, centroids, trim=2 / 11).outliers).tolist() == [9, 10]
+
+
+def test_a_point_without_weight_has_no_say_to_be_taken_away():
+    # it sits on a centroid of its own; it has not drawn it there
+    X = np.array([[0.0], [0.1], [0.2], [0.3], [0.5], [50.0]])
+    weights = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.0])
+    centroids = np.array([[0.2], [50.0]])
+    assert not assigned(X, centroids, weights, threshold=9.0).outliers[5]
+    assert assigned(X, centroids, threshold=9.0).outliers[5]
 
 
 def test_a_single_cluster_and_a_single_point():
@@ -284,7 +308,7 @@ def seeds_of(X, n_clusters, threshold=2.0, weights=None, seed=0):
 @pytest.mark.parametrize(
     ("n", "n_clusters", "largest"),
     # a quarter of the mean cluster, from 2 to 16
-    [(120, 20, 2), (1200, 30, 10), (1600, 3, 16)],
+    [(120, 20, 2), (1200, 33, 9), (1600, 3, 16)],
 )
 def test_a_few_together_are_isolated_and_more_are_a_cluster(n, n_clusters, largest):
     rng = np.random.RandomState(0)
@@ -315,11 +339,18 @@ def test_isolated_means_past_the_limit_of_all_rows():
     np.testing.assert_array_equal(seeds_of(X, 2, 0.1), seeds_of(X, 2, 2.0))
 
 
+def test_rows_at_the_limit_are_not_isolated():
+    # on a line of equal steps the median distance is that of all but the ends, the deviation 0
+    X = np.concatenate([np.arange(100.0), np.full(40, 50.0)])[:, None]
+    assert np.flatnonzero(seeds_of(X, 12) == 0).tolist() == [0, 99]
+
+
 def test_few_rows_are_all_good_for_a_start():
     rng = np.random.RandomState(0)
     X = np.concatenate([rng.rand(19, 2), [[99.0, 99.0]]])
     # two rows for each cluster say nothing about which is isolated
-    assert seeds_of(X, 10) is None
+    for n_clusters in (10, 11, 19):
+        assert seeds_of(X, n_clusters) is None
     assert seeds_of(X, 9)[-1] == 0
     # fewer than the clusters are left: then all serve
     weights = np.zeros(20)
