@@ -12,6 +12,7 @@ import time
 import joblib
 import numpy as np
 import pytest
+from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from annlab import _workers
@@ -204,6 +205,48 @@ def test_errors_come_through_and_end_the_pool():
     assert not any(thread.is_alive() for thread in mine)
 
 
+def test_tasks_that_nobody_waits_for_end_at_their_next_breath():
+    begun, ended = threading.Event(), []
+
+    def works_long(number):
+        if number == 0:
+            assert begun.wait(10)
+            raise KeyError("zero")
+        begun.set()
+        try:
+            # far longer than the patience of this test, unless somebody ends it
+            for _ in range(10_000):
+                time.sleep(0.005)
+                _workers.breathe()
+        except _workers.Stopped:
+            ended.append(number)
+            raise
+
+    with pytest.raises(KeyError, match="zero"), Workers(2) as workers:
+        workers.map(works_long, [(0,), (1,)])
+    assert ended == [1]
+    # outside of a map there is nobody who could have gone
+    _workers.breathe()
+
+
+@pytest.mark.usefixtures("several_blas_threads")
+def test_a_second_ctrl_c_leaves_neither_threads_nor_the_limit(monkeypatch):
+    def impatient(*exc):
+        raise KeyboardInterrupt
+
+    workers = Workers(2)
+    workers.__enter__()
+    mine = _threads(workers)
+    monkeypatch.setattr(workers._pool, "__exit__", impatient)
+    assert blas_threads() == {1}
+    with pytest.raises(KeyboardInterrupt):
+        workers.__exit__(ValueError, ValueError(), None)
+    for thread in mine:
+        thread.join(timeout=10)
+    assert not any(thread.is_alive() for thread in mine)
+    assert blas_threads() == {3}
+
+
 def _process():
     return os.getpid()
 
@@ -239,6 +282,13 @@ def test_shared_arrays_are_mapped_by_processes_alone():
         np.testing.assert_array_equal(mapped, X)
         folder = os.path.dirname(mapped.filename)
         assert os.path.exists(folder)
+        other = workers.share(X + 1)
+        assert os.path.dirname(other.filename) == folder and other.filename != mapped.filename
+        np.testing.assert_array_equal(other, X + 1)
+        # what lies in a file already, and what is no array, goes as it is
+        assert workers.share(mapped) is mapped
+        thin = sparse.csr_matrix(X)
+        assert workers.share(thin) is thin
     assert not os.path.exists(folder)
 
 
@@ -323,4 +373,15 @@ def test_libraries_are_looked_for_again():
         with single_threaded_blas():
             assert blas_threads() == {1}
         assert blas_threads() == {1}
+    assert blas_threads() == {3}
+
+
+@pytest.mark.usefixtures("several_blas_threads")
+def test_a_threadpoolctl_without_an_owner_of_the_limit_serves_too(monkeypatch):
+    import threadpoolctl
+
+    # before version 3.8 any thread could set a limit, and there was nothing to take over
+    monkeypatch.delattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", raising=False)
+    with Workers(2) as workers:
+        assert workers.map(blas_threads, [()] * 3) == [{1}] * 3
     assert blas_threads() == {3}
