@@ -44,11 +44,11 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Room -> tests that must notice; the quick ones first.
 ROOMS = {
     "assignment": ["test_assignment.py"],
-    # one algorithm of each kind: the others go through the same lines of the loop
+    # one algorithm will do: the others go through the same lines of the loop
     "lloyd": [
-        "test_lloyd.py -k 'not (loky or lsh or pq or ball_tree or faiss or graph or auto)'",
-        "test_checkpoint.py -k '(undisturbed or go_on or known or callback or written or another) "
-        "and not (outliers or lsh or pq or ball_tree or faiss)'",
+        "test_lloyd.py -k 'not (loky or lsh or pq or ball_tree or faiss or graph or auto or small_k"
+        " or kd_tree or less_than_half or memory or changes_no_bit or next_to_nothing)'",
+        "test_checkpoint.py -k '(undisturbed and brute or random_states or callback or reseeded)'",
     ],
     "robust": ["test_robust.py", "test_checkpoint.py -k outliers"],
     "metrics": ["test_metrics.py"],
@@ -56,8 +56,8 @@ ROOMS = {
 #: What tests import and nobody breaks; imported once.
 HEAVY = (
     "numpy", "scipy.sparse", "scipy.spatial", "scipy.stats", "sklearn.cluster",
-    "sklearn.neighbors", "sklearn.metrics", "joblib", "threadpoolctl", "hypothesis", "numba",
-    "faiss", "pytest",
+    "sklearn.neighbors", "sklearn.metrics", "pandas", "joblib", "threadpoolctl", "hypothesis",
+    "numba", "faiss", "pytest",
 )  # fmt: skip
 #: Functions whose text is for people to read.
 MESSAGES = ("invalid", "warn", "info", "update", "close", "require")
@@ -178,6 +178,8 @@ def _run_tests(
     """Run the tests of a room in this process, which is spent afterwards."""
     import pytest
 
+    # loading those that tests of notebooks use takes longer than most rooms' tests
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     spent: Counter[str] = Counter()
     for tests in ROOMS[room]:
         watch = _Watch(kills, times)
