@@ -121,4 +121,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, ImportError, OSError) as reason:
         print(f"annlab {options.command}: {reason}", file=sys.stderr)
         return USAGE
-
