@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import sys
 import time
 from functools import partial
 from typing import ClassVar
@@ -102,6 +103,59 @@ def test_other_load_subtracts_our_own_work(monkeypatch):
     monkeypatch.setattr(machine.OtherLoad, "_read", staticmethod(lambda: next(states)))
     # 7 s of work in 2 s, 3 of them ours: two cores for others
     assert machine.OtherLoad().cores() == pytest.approx(2.0)
+
+
+@pytest.fixture
+def no_proc(monkeypatch):
+    """As on macOS and Windows: none of the kernel's files."""
+    read = machine.Path.read_text
+
+    def elsewhere(path, *args, **options):
+        if str(path).startswith("/proc/"):
+            raise FileNotFoundError(path)
+        return read(path, *args, **options)
+
+    monkeypatch.setattr(machine.Path, "read_text", elsewhere)
+    monkeypatch.delattr(machine.os, "sysconf", raising=False)
+
+
+def test_where_the_kernel_has_no_files_the_record_says_what_python_knows(no_proc, monkeypatch):
+    monkeypatch.setattr(machine.platform, "processor", lambda: "")
+    monkeypatch.setattr(machine.platform, "machine", lambda: "abacus")
+    assert machine._processor() == "abacus"
+    monkeypatch.setattr(machine.platform, "processor", lambda: "of wood")
+    assert machine._processor() == "of wood"
+    assert machine._memory_bytes() is None
+    assert machine.OtherLoad().cores() is None
+    # nobody can tell: there is nothing to wait for
+    assert machine.wait_until_idle(60.0)
+
+
+@pytest.mark.parametrize(("system", "unit"), [("darwin", 1), ("freebsd14", 1024)])
+def test_elsewhere_the_peak_is_that_of_the_process(system, unit, no_proc, monkeypatch):
+    resource = pytest.importorskip("resource")
+    peaks = iter([500, 500, 530, 490])
+    monkeypatch.setattr(
+        resource, "getrusage", lambda who: type("Usage", (), {"ru_maxrss": next(peaks)})
+    )
+    monkeypatch.setattr(machine.sys, "platform", system)
+    peak = machine.PeakMemory()
+    assert peak.method == "resident"
+    peak.reset()
+    # bytes on macOS, kilobytes elsewhere; never less than nothing
+    assert peak.peak_bytes() == 30 * unit
+    assert peak.peak_bytes() == 0
+
+
+def test_where_nobody_counts_memory_nothing_is_said(no_proc, monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    peak = machine.PeakMemory()
+    assert peak.method == "none" and peak.peak_bytes() is None
+
+
+def test_packages_that_are_not_installed_are_left_out_of_the_record(monkeypatch):
+    monkeypatch.setattr(machine, "_PACKAGES", ("numpy", "no-such-package-of-anybody"))
+    assert machine.package_versions() == {"numpy": np.__version__}
 
 
 # --- seconds -------------------------------------------------------------------------------------
