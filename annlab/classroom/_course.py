@@ -552,6 +552,18 @@ def submitted_notebook(folder: Path, name: str) -> tuple[Path, list[str]]:
     raise ValueError(f"there is no {name}.ipynb, but several others: which one is meant?")
 
 
+def _restored(ids: list[str], fault: str) -> list[str]:
+    """One sentence for all test cells and one for all answer cells that came back."""
+    notes = []
+    for what in ("test", "answer"):
+        those = [id.split("-", 1)[1] for id in ids if id.startswith("test-") is (what == "test")]
+        if len(those) == 1:
+            notes.append(f"the {what} cell of {those[0]} was {fault}: restored")
+        elif those:
+            notes.append(f"{len(those)} {what} cells were {fault} ({', '.join(those)}): restored")
+    return notes
+
+
 def restore(
     submitted: dict[str, Any], released: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
@@ -571,6 +583,8 @@ def restore(
     notes : list of str
     """
     notes = []
+    edited: list[str] = []
+    missing: list[str] = []
     wanted = {_mark(c)["grade_id"]: c for c in released["cells"] if _mark(c).get("grade_id")}
     cells: list[dict[str, Any]] = []
     have: dict[str, int] = {}
@@ -588,18 +602,18 @@ def restore(
                 cell = {**wanted[id], "source": cell["source"]}
                 notes.append(f"the type of cell {id} was changed back")
             if id.startswith("test-") and cell["source"].strip() != wanted[id]["source"].strip():
-                notes.append(f"the test cell of {id.removeprefix('test-')} was edited: restored")
+                edited.append(id)
         cells.append(cell)
     last = -1
     for id in wanted:
         place = next((i for i, cell in enumerate(cells) if _mark(cell).get("grade_id") == id), None)
         if place is None:
-            what = "test cell" if id.startswith("test-") else "answer cell"
-            notes.append(f"the {what} of {id.split('-', 1)[1]} was missing: restored")
+            missing.append(id)
             last += 1
             cells.insert(last, wanted[id])
         else:
             last = max(last, place)
+    notes += _restored(edited, "edited") + _restored(missing, "missing")
     clean = []
     for number, cell in enumerate(cells):
         kind = cell.get("cell_type")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,18 @@ def make_page(number: int) -> Any:
     return figure
 
 
+@contextmanager
+def _fonts_in_silence() -> Iterator[None]:
+    """Keep back what fontTools says of the dates inside the fonts that Matplotlib brings."""
+    logger = logging.getLogger("fontTools.ttLib.tables._h_e_a_d")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def write_sheets(folder: Path, topics: Sequence[int] = ()) -> list[Path]:
     """Write the sheets as PDF, one file for each topic.
 
@@ -191,7 +205,8 @@ def write_sheets(folder: Path, topics: Sequence[int] = ()) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     # a reader's own settings do not decide how a sheet looks; letters stay letters in the PDF
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "pdf.fonttype": 42}):
+    settings = matplotlib.rc_context({**matplotlib.rcParamsDefault, "pdf.fonttype": 42})
+    with settings, _fonts_in_silence():
         for number, _ in pages:
             path = folder / f"{number:02d}_sheet.pdf"
             # without a date, so that the same sheet is the same file
