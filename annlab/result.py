@@ -160,8 +160,8 @@ class KMeansResult(Pair):
     converged : bool
         Whether the loop stopped because nothing changed any more, within ``tol``.
     stop_reason : str
-        ``"labels unchanged"``, ``"tolerance"``, ``"max_iter"``, ``"callback"`` or
-        ``"interrupted"``.
+        ``"labels unchanged"``, ``"tolerance"``, ``"small gain"``, ``"max_iter"``, ``"callback"``
+        or ``"interrupted"``.
     n_distances : int or None
         Point-to-centroid distances of all assignments; None where the index cannot count.
     trace : Trace
