@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import tracemalloc
 import warnings
@@ -19,11 +20,22 @@ from threadpoolctl import threadpool_limits
 
 from annlab import KMeansResult, available_algorithms, kmeans, kmeans_ann
 from annlab import lloyd as room
+from annlab._kernels_cache import load_kernels
 from annlab._messages import AnnlabWarning
 from annlab._points import Points
 from annlab._workers import Workers
-from annlab.assignment import Assignment, ExactAssigner
-from annlab.lloyd import exact_inertia, label_rows, recall_of, update_centroids
+from annlab.assignment import Assigner, Assignment, ExactAssigner, IndexAssigner, Worst
+from annlab.lloyd import (
+    Stage,
+    exact_inertia,
+    is_parted,
+    label_parts,
+    label_rows,
+    lloyd_steps,
+    recall_of,
+    score_parts,
+    update_centroids,
+)
 
 ALGORITHMS = available_algorithms()
 #: Those that compare all centroids, one way or another.
@@ -1126,3 +1138,401 @@ def test_several_starts_do_not_share_what_an_assigner_remembers():
         )  # fmt: skip
         alone = kmeans_ann(X, 750, 3, algorithm=name, init=starts[1], random_state=0, tol=0)
         np.testing.assert_array_equal(both.centroids, alone.centroids)
+
+
+# -- the loop by itself ------------------------------------------------------------------------
+
+
+class Scripted(Assigner):
+    """Answers prepared assignments, one after the other."""
+
+    name = "scripted"
+    exact = False
+
+    def __init__(self, points, answers):
+        self.points, self.answers, self.asked = points, iter(answers), []
+
+    def assign(self, centroids, previous):
+        self.asked.append((centroids.copy(), None if previous is None else previous.copy()))
+        return next(self.answers)
+
+
+#: Two clusters of two points each, and the means of them.
+FOUR = np.array([[0.0], [2.0], [10.0], [12.0]])
+MEANS = np.array([[1.0], [11.0]])
+
+
+def answered(labels=(0, 0, 1, 1), **more):
+    labels = np.array(labels, np.int32)
+    return Assignment(labels, ((FOUR - MEANS[labels]) ** 2).ravel(), None, 4.0, 8, **more)
+
+
+def scripted(answers, start=MEANS, *, max_iter=9, tol_sq=-1.0, **more):
+    """Steps and reasons of the loop over `FOUR`."""
+    with Workers(1) as workers:
+        points = Points(FOUR, workers=workers, shift=np.zeros(1))
+        assigner = Scripted(points, answers)
+        found = list(lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol_sq, **more))
+    steps, reasons, known = zip(*found, strict=True) if found else ((), (), ())
+    assert [step.iteration for step in steps] == list(
+        range(1 + more.get("done", 0), 1 + more.get("done", 0) + len(steps))
+    )
+    return steps, reasons, known, assigner
+
+
+def test_the_loop_ends_when_the_same_labels_come_again():
+    steps, reasons, known, assigner = scripted([answered((0, 1, 1, 1)), answered(), answered()])
+    assert reasons == ("", "", "labels unchanged")
+    assert [step.n_moved for step in steps] == [4, 1, 0]
+    # each assignment starts from the labels of the one before
+    assert assigner.asked[0][1] is None
+    np.testing.assert_array_equal(assigner.asked[1][1], [0, 1, 1, 1])
+    np.testing.assert_array_equal(known[-1], [0, 0, 1, 1])
+    np.testing.assert_array_equal(assigner.asked[2][0], MEANS)
+
+
+def test_the_loop_ends_exactly_at_the_tolerance():
+    start = MEANS + 3.0
+    assert scripted([answered()], start, tol_sq=18.0)[1] == ("tolerance",)
+    steps, reasons, *_ = scripted([answered()] * 2, start, tol_sq=17.9)
+    assert reasons[0] == "" and steps[0].shift_sq == 18.0
+    # several reasons at once: the strongest is named
+    assert scripted([answered(finished=True)], start, tol_sq=18.0)[1] == ("tolerance",)
+    assert scripted([answered(finished=True)], start, max_iter=1)[1] == ("small gain",)
+    assert scripted([answered()], start, max_iter=1)[1] == ("max_iter",)
+
+
+@pytest.mark.parametrize(
+    "more", [{"kind": "relaxed"}, {"members": np.array([0, 0, 1, 1], np.int32)}]
+)
+def test_a_step_that_is_not_to_the_means_is_no_reason_to_stop(more):
+    steps, reasons, *_ = scripted([answered(**more)] * 3 + [answered()], tol_sq=1.0)
+    assert reasons == ("", "", "", "labels unchanged")
+    assert [step.shift_sq for step in steps] == [0.0] * 4
+    assert [step.n_moved for step in steps] == [4, 0, 0, 0]
+
+
+def test_an_assigner_may_say_that_it_is_done_and_how_many_moved():
+    steps, reasons, *_ = scripted([answered(), answered((1, 1, 0, 0), n_moved=3, finished=True)])
+    assert reasons == ("", "small gain")
+    # the first step moves all; from then on what is counted elsewhere is believed
+    assert [step.n_moved for step in steps] == [4, 3]
+    assert scripted([answered(n_moved=1)], max_iter=1)[0][0].n_moved == 4
+
+
+def test_the_loop_goes_on_where_an_earlier_one_stood():
+    labels = np.array([0, 1, 1, 1], np.int32)
+    known = np.array([1, 1, 1, 1], np.int32)
+    steps, reasons, _, assigner = scripted(
+        [answered()] * 2, done=5, max_iter=6, previous=labels, known=known
+    )
+    assert (len(steps), steps[0].n_moved, reasons) == (1, 1, ("max_iter",))
+    np.testing.assert_array_equal(assigner.asked[0][1], known)
+    assert scripted([], done=6, max_iter=6)[0] == ()
+
+
+def test_a_point_that_became_a_centroid_is_known_as_its_own():
+    answers = [answered((0, 0, 0, 0)), answered((0, 0, 0, 0), sums=None), answered()]
+    steps, reasons, known, assigner = scripted(answers, max_iter=3)
+    # of the two worst served the first, which is the point at 12
+    assert steps[0].n_empty == 1 and reasons[0] == ""
+    (taken,) = np.flatnonzero(known[0] == 1)
+    assert steps[0].new_centroids[1, 0] == FOUR[taken, 0]
+    np.testing.assert_array_equal(steps[0].labels, [0, 0, 0, 0])
+    np.testing.assert_array_equal(assigner.asked[1][1], known[0])
+    # what moved is judged by the labels that were given, not by those that are known
+    assert steps[1].n_moved == 0
+
+
+def test_sums_that_an_assigner_knows_are_not_added_up_again(monkeypatch):
+    sums, totals = np.array([[2.0], [33.0]]), np.array([2.0, 3.0])
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "cluster_sums", None)
+        steps, *_ = scripted([answered(sums=sums, totals=totals)], max_iter=1)
+    assert steps[0].new_centroids.tolist() == [[1.0], [11.0]]
+    for half in ({"sums": sums}, {"totals": totals}):
+        steps, *_ = scripted([answered((0, 1, 1, 1), **half)], max_iter=1)
+        assert steps[0].new_centroids.tolist() == [[0.0], [8.0]]
+    members = answered(members=np.array([1, 0, 0, 0], np.int32))
+    assert scripted([members], max_iter=1)[0][0].new_centroids.tolist() == [[8.0], [0.0]]
+
+
+@pytest.mark.parametrize("n_empty", [1, 3, 40])
+def test_a_few_candidates_for_each_empty_cluster_are_looked_at(n_empty):
+    """Enough for some to be alone in their cluster; not all points, which may be elsewhere."""
+    X = np.arange(500.0)[:, None]
+    asked = []
+
+    def worst(size):
+        asked.append(size)
+        places = np.arange(size)
+        return Worst(places, X[places], np.ones(size), np.zeros(size, int), np.ones(size))
+
+    centroids = np.zeros((n_empty + 1, 1))
+    _, reseeded = moved(X, [0] * 500, centroids, worst=worst)
+    assert len(reseeded) == n_empty and 4 * n_empty <= asked[0] <= 5 * n_empty + 16
+    moved(X[:9], [0] * 9, centroids[:5], worst=worst)
+    assert asked[1] <= 9
+
+
+def test_a_donor_keeps_more_than_rounding():
+    """A point is not taken where what remains of its cluster is only the rounding of a sum."""
+    X, weights = np.array([[0.0], [8.0], [3.0]]), np.array([1e-14, 1.0, 1.0])
+    centroids = np.array([[0.0], [3.5], [99.0]])
+    new, reseeded = moved(X, [0, 0, 1], centroids, weights)
+    assert reseeded == {} and new[2, 0] == 99.0
+    # a light point beside it is enough
+    new, reseeded = moved(X, [0, 0, 1], centroids, np.array([1e-3, 1.0, 1.0]))
+    assert reseeded == {1: 2} and new.ravel().tolist() == pytest.approx([0.0, 3.0, 8.0])
+
+
+# -- Ctrl-C ------------------------------------------------------------------------------------
+
+
+def test_within_the_shield_only_what_is_open_is_interrupted():
+    def own(*args):
+        raise LookupError
+
+    before = signal.signal(signal.SIGINT, own)
+    try:
+        shield = room._Shield()
+        with shield:
+            signal.raise_signal(signal.SIGINT)
+            shield.open = True
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            assert not shield.open
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is own
+        # outside of the main thread signals are nobody's to set
+        failures = []
+
+        def elsewhere():
+            try:
+                with room._Shield():
+                    pass
+            except Exception as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        assert not failures and signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_handler_that_is_not_of_python_is_left_alone(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", lambda *args: pytest.fail("nothing could put it back"))
+    with room._Shield():
+        pass
+
+
+@pytest.mark.parametrize("n_init", [1, 2])
+def test_an_interruption_says_which_result_is_left(n_init, tmp_path):
+    X = cloud()
+    turns = []
+
+    def callback(step):
+        turns.append(step.iteration)
+        if turns.count(2) == n_init:
+            raise KeyboardInterrupt
+
+    options = {"init": "random", "tol": 0, "random_state": 0, "callback": callback}
+    with pytest.warns(AnnlabWarning, match="interrupted") as caught:
+        result = kmeans(X, 4, 3, n_init=n_init, **options)
+    (text,) = [str(warning.message) for warning in caught]
+    assert ("an earlier one of the n_init starts" in text) == (n_init == 2)
+    assert ("that of 2 iterations" in text) == (n_init == 1)
+    assert "init=result.centroids" in text and "checkpoint" not in text
+    assert len(result.trace) == result.n_iter == (2 if n_init == 1 else 3)
+    assert result.recall_estimate == 1.0 and result.recall_interval is None
+    assert result.n_distances == result.n_iter * len(X) * 4
+    turns.clear()
+    with pytest.warns(AnnlabWarning, match="Fit again with the same checkpoint"):
+        kmeans(X, 4, 3, n_init=n_init, checkpoint=tmp_path / "run", **options)
+
+
+def test_an_interrupted_search_through_an_index_claims_no_exact_labels():
+    def callback(step):
+        raise KeyboardInterrupt
+
+    with pytest.warns(AnnlabWarning, match="interrupted"):
+        result = kmeans_ann(blobs(), 4, algorithm=Blind(), random_state=0, callback=callback)
+    assert result.recall_estimate is None and result.n_distances is None
+
+
+def test_of_equal_starts_the_first_is_kept():
+    X = np.array([[0.0, 0.0], [0.0, 2.0], [2.0, 0.0], [2.0, 2.0]])
+    # two halves of a square: as good as each other
+    starts = [np.array([[1.0, 0.0], [1.0, 2.0]]), np.array([[0.0, 1.0], [2.0, 1.0]])]
+    turns = iter(starts)
+    result = kmeans(X, 2, n_init=2, init=lambda X, n_clusters, random_state: next(turns))
+    np.testing.assert_array_equal(result.centroids, starts[0])
+
+
+def test_one_start_is_not_judged_and_an_array_is_one_start(monkeypatch):
+    judged = []
+    monkeypatch.setattr(Stage, "cost", lambda self, assigner, C: judged.append(1) or 0.0)
+    kmeans(blobs(), 3, random_state=0)
+    kmeans(blobs(), 3, init=blobs()[:3], n_init=7)
+    assert not judged
+    kmeans(blobs(), 3, random_state=0, n_init=2)
+    assert len(judged) == 2
+
+
+def test_a_callback_that_ends_one_start_ends_all():
+    seen = []
+    result = kmeans(
+        blobs(), 3, n_init=5, random_state=0, callback=lambda step: seen.append(1) or True
+    )
+    assert len(seen) == 1 and (result.stop_reason, result.n_iter) == ("callback", 1)
+
+
+# -- which labels are returned -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("final", ["auto", "exact", "algorithm"])
+@pytest.mark.parametrize("exact_below", [0, 5, 6])
+@pytest.mark.parametrize("exact", [True, False])
+def test_how_the_last_labels_are_made(final, exact_below, exact, monkeypatch):
+    X = blobs()
+    monkeypatch.setattr(IndexAssigner, "exact_below", exact_below)
+    index = Blind()
+    index.exact = exact
+    result = kmeans_ann(X, 6, 2, algorithm=index, init=X[:6], final_assignment=final)
+    nearest = truth(X, result.centroids)[0]
+    if exact or final == "exact" or (final == "auto" and exact_below == 6):
+        np.testing.assert_array_equal(result.labels, nearest)
+        assert (result.recall_estimate, result.recall_interval) == (1.0, None)
+    else:
+        assert result.recall_estimate == pytest.approx(np.mean(result.labels == nearest))
+        # all points were looked at
+        assert result.recall_interval == (result.recall_estimate,) * 2
+    assert np.isfinite(result.inertia)
+
+
+def test_a_sample_for_the_recall_is_drawn_without_repetition_and_in_small_blocks(monkeypatch):
+    X, C = cloud(9000), cloud(5, seed=1)
+    sizes, rows = [], []
+    original = room._count_right
+
+    def watched(source, chosen, labels, centroids):
+        sizes.append(len(chosen))
+        rows.extend(chosen.tolist())
+        return original(source, chosen, labels, centroids)
+
+    monkeypatch.setattr(room, "_count_right", watched)
+    labels = truth(X, C)[0].astype(np.int32)
+    for given in (X, sparse.csr_matrix(X)):
+        sizes.clear(), rows.clear()
+        with Workers(1) as workers:
+            points = Points(given, workers=workers)
+            centroids = points.inward(C)
+            found = recall_of(points, labels, centroids, np.random.RandomState(0))
+        assert found[0] == 1.0 and found[1][1] == 1.0 and 0.99 < found[1][0] < 1.0
+        assert len(set(rows)) == 2000 and max(rows) > 8000
+        # sparse rows are filled in: only some at a time
+        assert max(sizes) * 7 <= 2000
+
+
+# -- exact inertia -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(("n", "d"), [(70_000, 10), (700, 3000), (9000, 1)])
+def test_exact_inertia_goes_through_the_data_in_chunks(compiled, n, d, monkeypatch):
+    if compiled and load_kernels(compile=True) is None:
+        pytest.skip("no compiled loops here")
+    X = np.random.RandomState(0).rand(n, d).astype(np.float32 if compiled else np.float64)
+    C, labels = X[:3].copy(), np.arange(n, dtype=np.int32) % 3
+    tasks, works = [], []
+    original = Workers.map
+
+    def watched(self, function, todo, work=float("inf")):
+        tasks.append(len(todo))
+        works.append(work)
+        return original(self, function, todo, work)
+
+    monkeypatch.setattr(Workers, "map", watched)
+    with Workers(2) as workers:
+        value = exact_inertia(X, C, labels, "euclidean", None, workers)
+    own = sum(((X[j::3].astype(float) - C[j].astype(float)) ** 2).sum() for j in range(3))
+    assert value == pytest.approx(own, rel=1e-10)
+    # chunks of at most a quarter of a million values (2 MB), or of some rows where one is long
+    rows = -(-n // tasks[0])
+    assert rows * d <= 1 << 18 or rows <= 1024
+    # and not more of them than needed
+    assert rows * d * 2 >= 1 << 18 or tasks[0] == 1 or 256 <= rows
+    # threads are worth it or not by the documented 3·n·d operations, roughly
+    assert n * d <= works[0] <= 10 * n * d
+
+
+def test_compiled_loops_take_only_rows_that_lie_one_after_the_other():
+    load_kernels(compile=True)
+    X = np.random.RandomState(0).rand(900, 6).astype(np.float32)
+    C, labels = X[:4].copy(), np.arange(900, dtype=np.int32) % 4
+    with Workers(1) as workers:
+        values = [
+            exact_inertia(given, C, labels, "euclidean", np.ones(900), workers)
+            for given in (X, np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2])
+        ]
+    assert values == pytest.approx([values[0]] * 3, rel=1e-12)
+
+
+# -- data in parts -----------------------------------------------------------------------------
+
+
+def test_what_is_read_part_by_part(tmp_path):
+    np.save(tmp_path / "X.npy", blobs())
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert is_parted([blobs(), blobs()]) and is_parted(mapped) and is_parted(tmp_path / "X.npy")
+    # graph lays out a copy of its own
+    assert not is_parted(mapped, algorithm="graph")
+    assert is_parted([blobs(), blobs()], algorithm="graph")
+    assert not is_parted(blobs()) and not is_parted(blobs().tolist())
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_labels_and_inertia_of_blocks_are_those_of_all_rows(metric):
+    X, C = cloud(700), cloud(5, seed=1)
+    weights = np.random.RandomState(0).rand(700)
+    blocks = [X[:300], X[300:]]
+    with Workers(2) as workers:
+        labels = label_parts(blocks, C, metric=metric, workers=workers)
+        options = {"metric": metric, "workers": workers}
+        inertia = score_parts(blocks, C, sample_weight=weights, **options)
+        with pytest.raises(
+            ValueError, match=r"^X must be an array with 4 columns; got shape \(700"
+        ):
+            label_parts(blocks, C[:, :4], **options)
+    expected, least = truth(X, C, weights, metric)
+    np.testing.assert_array_equal(labels, expected)
+    assert inertia == pytest.approx(least, rel=1e-9) and isinstance(inertia, float)
+
+
+def test_a_variant_that_needs_all_points_together_says_so():
+    class Together(Stage):
+        takes_parts = False
+
+    options = {
+        "algorithm": "brute", "algorithm_params": None, "init": "random", "n_init": 1,
+        "tol": 0.0, "metric": "euclidean", "sample_weight": None, "random_state": 0, "n_jobs": 1,
+        "trace": False, "callback": None, "progress": False, "stage": Together(),
+    }  # fmt: skip
+    with pytest.raises(TypeError, match=r"^X must be in memory.*got a list"):
+        room.fit_clusters([blobs(), blobs()], 3, 5, **options)
+    assert room.fit_clusters(blobs(), 3, 5, **options).labels.shape == (600,)
+
+
+def test_progress_of_an_interrupted_fit_ends_its_line(capsys):
+    def callback(step):
+        if step.iteration == 2:
+            raise KeyboardInterrupt
+
+    with pytest.warns(AnnlabWarning):
+        kmeans(cloud(), 4, 2, tol=0, random_state=0, progress=True, callback=callback)
+    assert capsys.readouterr().err.rstrip(" \n").endswith("2 iterations (interrupted)")
+    kmeans(cloud(), 4, 2, tol=0, random_state=0, progress=True)
+    assert capsys.readouterr().err.rstrip().endswith("2 iterations (max_iter)")
