@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
+from scipy.spatial.distance import cdist
 
 from annlab import KMeansANN, blocks, kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._messages import AnnlabWarning
@@ -26,6 +27,7 @@ from annlab.blocks import (
     open_blocks,
     survey_rows,
 )
+from annlab.fused import FusedAssigner
 
 # eleven chunks of 256 rows and a remainder
 N, D, K = 11 * 256 + 77, 7, 9
@@ -141,6 +143,46 @@ def test_weighted_steps_beyond_the_means_are_those_in_memory():
     assert one.trace[0].kind == "relaxed"
     np.testing.assert_allclose(one.trace.inertia, two.trace.inertia, rtol=1e-6)
     np.testing.assert_allclose(one.centroids, two.centroids, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1e-42, 1e42])
+@pytest.mark.parametrize("form", ["blocks", "one number"])
+def test_the_unit_of_weights_does_not_count(factor, form):
+    # float32, in which the points are added up, holds neither 1e-42 with all its digits nor 1e42
+    X = cloud(4000, 8)
+    weights = np.random.RandomState(0).randint(1, 8, len(X)) / 2 if form == "blocks" else 1.0
+    found = [
+        # a function: the rows are known only when they have been read
+        kmeans_ann(lambda: cuts(X), K, algorithm="small_k", sample_weight=w, random_state=0)
+        for w in (weights, weights * factor)
+    ]
+    assert np.isfinite(found[1].centroids).all()
+    np.testing.assert_allclose(found[0].centroids, found[1].centroids, rtol=1e-4, atol=1e-4)
+    assert np.mean(found[0].labels == found[1].labels) > 0.999
+    assert found[1].inertia == pytest.approx(found[0].inertia * factor, rel=1e-5)
+    steps = zip(found[0].trace.inertia, found[1].trace.inertia, strict=False)
+    assert all(b == pytest.approx(a * factor, rel=1e-4) for a, b in steps)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_momentum_goes_by_the_mean_squared_distance_of_all_rows(weighted, monkeypatch):
+    told = []
+    plain = FusedAssigner.next_step
+
+    def spy(self, sums, totals, inertia, mean_sq, centroids):
+        told.append(float(mean_sq()))
+        return plain(self, sums, totals, inertia, mean_sq, centroids)
+
+    monkeypatch.setattr(FusedAssigner, "next_step", spy)
+    X = cloud(20_000, 16)
+    weights = np.random.RandomState(0).randint(0, 8, len(X)) / 2 if weighted else None
+    options = {"algorithm": "small_k", "sample_weight": weights, "random_state": 0, "max_iter": 4}
+    for Y in (X, cuts(X)):
+        told.clear()
+        result = kmeans_ann(Y, 16, trace=True, **options)
+        # whatever they weigh: it is a matter of place
+        expected = [cdist(X, s.centroids, "sqeuclidean").min(axis=1).mean() for s in result.trace]
+        np.testing.assert_allclose(told[: len(expected)], expected, rtol=1e-4)
 
 
 class _Poor:
