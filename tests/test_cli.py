@@ -486,7 +486,7 @@ def test_the_originals_of_an_installed_package_are_not_opened(tmp_path, monkeypa
 
 def test_copies_in_a_checkout_are_not_tracked():
     root = _lab.source_folder().parent
-    name = str(_lab.FOLDER / "03_kmeans_with_ann.ipynb")
+    name = (_lab.FOLDER / "03_kmeans_with_ann.ipynb").as_posix()
     asked = subprocess.run(["git", "check-ignore", name], cwd=root, capture_output=True, text=True)
     if asked.returncode == 128:
         pytest.skip("asks git, and this is no checkout")
