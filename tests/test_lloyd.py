@@ -1536,3 +1536,35 @@ def test_progress_of_an_interrupted_fit_ends_its_line(capsys):
     assert capsys.readouterr().err.rstrip(" \n").endswith("2 iterations (interrupted)")
     kmeans(cloud(), 4, 2, tol=0, random_state=0, progress=True)
     assert capsys.readouterr().err.rstrip().endswith("2 iterations (max_iter)")
+
+
+def test_a_fit_of_blocks_is_that_of_all_rows():
+    X = cloud(700)
+    blocks, options = [X[:300], X[300:]], {"init": X[:5], "tol": 0}
+    for max_iter in (2, 100):
+        plain, parts = kmeans(X, 5, max_iter, **options), kmeans(blocks, 5, max_iter, **options)
+        np.testing.assert_array_equal(parts.labels, plain.labels)
+        np.testing.assert_array_equal(parts.centroids, plain.centroids)
+        assert parts.inertia == pytest.approx(plain.inertia, rel=1e-12)
+        assert (parts.n_iter, parts.stop_reason) == (plain.n_iter, plain.stop_reason)
+        assert parts.n_distances == plain.n_distances
+    with pytest.raises(ValueError, match=r"n_samples=700\); got n_clusters=701"):
+        kmeans(blocks, 701)
+
+
+def test_an_interrupted_fit_of_blocks_has_the_labels_of_the_last_step():
+    X, seen = cloud(700), []
+
+    def callback(step):
+        seen.append(step)
+        if step.iteration == 3:
+            raise KeyboardInterrupt
+
+    with pytest.warns(AnnlabWarning, match="interrupted"):
+        result = kmeans([X[:300], X[300:]], 5, init=X[:5], tol=0, callback=callback)
+    plain = kmeans(X, 5, 3, init=X[:5], tol=0, trace=True).trace[-1]
+    np.testing.assert_array_equal(result.labels, plain.labels)
+    np.testing.assert_array_equal(result.centroids, plain.centroids)
+    # of the step itself: what is not here is not read once more
+    assert result.inertia == seen[-1].inertia == pytest.approx(plain.inertia, rel=1e-12)
+    assert result.n_iter == 3 and result.stop_reason == "interrupted"
