@@ -812,6 +812,25 @@ def test_progress_without_a_place_lasts_as_long_as_the_kernel(progress):
     assert "could not be stored" in map_._says.value
 
 
+def test_every_system_has_a_place_for_progress(monkeypatch, tmp_path):
+    from annlab.widgets import _topics
+
+    for name in ("ANNLAB_PROGRESS", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    home = tmp_path / ".local" / "share" / "annlab" / "progress.json"
+    assert _topics.progress_path() == home
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert _topics.progress_path() == tmp_path / "data" / "annlab" / "progress.json"
+    monkeypatch.setattr(_topics.sys, "platform", "win32")
+    assert _topics.progress_path() == tmp_path / "data" / "annlab" / "progress.json"
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    assert _topics.progress_path() == tmp_path / "local" / "annlab" / "progress.json"
+    # before the platform's own packages look at it again
+    monkeypatch.undo()
+
+
 def test_the_map_says_the_same_to_everybody(progress):
     map_ = widgets.progress_map()
     before = repr(map_)
@@ -1012,3 +1031,30 @@ def test_two_that_measure_at_the_same_time_show_the_same():
     # the second asks while the first still measures
     first = store.get("key", lambda: (store.get("key", lambda: "second"), "first")[1])
     assert first == store.get("key", lambda: "third") == "second"
+
+
+def test_a_race_builds_an_index_once_whatever_is_counted(monkeypatch):
+    from annlab.widgets import _race
+
+    built = []
+    make = _race.make_index
+    monkeypatch.setattr(
+        _race, "make_index", lambda name, **p: built.append(name) or make(name, **p)
+    )
+    X = np.random.RandomState(5).rand(400, 5)
+    race = widgets.index_race(X).set(hnsw=True)
+    assert sorted(built) == ["brute", "hnsw", "lsh"]
+    counted = race.result
+    timed = race.set(cost="queries per second").result
+    assert sorted(built) == ["brute", "hnsw", "lsh"], "the clock needs no other index"
+    for lap, same in zip(timed, counted, strict=True):
+        assert lap.query_s > 0 and same.query_s is None and lap.build_s > 0
+        assert (lap.racer, lap.setting, lap.recall, lap.distances) == (
+            same.racer, same.setting, same.recall, same.distances
+        )  # fmt: skip
+    # another build is another index, and the others stay
+    race.set(build="heavy")
+    assert sorted(built) == ["brute", "hnsw", "hnsw", "lsh", "lsh"]
+    # the knob that was turned for the clock is turned back: a second race counts the same
+    _race._known._known.clear()
+    assert widgets.index_race(X).set(hnsw=True).result == counted
