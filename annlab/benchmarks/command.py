@@ -32,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "A fair run needs a quiet machine: nothing else running, power plugged in, and\n"
         "--wait-idle 60, which waits before each process until others keep at most a quarter of\n"
         "a core busy. Each run notes what others used meanwhile; a page says which share of its\n"
-        "runs was disturbed. Targets and parts go on where they were interrupted."
+        "runs was disturbed. --targets and the parts (--grid, --untuned, --growth, --memory) go\n"
+        "on where they were interrupted.\n\n"
+        "A peer is one implementation with its settings. Its ladder is a list of numbers of\n"
+        "iterations; each is a rung: a run of its own, with a time and an inertia."
     )
     parser.epilog = (
         "examples:\n"
@@ -53,16 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clusters", nargs="+", type=int, metavar="K", help="default: 1024; 256 with --quick"
     )
     parser.add_argument(
-        "--full", action="store_true", help="all cases of annlab's own figures, every rung"
+        "--full", action="store_true", help="all cases of annlab's own figures, whole ladders"
     )
     parser.add_argument(
         "--targets",
         action="store_true",
-        help="the same cases with the rungs that decide, and target against reached",
+        help="the same cases, only the rungs that decide; each target and what was reached",
     )
     parser.add_argument("--rows", metavar="NAMES", help="only these cases, such as U100,P200-1024")
     parser.add_argument(
-        "--grid", action="store_true", help="auto against scikit-learn's defaults: a heat map"
+        "--grid",
+        action="store_true",
+        help="algorithm='auto' against scikit-learn's defaults: a heat map",
     )
     parser.add_argument("--untuned", action="store_true", help="distributions that nobody tuned on")
     parser.add_argument(
@@ -70,17 +75,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--memory", action="store_true", help="peak memory above the rows")
     parser.add_argument(
-        "--max-rows", type=int, metavar="N", help="targets and parts on no more rows: a trial"
+        "--max-rows",
+        type=int,
+        metavar="N",
+        help="targets and parts on at most so many rows, as a trial",
     )
     parser.add_argument("--again", action="store_true", help="measure anew what is there already")
     parser.add_argument(
         "--quick", action="store_true", help="at most 20,000 rows, one seed, 90 seconds a case"
     )
-    parser.add_argument("--peers", nargs="+", metavar="KEY", help="only these (see --list)")
+    parser.add_argument(
+        "--peers", nargs="+", metavar="KEY", help="compare only these peers (see --list)"
+    )
     parser.add_argument("--list", action="store_true", help="list the peers and end")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds for each peer (3)")
     parser.add_argument("--seeds-annlab", type=int, metavar="N", help="seeds for annlab (5)")
-    parser.add_argument("--ladder", nargs="+", type=int, metavar="N", help="iterations to ask for")
+    parser.add_argument(
+        "--ladder", nargs="+", type=int, metavar="N", help="the rungs: iterations to ask for"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="default: all cores")
     parser.add_argument(
         "--run-limit", type=float, metavar="S", help="end a run after so many seconds (600)"
@@ -89,17 +101,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=float,
         metavar="MINUTES",
-        help="begin nothing after that; what runs is finished, and what there is is stored",
+        help="start no new run after so many minutes; what is measured by then is kept",
     )
     parser.add_argument(
         "--wait-idle",
         type=float,
         default=0.0,
         metavar="S",
-        help="wait up to so long before each process for others to leave the machine",
+        help="seconds to wait at most, before each process, until the machine is quiet (0)",
     )
     parser.add_argument(
-        "--random-state", type=int, metavar="N", help=f"0; {FRESH} for targets and parts"
+        "--random-state", type=int, metavar="N", help=f"seed (0; {FRESH} for targets and parts)"
     )
     parser.add_argument(
         "--out", default="annlab-bench", metavar="FOLDER", help="default: annlab-bench"
