@@ -90,7 +90,8 @@ class RobustAssigner(Assigner):
         else:
             # cut by weight, so that a point of weight N counts as N points
             order = np.argsort(-distances, kind="stable")
-            gone = np.cumsum(weights[order]) <= self._trim * weights.sum() * (1 + 1e-12)
+            # strictly less: a share of 0 is nobody, not even points without weight
+            gone = np.cumsum(weights[order]) < self._trim * weights.sum() * (1 + 1e-12)
             outliers = np.zeros(self.points.n, dtype=bool)
             outliers[order[gone]] = True
         kept = np.where(outliers, 0.0, weights)
@@ -187,8 +188,15 @@ class RobustStage(Stage):
     def cost(self, assigner: Assigner, centroids: np.ndarray) -> float:
         # the inertia without outliers would favour the run that calls most points outliers
         distances_sq = assigner.assign(centroids, None).distances_sq
-        core = max(1, int(_CORE * len(distances_sq)))
-        return float(np.sort(distances_sq)[:core].sum())
+        weights = assigner.points.sample_weight
+        if weights is None:
+            core = max(1, int(_CORE * len(distances_sq)))
+            return float(np.sort(distances_sq)[:core].sum())
+        # cut by weight, so that a point of weight N counts as N points
+        order = np.argsort(distances_sq, kind="stable")
+        weights = weights[order]
+        left = _CORE * weights.sum() - (np.cumsum(weights) - weights)
+        return float(np.clip(left, 0.0, weights) @ distances_sq[order])
 
     @property
     def seed_weights(self) -> np.ndarray | None:

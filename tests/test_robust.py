@@ -218,6 +218,12 @@ def test_trimming_counts_a_weight_as_so_many_points(weighted_groups):
             assert sorted(np.flatnonzero(found.outliers)) == sorted(gone)
 
 
+def test_a_share_of_nothing_leaves_out_nobody():
+    X = np.array([[0.0], [1.0], [2.0], [99.0]])
+    found = assigned(X, np.array([[1.0]]), np.array([1.0, 1.0, 1.0, 0.0]), trim=0.0)
+    assert not found.outliers.any()
+
+
 def test_equally_bad_points_go_in_order():
     X = np.array([[0.0, 1], [0, -1], [1, 0], [-1, 0]])
     assert assigned(X, np.zeros((1, 2)), trim=0.5).outliers.tolist() == [True, True, False, False]
@@ -442,6 +448,23 @@ def test_starts_are_compared_by_the_best_served_three_quarters(n):
         cost = stage.cost(stage.wrap(ExactAssigner(points)), points.inward(centroids))
     best = sorted(cdist(X, centroids, "sqeuclidean").min(axis=1))
     assert cost == pytest.approx(sum(best[: max(1, 3 * n // 4)]))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-13, 1e13])
+def test_weights_count_as_repetitions_where_starts_are_compared(scale):
+    rng = np.random.RandomState(0)
+    X, weights = rng.randn(40, 2), rng.randint(0, 4, 40)
+    weights[0] += -weights.sum() % 4
+    # the worst ones have no weight: they are not there
+    X[weights == 0] += 50
+    centroids = np.array([[0.5, 0.0], [-0.5, 1.0]])
+    costs = []
+    for rows, w in ((X, weights * scale), (np.repeat(X, weights, axis=0), None)):
+        with Workers(1) as workers:
+            points = Points(rows, sample_weight=w, workers=workers)
+            stage = RobustStage(2.0, None)
+            costs.append(stage.cost(stage.wrap(ExactAssigner(points)), points.inward(centroids)))
+    assert costs[0] == pytest.approx(scale * costs[1])
 
 
 def test_of_several_starts_the_one_that_calls_everything_an_outlier_is_not_the_best():
