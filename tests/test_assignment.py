@@ -250,6 +250,7 @@ BAD_ANSWERS = {
     "two each": (lambda n: (0, np.zeros((n, 2), int)), ValueError, "50 integer indices"),
     "no integers": (lambda n: (0, np.zeros((n, 1))), ValueError, "dtype float64"),
     "too high": (lambda n: (0, np.full((n, 1), 11)), ValueError, "0 and 10; got indices from 11"),
+    "far too high": (lambda n: (0, np.full((n, 1), 99)), ValueError, "0 and 10; got indices"),
     "too low": (lambda n: (0, np.full((n, 1), -1)), ValueError, "between 0 and 10"),
 }
 
@@ -848,3 +849,16 @@ def test_both_methods_must_be_there(workers):
         with pytest.raises(TypeError, match="with fit and kneighbors"):
             made(algorithm, points)
     assert made(Plain(), points)[0].name == "Plain"
+
+
+def test_each_name_makes_its_own_assigner(workers):
+    points = Points(data(50)[0], workers=workers)
+    for name in available_algorithms()[1:]:
+        if name != "faiss":
+            # a name that is equal, not the very same object
+            assert made("".join(list(name)), points)[0].name == name
+
+
+def test_only_an_assigner_that_says_so_has_finished(workers):
+    X, C = data(50)
+    assert ExactAssigner(Points(X, workers=workers)).assign(C, None).finished is False

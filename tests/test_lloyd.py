@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
 import signal
 import threading
+import time
 import tracemalloc
 import warnings
 from functools import cache
@@ -1082,7 +1086,7 @@ def test_an_interruption_of_the_last_assignment_keeps_what_the_loop_found(monkey
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ExactAssigner, "again", interrupted)
-    with pytest.warns(AnnlabWarning, match="interrupted"):
+    with pytest.warns(AnnlabWarning, match="interrupted.*is that of 4 iterations"):
         result = kmeans(X, 9, 4, init=X[:9], tol=0)
     np.testing.assert_array_equal(result.labels, plain.trace[-1].labels)
     np.testing.assert_array_equal(result.centroids, plain.trace[-1].centroids)
@@ -1277,7 +1281,7 @@ def test_a_few_candidates_for_each_empty_cluster_are_looked_at(n_empty):
 
 def test_a_donor_keeps_more_than_rounding():
     """A point is not taken where what remains of its cluster is only the rounding of a sum."""
-    X, weights = np.array([[0.0], [8.0], [3.0]]), np.array([1e-14, 1.0, 1.0])
+    X, weights = np.array([[0.0], [8.0], [3.0]]), np.array([1e-14, 2.0, 2.0])
     centroids = np.array([[0.0], [3.5], [99.0]])
     new, reseeded = moved(X, [0, 0, 1], centroids, weights)
     assert reseeded == {} and new[2, 0] == 99.0
@@ -1421,6 +1425,8 @@ def test_a_sample_for_the_recall_is_drawn_without_repetition_and_in_small_blocks
     def watched(source, chosen, labels, centroids):
         sizes.append(len(chosen))
         rows.extend(chosen.tolist())
+        # sparse rows become dense where they are used
+        assert isinstance(source, Points) == points.sparse
         return original(source, chosen, labels, centroids)
 
     monkeypatch.setattr(room, "_count_right", watched)
@@ -1464,7 +1470,7 @@ def test_exact_inertia_goes_through_the_data_in_chunks(compiled, n, d, monkeypat
     rows = -(-n // tasks[0])
     assert rows * d <= 1 << 18 or rows <= 1024
     # and not more of them than needed
-    assert rows * d * 2 >= 1 << 18 or tasks[0] == 1 or 256 <= rows
+    assert rows * d * 2 >= 1 << 18 or tasks[0] == 1
     # threads are worth it or not by the documented 3·n·d operations, roughly
     assert n * d <= works[0] <= 10 * n * d
 
@@ -1568,3 +1574,60 @@ def test_an_interrupted_fit_of_blocks_has_the_labels_of_the_last_step():
     # of the step itself: what is not here is not read once more
     assert result.inertia == seen[-1].inertia == pytest.approx(plain.inertia, rel=1e-12)
     assert result.n_iter == 3 and result.stop_reason == "interrupted"
+
+
+def test_wide_blocks_are_labelled():
+    X = cloud(60, d=300)
+    with Workers(1) as workers:
+        labels = label_parts([X[:40], X[40:]], X[:3], metric="euclidean", workers=workers)
+    np.testing.assert_array_equal(labels, truth(X, X[:3])[0])
+
+
+def test_outliers_are_marked_and_the_labels_stay():
+    labels, mask = np.array([3, 0, 5], np.int32), np.array([False, True, False])
+    marked = room._marked(labels, mask)
+    assert marked.tolist() == [3, -1, 5] and marked.dtype == np.int32
+    assert labels.tolist() == [3, 0, 5] and room._marked(labels, None) is labels
+
+
+@pytest.mark.parametrize("function", [kmeans, kmeans_ann])
+def test_defaults_are_those_of_the_documentation(function):
+    documented = {}
+    for text in (kmeans.__doc__, function.__doc__):
+        for name, value in re.findall(r"^    (\w+) : .*default=(.+)$", text, re.MULTILINE):
+            documented[name] = ast.literal_eval(value)
+    parameters = inspect.signature(function).parameters
+    assert documented["max_iter"] == 100 and len(documented) >= 6
+    for name, value in documented.items():
+        assert parameters[name].default == value, name
+
+
+# -- going on from a checkpoint ----------------------------------------------------------------
+
+
+def stopped_at(path, iteration, X, **options):
+    return kmeans(X, 6, checkpoint=path, callback=lambda s: s.iteration == iteration, **options)
+
+
+@pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, AttributeError])
+def test_a_state_that_is_none_of_the_assigners_is_a_damaged_file(error, tmp_path, monkeypatch):
+    path = tmp_path / "run.npz"
+    stopped_at(path, 2, cloud(), random_state=0)
+
+    def restore(self, state, labels, n_clusters):
+        if labels is not None:
+            raise error("what")
+
+    monkeypatch.setattr(Assigner, "restore", restore)
+    with pytest.raises(ValueError, match=r"^checkpoint must be .*run\.npz"):
+        stopped_at(path, 4, cloud(), random_state=0)
+    assert path.exists()
+
+
+def test_the_time_of_all_parts_counts(tmp_path):
+    begin = time.perf_counter()
+    first = stopped_at(tmp_path / "run", 2, cloud(), random_state=0)
+    second = kmeans(cloud(), 6, checkpoint=tmp_path / "run", random_state=0)
+    assert second.n_iter > 2
+    assert sum(step.elapsed_s for step in second.trace) <= second.elapsed_s
+    assert first.trace.elapsed_s.sum() < second.elapsed_s <= time.perf_counter() - begin
