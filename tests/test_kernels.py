@@ -336,3 +336,91 @@ def test_a_cache_that_others_may_write_to_is_refused(tmp_path):
     assert not _kernels_cache._is_private(tmp_path)
     tmp_path.chmod(0o700)
     assert _kernels_cache._is_private(tmp_path)
+
+
+@pytest.fixture
+def forgetful(monkeypatch):
+    """As in a process that has neither chosen a folder nor loaded anything."""
+    _kernels_cache.cache_folder.cache_clear()
+    monkeypatch.setattr(_kernels_cache, "_loaded", None)
+    monkeypatch.setattr(_kernels_cache, "_failed", False)
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA", "NUMBA_DISABLE_JIT"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    _kernels_cache.cache_folder.cache_clear()
+
+
+def homeless(cls):
+    raise RuntimeError("nobody's home")
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_each_system_has_its_own_place(tmp_path, monkeypatch):
+    chosen = _kernels_cache.cache_folder
+    monkeypatch.setattr(_kernels_cache.Path, "home", classmethod(lambda cls: tmp_path / "home"))
+    assert chosen().parent == tmp_path / "home" / ".cache" / "annlab"
+    chosen.cache_clear()
+    # Windows has a folder for it; a variable of that name elsewhere means nothing
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    assert chosen().parent == tmp_path / "home" / ".cache" / "annlab"
+    chosen.cache_clear()
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert chosen().parent == tmp_path / "local" / "annlab"
+    monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_user_without_a_home_has_a_folder_among_the_temporary_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(_kernels_cache.Path, "home", classmethod(homeless))
+    monkeypatch.setattr(_kernels_cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    folder = _kernels_cache.cache_folder()
+    assert folder.parent.parent == tmp_path and folder.parent.name.startswith("annlab-")
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_kernels_cache.tempfile, "TemporaryFile", full)
+    assert _kernels_cache.cache_folder() is None
+    assert not _kernels_cache.are_warm()
+    assert _kernels_cache.load_kernels(compile=False) is None
+    with _kernels_cache.numba_cache() as may_cache:
+        assert may_cache is False
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_numba_is_told_the_folder_for_one_declaration_only(tmp_path, monkeypatch):
+    import numba
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    before = numba.config.CACHE_DIR
+    with pytest.raises(ZeroDivisionError), _kernels_cache.numba_cache() as may_cache:
+        assert may_cache is True and numba.config.CACHE_DIR.startswith(str(tmp_path))
+        raise ZeroDivisionError
+    assert before == numba.config.CACHE_DIR
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_kernels_that_cannot_be_imported_are_asked_for_once(monkeypatch):
+    import annlab
+
+    monkeypatch.delattr(annlab, "_kernels", raising=False)
+    monkeypatch.setitem(sys.modules, "annlab._kernels", None)
+    assert _kernels_cache.load_kernels(compile=True) is None
+    assert _kernels_cache._failed and not _kernels_cache.are_warm()
+    monkeypatch.undo()
+
+
+def test_a_processor_without_a_list_of_its_abilities_has_a_name(monkeypatch):
+    import platform
+
+    def missing(path, *args, **options):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(platform, "machine", lambda: "abacus")
+    monkeypatch.setattr(platform, "processor", lambda: " of wood")
+    for read in (missing, lambda path, *args, **options: "processor : 0\n"):
+        monkeypatch.setattr(_kernels_cache.Path, "read_text", read)
+        assert _kernels_cache._processor() == "abacus of wood"
