@@ -279,6 +279,7 @@ def test_a_point_alone_is_measured_by_the_other_centroids(order):
     assert np.flatnonzero(assigned(X, centroids, trim=2 / 11).outliers).tolist() == [9, 10]
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_point_without_weight_has_no_say_to_be_taken_away():
     # it sits on a centroid of its own; it has not drawn it there
     X = np.array([[0.0], [0.1], [0.2], [0.3], [0.5], [50.0]])
