@@ -862,3 +862,12 @@ def test_each_name_makes_its_own_assigner(workers):
 def test_only_an_assigner_that_says_so_has_finished(workers):
     X, C = data(50)
     assert ExactAssigner(Points(X, workers=workers)).assign(C, None).finished is False
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 257])
+def test_sums_of_any_number_of_rows(n, workers):
+    X, labels = data(n)[0], np.arange(n, dtype=np.int32) % 3
+    sums, totals = cluster_sums(Points(X, workers=workers, shift=np.zeros(5)), labels, None, 3)
+    expected, expected_totals = sums_by_hand(X, labels, np.ones(n), 3)
+    np.testing.assert_allclose(sums, expected, atol=1e-12)
+    np.testing.assert_array_equal(totals, expected_totals)
