@@ -1397,7 +1397,9 @@ def test_a_callback_that_ends_one_start_ends_all():
 # -- which labels are returned -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("final", ["auto", "exact", "algorithm"])
+@pytest.mark.parametrize(
+    "final", ["auto", "exact", "algorithm"], ids=["where it is cheap", "always", "never"]
+)
 @pytest.mark.parametrize("exact_below", [0, 5, 6])
 @pytest.mark.parametrize("exact", [True, False])
 def test_how_the_last_labels_are_made(final, exact_below, exact, monkeypatch):
