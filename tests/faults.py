@@ -228,7 +228,7 @@ def interrupted(moments: int, folder: Path, seed: int = 0) -> Row:
 
 
 def leftover_threads(n_jobs: int) -> list[str]:
-    """What threads do that no fit needs: all but as many as wait for the tasks of the next fit."""
+    """What threads do that no fit needs: all but one pool that waits for the tasks of the next."""
     frames = sys._current_frames()
     waiting, left = 0, []
     for thread in threading.enumerate():
@@ -244,6 +244,8 @@ def leftover_threads(n_jobs: int) -> list[str]:
 
 def child_interrupt(moments: str, folder: str, seed: str) -> None:
     """Interrupt this very process, again and again, while it fits."""
+    from annlab._workers import resolve_n_jobs
+
     rng = np.random.RandomState(int(seed))
     X = data()
     names, length, whole = list(FITS), {}, {}
@@ -303,11 +305,11 @@ def child_interrupt(moments: str, folder: str, seed: str) -> None:
         if failure is None and wait > 2.0:
             failure = f"{wait:.1f} s to the end"
         # nobody waits for the chunks at hand: they end by themselves
-        patience = time.perf_counter() + 2.0
-        while leftover_threads(options["n_jobs"]) and time.perf_counter() < patience:
+        patience, most = time.perf_counter() + 2.0, max(3, resolve_n_jobs(None))
+        while leftover_threads(most) and time.perf_counter() < patience:
             time.sleep(0.01)
-        if failure is None and leftover_threads(options["n_jobs"]):
-            failure = f"threads were left: {leftover_threads(options['n_jobs'])}"
+        if failure is None and leftover_threads(most):
+            failure = f"threads were left: {leftover_threads(most)}"
         line = {"kind": kind, "failure": failure and f"{name}: {failure}", "wait_s": wait}
         print(json.dumps(line), flush=True)
 
