@@ -684,7 +684,9 @@ def fit_clusters(
                 inertia, n_used = final.exact_inertia, final.n_used
             else:
                 marked = _marked(labels, outliers)
-                inertia = exact_inertia(X, returned, marked, metric, weights, workers)
+                inertia = exact_inertia(
+                    X, returned, marked, metric, weights, workers, compiled=inner.compiled
+                )
                 used = np.bincount(labels[labels >= 0], minlength=n_clusters)
                 n_used = int(np.count_nonzero(used))
             counts = [step.n_distances for step in steps] + [final.n_distances]
@@ -707,8 +709,9 @@ def fit_clusters(
                     labels = points.labels_so_far(labels, returned)
                 else:
                     with Workers(n_jobs) as workers:
+                        marked = _marked(labels, outliers)
                         inertia = exact_inertia(
-                            X, returned, _marked(labels, outliers), metric, weights, workers
+                            X, returned, marked, metric, weights, workers, compiled=inner.compiled
                         )
                 shield.open = False
             except KeyboardInterrupt:
@@ -801,16 +804,20 @@ def exact_inertia(
     metric: str,
     weights: np.ndarray | None,
     workers: Workers,
+    *,
+    compiled: bool | None = False,
 ) -> float:
     """Σ w ‖x − c‖² in float64, in the caller's coordinates; labels of −1 are left out.
 
-    For cosine both sides are scaled to length 1 first.
+    For cosine both sides are scaled to length 1 first. ``compiled`` adds up in compiled loops,
+    where they are loaded. They round the last bit differently; so a fit asks for them if its
+    iterations ran in them, and not because something else has loaded them.
 
     Notes
     -----
     3·n·d operations.
     """
-    if metric == "euclidean" and X.__class__ is np.ndarray and X.dtype == np.float32:
+    if compiled and metric == "euclidean" and X.__class__ is np.ndarray and X.dtype == np.float32:
         from annlab._kernels_cache import load_kernels
 
         kernels = load_kernels(compile=False, load=False)

@@ -160,8 +160,6 @@ def killed(moments: int, folder: Path, seed: int = 0, names: Any = ("graph", "br
                 process.kill()
             process.wait()
             if process.returncode == 0:
-                # in a process of its own too: in which loops the last sum is done, and so its
-                # last bit, depends on what the process has loaded
                 other = folder / f"{name} whole.npz"
                 child("fit", name, "", str(other)).communicate()
                 failure = difference(KMeansResult.load(other), KMeansResult.load(out))
@@ -342,9 +340,6 @@ def child_disk(times: str, folder: str) -> None:
 
     path = Path(folder) / "disk.npz"
     X, plain = data(5_000), {}
-    for name in FITS:
-        # which loops add up the last inertia, and so its last bit, depends on what is loaded
-        fit(name, X=X[:2000], max_iter=1)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     rng = np.random.RandomState(0)
     for number in range(int(times)):

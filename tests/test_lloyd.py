@@ -967,8 +967,24 @@ def test_inertia_leaves_outliers_out(make, metric, dtype):
     with Workers(2) as workers:
         for given in (None, weights):
             own = np.ones(5000) if given is None else given
-            value = exact_inertia(make(X), C, labels, metric, given, workers)
-            assert value == pytest.approx(own[kept] @ each[kept], rel=1e-9)
+            for compiled in (False, True):
+                value = exact_inertia(make(X), C, labels, metric, given, workers, compiled=compiled)
+                assert value == pytest.approx(own[kept] @ each[kept], rel=1e-9)
+
+
+@pytest.mark.parametrize("algorithm", ["brute", "hnsw", "small_k"])
+def test_no_bit_depends_on_what_else_has_loaded_the_compiled_loops(algorithm, monkeypatch):
+    from annlab import _kernels_cache
+
+    X = np.random.RandomState(0).rand(3000, 7).astype(np.float32)
+    options = {"algorithm": algorithm, "random_state": 0, "max_iter": 4}
+    if load_kernels(compile=True) is None:
+        pytest.skip("no compiled loops here")
+    before = kmeans_ann(X, 6, **options)
+    monkeypatch.setattr(_kernels_cache, "_loaded", None)
+    after = kmeans_ann(X, 6, **options)
+    assert after.inertia == before.inertia
+    np.testing.assert_array_equal(after.centroids, before.centroids)
 
 
 @pytest.mark.parametrize("n", [500, 6000])
@@ -1465,7 +1481,7 @@ def test_exact_inertia_goes_through_the_data_in_chunks(compiled, n, d, monkeypat
 
     monkeypatch.setattr(Workers, "map", watched)
     with Workers(2) as workers:
-        value = exact_inertia(X, C, labels, "euclidean", None, workers)
+        value = exact_inertia(X, C, labels, "euclidean", None, workers, compiled=compiled)
     own = sum(((X[j::3].astype(float) - C[j].astype(float)) ** 2).sum() for j in range(3))
     assert value == pytest.approx(own, rel=1e-10)
     # chunks of at most a quarter of a million values (2 MB), or of some rows where one is long
@@ -1483,7 +1499,7 @@ def test_compiled_loops_take_only_rows_that_lie_one_after_the_other():
     C, labels = X[:4].copy(), np.arange(900, dtype=np.int32) % 4
     with Workers(1) as workers:
         values = [
-            exact_inertia(given, C, labels, "euclidean", np.ones(900), workers)
+            exact_inertia(given, C, labels, "euclidean", np.ones(900), workers, compiled=True)
             for given in (X, np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2])
         ]
     assert values == pytest.approx([values[0]] * 3, rel=1e-12)
