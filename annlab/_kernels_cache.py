@@ -166,7 +166,8 @@ def load_kernels(*, compile: bool, load: bool = True) -> ModuleType | None:
         if _loaded is None and not _failed:
             try:
                 from annlab import _kernels
-            except ImportError:
+            except (ImportError, OSError):
+                # no numba, or a disk that fills while the machine code is written
                 _failed = True
                 return None
             # numba's BLAS is another library than NumPy's: the limit on threads must find it too

@@ -413,6 +413,30 @@ def test_kernels_that_cannot_be_imported_are_asked_for_once(monkeypatch):
     monkeypatch.undo()
 
 
+@pytest.mark.usefixtures("forgetful")
+def test_a_disk_that_fills_while_loops_are_compiled_costs_no_fit(monkeypatch):
+    import builtins
+
+    import annlab
+    from annlab import kmeans_ann
+
+    X = np.random.RandomState(0).rand(500, 4).astype(np.float32)
+    original = builtins.__import__
+
+    def full(name, globals=None, locals=None, fromlist=(), level=0):
+        if name == "annlab._kernels" or (name == "annlab" and "_kernels" in (fromlist or ())):
+            raise OSError(28, "No space left on device")
+        return original(name, globals, locals, fromlist, level)
+
+    monkeypatch.delattr(annlab, "_kernels", raising=False)
+    monkeypatch.delitem(sys.modules, "annlab._kernels", raising=False)
+    monkeypatch.setattr(builtins, "__import__", full)
+    result = kmeans_ann(X, 5, algorithm="small_k", random_state=0)
+    assert _kernels_cache._failed
+    plain = [((X[result.labels == c] - result.centroids[c]) ** 2).sum() for c in range(5)]
+    assert result.inertia == pytest.approx(sum(plain), rel=1e-5)
+
+
 def test_a_processor_without_a_list_of_its_abilities_has_a_name(monkeypatch):
     import platform
 
