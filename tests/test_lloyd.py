@@ -1135,7 +1135,7 @@ def test_a_second_interruption_loses_nothing(monkeypatch):
         if step.iteration == 3:
             raise KeyboardInterrupt
 
-    def interrupted(*args):
+    def interrupted(*args, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(room, "exact_inertia", interrupted)
