@@ -385,3 +385,192 @@ def test_the_plain_nbgrader_command_agrees(course):
     with Gradebook(grader.coursedir.db_url) as book:
         submission = book.find_submission("topic_03", "ada")
         assert submission.score == submission.max_score > 0
+
+
+# -- pieces, without a kernel ----------------------------------------------------------------------
+
+
+def marked_cell(id, source="", kind="code", **mark):
+    mark = {"grade_id": id, "points": 2, "grade": id.startswith("test-"), **mark}
+    return {"cell_type": kind, "source": source, "metadata": {"nbgrader": mark}}
+
+
+def small_release(tmp_path, *cells):
+    """A course folder with one assignment of the given cells, as far as `_read` goes."""
+    place = tmp_path / "release" / "topic_01"
+    place.mkdir(parents=True)
+    text = json.dumps({"cells": list(cells), "nbformat": 4})
+    (place / "topic_01.ipynb").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_copied_or_strange_cell_loses_its_mark_and_a_changed_type_comes_back():
+    answer, test = marked_cell("answer-01-1", "stub"), marked_cell("test-01-1", "check()")
+    released = {"cells": [answer, test], "nbformat": 4}
+    handed_in = {
+        "cells": [
+            marked_cell("answer-01-1", "mine", kind="markdown"),
+            marked_cell("answer-01-1", "a copy of it"),
+            marked_cell("answer-99-1", "of another course"),
+            {"cell_type": "heading", "source": "old", "metadata": {}},
+            {"cell_type": "markdown", "source": "odd", "metadata": ["no", "dict"]},
+            marked_cell("test-01-1", "check()\n"),
+        ]
+    }
+    whole, notes = _course.restore(handed_in, released)
+    assert notes == ["the type of cell answer-01-1 was changed back"]
+    cells = whole["cells"]
+    assert [cell["source"] for cell in cells] == [
+        "mine", "a copy of it", "of another course", "old", "odd", "check()\n",
+    ]  # fmt: skip
+    assert cells[0]["metadata"] == answer["metadata"]
+    assert [cell["metadata"] for cell in cells[1:5]] == [{}, {}, {}, {}]
+    assert [cell["cell_type"] for cell in cells] == [
+        "code", "code", "code", "raw", "markdown", "code",
+    ]  # fmt: skip
+    assert all(("outputs" in cell) == (cell["cell_type"] == "code") for cell in cells)
+
+
+def test_a_notebook_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "large.ipynb"
+    path.write_text(json.dumps({"cells": []}), encoding="utf-8")
+    assert _course._read(path) == {"cells": []}
+    monkeypatch.setattr(_course, "MAX_BYTES", path.stat().st_size - 1)
+    with pytest.raises(ValueError, match="the notebook is larger than"):
+        _course._read(path)
+
+
+def test_which_of_two_notebooks_is_meant_is_asked(tmp_path):
+    for name in ("a.ipynb", "b.ipynb"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ValueError, match="several others: which one is meant"):
+        _course.submitted_notebook(tmp_path, "topic_01")
+    (tmp_path / "topic_01.ipynb").write_text("{}")
+    assert _course.submitted_notebook(tmp_path, "topic_01") == (tmp_path / "topic_01.ipynb", [])
+
+
+@pytest.mark.parametrize(
+    ("log", "says"),
+    [
+        ("nbclient.exceptions.DeadKernelError: Kernel died", _course.DIED),
+        ("ERROR: the kernel is unresponsive", "could not be interrupted"),
+        ("sqlite3.OperationalError: database is locked", _course.LOCKED),
+        ("words\n  KeyError: 'x'\nmore", "nbgrader gave up: KeyError: 'x'"),
+        ("words", "nbgrader gave up: no reason given"),
+    ],
+)
+def test_why_nothing_was_graded(log, says):
+    assert says in _course._why_not_graded(log)
+    worth = says in (_course.DIED, _course.LOCKED)
+    assert _course._worth_a_retry(["x", _course._why_not_graded(log)]) == worth
+
+
+def test_why_there_are_no_points():
+    def cell(*outputs):
+        return {"outputs": list(outputs)}
+
+    printed = {"output_type": "stream", "name": "stdout", "text": ["hello"]}
+    careful = {"output_type": "stream", "name": "stderr", "text": ["be ", "careful\n"]}
+    error = {"output_type": "error", "ename": "KeyError", "evalue": "'x'"}
+    verdict = {"output_type": "error", "ename": "WrongAnswer", "evalue": "[off_by_one] One less."}
+    assert _course._why(cell(printed, error)) == ("raised", "the test raised KeyError: 'x'")
+    assert _course._why(cell(printed, verdict)) == ("off_by_one", "One less.")
+    kind, message = _course._why(cell(printed, careful))
+    assert (kind, message.endswith(": be careful")) == ("stderr", True)
+    assert _course._why(cell(printed)) == ("unknown", "no points, and no message")
+    assert _course._first_error(cell(printed, error)) == "KeyError: 'x'"
+    assert _course._first_error(cell(printed)) == ""
+    over = {"output_type": "error", "ename": "CellTimeoutError", "evalue": ""}
+    assert _course._first_error(cell(error, over)) == "CellTimeoutError"
+
+
+def test_nothing_is_begun_after_the_end(tmp_path):
+    folder = small_release(tmp_path, marked_cell("answer-01-1"), marked_cell("test-01-1"))
+    running = _course._Running()
+    running.stop()
+    assert running.start([sys.executable, "-c", "1 / 0"]) is None
+    row = _course._grade_one(folder, "ada", "topic_01", 1.0, 1.0, running)
+    assert (row.status, row.notes) == (_course.BROKEN, ["interrupted"])
+    assert (row.score, row.max_score) == (0.0, 2.0)
+    assert [(one.exercise, one.kind, one.message) for one in row.exercises] == [
+        ("01-1", "not_graded", "interrupted")
+    ]
+    # an assignment that cannot be read has no points to lose
+    assert _course._no_points(folder, "topic_02", "interrupted") == []
+
+
+def test_whatever_happens_to_the_teacher_no_process_is_left(tmp_path):
+    class Interrupted(_course._Running):
+        def start(self, command, **options):
+            sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+            self.process = super().start(sleep, **options)
+            communicate = self.process.communicate
+
+            def once(timeout=None):
+                self.process.communicate = communicate
+                raise KeyboardInterrupt
+
+            self.process.communicate = once
+            return self.process
+
+    running = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        _course._grade_one(small_release(tmp_path), "ada", "topic_01", 1.0, 1.0, running)
+    assert running.process.poll() is not None
+    assert running._processes == set()
+
+
+def test_strays_of_others_are_not_in_the_table(tmp_path, monkeypatch):
+    folder = small_release(tmp_path, marked_cell("test-01-1"))
+    (folder / "source").mkdir()
+    (folder / _course.CONFIG).write_text("")
+    hand_in(folder, "ada", 1, {"cells": []})
+    hand_in(folder, "bob", 1, {"cells": []})
+    for student in ("ada", "bob"):
+        (folder / "submitted" / student / "topic_01.ipynb").write_text("{}")
+
+    def graded(folder, student, name, *given):
+        return _course.Row(student, name, _course.GRADED, score=2.0, max_score=2.0)
+
+    monkeypatch.setattr(_course, "_grade_one", graded)
+    rows = _course.grade_course(folder, jobs=1, students=["ada"])
+    # her own stray is told, and takes nothing from what was handed in in the right place
+    assert [(row.student, row.status) for row in rows] == [
+        ("ada", _course.GRADED),
+        ("ada", _course.BROKEN),
+    ]
+    assert rows[1].notes[0].startswith("submitted/ada/topic_01.ipynb was not graded")
+    assert [row.student for row in _course.grade_course(folder, jobs=1)].count("bob") == 2
+
+
+def test_a_course_that_fails_half_way_leaves_the_folder_as_it_was(tmp_path, monkeypatch):
+    class Failing:
+        def generate_assignment(self, name):
+            return {"success": False, "error": "no space left"}
+
+    monkeypatch.setattr(_course, "_grader", lambda folder: Failing())
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    with pytest.raises(RuntimeError, match=r"could not make topic_01:\nno space left"):
+        _course.new_course(folder, [1])
+    assert folder.is_dir() and list(folder.iterdir()) == []
+    monkeypatch.setattr(_course, "build", lambda *given, check: ["topic_01.ipynb"])
+    with pytest.raises(ValueError, match=r"topic_01\.ipynb is not in step"):
+        _course.new_course(tmp_path / "other", [1])
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_folder_without_settings_is_graded_in_its_own_place(tmp_path):
+    grader = _course._grader(tmp_path, Execute__timeout=7)
+    assert Path(grader.coursedir.root) == tmp_path.resolve()
+    assert grader.config.Execute.timeout == 7
+
+
+def test_the_command_says_what_it_made(tmp_path, capsys):
+    folder = tmp_path / "course"
+    assert main(["classroom", "new", str(folder), "--topics", "3"]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        f"{folder}: topic_03.",
+        f"Hand out {folder / 'release'}; README.md in the folder says what comes next.",
+    ]
+    assert (folder / "release" / "topic_03" / "topic_03.ipynb").exists()
