@@ -29,6 +29,7 @@ from annlab.classroom._base import (
     Wrong,
     claimed,
 )
+from annlab.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 ONLY = [int(word) for word in os.environ.get("ANNLAB_TOPICS", "").split()]
@@ -267,6 +268,75 @@ def test_notebook_format():
 def test_stubs_keep_their_indent():
     text = "def f():\n    '''Doc.'''\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION"
     assert _source.stub_of(text) == "def f():\n    '''Doc.'''\n    # YOUR CODE HERE"
+
+
+def test_prose_after_the_last_fence_is_a_cell_too():
+    text = "before\n\n```python given\nx = 1\n```\n\nafter\n"
+    assert [kind for kind, _, _ in _source._blocks(text)] == ["markdown", "code", "markdown"]
+    assert _source._blocks(text)[-1][2] == "after"
+
+
+def test_notebooks_are_made_where_they_are_missing_or_old(tmp_path):
+    (tmp_path / "topics").mkdir()
+    source = FOLDER / "topics" / "03.md"
+    (tmp_path / "topics" / "03.md").write_bytes(source.read_bytes())
+    made = tmp_path / "source" / "topic_03" / "topic_03.ipynb"
+    name = ["source/topic_03/topic_03.ipynb"]
+    assert _source.build(tmp_path, check=True) == name
+    assert not made.exists()
+    assert _source.build(tmp_path) == name
+    original = FOLDER / "source" / "topic_03" / "topic_03.ipynb"
+    assert made.read_bytes() == original.read_bytes()
+    assert _source.build(tmp_path) == []
+    made.write_text("old", encoding="utf-8")
+    assert _source.build(tmp_path, [4]) == []
+    assert made.read_text(encoding="utf-8") == "old"
+    assert _source.build(tmp_path, [3]) == name
+    assert made.read_bytes() == original.read_bytes()
+
+
+def test_the_page_for_teachers_is_made_between_its_markers(tmp_path, monkeypatch):
+    monkeypatch.setattr(_teaching, "made", lambda: f"{_teaching.BEGIN}\nmade\n{_teaching.END}")
+    page = tmp_path / "TEACHING.md"
+    old = f"head {_teaching.BEGIN}old{_teaching.END} tail"
+    page.write_text(old, encoding="utf-8")
+    assert _teaching.build(tmp_path, check=True) == ["TEACHING.md"]
+    assert page.read_text(encoding="utf-8") == old
+    assert _teaching.build(tmp_path) == ["TEACHING.md"]
+    assert page.read_text(encoding="utf-8") == f"head {_teaching.made()} tail"
+    assert _teaching.build(tmp_path) == []
+    page.write_text(f"{_teaching.BEGIN} and no end", encoding="utf-8")
+    with pytest.raises(ValueError, match="must hold both markers once"):
+        _teaching.build(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "stale", "status", "says"),
+    [
+        ([], ["a.ipynb"], 0, "a.ipynb: made anew\nTEACHING.md: made anew\n"),
+        (["--check"], ["a.ipynb"], 1, "a.ipynb: not in step\nTEACHING.md: not in step\n"),
+        (["--check", "--topics", "3"], ["a.ipynb"], 1, "a.ipynb: not in step\n"),
+        (["--topics", "3"], [], 0, "Everything is in step.\n"),
+    ],
+)
+def test_the_command_that_builds_tells_what_it_did(words, stale, status, says, monkeypatch, capsys):
+    asked = {}
+
+    def build(*, topics, check):
+        asked.update(topics=topics, check=check)
+        return list(stale)
+
+    monkeypatch.setattr(_source, "build", build)
+    monkeypatch.setattr(_teaching, "build", lambda *, check: ["TEACHING.md"])
+    assert main(["classroom", "build", *words]) == status
+    assert capsys.readouterr().out == says
+    assert asked == {"topics": [3] if "3" in words else [], "check": "--check" in words}
+
+
+def test_the_command_writes_sheets_and_names_them(tmp_path, capsys):
+    assert main(["classroom", "sheets", str(tmp_path / "new"), "--topics", "3"]) == 0
+    named = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert named and sorted(named) == sorted((tmp_path / "new").iterdir())
 
 
 # ------------------------------------------------------------------------------------- the checks
@@ -729,3 +799,95 @@ def test_every_misconception_is_exposed_by_an_exercise(number):
     page = _teaching.section(number)
     for belief, id in lesson.misconceptions:
         assert f"| {belief} | {id} |" in page
+
+
+# ------------------------------------------------------------------------------ single exercises
+
+
+def twin_of(change, labels=None):
+    """An answer to 11-4 that makes its twin of X by `change(X, rng)`."""
+
+    def answer(X, cluster, score, seed):
+        data = change(X, np.random.RandomState(seed))
+        return score(data, cluster(data) if labels is None else labels(X, cluster))
+
+    return answer
+
+
+def by_column(X, rng):
+    return np.column_stack([rng.permutation(column) for column in X.T])
+
+
+def drawn_anew(X, rng):
+    return np.column_stack([rng.choice(column, len(column)) for column in X.T])
+
+
+def two_tied(X, rng):
+    rows = rng.permutation(len(X))
+    return np.column_stack([X[rows, 0], X[rows, 1], rng.permutation(X[:, 2])])
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (twin_of(by_column), ""),
+        (lambda X, cluster, score, seed: 1.0, "no_score"),
+        (
+            lambda X, cluster, score, seed: twin_of(by_column)(X, cluster, score, seed) + 1,
+            "different",
+        ),
+        (twin_of(by_column, lambda X, cluster: cluster(X)), "stale_labels"),
+        (twin_of(by_column, lambda X, cluster: (cluster(X) + 1) % 3), "different"),
+        (twin_of(lambda X, rng: X[:20]), "wrong_shape"),
+        (twin_of(lambda X, rng: X), "not_shuffled"),
+        (twin_of(lambda X, rng: rng.permutation(X.ravel()).reshape(X.shape)), "mixes_columns"),
+        (twin_of(drawn_anew), "draws_anew"),
+        (twin_of(lambda X, rng: rng.permutation(X)), "shuffles_rows"),
+        (twin_of(two_tied), "columns_still_joined"),
+        (twin_of(lambda X, rng: by_column(X, np.random.RandomState(0))), "ignores_seed"),
+    ],
+)
+def test_what_is_wrong_with_a_shuffled_twin(answer, kind):
+    verdict = _base.run_check(classroom.find("11-4"), answer)
+    assert (verdict.right, verdict.kind) == (not kind, kind)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"id": "3-2"}, "'03-2'"), ({"level": "hard"}, "level"), ({"takes": "image"}, "takes")],
+)
+def test_an_exercise_is_checked_when_it_is_written(wrong, says):
+    given = {"id": "99-1", "title": "A title", "level": "apply", "points": 1, "answer": "f"}
+    given |= {"takes": "function", "hint": "A hint.", "check": lambda case, answer: None}
+    assert Exercise(**given).topic == 99
+    with pytest.raises(ValueError, match=says):
+        Exercise(**(given | wrong))
+
+
+def test_what_only_looks_like_an_array_is_no_array():
+    class Odd:
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("not today")
+
+    def check(case, answer):
+        case.array(answer, (2,))
+
+    verdict = _base.run_check(one(check, "value"), Odd())
+    assert (verdict.right, verdict.kind) == (False, "wrong_type")
+    assert "no array of numbers: not today" in verdict.message
+
+
+def test_a_stub_that_is_called_by_the_answer_is_not_an_error_of_it():
+    def unwritten(a):
+        raise NotImplementedError
+
+    verdict = _base.run_check(one(lambda case, answer: case.call(answer, 1)), unwritten)
+    assert verdict.kind == "unanswered"
+    assert "unwritten is not written yet" in verdict.message
+
+
+def test_arguments_of_another_shape_are_not_the_same():
+    a = np.array([1.0, np.nan])
+    assert _base._same(a, a.copy())
+    assert not _base._same(a, a[:1]) and not _base._same(a, a.tolist())
+    assert not _base._same((a,), (a[::-1],)) and _base._same([a], [a.copy()])
