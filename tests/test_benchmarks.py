@@ -1681,3 +1681,336 @@ def test_waiting_ends_when_the_machine_is_idle(monkeypatch):
     monkeypatch.setattr(machine.OtherLoad, "cores", lambda self: next(loads))
     assert machine.wait_until_idle(60.0)
     assert next(loads, None) is None
+
+
+# --- what the command tells ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def compared(made, monkeypatch):
+    """Comparisons come from nowhere; the list holds what was asked for."""
+    asked = []
+
+    def fake(folder, data, stem, n_clusters, **settings):
+        asked.append({"stem": stem, "k": n_clusters, "data": data, **settings})
+        found = copy.deepcopy(made)
+        found.data.update(name=stem.partition("_")[0])
+        object.__setattr__(found, "n_clusters", n_clusters)
+        found.options["turns_left"] = 0
+        if n_clusters == 100:
+            # nobody got through, and there was more to do
+            found.runs.clear()
+            found.options["turns_left"] = 2
+        return found
+
+    monkeypatch.setattr(command, "_compare", fake)
+    return asked
+
+
+def test_a_case_without_a_result_is_told_by_the_status(compared, tmp_path, capsys):
+    words = ["bench", "--quick", "--data", "U100", "--out", str(tmp_path), "--clusters"]
+    assert main([*words, "4", "100"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == "No peer finished on U100 with k = 100.\n"
+    assert (tmp_path / "U100_k4.json").exists() and not (tmp_path / "U100_k100.json").exists()
+    assert [(case["k"], case["resume"], case["random_state"]) for case in compared] == [
+        (4, False, 0),
+        (100, False, 0),
+    ]
+    assert main([*words, "4"]) == 0
+    compared.clear()
+    assert main([*words, "4", "--budget", "1e-12"]) == 1
+    assert "No time left for U100 with k = 4." in capsys.readouterr().err
+    assert compared == []
+
+
+def test_targets_are_run_one_after_the_other(compared, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("annlab.datasets.load_benchmark_data", lambda name, n: (name, n))
+    words = ["bench", "--targets", "--max-rows", "500", "--out", str(tmp_path)]
+    assert main([*words, "--rows", "U100-10,P200-1024", "--silent"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == "P200-1024: more clusters than 500 rows\n"
+    (case,) = compared
+    assert (case["data"], case["k"], case["resume"]) == (("U100", 500), 10, True)
+    assert case["run_limit_s"] == targets.RUN_LIMIT_S and case["random_state"] == command.FRESH
+    assert printed.out.count("| U100, 10 |") == 1
+    compared.clear()
+    # the second case is not finished; of the first alone there is a verdict
+    assert main([*words, "--rows", "U100-10,U100-100", "--run-limit", "9"]) == 1
+    printed = capsys.readouterr()
+    assert "Case 2 of 2, U100-100: about" in printed.err
+    assert printed.out.count("| U100, 10 |") == 1
+    assert [case["run_limit_s"] for case in compared] == [9, 9]
+    assert (tmp_path / "U100_k10.json").exists() and not (tmp_path / "U100_k100.json").exists()
+    # two verdicts are told one by one, and together at the end
+    assert main(["bench", "--targets", "--out", str(tmp_path), "--rows", "U100-10,P200-1024"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("| U100, 10 |") == out.count("| P200, 1,024 |") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "most", "expected"),
+    [
+        (["--growth"], None, growth.growth_cells()),
+        (["--untuned"], None, untuned.untuned_cells()),
+        (["--growth", "--max-rows", "30000"], 30_000, growth.growth_cells(most_rows=30_000)),
+        (
+            ["--untuned", "--max-rows", "5000", "--data", "heavy tails", "--clusters", "100"],
+            5000,
+            [
+                cell
+                for cell in untuned.untuned_cells(most_rows=5000)
+                if cell["data"] == "heavy tails" and cell["k"] == 100
+            ],
+        ),
+    ],
+)
+def test_each_part_measures_its_own_cells(words, most, expected, tmp_path, monkeypatch):
+    measured = []
+
+    def fake(wanted, kept, *, label, progress, **more):
+        measured.append((label, kept.settings["repeats"], progress))
+        measured.extend(wanted)
+        return True
+
+    monkeypatch.setattr(cells, "measure_cells", fake)
+    assert main(["bench", *words, "--silent", "--out", str(tmp_path)]) == 0
+    assert measured[0] == (words[0].removeprefix("--"), 5, False)
+    assert measured[1:] == [cell for cell in expected if most is None or cell["n"] <= most]
+    assert len(measured) > 1
+    assert main(["bench", *words, "--data", "nowhere", "--out", str(tmp_path)]) == 2
+
+
+def test_memory_is_a_part_of_its_own(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def fake(kept, **more):
+        asked.append(more)
+        kept.add({"key": "x", "status": "failed: it broke", "label": "ours", "data": "P", "k": 7})
+        return False
+
+    monkeypatch.setattr(memory, "measure_memory", fake)
+    words = ["bench", "--memory", "--out", str(tmp_path), "--threads", "1"]
+    assert main([*words, "--budget", "1e-12"]) == 1
+    assert asked == []
+    assert main([*words, "--clusters", "7", "--max-rows", "90"]) == 1
+    assert asked == [{"n": 90, "n_clusters": 7, "wait_idle_s": 0.0}]
+    assert "| ours | P, 7 | – | – | – | – | – |" in capsys.readouterr().out
+    assert main(words) == 1
+    assert asked[1]["n_clusters"] == memory.N_CLUSTERS and asked[1]["n"] is None
+
+
+def untuned_cell(data, seconds, inertias, k=10):
+    results = {
+        name: {"seconds": [s], "inertia": [i], "algorithm": "graph"}
+        for name, s, i in zip(untuned.CONTENDERS, seconds, inertias, strict=True)
+    }
+    cell = cells.make_cell(data, 1000, 2, k, untuned.CONTENDERS)
+    return {**cell, "status": "ok", "results": results, "others_cores": 0.0, "date": "2026"}
+
+
+def test_untuned_data_are_drawn_by_speed_and_quality():
+    from matplotlib.figure import Figure
+
+    found = [
+        untuned_cell("heavy tails", (1.0, 2.0, 4.0), (101.0, 120.0, 100.0)),
+        untuned_cell("heavy tails", (2.0, 8.0, 4.0), (90.0, 100.0, 100.0), k=20),
+        untuned_cell("docstrings", (1.0, 1.0, 3.0), (5.0, 0.0, 0.0)),
+    ]
+    figure = Figure()
+    untuned.plot(made_part("untuned", found), figure)
+    (ax,) = figure.axes
+    drawn = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
+    assert len(drawn) == 2 * 2
+    auto = drawn["heavy tails, auto"]
+    assert auto.get_xdata() == pytest.approx([4.0, 2.0])
+    assert auto.get_ydata() == pytest.approx([1.01, 0.9])
+    graph = drawn["heavy tails, graph"]
+    assert graph.get_xdata() == pytest.approx([2.0, 0.5])
+    assert graph.get_ydata() == pytest.approx([1.2, 1.0])
+    assert auto.get_fillstyle() == "full" and graph.get_fillstyle() == "none"
+    assert auto.get_color() != drawn["docstrings, auto"].get_color()
+    # a ratio to nothing is no number, and does not stretch the picture
+    low, high = ax.get_ylim()
+    assert (low, high) == pytest.approx((0.88, 1.22))
+    figure = Figure()
+    nothing = untuned_cell("docstrings", (1.0, 1.0, 3.0), (5.0, 5.0, 0.0))
+    untuned.plot(made_part("untuned", [nothing]), figure)
+    assert np.isfinite(figure.axes[0].get_ylim()).all()
+
+
+def test_the_map_of_the_grid_has_a_panel_for_each_size_and_data_set():
+    from matplotlib.figure import Figure
+
+    found = [
+        made_cell(data="uniform", n=1000),
+        made_cell(data="uniform", n=2000, k=20),
+        made_cell(data="blobs", n=1000, inertias=(2.0, 1.0)),
+        made_cell(data="mine", n=1000, theirs=(1.0,)),
+    ]
+    part = made_part("grid", found)
+    figure = Figure()
+    grid.plot(part, figure)
+    panels = {ax.get_title(): ax for ax in figure.axes if ax.get_title()}
+    assert len(panels) == 3 * 2
+    # known data in their order, then the others
+    order = [name for name in grid.DATA if name in ("uniform", "blobs")] + ["mine"]
+    assert [title.partition(",")[0] for title in panels][::2] == order
+    told = {title: [text.get_text() for text in ax.texts] for title, ax in panels.items()}
+    assert told["uniform, n = 1,000"] == ["0.5\n1.000"]
+    assert told["blobs, n = 1,000"] == ["0.5\n2.000 Q"]
+    assert told["mine, n = 1,000"] == ["0.01\n1.000"]
+    assert told["blobs, n = 2,000"] == told["mine, n = 2,000"] == []
+    assert [title for title, ax in panels.items() if ax.patches] == ["blobs, n = 1,000"]
+    assert {title for title, ax in panels.items() if ax.get_xlabel()} == {
+        "mine, n = 1,000",
+        "mine, n = 2,000",
+    }
+    assert all(bool(ax.get_ylabel()) == ("1,000" in title) for title, ax in panels.items())
+    text = grid.page(part)
+    worst = text[text.index("The worst inertia:") :]
+    assert sum(found[2]["key"] in line for line in worst) == 1
+    assert not any(found[0]["key"] in line for line in worst)
+    assert "The worst inertia:" not in grid.page(made_part("grid", found[:2]))
+
+
+def test_a_part_in_which_nothing_came_through_has_a_page(tmp_path):
+    for name in ("grid", "growth", "untuned"):
+        part = store.Store(tmp_path / f"{name}.json", name, store.settings_of(2, 5, 7))
+        part.add({"key": f"{name} x", "status": "failed: it broke"})
+    text = command.write_page(tmp_path).read_text(encoding="utf-8")
+    for name in ("grid", "growth", "untuned"):
+        assert f"Not measured: {name} x (failed: it broke)." in text
+
+
+# --- processes that misbehave ---------------------------------------------------------------------
+
+
+def test_a_process_that_dies_says_why(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\nos.write(2, b'first word\\nlast word')\nos._exit(3)\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    child = running.Child({"peer": "floors", "filler": "x" * 1_000_000}, 1)
+    try:
+        answer = child.answer(60.0)
+    finally:
+        child.close()
+    reason = "the process ended with status 3: last word"
+    assert answer == {"event": "end", "reason": reason}
+
+
+def session_with(monkeypatch, answers, limit=5.0, **more):
+    """A session whose processes give the listed answers, a list for each process."""
+
+    class Scripted:
+        jobs: ClassVar[list] = []
+        closed: ClassVar[list] = []
+
+        def __init__(self, job, threads):
+            self.jobs.append(job)
+            self.lines = iter(answers[len(self.jobs) - 1])
+
+        def answer(self, limit_s):
+            return dict(next(self.lines))
+
+        def close(self):
+            self.closed.append(True)
+
+    monkeypatch.setattr(running, "Child", Scripted)
+    given = {"rows": np.zeros((4, 2), np.float32), "n_clusters": 2, "threads": 1}
+    given |= {"limit": limit, "deadline": time.perf_counter() + 3600, "once_past_s": 60.0}
+    given |= {"wait_idle_s": 0.0, "records": {"deck": record("deck")}}
+    return running._Session(**(given | more)), Scripted
+
+
+def test_rungs_are_skipped_failed_and_given_up_each_in_its_own_way(monkeypatch):
+    deck = peers.all_peers()["deck"]
+    rungs = [{"max_iter": 1}, {"max_iter": 2}, {"defaults": True}]
+    ready = {"event": "ready", "prepare_s": 1.5}
+    session, child = session_with(
+        monkeypatch,
+        [
+            [ready, {"event": "skip", "rung": 0, "reason": CONVERGED}, {"event": "end"}],
+            [ready, {"event": "end", "reason": "killed"}],
+            [ready, {"event": "begin", "rung": 0}, {"event": "timeout"}],
+            [ready, {"event": "begin", "rung": 2}, {"event": "end", "reason": "out of memory"}],
+        ],
+    )
+    session.run(deck, 1, rungs, turns_left=4)
+    said = "failed: it ended without an answer"
+    assert [run["status"] for run in session.runs] == [CONVERGED, said, said]
+    assert session.records["deck"] | {"prepare_s": 1.5, "left_out": said} == session.records["deck"]
+    session.runs.clear()
+    # the first reason is the one that the page names
+    session.run(deck, 2, rungs, turns_left=3)
+    assert {run["status"] for run in session.runs} == {"failed: killed"}
+    assert session.records["deck"]["left_out"] == said
+    session.runs.clear()
+    # dearer rungs of the same knob fall with the slow one, the defaults get a process of their own
+    session.run(deck, 3, rungs, turns_left=2)
+    slow = f"{TOO_SLOW}: ended after 5 s"
+    assert [run["status"] for run in session.runs] == [slow, slow, "failed: out of memory"]
+    assert [rung["settings"] for rung in child.jobs[3]["rungs"]] == [{"defaults": True}]
+    assert session._slow == {("deck", json.dumps(rung)) for rung in rungs[:2]}
+    assert len(child.closed) == len(child.jobs) == 4
+    # another session that takes this one up does not try the slow ones again either
+    other, child = session_with(monkeypatch, [[ready, {"event": "end", "reason": "again"}]])
+    found = Comparison({}, 2, 1, {}, [record("deck")], session.runs, {}, {})
+    other.take_up(found)
+    other.run(deck, 4, rungs, turns_left=1)
+    assert [run["status"] for run in other.runs[-3:]] == [ONCE, ONCE, "failed: again"]
+
+
+def test_a_turn_whose_time_is_over_marks_no_rung_as_slow(monkeypatch):
+    deck = peers.all_peers()["deck"]
+    clock = [0.0]
+
+    def late():
+        yield {"event": "begin", "rung": 0}
+        clock[0] = 101.0
+        yield {"event": "timeout"}
+
+    session, child = session_with(monkeypatch, [late()], deadline=100.0)
+    monkeypatch.setattr(running, "perf_counter", lambda: clock[0])
+    session.run(deck, 1, [{"max_iter": 1}, {"defaults": True}], turns_left=1)
+    assert [run["status"] for run in session.runs] == [OUT_OF_TIME, OUT_OF_TIME]
+    assert session._slow == set() and len(child.jobs) == 1
+
+
+def test_without_an_answer_there_are_no_floors(monkeypatch):
+    session, child = session_with(monkeypatch, [[{"event": "timeout"}]])
+    floors, about = session.measure_floors(0.1)
+    assert floors == {} and about["processor"] == machine_record()["processor"]
+    assert child.closed == [True]
+    session, _ = session_with(
+        monkeypatch, [[{"event": "floors", "floors": {"a": 1.0}, "machine": {"b": 2}}]]
+    )
+    assert session.measure_floors(0.1) == ({"a": 1.0}, {"b": 2})
+
+
+def test_memory_of_a_process_that_dies_is_a_failed_cell(tmp_path, monkeypatch):
+    _, child = session_with(
+        monkeypatch, [[{"event": "ready", "machine": {"a": 1}}, {"event": "timeout"}]]
+    )
+    monkeypatch.setattr(memory, "Child", child)
+    kept = store.Store(tmp_path / "memory.json", "memory", store.settings_of(1, 1, 1))
+    found = memory._one("annlab-auto", tmp_path / "rows.npy", 5, kept)
+    assert found == {"status": "failed: timeout"}
+    assert kept.machine == {"a": 1} and child.closed == [True]
+
+
+@pytest.mark.parametrize(
+    "answer", [None, (), {"indices": 1}, (0, [[0], [99]]), (0, [[0.5]]), (0, [[-1]]), (0, [0, 1])]
+)
+def test_what_is_no_answer_of_an_index_is_not_judged(answer):
+    Q, X = np.zeros((2, 1), np.float32), np.arange(3.0, dtype=np.float32)[:, None]
+    distances, rows = search._judged(Q, X, (0, [[2], [1]]), "euclidean")
+    assert (distances.ravel().tolist(), rows.ravel().tolist()) == ([2.0, 1.0], [2, 1])
+    with pytest.raises(TypeError, match="algorithm must be an object whose kneighbors returns"):
+        search._judged(Q, X, answer, "euclidean")
+
+
+def test_knobs_are_a_dict(X):
+    with pytest.raises(TypeError, match="knobs must be None or a dict"):
+        recall_speed_curve("hnsw", X, knobs=["ef"])

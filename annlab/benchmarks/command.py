@@ -184,6 +184,7 @@ def _comparisons(options: argparse.Namespace, folder: Path, deadline: float) -> 
     failed = 0
     for name, n_clusters in _cases(options):
         if perf_counter() > deadline:
+            failed += 1
             print(f"No time left for {name} with k = {n_clusters}.", file=sys.stderr)
             continue
         data = _data(name)

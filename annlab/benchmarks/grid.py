@@ -164,7 +164,6 @@ def plot(part: dict[str, Any], figure: Any) -> None:
     colors = LinearSegmentedColormap.from_list("speed", ["#2166ac", "#f7f7f7", "#e08214"])
     norm = TwoSlopeNorm(0.0, -1.5, 0.5)
     axes = figure.subplots(len(names), len(rows), squeeze=False, sharex=True, sharey=True)
-    image = None
     for line, name in enumerate(names):
         for column, n in enumerate(rows):
             ax = axes[line][column]
@@ -204,11 +203,10 @@ def plot(part: dict[str, Any], figure: Any) -> None:
         f"max({HARD_FACTOR:g} ×, + {1e3 * SLACK_S:g} ms) (!!), inertia above {QUALITY:g} × (Q)",
         fontsize=11,
     )
-    if image is not None:
-        bar = figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01)
-        ticks = [0.05, 0.1, 0.3, 1, 3]
-        bar.set_ticks([float(np.log10(tick)) for tick in ticks], labels=[str(t) for t in ticks])
-        bar.set_label("seconds, annlab / scikit-learn")
+    bar = figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01)
+    ticks = [0.05, 0.1, 0.3, 1, 3]
+    bar.set_ticks([float(np.log10(tick)) for tick in ticks], labels=[str(t) for t in ticks])
+    bar.set_label("seconds, annlab / scikit-learn")
 
 
 def _frame(at: tuple[int, int]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from annlab._messages import invalid
 from annlab.benchmarks import grid, growth, memory, untuned
-from annlab.benchmarks.cells import machine_facts, settings_facts
+from annlab.benchmarks.cells import finished, machine_facts, settings_facts
 from annlab.benchmarks.comparison import Comparison
 from annlab.benchmarks.store import read_part
 from annlab.benchmarks.targets import TARGETS, judge, target_of, verdict_table
@@ -85,7 +85,8 @@ def _section(part: Part, folder: Path) -> tuple[list[str], str]:
         return [], f"{part.title} ({command}): not run"
     record = read_part(path)
     lines = [f"## {part.title}", "", *part.lines(record)]
-    if part.plot is not None:
+    # where no cell came through there is nothing to draw
+    if part.plot is not None and finished(record):
         _figure(part, record, path.with_suffix(".png"))
         lines += [f"![{part.title}]({part.name}.png)", ""]
         lines += settings_facts(record)
