@@ -508,3 +508,73 @@ def test_every_public_function_draws_into_given_axes():
         function = getattr(plotting, name)
         if name.startswith(("plot_", "visualize_")):
             assert inspect.signature(function).parameters["ax"].default is None
+
+
+# --- what is not said, and what is refused -------------------------------------------------------
+
+
+def test_given_centroids_are_drawn_instead_of_the_results_own(blobs, ax):
+    X, result = blobs
+    mine = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    plot_clusters(X, result, mine, ax=ax)
+    drawn = [points.tolist() for points in offsets(ax)]
+    assert mine.tolist() in drawn
+    assert result.centroids.tolist() not in drawn
+
+
+def test_more_than_thirty_silhouettes_have_no_names(ax):
+    X, labels = make_blobs(124, 31, random_state=0)
+    plot_silhouette(X, labels, ax=ax)
+    assert len(ax.collections) == 31 and not ax.texts
+    thirty = Figure().add_subplot()
+    keep = labels < 30
+    plot_silhouette(X[keep], labels[keep], ax=thirty)
+    assert [text.get_text() for text in thirty.texts] == [str(name) for name in range(30)]
+
+
+def test_given_counts_go_before_those_of_the_segmentation(ax):
+    from types import SimpleNamespace
+
+    colors = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8)
+    made = SimpleNamespace(labels=np.array([[0, 1], [1, 1]]), palette=colors)
+    plot_palette(made, [4, 1], ax=ax)
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.8, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("colors", "counts", "message"),
+    [
+        ([[0, 0, 256]], None, "colors must be integers from 0 to 255; got 0 to 256"),
+        ([[0, 0, -1]], None, "colors must be integers from 0 to 255; got -1 to 0"),
+        ([[0.0, 0.0, np.nan]], None, "colors must be finite numbers"),
+        ([[True, True, False]], None, "colors must be finite numbers; got dtype bool"),
+        ([[0, 0, 9]], [np.inf], "counts must be made of finite numbers"),
+    ],
+)
+def test_colours_that_are_none_are_refused(colors, counts, message, ax):
+    with pytest.raises(ValueError, match=message):
+        plot_palette(np.array(colors), counts, ax=ax)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (12,), (2, 2, 3, 1), (2, 5)])
+def test_a_shape_that_does_not_fit_the_patches_is_refused(shape, ax):
+    with pytest.raises(ValueError, match=r"shape must be .* of 12 numbers"):
+        plot_patches(np.zeros((4, 12)), shape=shape, ax=ax)
+
+
+def test_only_the_front_where_not_all_settings_are_asked_for(ax):
+    curve = made_curve("lsh", [(0.5, 300.0), (0.9, 100.0), (0.4, 90.0)], 40.0)
+    plot_recall_speed([curve, curve], ax=ax, all_settings=False)
+    assert offsets(ax) == []
+    assert list(ax.lines[0].get_xdata()) == list(ax.lines[1].get_xdata()) == [0.5, 0.9]
+    for nothing in ([], {}):
+        with pytest.raises(ValueError, match="curves must be at least one curve; got none"):
+            plot_recall_speed(nothing, ax=ax)
+
+
+def test_a_comparison_in_which_nobody_ran_cannot_be_drawn(ax):
+    made = Comparison({"name": "made", "n": 9, "d": 2}, 3, 4, {"inertia": 1.0}, [], [], {}, {})
+    with pytest.raises(ValueError, match="peers must be at least one peer with a run"):
+        plot_time_to_quality(made, ax=ax)
+    with pytest.raises(ValueError, match="peers must be at least one peer with a run"):
+        plot_time_to_quality(made, peers=[], ax=ax)
