@@ -48,7 +48,8 @@ ROOMS = {
     "lloyd": [
         "test_lloyd.py -k 'not (loky or lsh or pq or ball_tree or faiss or graph or auto or small_k"
         " or kd_tree or less_than_half or memory or changes_no_bit or next_to_nothing)'",
-        "test_checkpoint.py -k '(undisturbed and brute or random_states or callback or reseeded)'",
+        "test_checkpoint.py -k '(undisturbed and brute or random_states or callback or reseeded"
+        " or chosen)'",
     ],
     "robust": ["test_robust.py", "test_checkpoint.py -k outliers"],
     "metrics": ["test_metrics.py"],

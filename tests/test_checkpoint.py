@@ -9,11 +9,20 @@ import faults
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.neighbors import NearestNeighbors
 
-from annlab import KMeansANN, available_algorithms, kmeans, kmeans_ann, robust_kmeans_ann
+from annlab import (
+    KMeansANN,
+    assignment,
+    available_algorithms,
+    kmeans,
+    kmeans_ann,
+    robust_kmeans_ann,
+)
 from annlab import _checkpoint as room
 from annlab._checkpoint import Checkpoint, data_digest, describe
 from annlab._messages import AnnlabWarning
+from annlab.cost_model import Choice
 from annlab.result import read_npz
 
 X = np.random.RandomState(0).rand(1500, 6).astype(np.float32)
@@ -161,6 +170,38 @@ def test_random_states_go_on(tmp_path):
         same(whole, result)
         if make is np.random.RandomState:
             assert before.randint(10**9) == after.randint(10**9)
+
+
+def test_what_was_chosen_goes_on(tmp_path, monkeypatch):
+    """Which algorithm "auto" took, in which loops and why, whatever it would take by now."""
+    path = tmp_path / "c.npz"
+    now = []
+    monkeypatch.setattr(assignment, "choose", lambda *args, **options: now[-1])
+
+    def fit(**more):
+        # its own start is made of iterations, which the reason tells
+        return kmeans_ann(X, 12, 6, random_state=3, tol=0, trace=True, **more)
+
+    for compiled in (False, True):
+        now.append(Choice("small_k", "because", compiled, 1.0))
+        whole = fit()
+        with pytest.raises(Stop):
+            fit(checkpoint=path, callback=lambda step: (_ for _ in ()).throw(Stop))
+        now.append(Choice("brute", "on second thoughts", False, 1.0))
+        result = fit(checkpoint=path)
+        assert result.algorithm == "small_k" and result.reason == whole.reason
+        assert result.reason.startswith("because; started with")
+        same(whole, result)
+
+
+def test_what_the_caller_has_chosen_goes_on(tmp_path):
+    def fit(**more):
+        index = NearestNeighbors(algorithm="kd_tree")
+        return kmeans_ann(X, 12, 6, algorithm=index, random_state=3, **more)
+
+    result, times = disturbed(fit, tmp_path / "c.npz")
+    assert times and (result.algorithm, result.reason) == ("NearestNeighbors", "")
+    same(fit(), result)
 
 
 def test_a_stop_by_the_callback_keeps_the_file_and_the_end_deletes_it(tmp_path):

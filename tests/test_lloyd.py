@@ -12,6 +12,7 @@ import tracemalloc
 import warnings
 from functools import cache
 from itertools import pairwise
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -823,6 +824,20 @@ def test_auto_says_why():
     assert result.algorithm in ALGORITHMS[1:] and result.reason
 
 
+def test_how_it_began_is_told_where_there_was_one_start():
+    X = cloud(3000, dtype=np.float32)
+
+    def told(**options):
+        return kmeans_ann(X, 20, 2, random_state=0, **options).reason
+
+    assert re.search(r"\w; started with \d+ iterations on samples", told())
+    # of several starts one is returned, and not always the last
+    for options in ({"n_init": 2}, {"init": "random"}, {"init": X[:20]}):
+        assert told(**options) and "started" not in told(**options)
+    # who has chosen the algorithm is told no reasons
+    assert told(algorithm="small_k") == ""
+
+
 # -- starts and seeds --------------------------------------------------------------------------
 
 
@@ -1145,6 +1160,37 @@ def test_a_second_interruption_loses_nothing(monkeypatch):
     assert result.inertia == pytest.approx(((X - result.centroids[result.labels]) ** 2).sum())
 
 
+def test_once_the_inertia_is_known_nothing_is_interrupted(monkeypatch):
+    """A further Ctrl-C ends the sum over all points, but not the handing over of the result."""
+    X, moments = cloud(), []
+    original, warn = room.exact_inertia, room._warn_interrupted
+
+    def callback(step):
+        if step.iteration == 3:
+            raise KeyboardInterrupt
+
+    def later(text):
+        moments.append("later")
+        signal.raise_signal(signal.SIGINT)
+        warn(text)
+
+    def added(*args, **options):
+        moments.append("added")
+        if ends:
+            signal.raise_signal(signal.SIGINT)
+        return original(*args, **options) + 1000
+
+    monkeypatch.setattr(room, "exact_inertia", added)
+    monkeypatch.setattr(room, "_warn_interrupted", later)
+    for ends in (False, True):
+        moments.clear()
+        with pytest.warns(AnnlabWarning, match="interrupted"):
+            result = kmeans(X, 9, init=X[:9], tol=0, callback=callback)
+        assert moments == ["added", "later"] and result.stop_reason == "interrupted"
+        own = result.trace[-1].inertia
+        assert result.inertia == pytest.approx(own if ends else own + 1000)
+
+
 def test_several_starts_do_not_share_what_an_assigner_remembers():
     """The second of two given starts is fitted as if there had been no first."""
     X = np.random.RandomState(0).rand(4000, 8).astype(np.float32)
@@ -1295,15 +1341,42 @@ def test_a_few_candidates_for_each_empty_cluster_are_looked_at(n_empty):
     assert asked[1] <= 9
 
 
-def test_a_donor_keeps_more_than_rounding():
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_a_donor_keeps_more_than_rounding(unit):
     """A point is not taken where what remains of its cluster is only the rounding of a sum."""
     X, weights = np.array([[0.0], [8.0], [3.0]]), np.array([1e-14, 2.0, 2.0])
     centroids = np.array([[0.0], [3.5], [99.0]])
-    new, reseeded = moved(X, [0, 0, 1], centroids, weights)
+    new, reseeded = moved(X, [0, 0, 1], centroids, unit * weights)
     assert reseeded == {} and new[2, 0] == 99.0
-    # a light point beside it is enough
-    new, reseeded = moved(X, [0, 0, 1], centroids, np.array([1e-3, 1.0, 1.0]))
-    assert reseeded == {1: 2} and new.ravel().tolist() == pytest.approx([0.0, 3.0, 8.0])
+    # a light point beside it is enough, whatever weights are counted in
+    for light in (1e-3, 1e-6, 1e-10):
+        new, reseeded = moved(X, [0, 0, 1], centroids, unit * np.array([light, 1.0, 1.0]))
+        assert reseeded == {1: 2}
+        assert new[1:].ravel().tolist() == pytest.approx([3.0, 8.0])
+
+
+def test_a_step_is_timed_from_its_own_beginning(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(room, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def slow():
+        # other labels each time, so that the loop goes on
+        for number, seconds in enumerate((5.0, 2.0, 3.0)):
+            now[0] += seconds
+            yield answered((0, 0, 1, 1) if number % 2 else (1, 1, 0, 0))
+
+    steps, *_ = scripted(slow(), max_iter=3)
+    assert [step.elapsed_s for step in steps] == [5.0, 2.0, 3.0]
+
+
+def test_the_steps_take_no_longer_than_the_fit():
+    begin = time.perf_counter()
+    result = kmeans(cloud(), 6, 5, random_state=0, tol=0, callback=lambda step: time.sleep(0.002))
+    whole = time.perf_counter() - begin
+    times = [step.elapsed_s for step in result.trace]
+    assert all(seconds > 0 for seconds in times)
+    # what a callback takes is the fit's, not the step's
+    assert sum(times) + 0.01 <= result.elapsed_s <= whole
 
 
 # -- Ctrl-C ------------------------------------------------------------------------------------
