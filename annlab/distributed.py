@@ -310,8 +310,6 @@ class DaskPoints(PartedPoints):
         self._delayed: Callable[..., Any] = partial(delayed, pure=False)
         self._array = as_array(X)
         self._parts = list(self._array.to_delayed().ravel())
-        if not self._parts:
-            check_data(np.empty((0, self._array.shape[1])))
         self._weights = self._weight_parts(sample_weight)
         surveys = [
             self._call(_survey, part, weights, metric == "cosine")

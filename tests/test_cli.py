@@ -565,3 +565,44 @@ def test_arguments_after_two_dashes_reach_jupyterlab(source, monkeypatch):
     monkeypatch.setattr("subprocess.call", lambda words, env: seen.update(words=words))
     cli.main(["lab", "--no-copy", "--dir", str(source), "--", "--port", "8890"])
     assert seen["words"][-2:] == ["--port", "8890"]
+
+
+def test_everything_that_a_delivery_did_is_told(tmp_path):
+    done = _lab.Delivery(
+        added=["a"],
+        updated=["b", "c"],
+        restored=["d", "e"],
+        kept=["f"],
+        beside=[("g.ipynb", "g (new).ipynb"), ("h", "h (new)")],
+    )
+    lines = describe(done, tmp_path).splitlines()
+    assert lines[:5] == [
+        f"1 files copied into {tmp_path}.",
+        "2 files that you had not changed were brought up to date.",
+        "Delivered again: d, e.",
+        "g.ipynb is yours and was kept; the newer original lies beside it: g (new).ipynb",
+        "h is yours and was kept; the newer original lies beside it: h (new)",
+    ]
+    assert any(line.startswith("Kept as you changed them: f.") for line in lines)
+    assert not any(
+        "brought up to date" in x for x in describe(_lab.Delivery(), tmp_path).split("\n")
+    )
+
+
+def test_only_root_is_allowed_root_and_a_page_that_is_not_there_is_not_opened(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    command, _ = lab_command(tmp_path)
+    assert "--allow-root" not in command
+    assert not any("default_url" in word for word in command)
+    monkeypatch.setattr(os, "geteuid", lambda: 0, raising=False)
+    assert "--allow-root" in lab_command(tmp_path)[0]
+
+
+def test_a_package_without_its_notebooks_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(_lab, "__file__", str(tmp_path / "annlab" / "_lab.py"))
+    with pytest.raises(FileNotFoundError, match="Reinstall annlab"):
+        _lab.source_folder()
+    (tmp_path / "notebooks").mkdir()
+    assert _lab.source_folder() == tmp_path.resolve() / "notebooks"

@@ -470,3 +470,73 @@ def test_ctrl_c_keeps_what_was_reached(here):
     assert report["result"]["stop_reason"] == "interrupted" and report["result"]["n_iter"] >= 1
     assert len(np.load(here / "rows-clusters" / "labels.npy")) == 100_000
     assert b"Traceback" not in err and b"interrupted" in out
+
+
+# ------------------------------------------------------------------------------------ odd archives
+
+
+def test_an_empty_list_of_columns_is_no_choice(here, X, capsys):
+    assert "--columns must be one column or more; got ''" in refused(
+        capsys, save(X, "csv"), "--columns", ""
+    )
+
+
+def test_archives_that_are_damaged_inside(here, X, capsys):
+    import io
+    import zipfile
+
+    with Path("one.npz").open("wb") as file:
+        np.save(file, X)
+    assert "it holds one array and no archive" in refused(capsys, "one.npz")
+    member = io.BytesIO()
+    np.save(member, X)
+    whole = member.getvalue()
+    for name, content in (("head.npz", b"no array at all"), ("rest.npz", whole[: -8 * 10])):
+        with zipfile.ZipFile(name, "w") as archive:
+            archive.writestr("x.npy", content)
+        assert "a damaged one" in refused(capsys, name)
+    with zipfile.ZipFile("whole.npz", "w") as archive:
+        archive.writestr("x.npy", whole)
+    np.testing.assert_array_equal(read_rows(Path("whole.npz")).load(), X)
+
+
+def test_other_warnings_stay_warnings(here, X, monkeypatch, capsys):
+    import warnings
+
+    fit = _cluster._fit
+
+    def warned(rows, options):
+        result, caught = fit(rows, options)
+        other = warnings.WarningMessage(FutureWarning("change it"), FutureWarning, "theirs.py", 7)
+        return result, [*caught, other]
+
+    monkeypatch.setattr(_cluster, "_fit", warned)
+    with pytest.warns(FutureWarning, match="change it") as seen:
+        assert cluster(save(X, "npy")) == 0
+    assert [(one.filename, one.lineno) for one in seen] == [("theirs.py", 7)]
+    report = json.loads((here / "rows-clusters" / "report.json").read_text())
+    assert report["notes"] == []
+
+
+def test_a_folder_that_was_there_stays_when_the_clustering_fails(here, X, monkeypatch, capsys):
+    def fails(rows, options):
+        raise ValueError("not today")
+
+    monkeypatch.setattr(_cluster, "_fit", fails)
+    name = save(X, "npy")
+    (here / "mine").mkdir()
+    assert cluster(name, "--out", "mine") == 2
+    assert (here / "mine").is_dir()
+    assert cluster(name, "--out", "new") == 2
+    assert not (here / "new").exists()
+
+
+def test_the_share_of_exact_labels_is_told_with_its_interval(here, X, capsys):
+    assert cluster(save(X, "npy")) == 0
+    report = json.loads((here / "rows-clusters" / "report.json").read_text())
+    told = "**Labels that are exact**: "
+    assert told not in _cluster.as_text(report)
+    report["result"].update(recall_estimate=0.975, recall_interval=[0.961, 0.984])
+    assert told + "97.5% estimated (95 % interval 0.961 to 0.984)\n" in _cluster.as_text(report)
+    report["result"].update(recall_interval=None)
+    assert told + "97.5% estimated\n" in _cluster.as_text(report)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from types import SimpleNamespace
 
 import dask
 import dask.array as da
@@ -473,3 +474,48 @@ def test_what_notebook_13_shows_runs(root, capsys):
     with dask.config.set(scheduler=None):
         exec(compile(code, "notebook 13", "exec"), {})
     assert "KMeansResult: 400,000 points, 10 clusters, 16 features" in capsys.readouterr().out
+
+
+# -- single partitions ----------------------------------------------------------------------------
+
+
+def test_partitions_that_are_no_tables_are_refused():
+    from scipy import sparse
+
+    X = cloud(10)
+    for odd in (sparse.csr_matrix(X), X.tolist()):
+        with pytest.raises((ValueError, TypeError), match="X must be made of dense partitions"):
+            distributed.label_part(odd, X[:2], "euclidean")
+    with pytest.raises((ValueError, TypeError), match="one weight for each row of X, partition"):
+        distributed._survey(X, np.ones(9), False)
+    order = SimpleNamespace(centroids=np.zeros((2, D + 1)))
+    with pytest.raises(ValueError, match=f"an array with {D + 1} columns; got a partition of {D}"):
+        distributed._assign(X, None, order, False)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_partition_without_rows_has_answers_without_rows(metric):
+    X = cloud(10)
+    labels = distributed.label_part(X[:0], X[:3], metric)
+    assert (labels.shape, labels.dtype) == ((0,), np.int32)
+    far = distributed.distance_part(X[:0], X[:3], metric)
+    assert (far.shape, far.dtype) == ((0, 3), X.dtype)
+
+
+def test_a_zero_row_is_at_distance_one_from_everything():
+    X = cloud(10)
+    X[4] = 0
+    far = distributed.distance_part(X, X[:3], "cosine")
+    assert far[4].tolist() == [1.0, 1.0, 1.0]
+    unit = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-30)
+    np.testing.assert_allclose(far, 1 - unit @ unit[:3].T, atol=1e-5)
+
+
+def test_empty_partitions_have_no_worst_rows():
+    X = cloud()
+    start = np.vstack([X[: K - 2], np.full((2, D), 1e4, np.float32)])
+    with_gaps = da.concatenate([parts(X[:0]), parts(X[:800]), parts(X[:0]), parts(X[800:])])
+    plain = kmeans(X, K, 5, init=start)
+    lazy = kmeans(with_gaps, K, 5, init=start)
+    assert plain.trace[0].n_empty > 0
+    same(plain, lazy)

@@ -889,3 +889,31 @@ def test_defaults_are_those_of_the_docstring(function):
         assert parameters[name].default == ast.literal_eval(value), name
     untold = {name for name, p in parameters.items() if p.default not in (p.empty, None)}
     assert untold == {name for name, _ in told}
+
+
+def test_labels_of_other_kinds_are_refused():
+    for odd in (np.array([1j, 2j]), np.array(["2020", "2021"], dtype="datetime64[Y]")):
+        with pytest.raises(TypeError, match="labels must be"):
+            metrics.check_labels(odd, "labels")
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (np.ones(4), r"found must be an array of shape \(nq, m\); got shape \(4,\)"),
+        (np.ones((2, 0)), r"found must be an array of shape \(nq, m\); got shape \(2, 0\)"),
+        (np.array([[1.0, np.nan]]), "found must be free of NaN"),
+        ((np.ones((1, 2)), np.ones((1, 3), int)), "found must be two arrays of one shape"),
+    ],
+)
+def test_answers_of_a_search_that_are_none(found, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.recall_at_k(found, np.ones((1, 2)))
+
+
+def test_the_contrast_of_angles_does_not_know_lengths():
+    X = np.random.RandomState(0).randn(60, 5)
+    longer = X * np.random.RandomState(1).uniform(1, 50, (60, 1))
+    of_angles = metrics.distance_contrast(X, metric="cosine")
+    assert metrics.distance_contrast(longer, metric="cosine") == pytest.approx(of_angles)
+    assert metrics.distance_contrast(longer) != pytest.approx(metrics.distance_contrast(X))

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from annlab import cli, widgets
+from annlab import _notebooks, cli, widgets
 from annlab._notebooks import (
     EXEMPT_TAGS,
     KERNELSPEC,
@@ -497,3 +497,77 @@ def test_a_notebook_that_fails_stays_as_it_was(tmp_path, capsys):
 def test_a_name_that_fits_nothing_is_refused(tmp_path, capsys):
     assert cli.main(["notebooks", "--dir", str(tmp_path), "99"]) == 2
     assert "beginning of a notebook's name" in capsys.readouterr().err
+
+
+# -- the smaller rules -----------------------------------------------------------------------------
+
+
+def test_pieces_of_one_stream_are_one_piece():
+    outputs = [said("a"), said(["b", "\n"]), said("c", "stderr"), said("d")]
+    notebook = good()
+    notebook.cells[1].outputs = [nbformat.from_dict(one) for one in outputs]
+    found = normalise(notebook, "07_example.ipynb").cells[1].outputs
+    texts = ["".join(one.text) for one in found]
+    assert texts == ["ab\n", "c", "d"]
+
+
+def test_a_state_without_widgets_is_no_state():
+    notebook = good()
+    notebook.metadata["widgets"][WIDGET_STATE]["state"] = {}
+    assert "widgets" not in _notebooks._renamed_widgets(notebook, "x.ipynb").metadata
+    notebook.metadata["widgets"] = {}
+    assert _notebooks._renamed_widgets(notebook, "x.ipynb").metadata["widgets"] == {}
+
+
+def test_a_root_folder_is_no_trace(monkeypatch):
+    monkeypatch.setattr(_notebooks.sys, "base_prefix", "/")
+    monkeypatch.setattr(_notebooks.Path, "home", lambda: Path("/home/ada"))
+    assert _notebooks._without_machine("a/b of /home/ada/c") == "a/b of ~/c"
+
+
+def test_a_notebook_that_nobody_would_show_is_too_large(check, monkeypatch):
+    monkeypatch.setattr(_notebooks, "MAX_BYTES", 100)
+    (found,) = check(good())
+    assert found.endswith("bytes; GitHub shows up to 100")
+
+
+def test_a_cell_that_is_not_to_run_has_no_number():
+    cells = [code("a", 1), code("b", None, tags=["skip-execution"]), code("c", 2), code("d", 7)]
+    cells[1].execution_count = None
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    found = list(_notebooks._execution(notebook))
+    assert len(found) == 1 and "number 7, not 3" in found[0]
+
+
+def test_a_topic_without_code_is_no_topic():
+    text = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("words")])
+    assert list(_notebooks._sizes(text)) == ["there is no code"]
+
+
+@pytest.mark.parametrize(
+    ("source", "imports"),
+    [("%time\nimport os", True), ("x = 'import os'", False), ("import os from", False)],
+)
+def test_imports_are_those_of_code_that_parses(source, imports):
+    assert _notebooks._imports(source) is imports
+
+
+def test_notebooks_of_an_installed_package_are_not_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(_notebooks, "__file__", str(tmp_path / "annlab" / "_notebooks.py"))
+    with pytest.raises(ValueError, match="--dir must be given where annlab is not run from"):
+        _notebooks.checkout_folder()
+    (tmp_path / "notebooks").mkdir()
+    with pytest.raises(ValueError, match="--dir"):
+        _notebooks.checkout_folder()
+    (tmp_path / "pyproject.toml").write_text("")
+    assert _notebooks.checkout_folder() == tmp_path.resolve() / "notebooks"
+
+
+def test_the_command_passes_badges_on(monkeypatch):
+    from annlab import _badges
+
+    asked = []
+    monkeypatch.setattr(_badges, "main", lambda words: asked.append(words) or 7)
+    assert cli.main(["notebooks", "--badges"]) == 7
+    assert cli.main(["notebooks", "--badges", "--check"]) == 7
+    assert asked == [[], ["--check"]]
