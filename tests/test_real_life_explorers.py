@@ -156,3 +156,68 @@ def test_texts_without_known_themes_have_no_purity(texts):
 def test_document_explorer_names_what_is_wrong(wrong):
     with pytest.raises(ValueError, match=r"^corpus must be"):
         widgets.document_explorer(wrong)
+
+
+def test_an_upload_that_was_taken_back_changes_nothing(photo):
+    explorer = widgets.segmentation_explorer(photo, 3)
+    before = explorer.state
+    explorer._on_upload({"new": ()})
+    assert explorer.state == before
+
+
+def test_without_scikit_image_the_photographs_of_scikit_learn_are_left(monkeypatch):
+    from annlab import datasets
+    from annlab._messages import MissingExtraError
+    from annlab.widgets import _segments
+
+    load = datasets.load_photo
+
+    def only(name):
+        if name not in ("china", "flower"):
+            raise MissingExtraError("scikit-image is missing")
+        return load(name)
+
+    monkeypatch.setattr(datasets, "load_photo", only)
+    found = _segments._collected(None)
+    assert set(found) == {"china", "flower"} & set(_segments._PHOTOS) != set()
+    for name, pixels in found.items():
+        np.testing.assert_array_equal(pixels, load(name))
+
+
+def test_without_texts_the_shelf_has_two_corpora(monkeypatch):
+    from annlab import datasets
+    from annlab.widgets import _documents
+
+    shelf = _documents._shelf(None)
+    assert list(shelf) == ["short texts", "docstrings of SciPy"]
+    assert shelf["short texts"]().documents == load_documents().documents
+    asked = {}
+    # the packages are read in test_datasets.py; here it counts what is asked for
+    monkeypatch.setattr(datasets, "load_docstrings", lambda n, **more: asked.update(n=n, **more))
+    shelf["docstrings of SciPy"]()
+    assert asked["n"] == 600 and asked["packages"] == ("scipy",)
+    assert asked["label"] == "subpackage" and asked["random_state"] == 0
+
+
+def test_the_prediction_is_the_size_with_the_purest_themes(texts):
+    from annlab.widgets import _documents
+
+    explorer = widgets.document_explorer(texts, 4, 10, predict="dimensions")
+    answer = explorer._purest(explorer.result)
+    purities = {size: explorer.set(size=size).result.clusters.purity for size in (0, 2, 20, 100)}
+    best = max(purities, key=purities.get)
+    assert answer == _documents._SIZES_TO_CLICK[list(purities).index(best)]
+    for word in ("many", "99", "-1", "²"):
+        with pytest.raises(ValueError, match="theme must be 0"):
+            explorer.controls["theme"].decode(word)
+    with pytest.raises(ValueError, match="predict"):
+        widgets.document_explorer(texts, 4, 10, predict="purity")
+
+
+def test_a_term_that_is_longer_than_the_line_is_cut():
+    from annlab.widgets import _documents
+
+    assert _documents._fitting(("abc", "de", "fgh"), 6) == "abc de"
+    assert _documents._fitting(("abcdefgh", "i"), 6) == "abcdef"
+    assert _documents._fitting(("a", "b"), 60) == "a b"
+    assert _documents._fitting((), 6) == ""

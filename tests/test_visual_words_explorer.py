@@ -241,3 +241,31 @@ def test_the_reading_list_of_the_capstone_links_what_it_names():
         else:
             assert re.fullmatch(r"\d{2}(0[1-9]|1[0-2])\.\d{4,5}", name), name
             assert address == f"https://arxiv.org/abs/{name}"
+
+
+def test_a_word_that_is_everywhere_pales_nothing():
+    from annlab.widgets import _words
+
+    photo = np.random.RandomState(0).randint(0, 256, (6, 9, 3)).astype(np.uint8)
+    everywhere = np.ones((2, 3), dtype=bool)
+    np.testing.assert_array_equal(_words._highlighted(photo, everywhere), photo)
+    here = everywhere.copy()
+    here[0, 1] = False
+    shown = _words._highlighted(photo, here)
+    # tiles of three pixels have no room for a frame
+    np.testing.assert_array_equal(shown[3:], photo[3:])
+    pale = photo[:3, 3:6].astype(np.float32) * 0.35 + 255 * 0.65
+    np.testing.assert_array_equal(shown[:3, 3:6], pale.astype(np.uint8))
+    framed = _words._highlighted(np.repeat(np.repeat(photo, 2, 0), 2, 1), here)
+    assert not np.array_equal(framed[6:], np.repeat(np.repeat(photo, 2, 0), 2, 1)[6:])
+
+
+def test_without_photographs_those_at_hand_are_taken():
+    from annlab.datasets import load_photos, load_sample_image
+    from annlab.widgets import _words
+
+    photos, unseen = _words._collected(None, None)
+    assert list(photos) == list(load_photos())
+    assert list(unseen) == ["coffee (not seen)"]
+    mine = load_sample_image()[:64, :64]
+    assert list(_words._collected(None, {"mine": mine})[1]) == ["mine"]

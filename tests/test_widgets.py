@@ -1058,3 +1058,118 @@ def test_a_race_builds_an_index_once_whatever_is_counted(monkeypatch):
     # the knob that was turned for the clock is turned back: a second race counts the same
     _race._known._known.clear()
     assert widgets.index_race(X).set(hnsw=True).result == counted
+
+
+# -- smaller parts ---------------------------------------------------------------------------------
+
+
+def test_only_a_message_of_a_widget_counts_as_a_browser(monkeypatch):
+    import IPython
+
+    class Kernel:
+        def __init__(self, kind):
+            self.kind = kind
+
+        def get_parent(self):
+            if self.kind is None:
+                raise RuntimeError("another kernel")
+            return {"header": {"msg_type": self.kind}}
+
+    class Shell:
+        pass
+
+    shell = Shell()
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    assert not _base._asked_by_browser(), "IPython in a terminal"
+    for kind, asked in (("comm_msg", True), ("execute_request", False), (None, False)):
+        shell.kernel = Kernel(kind)
+        assert _base._asked_by_browser() is asked
+
+
+def test_old_frames_are_forgotten_and_drawn_anew(monkeypatch):
+    monkeypatch.setattr(_base, "_KEPT_FRAMES", 3)
+    explorer = Counter()
+    for frame in range(5):
+        explorer._go(frame)
+    assert len(explorer._frames) == 3
+    drawn = len(explorer.drawn)
+    explorer._go(4)
+    assert len(explorer.drawn) == drawn
+    explorer._go(0)
+    assert explorer.drawn[drawn:] == [0]
+
+
+def test_what_leaves_every_screen_pauses(browser, monkeypatch):
+    monkeypatch.setitem(_base._SPEEDS, "normal", 60.0)
+    explorer = Counter()
+    explorer.run()
+    assert explorer.buttons["run"].description == "Pause"
+    explorer._on_views({"new": 0})
+    assert explorer.buttons["run"].description == "Run"
+
+
+def test_an_explorer_without_prediction_compares_nothing_and_a_quick_one_shows_no_bar(browser):
+    class Quick(Counter):
+        slow = False
+
+    explorer = Quick()
+    before = explorer.state
+    explorer.press("compare")
+    assert explorer.state == before and not explorer._compared
+    explorer.controls["length"].value = 8
+    wait_for(lambda: explorer.n_frames == 8)
+    explorer.controls["length"].value = 7
+    wait_for(lambda: "seven is not possible" in explorer._note.value)
+    assert explorer.n_frames == 8 and explorer.controls["length"].value == 8
+
+
+def test_an_explorer_without_replay_goes_back_to_its_first_values():
+    class Still(Counter):
+        replay = False
+
+    explorer = Still().set(length=3)
+    explorer.press("reset")
+    assert explorer.values["length"] == 5
+    assert "reset" in explorer.buttons
+
+    class Bare(Explorer):
+        name, title, size = "bare", "Nothing to set", (300, 120)
+
+        def compute(self, job):
+            return 3
+
+        def draw(self, figure, result, frame):
+            figure.text(0.5, 0.5, str(result), fontsize=12)
+
+        def sentence(self, result, frame):
+            return f"It is {result}."
+
+    bare = Bare([])
+    assert bare.text == "It is 3." and "reset" not in bare.buttons
+
+
+def test_an_image_in_place_of_rows_and_a_grey_one():
+    pixels = np.random.RandomState(0).randint(0, 256, (12, 15), np.uint8)
+    grey = widgets.step_explorer(image=pixels, n_clusters=3, max_iter=2)
+    colour = widgets.step_explorer(np.repeat(pixels[..., None], 3, axis=2), 3, max_iter=2)
+    assert grey.picture.shape == colour.picture.shape == (12, 15, 3)
+    np.testing.assert_array_equal(grey.picture, colour.picture)
+    np.testing.assert_array_equal(grey.X, colour.X)
+
+
+def test_given_centroids_leave_no_other_start():
+    X, _ = make_blobs(60, 3, random_state=0)
+    explorer = widgets.step_explorer(X, 3, init=X[:3], max_iter=3)
+    assert "start" not in explorer.controls
+    np.testing.assert_allclose(explorer.result.exact.trace[0].centroids, X[:3])
+    assert "start" in widgets.step_explorer(X, 3, max_iter=3).controls
+    assert widgets.step_explorer(X, 3, "brute", max_iter=3).result.winner == "the same"
+
+
+def test_patches_for_the_race_lie_along_their_axes():
+    from annlab.widgets import _race
+
+    X = _race._data("patches")
+    variances = X.var(axis=0)
+    assert (np.diff(variances) <= 1e-9).all()
+    np.testing.assert_allclose(np.corrcoef(X[:, :6].T), np.eye(6), atol=1e-6)

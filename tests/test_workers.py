@@ -385,3 +385,48 @@ def test_a_threadpoolctl_without_an_owner_of_the_limit_serves_too(monkeypatch):
     with Workers(2) as workers:
         assert workers.map(blas_threads, [()] * 3) == [{1}] * 3
     assert blas_threads() == {3}
+
+
+def test_a_task_ends_where_nobody_waits_for_it():
+    stop = threading.Event()
+    seen = []
+
+    def task():
+        _workers._task.stop = stop
+        _workers.breathe()
+        seen.append("goes on")
+        stop.set()
+        try:
+            _workers.breathe()
+        except _workers.Stopped:
+            seen.append("ends")
+
+    thread = threading.Thread(target=task)
+    thread.start()
+    thread.join()
+    assert seen == ["goes on", "ends"]
+    _workers.breathe()
+
+
+def test_an_interrupted_pool_is_let_go_and_the_interruption_told():
+    class Ours(_workers._Threads):
+        said = None
+
+        def __init__(self):
+            pass
+
+        def __exit__(self, *exc):
+            raise KeyboardInterrupt
+
+        def shutdown(self, **more):
+            self.said = more
+
+    class Theirs:
+        def __exit__(self, *exc):
+            raise KeyboardInterrupt
+
+    ours = Ours()
+    for pool in (ours, Theirs()):
+        with pytest.raises(KeyboardInterrupt):
+            Workers._close(pool, ValueError, ValueError("x"), None)
+    assert ours.said == {"wait": False, "cancel_futures": True}
