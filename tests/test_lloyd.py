@@ -1483,6 +1483,22 @@ def test_a_callback_that_ends_one_start_ends_all():
     assert len(seen) == 1 and (result.stop_reason, result.n_iter) == ("callback", 1)
 
 
+def test_the_reason_is_that_of_the_start_that_is_kept_unless_a_callback_ended_all():
+    X = blobs()
+    # the first start is at its end at once, the second one never
+    starts = [kmeans(X, 6, random_state=0, tol=0).centroids, X[:6] * 9]
+
+    def fit(**more):
+        turns = iter(starts)
+        init = lambda X, n_clusters, random_state: next(turns)  # noqa: E731
+        return kmeans(X, 6, 2, tol=0, init=init, n_init=2, **more)
+
+    assert fit().stop_reason in ("labels unchanged", "tolerance")
+    seen = []
+    ended = fit(callback=lambda step: seen.append(step.inertia) or seen[-1] > 2 * seen[0])
+    assert ended.stop_reason == "callback" and ended.inertia < 2 * seen[0] < seen[-1]
+
+
 # -- which labels are returned -----------------------------------------------------------------
 
 
