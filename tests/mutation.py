@@ -7,7 +7,8 @@ A change that no test notices is printed with its place: read it, and either wri
 why the change changes nothing.
 
 Not tried, and not counted, is what is no change of the program: what Python refuses to compile, and
-what differs in annotations, docstrings, ``@abstractmethod`` and the words of messages alone
+what differs in annotations, docstrings, ``@abstractmethod``, the words of messages or ``is`` for
+``==`` of a text alone
 (`program`). Everything else counts, hints of speed included.
 
 It is quick because each change is tried in a fork of a process that has imported NumPy, SciPy and
@@ -98,6 +99,13 @@ class _Program(ast.NodeTransformer):
             node.decorator_list = [
                 x for x in node.decorator_list if ast.unparse(x) != "abstractmethod"
             ]
+        if isinstance(node, ast.Compare) and any(
+            isinstance(x, ast.Constant) and isinstance(x.value, str)
+            for x in (node.left, *node.comparators)
+        ):
+            # equal short texts of source code are one object to CPython: "is" is "=="
+            same = {ast.Is: ast.Eq, ast.IsNot: ast.NotEq}
+            node.ops = [same.get(type(op), type(op))() for op in node.ops]
         if isinstance(node, ast.AnnAssign):
             # a field of a dataclass needs one, whatever it says
             node.annotation = ast.Constant(0)

@@ -1582,16 +1582,27 @@ def test_exact_inertia_goes_through_the_data_in_chunks(compiled, n, d, monkeypat
     assert n * d <= works[0] <= 10 * n * d
 
 
-def test_compiled_loops_take_only_rows_that_lie_one_after_the_other():
-    load_kernels(compile=True)
+def test_compiled_loops_take_only_rows_that_lie_one_after_the_other(monkeypatch):
+    kernels = load_kernels(compile=True)
+    if kernels is None:
+        pytest.skip("no compiled loops here")
     X = np.random.RandomState(0).rand(900, 6).astype(np.float32)
     C, labels = X[:4].copy(), np.arange(900, dtype=np.int32) % 4
+    used, original = [], Workers.map
+
+    def watched(self, function, todo, work=float("inf")):
+        used.append(function is kernels.paired_inertia)
+        return original(self, function, todo, work)
+
+    monkeypatch.setattr(Workers, "map", watched)
     with Workers(1) as workers:
         values = [
-            exact_inertia(given, C, labels, "euclidean", np.ones(900), workers, compiled=True)
+            exact_inertia(given, C, labels, "euclidean", np.ones(900), workers, compiled=compiled)
             for given in (X, np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2])
+            for compiled in (True, False)
         ]
-    assert values == pytest.approx([values[0]] * 3, rel=1e-12)
+    assert values == pytest.approx([values[0]] * 6, rel=1e-12)
+    assert used == [True, False, False, False, False, False]
 
 
 # -- data in parts -----------------------------------------------------------------------------
