@@ -8,8 +8,7 @@ why the change changes nothing.
 
 Not tried, and not counted, is what is no change of the program: what Python refuses to compile, and
 what differs in annotations, docstrings, ``@abstractmethod``, the words of messages or ``is`` for
-``==`` of a text alone
-(`program`). Everything else counts, hints of speed included.
+``==`` of a text alone (`program`). Everything else counts, hints of speed included.
 
 It is quick because each change is tried in a fork of a process that has imported NumPy, SciPy and
 scikit-learn already, never the package; and because the tests that have noticed most so far run

@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs was disturbed. --targets and the parts (--grid, --untuned, --growth, --memory) go\n"
         "on where they were interrupted.\n\n"
         "A peer is one implementation with its settings. Its ladder is a list of numbers of\n"
-        "iterations; each is a rung: a run of its own, with a time and an inertia."
+        "iterations; each is a rung: a run of its own, with a time and an inertia.\n\n"
+        "Data, made on the spot: P200, 200,000 patches of two photographs, 192 features; P1M,\n"
+        "1,000,000 of them in 64; G500, 500,000 points around 2,000 centres in 128, noisy: hard;\n"
+        "U100, 100,000 uniform points in 10."
     )
     parser.epilog = (
         "examples:\n"
