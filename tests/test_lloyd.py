@@ -1711,8 +1711,8 @@ def test_outliers_are_marked_and_the_labels_stay():
 @pytest.mark.parametrize("function", [kmeans, kmeans_ann])
 def test_defaults_are_those_of_the_documentation(function):
     documented = {}
-    for text in (kmeans.__doc__, function.__doc__):
-        for name, value in re.findall(r"^    (\w+) : .*default=(.+)$", text, re.MULTILINE):
+    for text in (inspect.getdoc(kmeans), inspect.getdoc(function)):
+        for name, value in re.findall(r"^(\w+) : .*default=(.+)$", text, re.MULTILINE):
             documented[name] = ast.literal_eval(value)
     parameters = inspect.signature(function).parameters
     assert documented["max_iter"] == 100 and len(documented) >= 6

@@ -9,7 +9,7 @@ import statistics
 import warnings
 from collections import Counter
 from dataclasses import FrozenInstanceError
-from inspect import signature
+from inspect import getdoc, signature
 from types import SimpleNamespace
 
 import numpy as np
@@ -884,7 +884,7 @@ def test_trustworthiness_draws_five_thousand_rows_where_there_are_more(monkeypat
 )  # fmt: skip
 def test_defaults_are_those_of_the_docstring(function):
     parameters = signature(function).parameters
-    told = re.findall(r"^    (\w+) : .*default=(.+)$", function.__doc__, re.M)
+    told = re.findall(r"^(\w+) : .*default=(.+)$", getdoc(function), re.M)
     for name, value in told:
         assert parameters[name].default == ast.literal_eval(value), name
     untold = {name for name, p in parameters.items() if p.default not in (p.empty, None)}
