@@ -202,6 +202,10 @@ def stratified(n: int, size: int, rng: np.random.RandomState) -> np.ndarray:
     return np.minimum(sample, n - 1)
 
 
+#: Values of the centroids that a step treats at once.
+_STEP_VALUES = 1 << 16
+
+
 class Momentum:
     """Over-relaxed updates: more than the step to the means, and more and more of the last move.
 
@@ -262,18 +266,22 @@ class Momentum:
         ndarray of shape (k, d), float64
             Empty clusters stay.
         """
-        new = centroids.astype(np.float64)
-        filled = totals > 0
-        means = sums[filled]
-        means /= totals[filled, None]
-        means -= new[filled]
-        means *= self.length
-        new[filled] += means
-        if self.before is not None and self.most > 0:
-            move = centroids - self.before
-            move[np.einsum("ij,ij->i", move, move) > radius_sq] = 0.0
-            move[~filled] = 0.0
-            new += min(self.most, self.turn / (self.turn + 3.0)) * move
+        new = np.empty(sums.shape)
+        share = min(self.most, self.turn / (self.turn + 3.0))
+        # some rows at a time: at large k each further array of this size is worth saving
+        for start, stop in chunk_bounds(len(sums), max(1, _STEP_VALUES // sums.shape[1])):
+            at, filled = new[start:stop], totals[start:stop] > 0
+            at[:] = centroids[start:stop]
+            means = sums[start:stop][filled]
+            means /= totals[start:stop][filled, None]
+            means -= at[filled]
+            means *= self.length
+            at[filled] += means
+            if self.before is not None and self.most > 0:
+                move = centroids[start:stop] - self.before[start:stop]
+                move[np.einsum("ij,ij->i", move, move) > radius_sq] = 0.0
+                move[~filled] = 0.0
+                at += share * move
         self.before = centroids
         self.turn += 1
         return new
