@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -241,8 +242,9 @@ class Workers:
     Notes
     -----
     Threads serve by default: NumPy, BLAS, hnswlib and the compiled loops all release the
-    interpreter lock. They come from one `concurrent.futures` pool, because a dispatch through it
-    costs 0.2 ms where ``joblib.Parallel`` costs 10 ms, and a fit dispatches at each iteration.
+    interpreter lock. The caller's own thread is one of them; the others come from one
+    `concurrent.futures` pool, because a dispatch through it costs 0.2 ms where ``joblib.Parallel``
+    costs 10 ms, and a fit dispatches at each iteration.
     The threads stay for the next fit: starting four takes as long as a small fit.
     Where the caller has chosen a backend with ``joblib.parallel_config``, joblib runs the tasks
     on that backend instead; so a task is a plain function of its arguments that returns its
@@ -367,17 +369,50 @@ class Workers:
                 self._pool.__enter__()
             return list(self._pool(delayed(function)(*task) for task in todo))
         if self._pool is None:
-            self._pool = _take_threads(self.n_jobs)
-        stop = threading.Event()
+            self._pool = _take_threads(self.n_jobs - 1)
+        return _share(self._pool, function, todo)
 
-        def run(task: Sequence[Any]) -> T:
-            _task.stop = stop
-            breathe()
-            return function(*task)
 
+def _share(pool: _Threads, function: Callable[..., T], todo: list[Sequence[Any]]) -> list[T]:
+    """Do tasks on this thread, and on those of the pool as soon as they are awake.
+
+    To wake a thread can take as long as a small task. So each takes the next task when it is
+    free, this one begins at once, and nobody waits for a thread that has not begun by the end.
+    """
+    results: list[Any] = [None] * len(todo)
+    waiting = deque(range(len(todo)))
+    failed: list[tuple[int, BaseException]] = []
+    stop = threading.Event()
+
+    def work() -> None:
+        before = getattr(_task, "stop", None)
+        _task.stop = stop
         try:
-            return list(self._pool.map(run, todo))
-        except BaseException:
-            # Ctrl-C, or an error in one task: the others need not go to their end
-            stop.set()
-            raise
+            while waiting and not stop.is_set():
+                try:
+                    number = waiting.popleft()
+                except IndexError:
+                    break
+                try:
+                    results[number] = function(*todo[number])
+                except Stopped:
+                    break
+                except Exception as reason:
+                    stop.set()
+                    failed.append((number, reason))
+        finally:
+            _task.stop = before
+
+    helpers = [pool.submit(work) for _ in range(min(pool.n_threads, len(todo) - 1))]
+    try:
+        work()
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
+    except BaseException:
+        # Ctrl-C: the others need not go to their end
+        stop.set()
+        raise
+    if failed:
+        raise min(failed, key=lambda one: one[0])[1]
+    return results

@@ -59,8 +59,8 @@ def test_threads_that_no_fit_needs_are_seen():
             time.sleep(0.005)
 
     before = faults.leftover_threads(99)
-    with Workers(2) as workers:
-        workers.map(time.sleep, [(0.02,)] * 2)
+    with Workers(3) as workers:
+        workers.map(time.sleep, [(0.02,)] * 3)
     until(lambda: faults.leftover_threads(2) == before)
     assert faults.leftover_threads(1) == [*before, "2 that wait"]
     gate = threading.Event()
