@@ -244,11 +244,10 @@ class Workers:
     Threads serve by default: NumPy, BLAS, hnswlib and the compiled loops all release the
     interpreter lock. The caller's own thread is one of them; the others come from one
     `concurrent.futures` pool, because a dispatch through it costs 0.2 ms where ``joblib.Parallel``
-    costs 10 ms, and a fit dispatches at each iteration.
-    The threads stay for the next fit: starting four takes as long as a small fit.
-    Where the caller has chosen a backend with ``joblib.parallel_config``, joblib runs the tasks
-    on that backend instead; so a task is a plain function of its arguments that returns its
-    result and writes to nothing shared.
+    costs 10 ms, and a fit dispatches at each iteration. The threads stay for the next fit, because
+    starting four takes as long as a small fit. Where the caller has chosen a backend with
+    ``joblib.parallel_config``, joblib runs the tasks on that backend instead; so a task is a plain
+    function of its arguments that returns its result and writes to nothing shared.
 
     Examples
     --------
@@ -388,7 +387,7 @@ def _share(pool: _Threads, function: Callable[..., T], todo: list[Sequence[Any]]
         before = getattr(_task, "stop", None)
         _task.stop = stop
         try:
-            while waiting and not stop.is_set():
+            while not stop.is_set():
                 try:
                     number = waiting.popleft()
                 except IndexError:
@@ -403,8 +402,8 @@ def _share(pool: _Threads, function: Callable[..., T], todo: list[Sequence[Any]]
         finally:
             _task.stop = before
 
-    helpers = [pool.submit(work) for _ in range(min(pool.n_threads, len(todo) - 1))]
     try:
+        helpers = [pool.submit(work) for _ in range(min(pool.n_threads, len(todo) - 1))]
         work()
         for helper in helpers:
             if not helper.cancel():

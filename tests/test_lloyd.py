@@ -541,9 +541,18 @@ def test_the_number_of_threads_changes_no_bit(algorithm, dtype, monkeypatch):
     threads = set()
     original = Workers.map
 
+    together = threading.Event()
+
     def watched(self, function, tasks, work=None):
+        tasks = list(tasks)
+        shared = self.n_jobs > 1 and len(tasks) > 1
+
         def noted(*task):
             threads.add(threading.get_ident())
+            if len(threads) > 1:
+                together.set()
+            # small tasks would all be done before a second thread is awake
+            assert not shared or together.wait(20)
             return function(*task)
 
         # however little work there is
@@ -553,6 +562,7 @@ def test_the_number_of_threads_changes_no_bit(algorithm, dtype, monkeypatch):
     results, counts = [], []
     for n_jobs in (1, 2, 4):
         threads.clear()
+        together.clear()
         options = {"sample_weight": weights, "random_state": 0, "tol": 0, "n_jobs": n_jobs}
         results.append(kmeans_ann(X, 23, 4, algorithm=algorithm, **options))
         counts.append(len(threads))

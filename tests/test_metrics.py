@@ -221,15 +221,21 @@ def test_the_error_of_a_sample_is_that_of_draws_without_replacement(size, drawn)
     assert scores.silhouette_error == pytest.approx(expected)
 
 
-def test_a_silhouette_of_many_points_is_read_in_blocks(monkeypatch):
-    blocks = []
+@pytest.fixture
+def blocks(monkeypatch):
+    """Values and bytes of each block of distances that a measure asks for."""
+    asked = []
 
     def spy(Q, X):
         out = pairwise_sq(Q, X)
-        blocks.append(out.nbytes)
+        asked.append((out.size, out.nbytes))
         return out
 
     monkeypatch.setattr("annlab.metrics.pairwise_sq", spy)
+    return asked
+
+
+def test_a_silhouette_of_many_points_is_read_in_blocks(blocks):
     rng = np.random.RandomState(0)
     n = (1 << 16) + 3
     X, codes = rng.rand(n, 1), rng.randint(0, 3, n)
@@ -244,7 +250,7 @@ def test_a_silhouette_of_many_points_is_read_in_blocks(monkeypatch):
         b = min(far[codes == c].mean() for c in range(4) if c != codes[row])
         assert value == pytest.approx((b - a) / max(a, b), abs=1e-9)
     # "blocks of about 32 MB": no larger, and no smaller than makes sense
-    assert max(blocks) == 32 << 20
+    assert max(n_bytes for _, n_bytes in blocks) == 32 << 20
     assert len(blocks) == 4
 
 
@@ -746,20 +752,12 @@ def contrast_written_out(Q, X, metric, own=None):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_contrast_is_read_in_blocks(metric, monkeypatch):
-    sizes = []
-
-    def spy(Q, X):
-        out = pairwise_sq(Q, X)
-        sizes.append(out.size)
-        return out
-
-    monkeypatch.setattr("annlab.metrics.pairwise_sq", spy)
+def test_contrast_is_read_in_blocks(metric, blocks):
     X = np.random.RandomState(0).rand(2100, 3) + 0.1
     expected = contrast_written_out(X, X, metric, np.arange(2100))
     assert distance_contrast(X, n_queries=5000, metric=metric) == pytest.approx(expected, rel=1e-6)
     # 32 MB of distances at once
-    assert len(sizes) == 2 and (1 << 21) < max(sizes) <= 1 << 22
+    assert len(blocks) == 2 and (1 << 21) < max(size for size, _ in blocks) <= 1 << 22
     Q = np.random.RandomState(1).rand(7, 3)
     expected = contrast_written_out(Q, X, metric)
     assert distance_contrast(X, Q, metric=metric) == pytest.approx(expected, rel=1e-6)

@@ -172,6 +172,29 @@ def test_nobody_waits_for_a_thread_that_has_not_begun():
         free.set()
 
 
+def test_an_interruption_while_tasks_are_handed_out_ends_them(monkeypatch):
+    done = []
+
+    def slow(number):
+        time.sleep(0.01)
+        done.append(number)
+
+    with pytest.raises(KeyboardInterrupt), Workers(3) as workers:
+        workers.map(abs, [(-1,)] * 4)
+        submit, calls = workers._pool.submit, []
+
+        def interrupted(work):
+            calls.append(work)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            return submit(work)
+
+        monkeypatch.setattr(workers._pool, "submit", interrupted)
+        workers.map(slow, [(i,) for i in range(300)])
+    # leaving the block waits for those that have begun
+    assert len(done) < 100
+
+
 def test_of_several_errors_the_first_is_told():
     together = threading.Barrier(2, timeout=10)
 
