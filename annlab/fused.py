@@ -26,12 +26,14 @@ from annlab.distances import Frame, frame_of, nearest, unit_means
 from annlab.graph import (
     Cloud,
     Momentum,
+    Tree,
+    assign_all,
     grow,
     half_norms,
     means_of,
+    plant_tree,
     relocate,
     scaled_weights,
-    scan_rows,
     stratified,
 )
 
@@ -46,13 +48,17 @@ _PER_CLUSTER = 32
 _LEAST_SAMPLE = 2048
 #: Each sample is this many times larger than the one before.
 _GROWTH = 4
+#: From so many clusters on, with so many points for each, the seeds come from a tree.
+_TREE_FROM, _PER_LEAF = 128, 8
 
 
 def _bounds(n: int, k: int, d: int) -> list[tuple[int, int]]:
     """Chunks of a fused pass: one for little work, 16 for more; they depend on n, k, d alone."""
     # where 16 pieces would be long ones, there are more: Ctrl-C is to be heard soon
     most = max(16, n * k * d >> 32)
-    pieces = min(most, max(1, n * k * d >> 21), max(1, n >> 10), max(4, _MOST_SUMS // (k * d)))
+    pieces = min(most, max(1, n * k * d >> 21), max(1, n // 768), max(4, _MOST_SUMS // (k * d)))
+    # a fifth piece would be alone, on the threads of most machines
+    pieces -= pieces % 4 if pieces > 4 else 0
     return chunk_bounds(n, -(-n // pieces))
 
 
@@ -148,17 +154,32 @@ def _seed(
     rng: np.random.RandomState,
     unit: bool,
 ) -> tuple[np.ndarray, int]:
-    """D² sampling and relocation on a small sample; the best of a few tries where k is small."""
+    """Seeds and relocation on a small sample; the best of a few tries where k is small.
+
+    The seeds come from D² sampling; where k is larger, which makes that the longest part of a
+    fit, from a tree.
+    """
     cloud = Cloud(X, np.einsum("ij,ij->i", X, X), weights, workers, kernels)
     whole = np.array([0, len(X)])
     best, least, work = None, np.inf, 0
     tries = 2 if n_clusters <= 20 else 1
+
+    def load(start: int, stop: int) -> np.ndarray:
+        return X[start:stop]
+
     for _ in range(tries):
-        uniforms = rng.uniform(size=n_clusters)
-        rounds = min(n_clusters, 32)
-        centroids, _ = grow(cloud, whole, np.array([n_clusters]), rounds, 1, uniforms)
+        if n_clusters < _TREE_FROM or len(X) < _PER_LEAF * n_clusters:
+            uniforms = rng.uniform(size=n_clusters)
+            rounds = min(n_clusters, 32)
+            centroids, _ = grow(cloud, whole, np.array([n_clusters]), rounds, 1, uniforms)
+        else:
+            tree = plant_tree(
+                load, X.__getitem__, len(X), weights, n_clusters, kernels, workers, rng
+            )
+            assert isinstance(tree, Tree), "it was not allowed to give up"
+            centroids, work = tree.centroids, work + tree.n_distances
         for turn in range(3):
-            found = scan_rows(kernels, X, cloud.norms, centroids, half_norms(centroids))
+            found, _ = assign_all(load, len(X), kernels, workers, centroids)
             work += len(X) * n_clusters
             labels = found.labels
             if turn < 2:

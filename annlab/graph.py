@@ -179,8 +179,8 @@ def assign_all(
         return scan_rows(kernels, rows, norms, centroids, halves), norms
 
     k, d = centroids.shape
-    rows_each = max(512, min(_VALUES // d, _PRODUCTS // (k * d)))
-    parts = workers.map(chunk, chunk_bounds(n, rows_each))
+    rows_each = max(512, min(_VALUES // d, _PRODUCTS // (k * d), max(2048, n // 16)))
+    parts = workers.map(chunk, chunk_bounds(n, rows_each), work=n * k * d)
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part, _ in parts])
         for name in ("labels", "second", "d1", "d2")
