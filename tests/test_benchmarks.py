@@ -1962,6 +1962,22 @@ def test_rungs_are_skipped_failed_and_given_up_each_in_its_own_way(monkeypatch):
     assert [run["status"] for run in other.runs[-3:]] == [ONCE, ONCE, "failed: again"]
 
 
+def test_a_rung_found_too_slow_is_not_tried_with_another_seed(monkeypatch):
+    deck = peers.all_peers()["deck"]
+    rungs = [{"max_iter": 1}, {"max_iter": 25}]
+    ready = {"event": "ready", "prepare_s": 1.0}
+    run = {"event": "run", "rung": 0, "seconds": 90.0, "others_cores": 0.0}
+    too_slow = {"event": "skip", "rung": 1, "reason": f"{TOO_SLOW}: about 2250 s expected"}
+    session, child = session_with(
+        monkeypatch, [[ready, {"event": "begin", "rung": 0}, run, too_slow, {"event": "done"}]]
+    )
+    session.run(deck, 1, rungs, turns_left=2)
+    session.run(deck, 2, rungs, turns_left=1)
+    # without its shorter rungs the second process could not have foreseen how long it takes
+    assert [run["status"] for run in session.runs] == ["ok", too_slow["reason"], ONCE, ONCE]
+    assert len(child.jobs) == 1
+
+
 def test_a_turn_whose_time_is_over_marks_no_rung_as_slow(monkeypatch):
     deck = peers.all_peers()["deck"]
     clock = [0.0]

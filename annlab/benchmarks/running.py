@@ -575,7 +575,11 @@ class _Session:
                     current = answer["rung"]
                     allowed = self.limit + _SLACK_S
                 elif event == "skip":
-                    self._store(peer, seed, waiting.pop(answer["rung"]), answer["reason"])
+                    number, reason = answer["rung"], answer["reason"]
+                    self._store(peer, seed, waiting.pop(number), reason)
+                    if reason.startswith(TOO_SLOW):
+                        # with another seed it has no shorter rungs to tell that from
+                        self._slow.add((peer.key, json.dumps(settings[number], sort_keys=True)))
                 elif event == "run":
                     number = answer.pop("rung")
                     facts = {name: value for name, value in answer.items() if name != "event"}
