@@ -20,7 +20,7 @@ NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 
 .PHONY: help env lab test lint types unit nbval browser newcomer warmup screenshots notebooks pins \
         clean full full-python full-nbval full-lowest full-newest full-newcomer \
-        full-slow tools site coverage mutation
+        full-slow tools site coverage mutation bench
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab:"
@@ -33,6 +33,7 @@ help:
 	@echo "make notebooks    execute every notebook anew and store the outputs"
 	@echo "make screenshots  take the pictures of notebooks/images anew"
 	@echo "make site         build the site into build/site, offline, from the stored outputs"
+	@echo "make bench        every figure of data/benchmarks anew, or what is left of it: hours, and quiet ones"
 	@echo "make tools        programs that only maintainers need, in an environment of their own"
 	@echo "make pins         resolve binder/requirements.txt anew from pyproject.toml"
 	@echo "make clean        remove environments, caches and everything that was made"
@@ -114,6 +115,12 @@ full-lowest full-newest: full-%: $(TOOLS)/bin/uv
 	    --ignore=tests/newcomer annlab tests
 	.venv-$*/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 	    $(SPREAD) --dist loadscope notebooks
+
+# goes on where it was interrupted; figures of other code of a fit are not mixed in: move them away
+bench: env warmup
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[bench]"
+	$(BIN)/annlab bench --memory --untuned --grid --growth --targets --wait-idle 60 \
+	    --out data/benchmarks
 
 site: env $(VENV)/.site
 	$(BIN)/python docs/build.py
