@@ -116,7 +116,7 @@ full-lowest full-newest: full-%: $(TOOLS)/bin/uv
 	.venv-$*/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 	    $(SPREAD) --dist loadscope notebooks
 
-# goes on where it was interrupted; figures of other code of a fit are not mixed in: move them away
+# goes on where it was interrupted; figures of older code of a fit are refused: remove them first
 bench: env warmup
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[bench]"
 	$(BIN)/annlab bench --memory --untuned --grid --growth --targets --wait-idle 60 \

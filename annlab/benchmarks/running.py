@@ -451,6 +451,10 @@ def _announce(
         print(f"  {record['label']}: {text}", file=sys.stderr)
 
 
+def _rung_key(peer: str, rung: dict[str, Any]) -> tuple[str, str]:
+    return peer, json.dumps(rung, sort_keys=True)
+
+
 class _Session:
     """The runs of one comparison, as they come in."""
 
@@ -478,12 +482,8 @@ class _Session:
 
     def take_up(self, earlier: Comparison) -> None:
         """Go on where an earlier comparison ended."""
-        self.runs.extend(dict(run) for run in earlier.runs)
-        for run in self.runs:
-            if run["status"] == "ok" and run["seconds"] > self.once_past_s:
-                self._slow.add((run["peer"], json.dumps(run["rung"], sort_keys=True)))
-            elif run["status"].startswith(TOO_SLOW):
-                self._slow.add((run["peer"], json.dumps(run["rung"], sort_keys=True)))
+        for run in earlier.runs:
+            self._add(dict(run))
         for record in earlier.peers:
             if record["key"] in self.records:
                 mine = self.records[record["key"]]
@@ -525,7 +525,7 @@ class _Session:
         self._turn_ends = min(self.deadline, begin + share)
         todo: list[dict[str, Any]] = []
         for number, rung in enumerate(settings):
-            if (peer.key, json.dumps(rung, sort_keys=True)) in self._slow:
+            if _rung_key(peer.key, rung) in self._slow:
                 self._store(peer, seed, rung, ONCE)
                 continue
             todo.append({"id": number, "settings": rung})
@@ -541,8 +541,15 @@ class _Session:
         self, peer: Peer, seed: int, rung: dict[str, Any], status: str, **facts: Any
     ) -> dict[str, Any]:
         run = {"peer": peer.key, "seed": seed, "rung": rung, "status": status, **facts}
-        self.runs.append(run)
+        self._add(run)
         return run
+
+    def _add(self, run: dict[str, Any]) -> None:
+        """Keep a run; one that took long, or would, is not made with another seed."""
+        self.runs.append(run)
+        past = run["status"] == "ok" and run["seconds"] > self.once_past_s
+        if past or run["status"].startswith(TOO_SLOW):
+            self._slow.add(_rung_key(run["peer"], run["rung"]))
 
     def _one_process(
         self, peer: Peer, seed: int, todo: list[dict[str, Any]]
@@ -558,8 +565,7 @@ class _Session:
             "threads": self.threads,
             "run_limit_s": self.limit,
         }
-        settings = {rung["id"]: rung["settings"] for rung in todo}
-        waiting = dict(settings)
+        waiting = {rung["id"]: rung["settings"] for rung in todo}
         stored: list[dict[str, Any]] = []
         child = Child(job, self.threads)
         try:
@@ -575,17 +581,11 @@ class _Session:
                     current = answer["rung"]
                     allowed = self.limit + _SLACK_S
                 elif event == "skip":
-                    number, reason = answer["rung"], answer["reason"]
-                    self._store(peer, seed, waiting.pop(number), reason)
-                    if reason.startswith(TOO_SLOW):
-                        # with another seed it has no shorter rungs to tell that from
-                        self._slow.add((peer.key, json.dumps(settings[number], sort_keys=True)))
+                    self._store(peer, seed, waiting.pop(answer["rung"]), answer["reason"])
                 elif event == "run":
                     number = answer.pop("rung")
                     facts = {name: value for name, value in answer.items() if name != "event"}
                     stored.append(self._store(peer, seed, waiting.pop(number), "ok", **facts))
-                    if facts["seconds"] > self.once_past_s:
-                        self._slow.add((peer.key, json.dumps(settings[number], sort_keys=True)))
                     current = None
                     allowed = START_S + self.limit
                 elif event == "done":
@@ -617,8 +617,6 @@ class _Session:
             dearer = slow is None or (peer.knob in rung and peer.knob in slow)
             if number == current or dearer or out_of_time:
                 self._store(peer, seed, rung, reason)
-                if not out_of_time:
-                    self._slow.add((peer.key, json.dumps(rung, sort_keys=True)))
             else:
                 again.append({"id": number, "settings": rung})
         return again
