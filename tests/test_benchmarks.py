@@ -774,6 +774,16 @@ def test_the_reference_says_what_it_is():
     assert running._reference(at) == {"definition": "median of 2 seeds", "inertia": 20.0}
     early = [made_run("sklearn-random", 1, {"max_iter": 7}, 1, 10.0)]
     assert "at max_iter = 7" in running._reference(early)["definition"]
+    spared = made_run("sklearn-random", 2, {"max_iter": 25}, None, None, status=ONCE)
+    seventh = made_run("sklearn-random", 2, {"max_iter": 7}, 1, 30.0)
+    assert running._reference([at[0], seventh, spared]) == {
+        "definition": "median of 1 seed",
+        "inertia": 10.0,
+    }
+    converged = {**spared, "status": CONVERGED}
+    assert running._reference([at[0], seventh, converged])["inertia"] == 20.0
+    assert running._reference([early[0], seventh, spared])["inertia"] == 10.0
+    assert running._reference([seventh, spared])["inertia"] == 30.0
     other = [made_run("faiss", 1, {"niter": 7}, 1, 8.0), made_run("faiss", 1, {"niter": 9}, 1, 7.0)]
     assert running._reference(other)["inertia"] == 7.0
     assert "not run" in running._reference(other)["definition"]
@@ -1371,6 +1381,15 @@ def lloyd_runs(seconds=30.0):
     ]
 
 
+def verdict_rows(verdict):
+    """Cells of each table's only row."""
+    lines = targets.verdict_table([verdict])
+    starts = [number for number, line in enumerate(lines) if set(line) == set("|- ")]
+    for start in starts:
+        assert len({line.count("|") for line in lines[start - 1 : start + 2]}) == 1
+    return [[cell.strip() for cell in lines[start + 1].split("|")[1:-1]] for start in starts]
+
+
 def test_a_target_that_is_reached():
     verdict = target_case(
         [
@@ -1403,9 +1422,33 @@ def test_a_target_that_is_missed_says_by_how_much():
     assert verdict.quality == 0.87
     assert set(verdict.reached().values()) == {False}
     assert "Faiss got there in its shortest run already" in verdict.notes
-    text = "\n".join(targets.verdict_table([verdict]))
-    assert text.count("**missed**") == 4
-    assert "not reached" in text
+    rows = verdict_rows(verdict)
+    assert [row[-1] for row in rows] == ["**missed**"] * 4
+    assert [row[1] for row in rows[1:]] == ["not reached"] * 3
+    assert rows[0][5] == "0.8700"
+
+
+def test_each_question_about_a_target_has_a_table_of_its_own():
+    verdict = target_case(
+        [
+            *lloyd_runs(),
+            made_run("annlab-auto", 1, {"max_iter": 5}, 1.0, 86.0),
+            made_run("annlab-auto", 1, {"max_iter": 9}, 1.8, 83.0),
+            made_run("annlab-auto", 1, {"defaults": True}, 1.5, 84.0),
+            made_run("faiss", 1, {"niter": 5}, 3.0, 105.0),
+            made_run("faiss", 1, {"niter": 9}, 4.0, 101.0),
+        ]
+    )
+    assert verdict_rows(verdict) == [
+        ["P200, 4,096", "0.86 × 25 iterations", "1", "1.5", "0.8400", "0.8300", "reached"],
+        ["P200, 4,096", "1", "to 1.01 × 25 iterations", "30", "30", "20", "reached"],
+        ["P200, 4,096", "1", "Faiss", "to 1.01 × 25 iterations", "4", "4", "4.5", "**missed**"],
+        ["P200, 4,096", "1", "10", "reached"],
+    ]
+    two = targets.verdict_table([verdict, verdict])
+    assert len(two) == len(targets.verdict_table([verdict])) + 4
+    small = target_case([made_run("annlab-auto", 1, {"max_iter": 5}, 1.0, 86.0)], data="U100", k=10)
+    assert [len(row) for row in verdict_rows(small)] == [7, 7]
 
 
 def test_where_no_peer_gets_there_the_figure_is_a_bound():
@@ -1416,7 +1459,8 @@ def test_where_no_peer_gets_there_the_figure_is_a_bound():
         assert verdict.peer_is_bound
         assert verdict.reached()["other peers"] is reached
         assert "no other peer got to 1.01; nearest Faiss, 1.040" in verdict.notes[0]
-        assert f"≥ {seconds:.3g}" in "\n".join(targets.verdict_table([verdict]))
+        assert verdict_rows(verdict)[2][4:6] == [f"≥ {seconds:.3g}"] * 2
+    assert "reference: median of 1 seed" in target_case(runs, definition="median of 1 seed").notes
     late = [made_run("sklearn-random", 1, {"max_iter": 12}, 5.0, 103.0)]
     verdict = target_case([*late, ours], definition="median of 1 seed, at max_iter = 12")
     assert verdict.sklearn_is_bound and verdict.reached()["scikit-learn"] is None
@@ -1459,6 +1503,7 @@ def test_the_default_run_of_scikit_learn_is_a_reference_too():
         k=10,
     )
     assert verdict.sklearn_s == 2.0
+    assert "scikit-learn's default run takes 4 s, 8 times annlab's" in verdict.notes
     assert verdict.reached() == {"inertia": True, "scikit-learn": False}
 
 
@@ -1614,7 +1659,7 @@ def test_the_whole_page(made, tmp_path):
         for cell in found:
             part.add(cell)
     text = command.write_page(tmp_path).read_text(encoding="utf-8")
-    assert "| U100, 10 | ≤ 1.005 × its default; – |" in text
+    assert "| U100, 10 | 1.005 × its default | – |" in text
     assert "U100-100, P200-1024" in text and "U100-10," not in text
     assert "--growth`)" not in text
     assert (tmp_path / "growth.png").exists()
@@ -1733,19 +1778,19 @@ def test_targets_are_run_one_after_the_other(compared, tmp_path, capsys, monkeyp
     (case,) = compared
     assert (case["data"], case["k"], case["resume"]) == (("U100", 500), 10, True)
     assert case["run_limit_s"] == targets.RUN_LIMIT_S and case["random_state"] == command.FRESH
-    assert printed.out.count("| U100, 10 |") == 1
+    assert printed.out.count("| U100, 10 | 1.005 × its default |") == 1
     compared.clear()
     # the second case is not finished; of the first alone there is a verdict
     assert main([*words, "--rows", "U100-10,U100-100", "--run-limit", "9"]) == 1
     printed = capsys.readouterr()
     assert "Case 2 of 2, U100-100: about" in printed.err
-    assert printed.out.count("| U100, 10 |") == 1
+    assert printed.out.count("| U100, 10 | 1.005 × its default |") == 1
     assert [case["run_limit_s"] for case in compared] == [9, 9]
     assert (tmp_path / "U100_k10.json").exists() and not (tmp_path / "U100_k100.json").exists()
     # two verdicts are told one by one, and together at the end
     assert main(["bench", "--targets", "--out", str(tmp_path), "--rows", "U100-10,P200-1024"]) == 0
     out = capsys.readouterr().out
-    assert out.count("| U100, 10 |") == out.count("| P200, 1,024 |") == 2
+    assert out.count("| U100, 10 | 1.005 ×") == out.count("| P200, 1,024 | 1.01 ×") == 2
 
 
 @pytest.mark.parametrize(

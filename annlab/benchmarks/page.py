@@ -152,9 +152,9 @@ def write_page(folder: str | Path) -> Path:
         lines += [
             "## What was to be reached, and what was",
             "",
-            "Inertia, and how many times as fast annlab's `kmeans_ann(X, k)` gets there as "
-            "scikit-learn and as the best other peer get to the point that is named. Medians over "
-            "the seeds; each case's own table is below.",
+            "How soon annlab's `kmeans_ann(X, k)` gets to an inertia that was set beforehand, and "
+            "how many times as fast as scikit-learn and the best other peer get to the point that "
+            "is named. Medians over the seeds; each case's own table is below.",
             "",
             *verdict_table([judge(comparison, case) for case, comparison in judged]),
         ]

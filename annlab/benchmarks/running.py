@@ -27,6 +27,7 @@ from annlab._validation import (
 )
 from annlab._workers import resolve_n_jobs
 from annlab.benchmarks.comparison import (
+    CONVERGED,
     FAILED,
     ONCE,
     OUT_OF_TIME,
@@ -417,6 +418,14 @@ def _reference(runs: list[dict[str, Any]]) -> dict[str, Any]:
             if step <= REFERENCE_STEP:
                 last[run["seed"]] = (step, run["inertia"])
     if last:
+        cut_short = {
+            run["seed"]
+            for run in runs
+            if run["peer"] == REFERENCE_PEER and run["status"] not in ("ok", CONVERGED)
+            if run["rung"].get("max_iter", REFERENCE_STEP + 1) <= REFERENCE_STEP
+        }
+        # seeds that were not run to the end count only where none was
+        last = {seed: end for seed, end in last.items() if seed not in cut_short} or last
         steps = sorted({step for step, _ in last.values()})
         text = f"median of {len(last)} seed{'s' * (len(last) != 1)}"
         if steps != [REFERENCE_STEP]:

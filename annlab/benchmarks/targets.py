@@ -322,7 +322,9 @@ def judge(comparison: Comparison, target: Target) -> Verdict:
         base = reference
         if comparison.reference["definition"].partition(" ")[0] != "median":
             notes.append(f"reference {comparison.reference['definition']}")
-        elif "at max_iter" in comparison.reference["definition"]:
+        elif any(
+            text in comparison.reference["definition"] for text in ("at max_iter", "of 1 seed")
+        ):
             notes.append(f"reference: {comparison.reference['definition']}")
     keys = comparison.keys()
     point = target.quality * base / reference
@@ -331,6 +333,12 @@ def judge(comparison: Comparison, target: Target) -> Verdict:
     quality = comparison.best(OURS) * reference / base if has_ours else float("nan")
     own_s, own_inertia, _ = _at(comparison, OURS, {"defaults": True})
     sklearn_s, sklearn_is_bound = _sklearn_seconds(comparison, target, point, five_s, notes)
+    default_s = _at(comparison, DEFAULT_PEER, {"defaults": True})[0]
+    if target.than == "same point" and np.isfinite(default_s) and np.isfinite(seconds):
+        notes.append(
+            f"scikit-learn's default run takes {default_s:.3g} s, "
+            f"{default_s / seconds:.3g} times annlab's"
+        )
     best_peer, peer_s, peer_is_bound = "", float("nan"), False
     if target.peers_faster is not None:
         best_peer, peer_s, peer_is_bound = _best_peer(comparison, target, notes)
@@ -435,44 +443,99 @@ def _than(target: Target) -> str:
     if isinstance(target.than, str):
         return {
             "same point": "to the same inertia",
-            "default": "for its default run",
-            "5 iterations": "for 5 iterations",
+            "default": "its default run",
+            "5 iterations": "5 iterations",
         }[target.than]
-    return f"to {target.than:.2f}"
+    return f"to {target.than:.2f} × 25 iterations"
+
+
+def _case(target: Target) -> str:
+    return f"{target.data}, {target.n_clusters:,}"
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A titled table; nothing where it has no rows."""
+    if not rows:
+        return []
+    lines = [columns, ["---"] * len(columns), *rows]
+    return [f"{title}:", "", *("| " + " | ".join(line) + " |" for line in lines), ""]
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> list[str]:
-    """Lines of Markdown: target against what was reached, one row for each case."""
+    """Lines of Markdown: a table for each question, one row for each case, then the notes."""
     of = {"random-25": "25 iterations", "default": "its default", "5 iterations": "5 iterations"}
-    lines = [
-        "| data, k | inertia: to reach, reached | s | annlab's defaults: s, inertia | "
-        "scikit-learn: s, to reach, reached | best other peer: s, to reach, reached | "
-        "floor, 10 exact iterations, s | |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    inertia, sklearn, others, floor = [], [], [], []
     for verdict in verdicts:
-        target, reached = verdict.target, verdict.reached()
-        peer = "–"
+        target = verdict.target
+        case, seconds = _case(target), _figure(verdict.seconds, ".3g")
+        words = {name: _WORD[value] for name, value in verdict.reached().items()}
+        inertia.append(
+            [
+                case,
+                f"{target.quality:g} × {of[target.of]}",
+                seconds,
+                _figure(verdict.own_s, ".3g"),
+                _figure(verdict.own_quality, ".4f"),
+                _figure(verdict.quality, ".4f"),
+                words["inertia"],
+            ]
+        )
+        least = "≥ " if verdict.sklearn_is_bound else ""
+        sklearn.append(
+            [
+                case,
+                seconds,
+                _than(target),
+                least + _figure(verdict.sklearn_s, ".3g"),
+                least + _figure(verdict.faster, ".3g"),
+                f"{target.faster:g}",
+                words["scikit-learn"],
+            ]
+        )
         if target.peers_faster is not None:
             least = "≥ " if verdict.peer_is_bound else ""
-            peer = (
-                f"{verdict.best_peer or '–'}, to {target.peers_to:.2f}: "
-                f"{least}{_figure(verdict.peer_s, '.3g')}; {target.peers_faster:g} ×; "
-                f"{least}{_figure(verdict.peers_faster, '.3g')} ×"
+            others.append(
+                [
+                    case,
+                    seconds,
+                    verdict.best_peer or "–",
+                    f"to {target.peers_to:.2f} × 25 iterations",
+                    least + _figure(verdict.peer_s, ".3g"),
+                    least + _figure(verdict.peers_faster, ".3g"),
+                    f"{target.peers_faster:g}",
+                    words["other peers"],
+                ]
             )
-        least = "≥ " if verdict.sklearn_is_bound else ""
-        words = "; ".join(f"{name} {_WORD[value]}" for name, value in reached.items())
-        lines.append(
-            f"| {target.data}, {target.n_clusters:,} | ≤ {target.quality:g} × {of[target.of]}; "
-            f"{_figure(verdict.quality, '.4f')} | {_figure(verdict.seconds, '.3g')} | "
-            f"{_figure(verdict.own_s, '.3g')}, {_figure(verdict.own_quality, '.4f')} | "
-            f"{_than(target)}: {least}{_figure(verdict.sklearn_s, '.3g')}; {target.faster:g} ×; "
-            f"{least}{_figure(verdict.faster, '.3g')} × | {peer} | "
-            f"{_figure(verdict.floor_s, '.3g')} | {words} |"
-        )
+        if "below the floor" in words:
+            floor.append([case, seconds, _figure(verdict.floor_s, ".3g"), words["below the floor"]])
     noted = [
-        f"- {verdict.target.data}, {verdict.target.n_clusters:,}: {'; '.join(verdict.notes)}."
+        f"- {_case(verdict.target)}: {'; '.join(verdict.notes)}."
         for verdict in verdicts
         if verdict.notes
     ]
-    return [*lines, "", *noted, *([""] if noted else [])]
+    case, ours, times, goal, end = "data, k", "annlab, s", "times as fast", "to reach", "verdict"
+    return [
+        *_table(
+            "annlab's inertia, beside that of scikit-learn",
+            [case, goal, ours, "defaults, s", "defaults, inertia", "lowest inertia", end],
+            inertia,
+        ),
+        *_table(
+            "annlab to that inertia, beside scikit-learn",
+            [case, ours, "scikit-learn", "s", times, goal, end],
+            sklearn,
+        ),
+        *_table(
+            "annlab to that inertia, beside the best other peer",
+            [case, ours, "peer", "to", "s", times, goal, end],
+            others,
+        ),
+        *_table(
+            f"annlab to that inertia, beside {FLOOR_ITERATIONS} exact iterations at the measured "
+            "peak of matrix products",
+            [case, ours, "floor, s", end],
+            floor,
+        ),
+        *noted,
+        *([""] if noted else []),
+    ]
