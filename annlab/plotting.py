@@ -950,7 +950,7 @@ def plot_time_to_quality(
             markersize=6 if ours else 4,
             linewidth=2.4 if ours else 1.2,
             linestyle="-" if ours else "--",
-            label=label,
+            label=label if ladder else None,
         )
         own = [point for point in points if point["rung"].get("defaults")]
         ax.plot(

@@ -439,8 +439,9 @@ def test_time_to_quality_draws_peers_ours_and_the_floor(ax):
         n_clusters=3,
         threads=4,
         reference={"definition": "", "inertia": 10.0},
-        peers=[peer("annlab-auto"), peer("other")],
+        peers=[peer("annlab-auto"), peer("other"), peer("bare")],
         runs=[
+            run("bare", {"defaults": True}, 2.0, 11.0),
             run("other", {"max_iter": 1}, 1.0, 12.0),
             run("other", {"max_iter": 5}, 4.0, 10.0),
             run("annlab-auto", {"max_iter": 1}, 0.1, 9.0),
@@ -456,8 +457,13 @@ def test_time_to_quality_draws_peers_ours_and_the_floor(ax):
     assert list(lines["annlab-auto"].get_xdata()) == [0.1]
     assert lines["annlab-auto"].get_linewidth() > lines["other"].get_linewidth()
     assert any(list(line.get_ydata()) == [0.8] for line in ax.lines)
+    assert list(lines["bare"].get_xdata()) == [2.0]
     floors = [line for label, line in lines.items() if label.startswith("10 exact iterations")]
     assert floors[0].get_xdata()[0] == pytest.approx(0.2)
+    named = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert sorted(named) == sorted(
+        ["annlab-auto", "bare", "other", *(f.get_label() for f in floors)]
+    )
     assert ax.get_xscale() == "log"
     draw(ax)
     with pytest.raises(TypeError, match="comparison must be a result of compare"):
