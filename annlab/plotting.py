@@ -994,7 +994,7 @@ def plot_time_to_quality(
     low, high = _ratio_range(comparison, keys)
     ax.set_ylim(low, high)
     ax.grid(alpha=0.3, which="both")
-    ax.legend(fontsize="x-small", loc="upper right")
+    ax.legend(fontsize="x-small", loc="best")
     return ax
 
 
