@@ -412,18 +412,17 @@ def _reference(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Median inertia of the reference peer at its rung, or what comes nearest, and say which."""
     finished = [run for run in runs if run["status"] == "ok"]
     last: dict[int, tuple[int, float]] = {}
-    for run in finished:
+    cut_short = set()
+    for run in runs:
         step = run["rung"].get("max_iter", REFERENCE_STEP + 1)
-        if run["peer"] == REFERENCE_PEER and last.get(run["seed"], (0, 0.0))[0] < step:
-            if step <= REFERENCE_STEP:
+        if run["peer"] != REFERENCE_PEER or step > REFERENCE_STEP:
+            continue
+        if run["status"] == "ok":
+            if last.get(run["seed"], (0, 0.0))[0] < step:
                 last[run["seed"]] = (step, run["inertia"])
+        elif run["status"] != CONVERGED:
+            cut_short.add(run["seed"])
     if last:
-        cut_short = {
-            run["seed"]
-            for run in runs
-            if run["peer"] == REFERENCE_PEER and run["status"] not in ("ok", CONVERGED)
-            if run["rung"].get("max_iter", REFERENCE_STEP + 1) <= REFERENCE_STEP
-        }
         # seeds that were not run to the end count only where none was
         last = {seed: end for seed, end in last.items() if seed not in cut_short} or last
         steps = sorted({step for step, _ in last.values()})

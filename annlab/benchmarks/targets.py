@@ -446,7 +446,17 @@ def _than(target: Target) -> str:
             "default": "its default run",
             "5 iterations": "5 iterations",
         }[target.than]
-    return f"to {target.than:.2f} × 25 iterations"
+    return _to(target.than)
+
+
+def _to(ratio: float) -> str:
+    return f"to {ratio:.2f} × 25 iterations"
+
+
+def _race(seconds: float, faster: float, goal: float, is_bound: bool) -> list[str]:
+    """Somebody's seconds, how many times as fast annlab is, and is to be."""
+    least = "≥ " if is_bound else ""
+    return [least + _figure(seconds, ".3g"), least + _figure(faster, ".3g"), f"{goal:g}"]
 
 
 def _case(target: Target) -> str:
@@ -480,32 +490,14 @@ def verdict_table(verdicts: Sequence[Verdict]) -> list[str]:
                 words["inertia"],
             ]
         )
-        least = "≥ " if verdict.sklearn_is_bound else ""
-        sklearn.append(
-            [
-                case,
-                seconds,
-                _than(target),
-                least + _figure(verdict.sklearn_s, ".3g"),
-                least + _figure(verdict.faster, ".3g"),
-                f"{target.faster:g}",
-                words["scikit-learn"],
-            ]
-        )
+        race = _race(verdict.sklearn_s, verdict.faster, target.faster, verdict.sklearn_is_bound)
+        sklearn.append([case, seconds, _than(target), *race, words["scikit-learn"]])
         if target.peers_faster is not None:
-            least = "≥ " if verdict.peer_is_bound else ""
-            others.append(
-                [
-                    case,
-                    seconds,
-                    verdict.best_peer or "–",
-                    f"to {target.peers_to:.2f} × 25 iterations",
-                    least + _figure(verdict.peer_s, ".3g"),
-                    least + _figure(verdict.peers_faster, ".3g"),
-                    f"{target.peers_faster:g}",
-                    words["other peers"],
-                ]
+            race = _race(
+                verdict.peer_s, verdict.peers_faster, target.peers_faster, verdict.peer_is_bound
             )
+            peer = [verdict.best_peer or "–", _to(target.peers_to)]
+            others.append([case, seconds, *peer, *race, words["other peers"]])
         if "below the floor" in words:
             floor.append([case, seconds, _figure(verdict.floor_s, ".3g"), words["below the floor"]])
     noted = [
