@@ -13,7 +13,7 @@ BIN    := $(VENV)/bin
 # a named PYTHON has a stamp of its own, so that naming another one is noticed
 STAMP  := $(VENV)/.ready$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
 PYTEST := $(BIN)/python -m pytest
-CPUS   := from annlab._workers import available_cpus; print(min(4, available_cpus()))
+CPUS   := from annlab._support.threads import available_cpus; print(min(4, available_cpus()))
 SPREAD  = -n $(or $(JOBS),$$($(BIN)/python -c '$(CPUS)'))
 NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
           --nbval-sanitize-with tests/nbval.cfg $(SPREAD) --dist loadscope

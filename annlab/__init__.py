@@ -12,8 +12,8 @@ from annlab._version import __version__
 
 #: public name -> module that holds it
 _HOMES = {
-    "AnnlabWarning": "annlab._messages",
-    "MissingExtraError": "annlab._messages",
+    "AnnlabWarning": "annlab._support.errors",
+    "MissingExtraError": "annlab._support.errors",
     "available_algorithms": "annlab.assignment",
     "available_indexes": "annlab.indexes",
     "make_index": "annlab.indexes",
@@ -40,7 +40,7 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from annlab._messages import AnnlabWarning, MissingExtraError
+    from annlab._support.errors import AnnlabWarning, MissingExtraError
     from annlab.applications import cluster_documents, segment_image
     from annlab.assignment import available_algorithms
     from annlab.benchmarks import (

@@ -21,8 +21,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from annlab._lab import FOLDER
-from annlab._messages import invalid, require
 from annlab._notebooks import checkout_folder, dumps, normalise
+from annlab._support.errors import invalid, require
 
 #: Stands for the owner until the repository is published; a release refuses to go out with it.
 PLACEHOLDER = "OWNER"

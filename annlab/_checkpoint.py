@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import AnnlabWarning, invalid
-from annlab._validation import is_sparse
+from annlab._support.checks import is_sparse
+from annlab._support.errors import AnnlabWarning, invalid
 from annlab._version import __version__
 from annlab.result import Step, check_labels, pack_steps, read_npz, unpack_steps, write_npz
 

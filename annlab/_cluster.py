@@ -25,8 +25,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from annlab._memory import available_memory, readable_size
-from annlab._messages import AnnlabWarning, MissingExtraError, invalid
+from annlab._support.errors import AnnlabWarning, MissingExtraError, invalid
+from annlab._support.memory import available_memory, readable_size
 from annlab._version import __version__
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _choose(columns: str | None, names: tuple[str, ...] | None, d: int) -> list[
                 )
             chosen += range(low - 1, high)
         else:
-            from annlab._validation import did_you_mean
+            from annlab._support.checks import did_you_mean
 
             remedy = did_you_mean(word, list(places)) or (
                 f"There are: {', '.join(places)}." if places else f"Use numbers from 1 to {d}."
@@ -353,7 +353,7 @@ def _is_usable(text: str) -> bool:
 
 def _what_is_wrong(value: float) -> str:
     """What there is to do about a number that cannot be used; "" for others."""
-    from annlab._validation import _LARGEST
+    from annlab._support.checks import _LARGEST
 
     if math.isnan(value):
         return _FILL_IN
@@ -366,7 +366,7 @@ def _bad_value(X: np.ndarray, rows: Rows, name: str) -> Exception | None:
     """The refusal of the first value of an array that cannot be used, if there is one."""
     import numpy as np
 
-    from annlab._validation import _LARGEST
+    from annlab._support.checks import _LARGEST
 
     if X.dtype.kind != "f":
         return None
@@ -926,7 +926,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check everything that can be known beforehand, cluster, write; 0, or 130 if interrupted."""
-    from annlab._validation import check_choice, check_integer
+    from annlab._support.checks import check_choice, check_integer
     from annlab.assignment import available_algorithms
 
     begin = perf_counter()

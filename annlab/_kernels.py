@@ -2,8 +2,8 @@
 
 Each function has a plain twin of the same name and signature in `annlab._kernels_numpy`, which is
 the text to read first; tests compare the two. Everything here releases the interpreter lock, so
-the loops run on annlab's own threads (`annlab._workers.Workers`), and every task writes to rows
-or clusters of its own, so the result has the same bits for every number of threads.
+the loops run on annlab's own threads (`annlab._support.threads.Workers`), and every task writes to
+rows or clusters of its own, so the result has the same bits for every number of threads.
 
 Import this module through `annlab._kernels_cache.load_kernels`, which decides where the machine
 code is kept and never compiles without being asked.

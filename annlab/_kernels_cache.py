@@ -171,9 +171,9 @@ def load_kernels(*, compile: bool, load: bool = True) -> ModuleType | None:
                 _failed = True
                 return None
             # numba's BLAS is another library than NumPy's: the limit on threads must find it too
-            from annlab import _workers
+            from annlab._support import threads
 
-            _workers.forget_blas_libraries()
+            threads.forget_blas_libraries()
             marker = _marker()
             if marker is not None:
                 with contextlib.suppress(OSError):

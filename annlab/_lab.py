@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from annlab._messages import invalid, require
+from annlab._support.errors import invalid, require
 
 START = "00_start_here.ipynb"
 #: Where the copies are, in the folder from which annlab is called; git ignores it in a checkout.

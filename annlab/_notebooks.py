@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from annlab._messages import invalid, require
+from annlab._support.errors import invalid, require
 from annlab.widgets._verdict import WORDS
 
 #: What every saved notebook says about its kernel: what JupyterLab itself writes, but for the

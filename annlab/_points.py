@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import is_sparse, working_dtype
-from annlab._workers import Workers, chunk_bounds
+from annlab._support.checks import is_sparse, working_dtype
+from annlab._support.threads import Workers, chunk_bounds
 from annlab.distances import squared_norms, unit_rows
 
 

@@ -16,10 +16,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._pair import Pair
-from annlab._validation import as_array, check_choice, check_integer, check_random_state, check_real
-from annlab._workers import Workers
+from annlab._support.checks import (
+    as_array,
+    check_choice,
+    check_integer,
+    check_random_state,
+    check_real,
+)
+from annlab._support.errors import invalid
+from annlab._support.pair import Pair
+from annlab._support.threads import Workers
 from annlab.datasets import Corpus, load_patches
 from annlab.lloyd import kmeans_ann, label_rows
 from annlab.metrics import purity

@@ -16,11 +16,11 @@ import numpy as np
 
 from annlab import _kernels_numpy
 from annlab._kernels_cache import are_loaded, are_warm, load_kernels
-from annlab._messages import invalid
 from annlab._points import Piece, Points
-from annlab._progress import Progress
-from annlab._validation import check_choice, is_sparse
-from annlab._workers import breathe, chunk_bounds
+from annlab._support.checks import check_choice, is_sparse
+from annlab._support.errors import invalid
+from annlab._support.progress import Progress
+from annlab._support.threads import breathe, chunk_bounds
 from annlab.cost_model import choose
 from annlab.distances import Frame, frame_of, nearest, paired_sq, unit_means, unit_rows
 from annlab.indexes import available_indexes, make_index

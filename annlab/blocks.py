@@ -26,10 +26,8 @@ import numpy as np
 
 from annlab import _kernels_numpy
 from annlab._kernels_cache import load_kernels
-from annlab._messages import invalid
 from annlab._points import Piece, Points
-from annlab._progress import Progress
-from annlab._validation import (
+from annlab._support.checks import (
     check_data,
     check_sample_weight,
     is_dask,
@@ -38,7 +36,9 @@ from annlab._validation import (
     map_npy,
     working_dtype,
 )
-from annlab._workers import Workers, chunk_bounds
+from annlab._support.errors import invalid
+from annlab._support.progress import Progress
+from annlab._support.threads import Workers, chunk_bounds
 from annlab.assignment import (
     Assigner,
     Assignment,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import is_sparse
+from annlab._support.checks import is_sparse
 
 #: Columns of one product: 1,024 rows by 1,024 columns of float32 stay in a 4 MB cache.
 BLOCK = 1024

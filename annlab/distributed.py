@@ -29,11 +29,17 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid, require
 from annlab._points import Points
-from annlab._progress import Progress
-from annlab._validation import check_data, check_sample_weight, is_dask, is_sparse, working_dtype
-from annlab._workers import Workers, chunk_bounds, single_threaded_blas
+from annlab._support.checks import (
+    check_data,
+    check_sample_weight,
+    is_dask,
+    is_sparse,
+    working_dtype,
+)
+from annlab._support.errors import invalid, require
+from annlab._support.progress import Progress
+from annlab._support.threads import Workers, chunk_bounds, single_threaded_blas
 from annlab.assignment import ExactAssigner, Worst
 from annlab.blocks import (
     Order,

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from annlab._lab import FOLDER
-from annlab._memory import available_memory, container_limit, readable_size, total_memory
+from annlab._support.memory import available_memory, container_limit, readable_size, total_memory
 from annlab._version import __version__
 
 #: From "nothing to do" to "something does not work"; the first two need no action.
@@ -628,7 +628,7 @@ def check_threads() -> Finding:
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
     quota = _cpu_quota()
     try:
-        from annlab._workers import available_cpus
+        from annlab._support.threads import available_cpus
 
         usable = available_cpus()
     except ImportError:

@@ -13,9 +13,8 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from annlab._messages import invalid
 from annlab._points import Piece, Points
-from annlab._validation import (
+from annlab._support.checks import (
     check_choice,
     check_data,
     check_n_clusters,
@@ -23,7 +22,8 @@ from annlab._validation import (
     check_sample_weight,
     is_dask,
 )
-from annlab._workers import Workers, chunk_bounds
+from annlab._support.errors import invalid
+from annlab._support.threads import Workers, chunk_bounds
 from annlab.assignment import Assignment, ExactAssigner, available_algorithms, cluster_sums
 from annlab.blocks import is_mapped
 from annlab.distances import from_squared, pairwise_sq, unit_means

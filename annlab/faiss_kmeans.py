@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid, require
 from annlab._points import Points
-from annlab._validation import (
+from annlab._support.checks import (
     check_choice,
     check_data,
     check_integer,
@@ -19,7 +18,8 @@ from annlab._validation import (
     check_random_state,
     check_sample_weight,
 )
-from annlab._workers import Workers, resolve_n_jobs
+from annlab._support.errors import invalid, require
+from annlab._support.threads import Workers, resolve_n_jobs
 from annlab.assignment import cluster_sums
 from annlab.initialization import initial_centroids
 from annlab.lloyd import exact_inertia, label_rows

@@ -20,7 +20,7 @@ import numpy as np
 
 from annlab import _kernels_numpy
 from annlab._points import Points
-from annlab._workers import Workers, chunk_bounds
+from annlab._support.threads import Workers, chunk_bounds
 from annlab.assignment import Assigner, Assignment, cluster_means, finish
 from annlab.distances import Frame, frame_of, nearest, unit_means
 from annlab.graph import (

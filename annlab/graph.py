@@ -29,8 +29,8 @@ import numpy as np
 
 from annlab import _kernels_numpy
 from annlab._points import Points
-from annlab._validation import check_integer, check_real
-from annlab._workers import Workers, chunk_bounds
+from annlab._support.checks import check_integer, check_real
+from annlab._support.threads import Workers, chunk_bounds
 from annlab.assignment import Assigner, Assignment, cluster_means, finish
 
 #: Below this ratio of second-nearest to nearest coarse distance (squared, median over all points)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
 from annlab._points import Piece, Points
-from annlab._validation import check_data
+from annlab._support.checks import check_data
+from annlab._support.errors import invalid
 from annlab.distances import nearest, paired_sq, pairwise_sq
 
 __all__ = ["INITS", "initial_centroids", "k_means_parallel", "k_means_plus_plus", "random_points"]

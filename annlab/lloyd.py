@@ -29,10 +29,8 @@ from annlab._checkpoint import (
     join_digests,
     twin_of,
 )
-from annlab._messages import AnnlabWarning, invalid
 from annlab._points import Points
-from annlab._progress import Progress
-from annlab._validation import (
+from annlab._support.checks import (
     check_choice,
     check_data,
     check_integer,
@@ -42,7 +40,9 @@ from annlab._validation import (
     check_sample_weight,
     is_dask,
 )
-from annlab._workers import Workers, chunk_bounds
+from annlab._support.errors import AnnlabWarning, invalid
+from annlab._support.progress import Progress
+from annlab._support.threads import Workers, chunk_bounds
 from annlab.assignment import (
     Assigner,
     Assignment,

@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import AnnlabWarning, invalid
-from annlab._pair import Pair
-from annlab._validation import (
+from annlab._support.checks import (
     as_array,
     check_choice,
     check_data,
@@ -23,7 +21,9 @@ from annlab._validation import (
     check_sample_weight,
     is_sparse,
 )
-from annlab._workers import Workers, chunk_bounds
+from annlab._support.errors import AnnlabWarning, invalid
+from annlab._support.pair import Pair
+from annlab._support.threads import Workers, chunk_bounds
 from annlab.distances import from_squared, k_nearest, paired_sq, pairwise_sq, unit_rows
 from annlab.lloyd import exact_inertia
 

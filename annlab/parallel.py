@@ -1,7 +1,7 @@
 """k-means over many cores: the deck's two names, and the stage they stand for.
 
-Nothing of the loop changes here. `annlab._workers.Workers` cuts the points into chunks whose
-bounds depend on the data alone and hands them to threads (or to the joblib backend that the
+Nothing of the loop changes here. `annlab._support.threads.Workers` cuts the points into chunks
+whose bounds depend on the data alone and hands them to threads (or to the joblib backend that the
 caller has chosen); sums are added in the order of the chunks. So the labels are the same for
 every ``n_jobs``, bit for bit.
 """
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_data
-from annlab._workers import Workers
+from annlab._support.checks import check_data
+from annlab._support.errors import invalid
+from annlab._support.threads import Workers
 from annlab.lloyd import kmeans_ann, label_rows
 from annlab.result import KMeansResult
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid, require
-from annlab._validation import (
+from annlab._support.checks import (
     as_array,
     check_choice,
     check_data,
@@ -23,6 +22,7 @@ from annlab._validation import (
     check_real,
     is_sparse,
 )
+from annlab._support.errors import invalid, require
 from annlab.metrics import check_labels
 
 __all__ = [

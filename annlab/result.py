@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._pair import Pair
-from annlab._validation import check_path
+from annlab._support.checks import check_path
+from annlab._support.errors import invalid
+from annlab._support.pair import Pair
 
 #: Version of the file format that `KMeansResult.save` writes.
 _FORMAT = 1

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from annlab._points import Points
-from annlab._validation import check_real
+from annlab._support.checks import check_real
 from annlab.assignment import Assigner, Assignment
 from annlab.distances import k_nearest
 from annlab.lloyd import Callback, Stage, fit_clusters

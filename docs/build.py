@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from annlab import _badges
-from annlab._messages import MissingExtraError
+from annlab._support.errors import MissingExtraError
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

@@ -242,7 +242,7 @@ def leftover_threads(n_jobs: int) -> list[str]:
 
 def child_interrupt(moments: str, folder: str, seed: str) -> None:
     """Interrupt this very process, again and again, while it fits."""
-    from annlab._workers import resolve_n_jobs
+    from annlab._support.threads import resolve_n_jobs
 
     rng = np.random.RandomState(int(seed))
     X = data()
@@ -336,7 +336,7 @@ def child_disk(times: str, folder: str) -> None:
     """Limit the size of files in this process, in the midst of fits."""
     import resource
 
-    from annlab._messages import AnnlabWarning
+    from annlab._support.errors import AnnlabWarning
 
     path = Path(folder) / "disk.npz"
     X, plain = data(5_000), {}

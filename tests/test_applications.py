@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from annlab import applications, kmeans, kmeans_ann
-from annlab._messages import AnnlabWarning
+from annlab._support.errors import AnnlabWarning
 from annlab.applications import (
     cluster_documents,
     lab_to_rgb,

@@ -15,7 +15,7 @@ from annlab import assignment as room
 from annlab import available_algorithms, available_indexes, kmeans_ann
 from annlab._kernels_cache import load_kernels
 from annlab._points import Points
-from annlab._workers import Workers, chunk_bounds
+from annlab._support.threads import Workers, chunk_bounds
 from annlab.assignment import (
     Assigner,
     Assignment,

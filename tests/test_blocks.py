@@ -15,8 +15,8 @@ from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
 from annlab import KMeansANN, blocks, kmeans, kmeans_ann, robust_kmeans_ann
-from annlab._messages import AnnlabWarning
-from annlab._workers import Workers
+from annlab._support.errors import AnnlabWarning
+from annlab._support.threads import Workers
 from annlab.assignment import ExactAssigner, Worst, worst_places
 from annlab.blocks import (
     BlockPoints,
@@ -625,10 +625,10 @@ def test_rows_are_found_in_any_order_and_more_than_once(tmp_path):
 
 
 def test_progress_shows_blocks(capsys, monkeypatch):
-    from annlab import _progress
+    from annlab._support import progress
 
     ticks = iter(range(10**6))
-    monkeypatch.setattr(_progress.time, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: float(next(ticks)))
     kmeans(cuts(cloud()), K, 3, random_state=0, progress=True, n_jobs=1)
     shown = capsys.readouterr().err
     lines = [line.strip() for line in shown.split("\r")]

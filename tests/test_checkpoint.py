@@ -21,7 +21,7 @@ from annlab import (
 )
 from annlab import _checkpoint as room
 from annlab._checkpoint import Checkpoint, data_digest, describe
-from annlab._messages import AnnlabWarning
+from annlab._support.errors import AnnlabWarning
 from annlab.cost_model import Choice
 from annlab.result import read_npz
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from annlab import datasets
-from annlab._messages import AnnlabWarning, MissingExtraError
-from annlab._workers import single_threaded_blas
+from annlab._support.errors import AnnlabWarning, MissingExtraError
+from annlab._support.threads import single_threaded_blas
 from annlab.datasets import named, photos, remote, text
 
 DATA = Path(__file__).resolve().parent.parent / "data"

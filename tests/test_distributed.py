@@ -31,8 +31,8 @@ from annlab import (
     metrics,
     robust_kmeans_ann,
 )
-from annlab._messages import AnnlabWarning
-from annlab._workers import Workers
+from annlab._support.errors import AnnlabWarning
+from annlab._support.threads import Workers
 from annlab.assignment import ExactAssigner
 from annlab.distributed import DaskPoints, as_array
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from annlab import _memory, cli, doctor
+from annlab import cli, doctor
+from annlab._support import memory
 from annlab.doctor import Finding, exit_status, probe, worst
 
 SITE = Path(sysconfig.get_path("purelib"))
@@ -424,16 +425,16 @@ def test_memory_and_disk(monkeypatch, tmp_path, free, status):
 
 
 def test_the_limits_of_a_container(monkeypatch, tmp_path):
-    assert _memory.container_limit(tmp_path) is None and doctor._cpu_quota(tmp_path) is None
+    assert memory.container_limit(tmp_path) is None and doctor._cpu_quota(tmp_path) is None
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert _memory.container_limit(tmp_path) is None and doctor._cpu_quota(tmp_path) is None
+    assert memory.container_limit(tmp_path) is None and doctor._cpu_quota(tmp_path) is None
     (tmp_path / "memory.max").write_text("2000000000\n")
     (tmp_path / "memory.current").write_text("1500000000\n")
     (tmp_path / "memory.stat").write_text("anon 900000000\ninactive_file 400000000\n")
     (tmp_path / "cpu.max").write_text("50000 100000\n")
-    assert _memory.container_limit(tmp_path) == 2_000_000_000
-    assert _memory._container_free(tmp_path) == 900_000_000
+    assert memory.container_limit(tmp_path) == 2_000_000_000
+    assert memory._container_free(tmp_path) == 900_000_000
     assert doctor._cpu_quota(tmp_path) == 0.5
     monkeypatch.setattr(doctor, "_cpu_quota", lambda: 0.5)
     assert doctor.check_threads().status == "warning"
@@ -443,13 +444,13 @@ def test_an_old_container_says_it_in_other_files(tmp_path):
     (tmp_path / "memory").mkdir()
     (tmp_path / "cpu").mkdir()
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
-    assert _memory.container_limit(tmp_path) is None
+    assert memory.container_limit(tmp_path) is None
     (tmp_path / "memory" / "memory.limit_in_bytes").write_text("1000000000\n")
     (tmp_path / "memory" / "memory.usage_in_bytes").write_text("600000000\n")
     (tmp_path / "memory" / "memory.stat").write_text("total_inactive_file 100000000\n")
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert _memory._container_free(tmp_path) == 500_000_000
+    assert memory._container_free(tmp_path) == 500_000_000
     assert doctor._cpu_quota(tmp_path) == 1.5
 
 

@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from annlab import estimator as room
 from annlab import kmeans_ann
-from annlab._messages import AnnlabWarning
+from annlab._support.errors import AnnlabWarning
 from annlab.estimator import KMeansANN
 
 EXACT = ("auto", "small_k", "graph", "brute", "kd_tree", "ball_tree")
@@ -49,7 +49,7 @@ def expected_failures(estimator):
     return dict.fromkeys(checks, why)
 
 
-@pytest.mark.filterwarnings("ignore::annlab._messages.AnnlabWarning")
+@pytest.mark.filterwarnings("ignore::annlab._support.errors.AnnlabWarning")
 @parametrize_with_checks(
     [
         KMeansANN(),
@@ -193,7 +193,7 @@ def test_n_jobs_changes_nothing():
 @pytest.mark.parametrize("algorithm", EXACT)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@pytest.mark.filterwarnings("ignore::annlab._messages.AnnlabWarning")
+@pytest.mark.filterwarnings("ignore::annlab._support.errors.AnnlabWarning")
 def test_labels_are_what_predict_says(algorithm, dtype, metric):
     for X in (grid(dtype), blobs(400, 3, dtype=dtype), blobs(400, 3, dtype=dtype) + dtype(1e4)):
         for max_iter in (1, 2, 100):

@@ -50,7 +50,7 @@ def test_a_failure_shows(tmp_path):
 
 
 def test_threads_that_no_fit_needs_are_seen():
-    from annlab._workers import Workers
+    from annlab._support.threads import Workers
 
     def until(condition):
         end = time.monotonic() + 10

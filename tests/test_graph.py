@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from annlab import KMeansANN, _kernels_numpy, kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._kernels_cache import load_kernels
 from annlab._points import Points
-from annlab._workers import Workers
+from annlab._support.threads import Workers
 from annlab.cost_model import choose, estimate
 from annlab.graph import (
     Cloud,
@@ -334,7 +334,7 @@ def test_small_and_odd_data(algorithm, dtype):
 
 @pytest.mark.parametrize("algorithm", ["graph", "small_k"])
 def test_fewer_distinct_points_than_clusters(algorithm):
-    from annlab._messages import AnnlabWarning
+    from annlab._support.errors import AnnlabWarning
 
     X = np.repeat(np.random.RandomState(0).rand(20, 3).astype(np.float32), 30, axis=0)
     with pytest.warns(AnnlabWarning, match="have points"):

@@ -15,7 +15,7 @@ from sklearn.datasets import load_sample_images
 from sklearn.exceptions import NotFittedError
 from sklearn.neighbors import NearestNeighbors
 
-from annlab._messages import AnnlabWarning
+from annlab._support.errors import AnnlabWarning
 from annlab.distances import k_nearest, paired_sq
 from annlab.indexes import available_indexes, hnsw, index_class, make_index
 from annlab.indexes._base import Frame, NeighborIndex, first_equal_rows

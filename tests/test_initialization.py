@@ -9,7 +9,7 @@ from scipy import sparse
 from annlab import initialization as room
 from annlab import kmeans
 from annlab._points import Points
-from annlab._workers import Workers
+from annlab._support.threads import Workers
 from annlab.distances import pairwise_sq
 from annlab.initialization import (
     INITS,

@@ -26,7 +26,7 @@ from annlab import (
     make_index,
     robust_kmeans_ann,
 )
-from annlab._messages import AnnlabWarning
+from annlab._support.errors import AnnlabWarning
 
 settings.register_profile(
     "everyday",

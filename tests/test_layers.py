@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).resolve().parent.parent / "annlab"
 #: The floors, lowest first; rooms on one floor do not import each other unless listed below.
 #: A room is a module, or a folder with everything in it.
 FLOORS = (
-    ("_messages", "_version"),
-    ("_validation", "_workers", "_progress", "_pair", "_memory"),
+    ("_version",),
+    ("_support",),
     ("datasets",),
     ("distances",),
     ("_kernels",),

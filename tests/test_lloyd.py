@@ -26,9 +26,9 @@ from threadpoolctl import threadpool_limits
 from annlab import KMeansResult, available_algorithms, kmeans, kmeans_ann
 from annlab import lloyd as room
 from annlab._kernels_cache import load_kernels
-from annlab._messages import AnnlabWarning
 from annlab._points import Points
-from annlab._workers import Workers
+from annlab._support.errors import AnnlabWarning
+from annlab._support.threads import Workers
 from annlab.assignment import Assigner, Assignment, ExactAssigner, IndexAssigner, Worst
 from annlab.lloyd import (
     Stage,
@@ -368,7 +368,7 @@ def test_size_and_place_of_the_data_do_not_matter(algorithm, dtype):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@pytest.mark.filterwarnings("ignore::annlab._messages.AnnlabWarning")
+@pytest.mark.filterwarnings("ignore::annlab._support.errors.AnnlabWarning")
 def test_repeated_points_and_fewer_distinct_ones_than_clusters(algorithm, metric):
     distinct = blobs(5, seed=3)
     X = np.repeat(distinct, [1, 30, 7, 2, 60], axis=0)
@@ -1108,7 +1108,7 @@ def test_the_weight_of_a_single_row_counts(algorithm):
 
 
 def test_exact_inertia_of_a_single_weighted_row():
-    from annlab._workers import Workers
+    from annlab._support.threads import Workers
 
     X, origin = np.array([[3.0, 4.0]], dtype=np.float32), np.zeros((1, 2), dtype=np.float32)
     labels, weights = np.zeros(1, dtype=np.int32), np.array([7.0])

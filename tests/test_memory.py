@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from annlab import _memory
-from annlab._memory import available_memory, readable_size, total_memory
+from annlab._support import memory
+from annlab._support.memory import available_memory, readable_size, total_memory
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ def elsewhere(monkeypatch, tmp_path):
     counted = SimpleNamespace(total=8_000_000_000, available=3_000_000_000)
     psutil = SimpleNamespace(virtual_memory=lambda: counted)
     monkeypatch.setitem(sys.modules, "psutil", psutil)
-    monkeypatch.delattr(_memory.os, "sysconf", raising=False)
-    monkeypatch.setattr(_memory, "_entry", lambda path, name: 0)
-    monkeypatch.setattr(_memory, "container_limit", lambda root=tmp_path: None)
+    monkeypatch.delattr(memory.os, "sysconf", raising=False)
+    monkeypatch.setattr(memory, "_entry", lambda path, name: 0)
+    monkeypatch.setattr(memory, "container_limit", lambda root=tmp_path: None)
 
 
 @pytest.mark.usefixtures("elsewhere")
@@ -33,24 +33,24 @@ def test_where_the_kernel_has_no_files_psutil_counts(monkeypatch):
 
 @pytest.mark.usefixtures("elsewhere")
 def test_the_lesser_of_machine_and_container_counts(monkeypatch):
-    monkeypatch.setattr(_memory, "container_limit", lambda root=None: 2_000_000_000)
-    monkeypatch.setattr(_memory, "_number", lambda path: None)
+    monkeypatch.setattr(memory, "container_limit", lambda root=None: 2_000_000_000)
+    monkeypatch.setattr(memory, "_number", lambda path: None)
     assert total_memory() == 2_000_000_000
     # the container does not say what is taken: all of it may be free
     assert available_memory() == 2_000_000_000
-    monkeypatch.setattr(_memory, "container_limit", lambda root=None: 90_000_000_000)
+    monkeypatch.setattr(memory, "container_limit", lambda root=None: 90_000_000_000)
     assert total_memory() == 8_000_000_000
     assert available_memory() == 3_000_000_000
 
 
 def test_files_of_the_kernel_that_say_something_else(tmp_path):
     path = tmp_path / "facts"
-    assert _memory._number(path) is None and _memory._entry(path, "MemFree") == 0
+    assert memory._number(path) is None and memory._entry(path, "MemFree") == 0
     path.write_text("max\n")
-    assert _memory._number(path) is None
+    assert memory._number(path) is None
     path.write_text("MemTotal: 9 kB\n\nMemFree:   123 kB\nother\nodd few\n")
-    assert _memory._entry(path, "MemFree") == 123
-    assert [_memory._entry(path, name) for name in ("other", "odd", "none")] == [0, 0, 0]
+    assert memory._entry(path, "MemFree") == 123
+    assert [memory._entry(path, name) for name in ("other", "odd", "none")] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

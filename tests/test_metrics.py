@@ -19,7 +19,7 @@ from scipy.spatial.distance import cdist
 from sklearn import metrics as sk
 
 from annlab import kmeans, metrics
-from annlab._messages import AnnlabWarning
+from annlab._support.errors import AnnlabWarning
 from annlab.distances import k_nearest, pairwise_sq
 from annlab.metrics import (
     ClusteringScores,

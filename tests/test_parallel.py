@@ -11,7 +11,7 @@ import pytest
 
 from annlab import assign_points_to_clusters, kmeans, parallel_kmeans_ann
 from annlab._points import Points
-from annlab._workers import Workers
+from annlab._support.threads import Workers
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_blas_threads_do_not_multiply():
     script = (
         "import numpy as np\n"
         "from threadpoolctl import threadpool_info\n"
-        "from annlab._workers import Workers\n"
+        "from annlab._support.threads import Workers\n"
         "np.ones((4, 4)) @ np.ones((4, 4))\n"
         "def blas():\n"
         "    return max(i['num_threads'] for i in threadpool_info() if i['user_api'] == 'blas')\n"

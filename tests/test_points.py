@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from annlab._points import Piece, Points
-from annlab._workers import Workers
+from annlab._support.threads import Workers
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def test_an_upload_that_was_taken_back_changes_nothing(photo):
 
 def test_without_scikit_image_the_photographs_of_scikit_learn_are_left(monkeypatch):
     from annlab import datasets
-    from annlab._messages import MissingExtraError
+    from annlab._support.errors import MissingExtraError
     from annlab.widgets import _segments
 
     load = datasets.load_photo

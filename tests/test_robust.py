@@ -16,7 +16,7 @@ from scipy.stats import median_abs_deviation
 
 from annlab import kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._points import Points
-from annlab._workers import Workers
+from annlab._support.threads import Workers
 from annlab.assignment import ExactAssigner, finish
 from annlab.robust import RobustStage, outlier_limit
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import annlab
-from annlab._messages import MissingExtraError
+from annlab._support.errors import MissingExtraError
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from annlab._messages import AnnlabWarning, MissingExtraError, invalid, require
-from annlab._validation import (
+from annlab._support.checks import (
     check_choice,
     check_data,
     check_integer,
@@ -18,6 +17,7 @@ from annlab._validation import (
     is_sparse,
     working_dtype,
 )
+from annlab._support.errors import AnnlabWarning, MissingExtraError, invalid, require
 
 GOOD = np.arange(12.0).reshape(6, 2)
 

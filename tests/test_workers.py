@@ -15,8 +15,8 @@ import pytest
 from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from annlab import _workers
-from annlab._workers import (
+from annlab._support import threads
+from annlab._support.threads import (
     Workers,
     available_cpus,
     chunk_bounds,
@@ -54,7 +54,7 @@ def several_blas_threads():
 
 
 def test_number_of_threads(monkeypatch):
-    monkeypatch.setattr(_workers, "available_cpus", lambda: 6)
+    monkeypatch.setattr(threads, "available_cpus", lambda: 6)
     assert resolve_n_jobs(None) == 6
     assert resolve_n_jobs(2) == 2
     assert resolve_n_jobs(np.int64(3)) == 3
@@ -75,7 +75,7 @@ def test_cores_are_those_of_this_process():
         pytest.skip("no affinity here")
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from annlab._workers import resolve_n_jobs; print(resolve_n_jobs(None))"
+        "from annlab._support.threads import resolve_n_jobs; print(resolve_n_jobs(None))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
@@ -220,7 +220,7 @@ def test_fits_that_overlap_share_no_thread():
 def test_threads_that_know_too_few_blas_libraries_are_not_kept():
     with Workers(2) as workers:
         first = _threads(workers)
-        _workers.forget_blas_libraries()
+        threads.forget_blas_libraries()
     with Workers(2) as workers:
         assert not _threads(workers) & first
 
@@ -269,8 +269,8 @@ def test_tasks_that_nobody_waits_for_end_at_their_next_breath():
             # far longer than the patience of this test, unless somebody ends it
             for _ in range(10_000):
                 time.sleep(0.005)
-                _workers.breathe()
-        except _workers.Stopped:
+                threads.breathe()
+        except threads.Stopped:
             ended.append(number)
             raise
 
@@ -278,7 +278,7 @@ def test_tasks_that_nobody_waits_for_end_at_their_next_breath():
         workers.map(works_long, [(0,), (1,)])
     assert ended == [1]
     # outside of a map there is nobody who could have gone
-    _workers.breathe()
+    threads.breathe()
 
 
 @pytest.mark.usefixtures("several_blas_threads")
@@ -444,24 +444,24 @@ def test_a_task_ends_where_nobody_waits_for_it():
     seen = []
 
     def task():
-        _workers._task.stop = stop
-        _workers.breathe()
+        threads._task.stop = stop
+        threads.breathe()
         seen.append("goes on")
         stop.set()
         try:
-            _workers.breathe()
-        except _workers.Stopped:
+            threads.breathe()
+        except threads.Stopped:
             seen.append("ends")
 
     thread = threading.Thread(target=task)
     thread.start()
     thread.join()
     assert seen == ["goes on", "ends"]
-    _workers.breathe()
+    threads.breathe()
 
 
 def test_an_interrupted_pool_is_let_go_and_the_interruption_told():
-    class Ours(_workers._Threads):
+    class Ours(threads._Threads):
         said = None
 
         def __init__(self):

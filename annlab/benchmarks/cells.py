@@ -15,7 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
-from annlab._progress import Progress
+from annlab._support.progress import Progress
 from annlab.benchmarks.machine import DISTURBED, wait_until_idle
 from annlab.benchmarks.running import START_S, Child
 from annlab.benchmarks.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from annlab._kernels_cache import load_kernels
-from annlab._validation import (
+from annlab._support.checks import (
     check_data,
     check_integer,
     check_n_clusters,
@@ -17,7 +17,7 @@ from annlab._validation import (
     check_real,
     is_sparse,
 )
-from annlab._workers import resolve_n_jobs
+from annlab._support.threads import resolve_n_jobs
 from annlab.benchmarks.timing import Seconds, timed
 from annlab.lloyd import kmeans_ann
 from annlab.metrics import inertia

@@ -8,8 +8,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from annlab._messages import invalid
-from annlab._validation import check_real
+from annlab._support.checks import check_real
+from annlab._support.errors import invalid
 from annlab.benchmarks.page import PARTS, write_page
 from annlab.benchmarks.store import Store, read_part, settings_of
 
@@ -263,7 +263,7 @@ def _targets(options: argparse.Namespace, folder: Path, deadline: float) -> int:
 
 def _part(name: str, options: argparse.Namespace, folder: Path, deadline: float) -> int:
     """Measure a part of the page; 0 if all of its cells are there."""
-    from annlab._workers import resolve_n_jobs
+    from annlab._support.threads import resolve_n_jobs
     from annlab.benchmarks import grid, growth, memory, untuned
     from annlab.benchmarks.cells import measure_cells
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_real
+from annlab._support.checks import check_real
+from annlab._support.errors import invalid
 from annlab.benchmarks.machine import DISTURBED
 
 #: The peer and the rung that every inertia is divided by.

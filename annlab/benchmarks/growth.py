@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 from annlab.benchmarks.cells import LABELS, finished, make_cell, seconds_of
 
 #: What grows, over which values, and what stays: data, n, d, k.

@@ -98,7 +98,7 @@ def machine_record() -> dict[str, Any]:
     """
     from threadpoolctl import threadpool_info
 
-    from annlab._workers import available_cpus
+    from annlab._support.threads import available_cpus
 
     libraries = [
         {
@@ -329,7 +329,7 @@ def memory_rate(*, n_bytes: int = 1 << 28, seconds: float = 1.0) -> float:
     >>> memory_rate(n_bytes=1 << 20, seconds=0.01) > 1e6
     True
     """
-    from annlab._workers import Workers, chunk_bounds
+    from annlab._support.threads import Workers, chunk_bounds
 
     data = np.ones(n_bytes // 4, dtype=np.float32)
     with Workers() as workers:

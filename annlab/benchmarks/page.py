@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 from annlab.benchmarks import grid, growth, memory, untuned
 from annlab.benchmarks.cells import finished, machine_facts, settings_facts
 from annlab.benchmarks.comparison import Comparison

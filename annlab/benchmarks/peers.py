@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 
 #: labels, centroids, iterations made (None where a library does not say)
 Answer = tuple[np.ndarray, np.ndarray, int | None]

@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._progress import Progress
-from annlab._validation import (
+from annlab._support.checks import (
     check_data,
     check_integer,
     check_n_clusters,
     check_random_state,
     check_real,
 )
-from annlab._workers import resolve_n_jobs
+from annlab._support.errors import invalid
+from annlab._support.progress import Progress
+from annlab._support.threads import resolve_n_jobs
 from annlab.benchmarks.comparison import (
     CONVERGED,
     FAILED,

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._progress import Progress
-from annlab._validation import check_choice, check_data, check_integer, check_random_state
+from annlab._support.checks import check_choice, check_data, check_integer, check_random_state
+from annlab._support.errors import invalid
+from annlab._support.progress import Progress
 from annlab.assignment import _clone
 from annlab.benchmarks.machine import machine_record
 from annlab.benchmarks.timing import Seconds, timed

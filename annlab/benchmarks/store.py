@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 from annlab.benchmarks.machine import machine_record
 
 FORMAT = 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 from annlab.benchmarks.comparison import REFERENCE_PEER, Comparison
 
 #: Whose time counts: what a user gets who chooses nothing.

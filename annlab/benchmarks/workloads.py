@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import check_choice, check_integer, check_random_state
+from annlab._support.checks import check_choice, check_integer, check_random_state
 
 #: Groups of the blobs of the grid.
 _BLOBS = 50

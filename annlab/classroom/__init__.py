@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 
 if TYPE_CHECKING:
     from annlab.classroom._base import Exercise, Question, Verdict
@@ -97,7 +97,7 @@ def find(id: str) -> Exercise:
     ValueError
         If there is none of this id; a near one is suggested.
     """
-    from annlab._validation import did_you_mean
+    from annlab._support.checks import did_you_mean
 
     # "3-2" can only be one of them
     if isinstance(id, str) and re.fullmatch(r"\d-\d", id):

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 
 #: What an exercise asks of the student, in growing difficulty.
 LEVELS = ("recall", "apply", "analyse")

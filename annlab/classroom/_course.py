@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from annlab._messages import invalid, require
+from annlab._support.errors import invalid, require
 from annlab.classroom._source import (
     BEGIN,
     BEGIN_HIDDEN,
@@ -265,7 +265,7 @@ def grade_course(
     KeyboardInterrupt
         After the processes have been ended and the rows known so far have been written.
     """
-    from annlab._workers import available_cpus
+    from annlab._support.threads import available_cpus
 
     require("nbgrader", purpose="to grade", extra="classroom")
     folder = Path(folder).expanduser()

@@ -43,7 +43,7 @@ from pathlib import Path
 from typing import Any
 
 from annlab import classroom
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 from annlab.classroom._base import Exercise
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"

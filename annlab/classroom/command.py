@@ -89,7 +89,7 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from annlab._validation import check_integer, check_real
+    from annlab._support.checks import check_integer, check_real
     from annlab.classroom._course import BY_EXERCISE, GRADED, GRADES, Row, format_rows, grade_course
 
     for name in ("timeout", "limit"):

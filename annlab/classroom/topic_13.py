@@ -155,7 +155,7 @@ def join_chunks(case: Case, answer: Any) -> str:
 
 def cut_rows(case: Case, answer: Any) -> str:
     """13-3: chunks that follow from the data alone."""
-    from annlab._workers import chunk_bounds
+    from annlab._support.threads import chunk_bounds
 
     odd = int(case.rng.randint(41, 49))
     for n, rows in ((odd, 10), (60, 12), (7, 20), (3 * odd, odd)):

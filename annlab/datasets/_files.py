@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 
 #: Files that are shipped with the package; ``data/README.md`` is their datasheet.
 SHIPPED = ("README.md", "documents.jsonl", "sample_image.jpg")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from annlab._pair import Pair
+from annlab._support.pair import Pair
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import check_choice, check_integer
-from annlab._workers import Workers
+from annlab._support.checks import check_choice, check_integer
+from annlab._support.threads import Workers
 from annlab.datasets._types import Dataset
 from annlab.datasets.photos import _SKLEARN, load_patches, sample_patches
 from annlab.datasets.synthetic import make_gaussian_mixture, make_uniform_cube

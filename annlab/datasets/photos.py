@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from annlab._messages import invalid, require
-from annlab._validation import check_choice, check_integer, check_items, check_random_state
-from annlab._workers import chunk_bounds
+from annlab._support.checks import check_choice, check_integer, check_items, check_random_state
+from annlab._support.errors import invalid, require
+from annlab._support.threads import chunk_bounds
 from annlab.datasets._files import data_path
 
 #: In scikit-learn's wheel.

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import AnnlabWarning, invalid, require
-from annlab._progress import Progress
-from annlab._validation import check_choice, check_integer, check_path
+from annlab._support.checks import check_choice, check_integer, check_path
+from annlab._support.errors import AnnlabWarning, invalid, require
+from annlab._support.progress import Progress
 from annlab.datasets._types import ANNBenchmark
 
 _SITE = "https://ann-benchmarks.com"

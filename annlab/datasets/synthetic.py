@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import (
+from annlab._support.checks import (
     check_choice,
     check_data,
     check_integer,
     check_random_state,
     check_real,
 )
-from annlab._workers import chunk_bounds
+from annlab._support.errors import invalid
+from annlab._support.threads import chunk_bounds
 from annlab.datasets._types import Dataset
 
 #: Normal deviates drawn at a time: they arrive as float64 and leave as float32.

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_choice, check_integer, check_random_state
+from annlab._support.checks import check_choice, check_integer, check_random_state
+from annlab._support.errors import invalid
 from annlab.datasets._files import data_path
 from annlab.datasets._types import Corpus
 

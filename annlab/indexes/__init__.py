@@ -9,8 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from annlab._messages import invalid
-from annlab._validation import did_you_mean
+from annlab._support.checks import did_you_mean
+from annlab._support.errors import invalid
 
 #: name -> (module below annlab.indexes, class)
 _REGISTRY: dict[str, tuple[str, str]] = {

@@ -17,15 +17,15 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from annlab._messages import invalid
-from annlab._validation import (
+from annlab._support.checks import (
     check_choice,
     check_data,
     check_integer,
     is_sparse,
     working_dtype,
 )
-from annlab._workers import Workers, chunk_bounds, resolve_n_jobs
+from annlab._support.errors import invalid
+from annlab._support.threads import Workers, chunk_bounds, resolve_n_jobs
 from annlab.distances import from_squared, k_nearest, paired_sq, unit_rows
 
 #: Two distances closer than this, relatively, count as a tie that must be looked at again.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import check_choice, check_random_state, check_real
+from annlab._support.checks import check_choice, check_random_state, check_real
 from annlab.distances import pairwise_sq
 from annlab.indexes._base import NeighborIndex
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from annlab._validation import check_integer, is_sparse
+from annlab._support.checks import check_integer, is_sparse
 from annlab.distances import k_nearest, nearest, squared_norms
 from annlab.indexes._base import Frame, NeighborIndex, first_equal_rows
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from annlab._messages import invalid
-from annlab._validation import check_integer, did_you_mean
+from annlab._support.checks import check_integer, did_you_mean
+from annlab._support.errors import invalid
 
 __all__ = ["FactoryError", "FactoryPart", "FactoryString", "explain_factory"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid, require
-from annlab._validation import check_data, check_integer, check_random_state
+from annlab._support.checks import check_data, check_integer, check_random_state
+from annlab._support.errors import invalid, require
 from annlab.distances import unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from annlab._messages import AnnlabWarning, invalid, require
-from annlab._validation import check_choice, check_integer, check_random_state
+from annlab._support.checks import check_choice, check_integer, check_random_state
+from annlab._support.errors import AnnlabWarning, invalid, require
 from annlab.distances import nearest, paired_sq, unit_rows
 from annlab.indexes._base import Frame, NeighborIndex, first_equal_rows
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from annlab._validation import (
+from annlab._support.checks import (
     check_choice,
     check_data,
     check_integer,

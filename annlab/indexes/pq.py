@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_data, check_integer, check_random_state
-from annlab._workers import Workers
+from annlab._support.checks import check_data, check_integer, check_random_state
+from annlab._support.errors import invalid
+from annlab._support.threads import Workers
 from annlab.distances import nearest, pairwise_sq, unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_data, check_integer, check_random_state
+from annlab._support.checks import check_data, check_integer, check_random_state
+from annlab._support.errors import invalid
 from annlab.distances import unit_rows
 
 
@@ -205,7 +205,7 @@ class NavigableGraph:
         one than to all links already chosen, so links point in different directions. About
         n · ef_construction · M distance computations.
         """
-        from annlab._validation import check_choice
+        from annlab._support.checks import check_choice
         from annlab.indexes._base import first_equal_rows
 
         X = check_data(X)
@@ -454,7 +454,7 @@ def _linked(record: np.ndarray) -> np.ndarray:
 
 def _read_faiss(graph: Any) -> tuple[Any, ...]:
     """Read the links of a faiss ``IndexHNSWFlat``: all in one array, −1 where a place is free."""
-    from annlab._messages import require
+    from annlab._support.errors import require
 
     faiss = require("faiss", purpose="to read a graph that faiss built", extra="lab")
     hnsw, n = graph.hnsw, graph.ntotal

@@ -95,7 +95,7 @@ def example(name: str) -> Any:
     >>> widgets.example("step_explorer").frame
     0
     """
-    from annlab._validation import check_choice
+    from annlab._support.checks import check_choice
 
     check_choice(name, "name", available_explorers())
     return import_module(f"annlab.widgets.{_HOMES[name]}").example()

@@ -85,7 +85,7 @@ from urllib.parse import parse_qsl, quote
 
 import ipywidgets
 
-from annlab._messages import invalid, require
+from annlab._support.errors import invalid, require
 from annlab.plotting import MARKERS, PALETTE, cluster_color, cluster_marker
 from annlab.widgets._controls import Control, choice, custom, entry, ladder, number, slider, switch
 from annlab.widgets._look import (

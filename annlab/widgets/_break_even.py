@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_choice, check_data
+from annlab._support.checks import check_choice, check_data
+from annlab._support.errors import invalid
 from annlab.benchmarks.timing import timed
 from annlab.datasets import load_patches, make_uniform_cube
 from annlab.distances import nearest, paired_sq

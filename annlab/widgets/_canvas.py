@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import numpy as np
 import traitlets
 
-from annlab._messages import invalid
-from annlab._validation import check_data
+from annlab._support.checks import check_data
+from annlab._support.errors import invalid
 from annlab.widgets._base import Explorer, Job, canvas_class
 from annlab.widgets._controls import Control, custom
 from annlab.widgets._look import LOOK

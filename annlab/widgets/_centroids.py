@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import check_integer, check_random_state
+from annlab._support.checks import check_integer, check_random_state
 from annlab.datasets import make_blobs
 from annlab.lloyd import kmeans
 from annlab.result import KMeansResult

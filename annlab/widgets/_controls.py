@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 
 _WIDE = {"description_width": "initial"}
 

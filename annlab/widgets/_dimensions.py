@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import check_choice, check_data, check_random_state
-from annlab._workers import single_threaded_blas
+from annlab._support.checks import check_choice, check_data, check_random_state
+from annlab._support.threads import single_threaded_blas
 from annlab.datasets import load_digits_data, load_patches, make_uniform_cube
 from annlab.distances import from_squared, pairwise_sq
 from annlab.indexes import make_index

@@ -12,8 +12,8 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_choice, check_integer, check_random_state
+from annlab._support.checks import check_choice, check_integer, check_random_state
+from annlab._support.errors import invalid
 from annlab.applications import DocumentClusters, cluster_documents
 from annlab.datasets import Corpus
 from annlab.widgets._base import (

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import MissingExtraError, invalid
-from annlab._validation import check_choice, check_data, check_integer, check_random_state
+from annlab._support.checks import check_choice, check_data, check_integer, check_random_state
+from annlab._support.errors import MissingExtraError, invalid
 from annlab.datasets import load_digits_data, load_patches, make_blobs, make_uniform_cube
 from annlab.lloyd import kmeans
 from annlab.metrics import check_labels, evaluate_clustering, trustworthiness

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import check_choice, check_data
+from annlab._support.checks import check_choice, check_data
 from annlab.datasets import load_digits_data, load_patches
 from annlab.distances import paired_sq
 from annlab.faiss_kmeans import kmeans_faiss

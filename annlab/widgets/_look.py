@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 from annlab.plotting import cluster_color, cluster_marker
 
 #: `PALETTE`, darker, for thin edges: without them yellow is lost on white.

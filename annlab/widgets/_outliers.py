@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import check_integer, check_random_state
+from annlab._support.checks import check_integer, check_random_state
 from annlab.datasets import make_blobs
 from annlab.distances import k_nearest
 from annlab.lloyd import kmeans

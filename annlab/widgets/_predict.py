@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 from annlab.widgets._look import three
 
 

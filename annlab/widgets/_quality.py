@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_choice, check_data, check_integer, check_random_state
+from annlab._support.checks import check_choice, check_data, check_integer, check_random_state
+from annlab._support.errors import invalid
 from annlab.datasets import (
     load_digits_data,
     make_anisotropic,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import check_choice, check_data, check_integer
+from annlab._support.checks import check_choice, check_data, check_integer
 from annlab.benchmarks.timing import timed
 from annlab.datasets import load_patches, make_uniform_cube
 from annlab.indexes import make_index

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._validation import check_choice, check_data, check_n_clusters
-from annlab._workers import available_cpus
+from annlab._support.checks import check_choice, check_data, check_n_clusters
+from annlab._support.threads import available_cpus
 from annlab.benchmarks.machine import OtherLoad
 from annlab.benchmarks.scaling import (
     PARTS,

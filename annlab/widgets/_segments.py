@@ -9,8 +9,8 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_choice, check_integer, check_random_state
+from annlab._support.checks import check_choice, check_integer, check_random_state
+from annlab._support.errors import invalid
 from annlab.applications import SegmentationResult, load_image, segment_image
 from annlab.widgets._base import (
     INK,
@@ -302,7 +302,7 @@ def _thinned(pixels: np.ndarray, most: int) -> np.ndarray:
 def _collected(image: Any) -> dict[str, np.ndarray]:
     """Name -> pixels: the photographs at hand, or those that the caller gives."""
     if image is None:
-        from annlab._messages import MissingExtraError
+        from annlab._support.errors import MissingExtraError
         from annlab.datasets import load_photo
 
         photos = {}

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import (
+from annlab._support.checks import (
     check_choice,
     check_data,
     check_integer,
     check_n_clusters,
     check_random_state,
 )
+from annlab._support.errors import invalid
 from annlab.assignment import available_algorithms
 from annlab.distances import nearest, paired_sq
 from annlab.lloyd import kmeans, kmeans_ann

@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets
 
-from annlab._validation import check_random_state
+from annlab._support.checks import check_random_state
 from annlab.widgets._base import Explorer
 
 #: Widgets whose output a saved notebook cannot hold or compare.

@@ -13,7 +13,7 @@ from typing import Any
 
 import ipywidgets
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 
 _STATIC = Path(__file__).parent / "static"
 

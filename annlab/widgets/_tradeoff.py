@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_choice, check_data, check_integer, check_n_clusters
-from annlab._workers import single_threaded_blas
+from annlab._support.checks import check_choice, check_data, check_integer, check_n_clusters
+from annlab._support.errors import invalid
+from annlab._support.threads import single_threaded_blas
 from annlab.datasets import load_digits_data, load_patches, make_blobs
 from annlab.indexes import make_index
 from annlab.indexes.careless import CarelessIndex

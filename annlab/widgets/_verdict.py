@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 
 #: verdict -> how it reads
 WORDS = {True: "holds", False: "does not hold", "partly": "holds in part"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
-from annlab._validation import check_integer
+from annlab._support.checks import check_integer
+from annlab._support.errors import invalid
 from annlab.datasets import make_gaussian_mixture
 from annlab.distances import k_nearest
 from annlab.indexes.walk import Hop, NavigableGraph, greedy_walk

@@ -14,8 +14,8 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from annlab._messages import invalid
-from annlab._validation import check_choice, check_integer, check_random_state
+from annlab._support.checks import check_choice, check_integer, check_random_state
+from annlab._support.errors import invalid
 from annlab.applications import RebuiltImage, VisualWords, load_image
 from annlab.datasets import load_patches, load_photos, load_sample_image
 from annlab.distances import paired_sq

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import AnnlabWarning, invalid
-from annlab._validation import check_data, check_integer
+from annlab._support.checks import check_data, check_integer
+from annlab._support.errors import AnnlabWarning, invalid
 
 _TABLES = (".csv", ".tsv", ".tab")
 _TEXTS = (".txt", ".md", ".rst", ".text")

@@ -13,7 +13,7 @@ def readable_size(n_bytes: float) -> str:
 
     Examples
     --------
-    >>> from annlab._memory import readable_size
+    >>> from annlab._support.memory import readable_size
     >>> readable_size(3_200_000_000), readable_size(512)
     ('3.2 GB', '512 bytes')
     """
@@ -83,7 +83,7 @@ def available_memory() -> int | None:
 
     Examples
     --------
-    >>> from annlab._memory import available_memory, total_memory
+    >>> from annlab._support.memory import available_memory, total_memory
     >>> free, total = available_memory(), total_memory()
     >>> free is None or total is None or 0 < free <= total
     True

@@ -13,7 +13,7 @@ class Pair:
 
     Examples
     --------
-    >>> from annlab._pair import Pair
+    >>> from annlab._support.pair import Pair
     >>> class Point(Pair):
     ...     _pair_names = ("x", "y")
     ...     x, y = 3, 4

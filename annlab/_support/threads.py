@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def chunk_bounds(n: int, rows: int) -> list[tuple[int, int]]:
 
     Examples
     --------
-    >>> from annlab._workers import chunk_bounds
+    >>> from annlab._support.threads import chunk_bounds
     >>> chunk_bounds(10, 4)
     [(0, 4), (4, 8), (8, 10)]
     """
@@ -251,7 +251,7 @@ class Workers:
 
     Examples
     --------
-    >>> from annlab._workers import Workers
+    >>> from annlab._support.threads import Workers
     >>> with Workers(n_jobs=2) as workers:
     ...     workers.map(pow, [(2, 3), (3, 2)])
     [8, 9]

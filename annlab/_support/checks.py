@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._messages import invalid
+from annlab._support.errors import invalid
 
 #: Types whose values float32 holds exactly.
 _FITS_FLOAT32 = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")

@@ -44,7 +44,7 @@ def invalid(
 
     Examples
     --------
-    >>> from annlab._messages import invalid
+    >>> from annlab._support.errors import invalid
     >>> str(invalid("n_clusters", "an integer >= 1", 0, "Ask for one cluster or more."))
     'n_clusters must be an integer >= 1; got 0. Ask for one cluster or more.'
     """

@@ -1,0 +1,1 @@
+"""What every room needs: errors, argument checks, threads, progress, memory."""
