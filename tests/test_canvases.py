@@ -84,6 +84,18 @@ def test_static_files_ask_nothing_of_the_network():
         )
 
 
+def test_scenes_carry_the_number_of_the_edit_that_they_answer():
+    canvas = widgets.centroid_canvas(five_groups(), 2).stage
+    start = list(canvas.value)
+    canvas.set_state({"value": [*start, [5.0, 5.0]], "edit": 3})
+    assert canvas.scene["edit"] == 3 and len(canvas.scene["handles"]["xy"]) == 3
+    # answered although nothing changed, and although Python refuses
+    canvas.set_state({"edit": 4, "value": list(canvas.value)})
+    assert canvas.scene["edit"] == 4 and len(canvas.scene["handles"]["xy"]) == 3
+    canvas.set_state({"edit": 5, "value": start})
+    assert canvas.scene["edit"] == 5 and len(canvas.scene["handles"]["xy"]) == 2
+
+
 def test_the_lecture_hall_reaches_the_canvas(explorer):
     assert explorer.stage.look == {"size": 1.0, "text": 1.0, "lines": 1.0}
     height = explorer.stage.layout.height

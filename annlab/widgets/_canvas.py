@@ -31,6 +31,8 @@ def _canvas() -> type:
     return canvas_class(
         "canvas",
         value=traitlets.List(),
+        # number of the reader's latest change, counted by the browser
+        edit=traitlets.Int(),
         scene=traitlets.Dict(),
         look=traitlets.Dict(),
     )
@@ -105,8 +107,9 @@ class CanvasExplorer(Explorer):
         predict: Prediction | None = None,
         frame: int = 0,
     ) -> None:
-        self._canvas = handles.widget
+        self._canvas, self._handles = handles.widget, handles.name
         super().__init__([handles, *controls], predict=predict, frame=frame)
+        self._canvas.observe(self._on_edit, "edit")
 
     def scene(self, result: Any, frame: int, **values: Any) -> dict[str, Any]:
         """Describe the picture of a frame; ``values`` are those of all controls."""
@@ -120,7 +123,7 @@ class CanvasExplorer(Explorer):
         return self._canvas
 
     def present(self, result: Any, frame: int, **values: Any) -> None:
-        scene = self._whole_scene(result, frame, values)
+        scene = self._whole_scene(result, frame, values) | {"edit": self.stage.edit}
         with self.stage.hold_sync():
             self.stage.look = {"size": LOOK.size, "text": LOOK.text, "lines": LOOK.lines}
             self.stage.scene = scene
@@ -141,6 +144,13 @@ class CanvasExplorer(Explorer):
         self.stage.layout.height = (
             f"{round(self.size[1] * LOOK.size + _HINT_PX * LOOK.size * LOOK.text)}px"
         )
+
+    def _on_edit(self, change: Any) -> None:
+        # the scene carries the number that it answers; where a change led back to what is shown,
+        # no new scene comes of it, and the old one is the answer
+        with self._lock:
+            if self._canvas.value == self._values[self._handles]:
+                self.stage.scene = self.stage.scene | {"edit": change["new"]}
 
     def _on_control(self, change: Any) -> None:
         if not self._quiet and change["owner"] is self._canvas:

@@ -5,6 +5,7 @@ A scene is a dict of JSON values, so that the browser, a snapshot and a saved pa
     {"size": (width, height),              # CSS pixels
      "sentence": "...",                    # what the picture shows, read aloud
      "hint": "...",                        # how to use mouse and keys
+     "edit": 3,                            # the reader's change that it answers (browser only)
      "panels": [...],                      # `panel`
      "handles": {...}}                     # `handles`: the points that the reader moves
 

@@ -8,6 +8,7 @@ import statistics
 import time
 
 import pytest
+from jupyter_browser import _PANEL as PANEL
 from jupyter_browser import write_notebook
 
 CELLS = {
@@ -52,6 +53,13 @@ class Canvas:
         self.page.mouse.down()
         self.page.mouse.move(x + dx, y + dy, steps=12)
         self.page.mouse.up()
+
+    def wait_until(self, condition, value=None):
+        """Wait until a condition in JavaScript, on the canvas and a value, holds."""
+        self.page.wait_for_function(
+            f"([canvas, value]) => ({condition})(canvas, value)",
+            arg=[self.canvas.element_handle(), value],
+        )
 
     def focus(self):
         """Come from the control before, as a reader without a mouse does."""
@@ -185,6 +193,52 @@ def test_centroids_follow_the_keyboard(open_notebook, server):
         keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") != "CANVAS"
     assert shown.notebook.problems() == []
+
+
+def test_a_busy_kernel_takes_nothing_back(open_notebook, server, screenshots):
+    """The point that was added stays, and stays selected, until the kernel has answered."""
+    begun, free = server.folder / "begun", server.folder / "free"
+    busy = (
+        "import pathlib, time\n"
+        "pathlib.Path('begun').touch()\n"
+        "while not pathlib.Path('free').exists():\n"
+        "    time.sleep(0.02)\n"
+    )
+    canvas = CELLS["centroid_canvas"]
+    write_notebook(server.folder / "busy.ipynb", "from annlab import widgets", canvas, busy)
+    notebook = open_notebook("busy.ipynb")
+    page = notebook.page
+    # without subshells a widget's messages wait until the cell is done
+    page.evaluate(f"{PANEL}.sessionContext.session.kernel.commsOverSubshells = 'disabled'")
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    shown = Canvas(notebook, notebook.widget())
+    start = shown.handles()
+    shown.widget.wait_for(begun.exists, False, "the busy cell")
+    page.clock.install()
+    try:
+        shown.focus()
+        shown.wait_until("c => c.dataset.selected === '0'")
+        page.keyboard.press("Enter")
+        shown.wait_until("c => JSON.parse(c.dataset.handles).length === 6")
+        added = shown.handles()[5]
+        page.clock.fast_forward(20_000)
+        page.keyboard.press("Shift+ArrowUp")
+        page.keyboard.press("ArrowLeft")
+        shown.wait_until("(c, y) => JSON.parse(c.dataset.handles)[5]?.[1] > y", added[1])
+        assert shown.selected() == 5
+        assert shown.handles()[:5] == start
+        assert shown.canvas.get_attribute("data-pending") == "3", "nothing is answered yet"
+        assert shown.stored("centroids") == start
+        shown.widget.screenshot(screenshots / "centroid_canvas_busy.png")
+        here = shown.handles()
+    finally:
+        free.touch()
+    shown.wait_until("c => c.dataset.pending === ''")
+    assert shown.settle("centroids") == here and shown.selected() == 5
+    with shown.widget.changes():
+        page.keyboard.press("Delete")
+    assert shown.settle("centroids") == start
+    assert notebook.problems() == []
 
 
 def test_the_query_follows_the_mouse(open_notebook, server, screenshots):

@@ -1,8 +1,11 @@
 // The canvas that centroid_canvas, graph_walk and outlier_sandbox share.
 //
 // Python sends a `scene` (panels of layers, in data coordinates) and gets back `value`, the
-// positions of the handles. Nothing is computed here: this file draws, and turns pointer and
-// keys into positions. The scene's form is described in annlab/widgets/_scene.py.
+// positions of the handles, with `edit`, the number of the reader's latest change. The scene
+// carries the number that it answers; until the latest change is answered, the positions and the
+// selection here are what counts, however long the kernel is busy. Nothing is computed here: this
+// file draws, and turns pointer and keys into positions. The scene's form is described in
+// annlab/widgets/_scene.py.
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 const GRAB_PX = 18;
@@ -361,8 +364,7 @@ function render({ model, el }) {
   let selected = -1;
   let focused = false;
   let dragging = null; // {index, start: [px, py], moved, existed}
-  let local = null; // positions while Python has not answered yet
-  let localTimer = 0;
+  let pending = null; // {edit, xy} of the latest change, until Python has answered it
   let glide = null; // {from, to, begin}
   let lastClick = { time: 0, index: -1 };
   let drawing = 0;
@@ -371,10 +373,10 @@ function render({ model, el }) {
   const reduced = window.matchMedia("(prefers-reduced-motion: reduce)");
   const look = () => model.get("look");
   const handles = () => (scene && scene.handles) || null;
-  const positions = () => local || (handles() ? handles().xy : []);
+  const positions = () => (pending ? pending.xy : handles() ? handles().xy : []);
 
   function shown(now) {
-    if (local || !glide) return positions();
+    if (pending || !glide) return positions();
     const t = Math.min(1, (now - glide.begin) / GLIDE_MS);
     const ease = t * (2 - t);
     if (t >= 1) {
@@ -415,6 +417,7 @@ function render({ model, el }) {
     canvas.dataset.handles = JSON.stringify(positions());
     canvas.dataset.places = JSON.stringify(handles() ? positions().map(toPixel) : []);
     canvas.dataset.selected = String(selected);
+    canvas.dataset.pending = pending ? String(pending.edit) : "";
   }
 
   function toPixel([x, y]) {
@@ -435,31 +438,26 @@ function render({ model, el }) {
     return [round(Math.min(x1, Math.max(x0, x))), round(Math.min(y1, Math.max(y0, y)))];
   }
 
+  // Say a change to Python; false where no kernel is connected, so that no answer would come.
   function send(next) {
-    local = next;
     glide = null;
-    clearTimeout(localTimer);
-    if (!dragging) settleSoon();
-    model.set("value", next);
-    // ipywidgets sends one message at a time and the newest value last
-    model.save_changes();
     schedule();
-  }
-
-  // Without an answer (no kernel, or Python refused) the picture goes back to Python's state.
-  function settleSoon() {
-    clearTimeout(localTimer);
-    localTimer = setTimeout(() => {
-      local = null;
-      selected = Math.min(selected, positions().length - 1);
-      schedule();
-    }, 3000);
+    if (root.closest(".jupyter-widgets-disconnected")) {
+      pending = null;
+      say("No kernel is connected, so nothing can be moved.");
+      return false;
+    }
+    // the number lives in the model, which all views of this canvas share
+    pending = { edit: model.get("edit") + 1, xy: next };
+    model.set("value", next);
+    model.set("edit", pending.edit);
+    // one message at a time: changes made meanwhile travel together, with the last one's number
+    model.save_changes();
+    return true;
   }
 
   const same = (a, b) =>
-    a.length === b.length &&
-    a.every(([x, y], i) => Math.abs(x - b[i][0]) <= 1e-4 * (1 + Math.abs(x)) &&
-      Math.abs(y - b[i][1]) <= 1e-4 * (1 + Math.abs(y)));
+    a.length === b.length && a.every(([x, y], i) => x === b[i][0] && y === b[i][1]);
 
   function onScene() {
     const before = handles() ? handles().xy : [];
@@ -470,10 +468,9 @@ function render({ model, el }) {
     canvas.setAttribute("aria-label", scene.sentence || "");
     if (handles()) {
       const after = handles().xy;
-      if (local && !dragging && same(local, after)) {
-        local = null;
-        clearTimeout(localTimer);
-      } else if (!local && before.length === after.length && !same(before, after)) {
+      if (pending && scene.edit >= pending.edit) {
+        pending = null;
+      } else if (!pending && before.length === after.length && !same(before, after)) {
         const moves = !reduced.matches && handles().glide;
         glide = moves ? { from: before, to: after, begin: performance.now() } : null;
       }
@@ -506,20 +503,17 @@ function render({ model, el }) {
   function move(index, place) {
     const next = positions().map((point) => [...point]);
     next[index] = clamp(place);
-    send(next);
-    say(name(index));
+    if (send(next)) say(name(index));
   }
 
   function add(place) {
     const { max, name: one } = handles();
     if (positions().length >= max) {
       say(`No more than ${max} ${one}s.`);
-      return -1;
+      return;
     }
     const next = [...positions().map((point) => [...point]), clamp(place)];
-    send(next);
-    select(next.length - 1);
-    return next.length - 1;
+    if (send(next)) select(next.length - 1);
   }
 
   function remove(index) {
@@ -529,10 +523,9 @@ function render({ model, el }) {
       return;
     }
     const next = positions().filter((_, i) => i !== index);
-    send(next);
+    if (!send(next)) return;
     selected = Math.min(index, next.length - 1);
     say(next.length ? `Removed. ${name(selected)}` : "Removed. None is left.");
-    schedule();
   }
 
   // -------------------------------------------------------------- pointer
@@ -600,8 +593,6 @@ function render({ model, el }) {
     canvas.style.cursor = "";
     const now = performance.now();
     if (moved) {
-      if (local) settleSoon();
-      if (local && same(local, handles().xy)) local = null;
       lastClick = { time: 0, index: -1 };
     } else if (index >= 0) {
       if (handles().removes && lastClick.index === index && now - lastClick.time < DOUBLE_MS) {
@@ -625,7 +616,6 @@ function render({ model, el }) {
 
   canvas.addEventListener("pointercancel", () => {
     dragging = null;
-    if (local) settleSoon();
     schedule();
   });
 
@@ -696,7 +686,6 @@ function render({ model, el }) {
     model.off("change:scene", onScene);
     model.off("change:look", onScene);
     cancelAnimationFrame(drawing);
-    clearTimeout(localTimer);
     clearTimeout(sayTimer);
   };
 }
