@@ -2,6 +2,6 @@
 
 import sys
 
-from annlab.cli import main
+from annlab._cli.main import main
 
 sys.exit(main())

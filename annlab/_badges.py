@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from annlab._lab import FOLDER
 from annlab._notebooks import checkout_folder, dumps, normalise
 from annlab._support.errors import invalid, require
+from annlab._support.places import COPIES
 
 #: Stands for the owner until the repository is published; a release refuses to go out with it.
 PLACEHOLDER = "OWNER"
@@ -86,7 +86,7 @@ def binder_link(repository: str, path: str) -> str:
     'https://mybinder.org/v2/gh/ada/annlab/main?urlpath=lab%2Ftree%2Fannlab-notebooks%2Fa.ipynb'
     """
     name = repository.removeprefix("https://github.com/")
-    path = re.sub(r"^notebooks/(?=[^/]+\.ipynb$)", f"{FOLDER}/", path)
+    path = re.sub(r"^notebooks/(?=[^/]+\.ipynb$)", f"{COPIES}/", path)
     return f"https://mybinder.org/v2/gh/{name}/{BRANCH}?urlpath={quote('lab/tree/' + path, '')}"
 
 

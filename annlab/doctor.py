@@ -27,8 +27,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from annlab._lab import FOLDER
 from annlab._support.memory import available_memory, container_limit, readable_size, total_memory
+from annlab._support.places import COPIES
 from annlab._version import __version__
 
 #: From "nothing to do" to "something does not work"; the first two need no action.
@@ -745,7 +745,7 @@ def check_writing(folder: Path) -> list[Finding]:
     error = _write_error(folder)
     facts = {"folder": str(folder), "error": error}
     if error:
-        home = Path("~") / FOLDER
+        home = Path("~") / COPIES
         text = f"The notebooks cannot be written: {error}."
         fix = f"annlab lab --dir {home}   (or any folder that is yours)"
         findings.append(Finding("notebooks folder", "problem", text, fix, facts))
@@ -802,7 +802,7 @@ def check_kernels() -> Finding:
     return Finding("compiled loops", "ok", f"They are ready in {folder}.", facts=facts)
 
 
-def examine(folder: Path = FOLDER) -> list[Finding]:
+def examine(folder: Path = COPIES) -> list[Finding]:
     """Look at everything.
 
     Parameters
@@ -916,9 +916,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dir",
         type=Path,
-        default=FOLDER,
+        default=COPIES,
         metavar="FOLDER",
-        help=f"where the notebooks are, or shall be (default: ./{FOLDER})",
+        help=f"where the notebooks are, or shall be (default: ./{COPIES})",
     )
 
 

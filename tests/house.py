@@ -61,7 +61,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("benchmarks",),
     ("widgets",),
     ("classroom",),
-    ("_authoring _notebooks _badges", "_cli _lab _warmup _cluster doctor cli __main__"),
+    ("_authoring _notebooks _badges", "_cli doctor cli __main__"),
 )
 FLOOR_OF = {
     name: number for number, rooms in enumerate(FLOORS) for room in rooms for name in room.split()
@@ -74,7 +74,6 @@ UPWARD = {
     ("widgets._quiz", "classroom"): "the questions stand with the exercises of their topic",
     ("blocks", "fit"): "the steps over blocks are still in the room of the rows",
     ("distributed", "fit"): "the steps over Dask are still in the room of the rows",
-    ("_badges", "_cli"): "the name of the folder that annlab lab makes",
 }
 #: Import circles that are still there, each as the sorted names of its modules.
 CIRCLES = [

@@ -14,8 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from annlab import _lab, cli
-from annlab._lab import MANIFEST, deliver, describe, lab_command
+from annlab import cli
+from annlab._cli import delivery, lab
+from annlab._cli.delivery import MANIFEST, deliver, describe
+from annlab._cli.lab import lab_command
+from annlab._cli.main import _parser
+from annlab._support import places
 from annlab._version import __version__
 
 
@@ -62,7 +66,7 @@ def test_every_command_explains_itself(name, capsys):
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_the_examples_are_calls_that_the_command_takes(name, monkeypatch):
-    parser = cli._parser([name, "--help"])
+    parser = _parser([name, "--help"])
     below = parser._subparsers._group_actions[0].choices[name]
     calls = re.findall(rf"^  annlab ({name}(?: \S+)*)", below.epilog, flags=re.M)
     assert calls
@@ -89,7 +93,7 @@ def test_running_out_of_memory_is_a_sentence(monkeypatch, capsys):
     def run(options):
         raise MemoryError
 
-    monkeypatch.setattr("annlab._warmup.run", run)
+    monkeypatch.setattr("annlab._cli.warmup.run", run)
     assert cli.main(["warmup"]) == 2
     assert "memory" in capsys.readouterr().err
 
@@ -256,7 +260,7 @@ def test_copies_have_no_outputs_and_everything_else(tmp_path):
     """A stored answer would stand below the question that asks for a prediction."""
     mine = tmp_path / "mine"
     deliver(mine)
-    originals = sorted(_lab.source_folder().glob("*.ipynb"))
+    originals = sorted(places.source_folder().glob("*.ipynb"))
     answered = 0
     for path in originals:
         original = json.loads(path.read_text(encoding="utf-8"))
@@ -284,7 +288,7 @@ def test_a_folder_of_copies_with_outputs_is_brought_up_to_date(source, tmp_path,
     for name in ("03_a.ipynb", "04_b.ipynb"):
         (source / name).write_text(as_notebook("1 + 1", count=3))
     with monkeypatch.context() as earlier:
-        earlier.setattr(_lab, "_as_delivered", lambda name, content: content)
+        earlier.setattr(delivery, "_as_delivered", lambda name, content: content)
         deliver(mine, source=source)
     (mine / "04_b.ipynb").write_text(as_notebook("2 + 2", count=1))
     done = deliver(mine, source=source)
@@ -359,7 +363,7 @@ def test_pictures_and_pages_that_delivered_files_name_are_delivered(tmp_path):
             r"\]\(((?!\w+:|/|\.\.)[^)\s#\\]+\.(?:png|svg|jpg|gif|ipynb|md))", text
         ):
             # links to what is not written yet are the notebooks' own test
-            there = (_lab.source_folder() / target).is_file()
+            there = (places.source_folder() / target).is_file()
             if there and not target.startswith("exercises/"):
                 assert (mine / target).is_file(), f"{path.name} names {target}: not delivered"
 
@@ -425,7 +429,7 @@ def test_a_full_disk_leaves_no_half_file(source, tmp_path):
         "import resource, signal, sys; from pathlib import Path\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
-        "from annlab._lab import deliver\n"
+        "from annlab._cli.delivery import deliver\n"
         "deliver(Path(sys.argv[1]), source=Path(sys.argv[2]))"
     )
     pytest.importorskip("resource")
@@ -434,7 +438,7 @@ def test_a_full_disk_leaves_no_half_file(source, tmp_path):
     )
     assert done.returncode != 0 and "OSError" in done.stderr
     assert (mine / "03_a.ipynb").read_text() == "03_a.ipynb, first edition"
-    assert not list(mine.rglob(".annlab-*"))
+    assert not list(mine.rglob(".03_a*"))
 
 
 def test_the_originals_themselves_are_no_target(source):
@@ -446,7 +450,7 @@ def test_the_command_delivers_the_real_notebooks(tmp_path):
     mine = tmp_path / "course"
     done = annlab("lab", "--no-start", "--dir", str(mine))
     assert done.returncode == 0, done.stderr
-    wanted = {p.name for p in _lab.source_folder().glob("*.ipynb")}
+    wanted = {p.name for p in places.source_folder().glob("*.ipynb")}
     assert wanted and {p.name for p in mine.glob("*.ipynb")} == wanted
     assert annlab("lab", "--no-start", "--dir", str(mine)).stdout.strip().endswith("is up to date.")
 
@@ -471,22 +475,22 @@ def opened_folder(monkeypatch, *words: str) -> Path:
 
 def test_authors_open_the_notebooks_of_the_checkout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert opened_folder(monkeypatch, "--no-copy") == _lab.source_folder().resolve()
+    assert opened_folder(monkeypatch, "--no-copy") == places.source_folder().resolve()
     assert list(tmp_path.iterdir()) == []
     assert opened_folder(monkeypatch) == (tmp_path / "annlab-notebooks").resolve()
 
 
 def test_the_originals_of_an_installed_package_are_not_opened(tmp_path, monkeypatch, capsys):
-    inside = Path(_lab.__file__).resolve().parent / "_notebooks_src"
-    monkeypatch.setattr(_lab, "source_folder", lambda: inside)
+    inside = places.PACKAGE / "_notebooks_src"
+    monkeypatch.setattr(lab, "source_folder", lambda: inside)
     monkeypatch.chdir(tmp_path)
     assert cli.main(["lab", "--no-copy"]) == 2
     assert "--no-copy must be used in a checkout" in capsys.readouterr().err
 
 
 def test_copies_in_a_checkout_are_not_tracked():
-    root = _lab.source_folder().parent
-    name = (_lab.FOLDER / "03_kmeans_with_ann.ipynb").as_posix()
+    root = places.source_folder().parent
+    name = (places.COPIES / "03_kmeans_with_ann.ipynb").as_posix()
     asked = subprocess.run(["git", "check-ignore", name], cwd=root, capture_output=True, text=True)
     if asked.returncode == 128:
         pytest.skip("asks git, and this is no checkout")
@@ -568,7 +572,7 @@ def test_arguments_after_two_dashes_reach_jupyterlab(source, monkeypatch):
 
 
 def test_everything_that_a_delivery_did_is_told(tmp_path):
-    done = _lab.Delivery(
+    done = delivery.Delivery(
         added=["a"],
         updated=["b", "c"],
         restored=["d", "e"],
@@ -585,7 +589,7 @@ def test_everything_that_a_delivery_did_is_told(tmp_path):
     ]
     assert any(line.startswith("Kept as you changed them: f.") for line in lines)
     assert not any(
-        "brought up to date" in x for x in describe(_lab.Delivery(), tmp_path).split("\n")
+        "brought up to date" in x for x in describe(delivery.Delivery(), tmp_path).split("\n")
     )
 
 
@@ -601,8 +605,8 @@ def test_only_root_is_allowed_root_and_a_page_that_is_not_there_is_not_opened(
 
 
 def test_a_package_without_its_notebooks_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(_lab, "__file__", str(tmp_path / "annlab" / "_lab.py"))
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "annlab")
     with pytest.raises(FileNotFoundError, match="Reinstall annlab"):
-        _lab.source_folder()
+        places.source_folder()
     (tmp_path / "notebooks").mkdir()
-    assert _lab.source_folder() == tmp_path.resolve() / "notebooks"
+    assert places.source_folder() == tmp_path / "notebooks"

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annlab import _cluster, cli, kmeans_ann
-from annlab._cluster import OUTPUTS, read_rows
+from annlab import cli, kmeans_ann
+from annlab._cli import cluster as _cluster
+from annlab._cli.cluster import OUTPUTS, read_rows
 
 
 @pytest.fixture

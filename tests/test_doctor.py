@@ -302,7 +302,11 @@ def test_a_script_beside_a_checkout_named_annlab(machine):
     def runs(folder: Path) -> subprocess.CompletedProcess:
         shutil.copy(script, folder / "another.py")
         return subprocess.run(
-            [python, folder / "another.py"], capture_output=True, text=True, cwd=folder
+            [python, folder / "another.py"],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
         )
 
     # what a user sees, and what the doctor says of that folder

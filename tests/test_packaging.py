@@ -238,7 +238,7 @@ def test_the_list_of_packages_is_complete():
 
 
 def test_what_travels_is_what_lab_copies():
-    from annlab._lab import PATTERNS
+    from annlab._cli.delivery import PATTERNS
 
     data = PYPROJECT["tool"]["setuptools"]["package-data"]
     assert sorted(data["annlab._notebooks_src"]) == sorted(PATTERNS)

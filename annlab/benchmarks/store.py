@@ -21,11 +21,8 @@ FORMAT = 1
 _NO_PART_IN_FITS = {
     "__init__.py",
     "_badges.py",
-    "_cluster.py",
-    "_lab.py",
     "_notebooks.py",
     "_version.py",
-    "_warmup.py",
     "applications.py",
     "cli.py",
     "doctor.py",

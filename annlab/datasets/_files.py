@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from annlab._support.errors import invalid
+from annlab._support.places import PACKAGE, shipped
 
 #: Files that are shipped with the package; ``data/README.md`` is their datasheet.
 SHIPPED = ("README.md", "documents.jsonl", "sample_image.jpg")
@@ -48,12 +49,10 @@ def data_path(name: str = "sample_image.jpg") -> Path:
             repr(name),
             "See data/README.md for what each file holds.",
         )
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "_data", package.parent / "data"):
-        path = folder / name
-        if path.is_file():
-            return path
-    raise FileNotFoundError(
-        f"The file {name!r} that ships with annlab is missing from {package / '_data'}. "
-        "Reinstall annlab."
-    )
+    path = shipped("_data", "data", name)
+    if path is None:
+        raise FileNotFoundError(
+            f"The file {name!r} that ships with annlab is missing from {PACKAGE / '_data'}. "
+            "Reinstall annlab."
+        )
+    return path

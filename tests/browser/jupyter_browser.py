@@ -21,7 +21,7 @@ from typing import Any
 
 import nbformat
 
-from annlab._lab import lab_command
+from annlab._cli.lab import lab_command
 from annlab._notebooks import KERNELSPEC, LANGUAGE
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

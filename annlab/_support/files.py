@@ -1,0 +1,58 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextmanager
+def atomic_write(target: str | os.PathLike[str], *, text: bool = False) -> Iterator[IO[Any]]:
+    """Open a new file that replaces ``target`` when the block ends without an error.
+
+    It is written beside the target and moved into place, so a full disk, an error or a kill leaves
+    the older file as it was. An error leaves nothing behind.
+
+    Parameters
+    ----------
+    target : path
+    text : bool, default=False
+        Whether text is written, in UTF-8 and with ``\\n`` at the end of lines on any system.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from annlab._support.files import atomic_write
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_write(Path(folder) / "a.txt", text=True) as file:
+    ...         _ = file.write("whole")
+    ...     [(path.name, path.read_text()) for path in Path(folder).iterdir()]
+    [('a.txt', 'whole')]
+    """
+    target = Path(target)
+    if not target.parent.is_dir():
+        # otherwise the error would name the temporary file
+        raise FileNotFoundError(errno.ENOENT, "No such folder to save in", str(target.parent))
+    # not by tempfile, whose files only their owner can read
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    how: dict[str, Any] = {"encoding": "utf-8", "newline": "\n"} if text else {}
+    try:
+        with open(temporary, "x" if text else "xb", **how) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
