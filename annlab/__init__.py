@@ -14,14 +14,14 @@ from annlab._version import __version__
 _HOMES = {
     "AnnlabWarning": "annlab._support.errors",
     "MissingExtraError": "annlab._support.errors",
-    "available_algorithms": "annlab.assignment",
+    "available_algorithms": "annlab.fit.choose",
     "available_indexes": "annlab.indexes",
     "make_index": "annlab.indexes",
     "KMeansResult": "annlab.result",
     "Step": "annlab.result",
     "Trace": "annlab.result",
-    "kmeans": "annlab.lloyd",
-    "kmeans_ann": "annlab.lloyd",
+    "kmeans": "annlab.clustering",
+    "kmeans_ann": "annlab.clustering",
     "robust_kmeans_ann": "annlab.robust",
     "assign_points_to_clusters": "annlab.parallel",
     "parallel_kmeans_ann": "annlab.parallel",
@@ -42,7 +42,6 @@ _HOMES = {
 if TYPE_CHECKING:
     from annlab._support.errors import AnnlabWarning, MissingExtraError
     from annlab.applications import cluster_documents, segment_image
-    from annlab.assignment import available_algorithms
     from annlab.benchmarks import (
         accuracy_speed_tradeoff,
         benchmark_ann,
@@ -51,10 +50,11 @@ if TYPE_CHECKING:
         benchmark_kmeans_ann,
         recall_speed_curve,
     )
+    from annlab.clustering import kmeans, kmeans_ann
     from annlab.estimator import KMeansANN
     from annlab.faiss_kmeans import kmeans_faiss
+    from annlab.fit.choose import available_algorithms
     from annlab.indexes import available_indexes, make_index
-    from annlab.lloyd import kmeans, kmeans_ann
     from annlab.metrics import evaluate_clustering
     from annlab.parallel import assign_points_to_clusters, parallel_kmeans_ann
     from annlab.plotting import visualize_clusters
@@ -77,13 +77,10 @@ def __getattr__(name: str) -> Any:
 #: modules that are reached as attributes: ``annlab.datasets.load_patches``
 _ROOMS = (
     "applications",
-    "assignment",
     "benchmarks",
-    "blocks",
     "classroom",
     "datasets",
     "distances",
-    "distributed",
     "indexes",
     "initialization",
     "metrics",

@@ -13,7 +13,6 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from annlab._points import Piece, Points
 from annlab._support.checks import (
     check_choice,
     check_data,
@@ -24,12 +23,9 @@ from annlab._support.checks import (
 )
 from annlab._support.errors import invalid
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.assignment import Assignment, ExactAssigner, available_algorithms, cluster_sums
-from annlab.blocks import is_mapped
 from annlab.distances import from_squared, pairwise_sq, unit_means
-from annlab.indexes import available_indexes, index_class
-from annlab.initialization import initial_centroids
-from annlab.lloyd import (
+from annlab.fit.choose import available_algorithms
+from annlab.fit.run import (
     Stage,
     distance_parts,
     exact_inertia,
@@ -39,6 +35,11 @@ from annlab.lloyd import (
     label_rows,
     score_parts,
 )
+from annlab.fit.searches import Assignment, ExactAssigner, cluster_sums
+from annlab.indexes import available_indexes, index_class
+from annlab.initialization import initial_centroids
+from annlab.rows.blocks import is_mapped
+from annlab.rows.memory import Piece, Points
 
 #: Distances that `KMeansANN.transform` computes at once: 8 MB of float64.
 _BLOCK_VALUES = 1 << 20

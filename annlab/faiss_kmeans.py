@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from annlab._points import Points
 from annlab._support.checks import (
     check_choice,
     check_data,
@@ -20,10 +19,11 @@ from annlab._support.checks import (
 )
 from annlab._support.errors import invalid, require
 from annlab._support.threads import Workers, resolve_n_jobs
-from annlab.assignment import cluster_sums
+from annlab.fit.run import exact_inertia, label_rows
+from annlab.fit.searches import cluster_sums
 from annlab.initialization import initial_centroids
-from annlab.lloyd import exact_inertia, label_rows
 from annlab.result import KMeansResult, owned
+from annlab.rows.memory import Points
 
 __all__ = ["kmeans_faiss"]
 

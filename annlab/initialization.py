@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from annlab._points import Piece, Points
 from annlab._support.checks import check_data
 from annlab._support.errors import invalid
 from annlab.distances import nearest, paired_sq, pairwise_sq
+from annlab.rows.memory import Piece, Points
 
 __all__ = ["INITS", "initial_centroids", "k_means_parallel", "k_means_plus_plus", "random_points"]
 

@@ -15,7 +15,8 @@ import numpy as np
 from annlab._support.checks import check_data
 from annlab._support.errors import invalid
 from annlab._support.threads import Workers
-from annlab.lloyd import kmeans_ann, label_rows
+from annlab.clustering import kmeans_ann
+from annlab.fit.run import label_rows
 from annlab.result import KMeansResult
 
 

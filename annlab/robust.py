@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from annlab._points import Points
 from annlab._support.checks import check_real
-from annlab.assignment import Assigner, Assignment
 from annlab.distances import k_nearest
-from annlab.lloyd import Callback, Stage, fit_clusters
+from annlab.fit.run import Callback, Stage, fit_clusters
+from annlab.fit.searches import Assigner, Assignment
 from annlab.result import KMeansResult
+from annlab.rows.memory import Points
 
 #: 1.4826 times the median absolute deviation estimates the standard deviation of a normal sample.
 MAD_TO_SIGMA = 1.4826

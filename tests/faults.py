@@ -136,7 +136,7 @@ def killed(moments: int, folder: Path, seed: int = 0, names: Any = ("graph", "br
     Survived: the file on disk is whole, the next start goes on from it, and the result of the
     last one has the bits of a fit that nobody killed.
     """
-    from annlab._checkpoint import Checkpoint
+    from annlab.fit.checkpoint import Checkpoint
     from annlab.result import KMeansResult, read_npz
 
     row = Row("the process is killed (SIGKILL) during a fit with a checkpoint")

@@ -45,9 +45,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 #: Room -> tests that must notice; the quick ones first.
 ROOMS = {
-    "assignment": ["test_assignment.py"],
+    "fit/searches": ["test_assignment.py"],
     # one algorithm will do: the others go through the same lines of the loop
-    "lloyd": [
+    "fit/run": [
         "test_lloyd.py -k 'not (loky or lsh or pq or ball_tree or faiss or graph or auto or small_k"
         " or kd_tree or less_than_half or memory or changes_no_bit or next_to_nothing)'",
         "test_checkpoint.py -k '(undisturbed and brute or random_states or callback or reseeded"
@@ -320,7 +320,8 @@ def try_changes(
         if found["noticed"]:
             raise RuntimeError(f"{room}: fails as it is: {found['by']}\n{_log(first)}")
         timeout = timeout or 20 + 6 * found["cpu_s"]
-        for file in (first / "annlab/__pycache__").glob(f"{room}.*"):
+        source = first / "annlab" / f"{room}.py"
+        for file in source.parent.glob(f"__pycache__/{source.stem}.*"):
             file.unlink()
         times = found["times"]
         folders = [first, *(Path(name) / str(i) for i in range(1, jobs))]

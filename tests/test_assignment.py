@@ -11,12 +11,13 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from annlab import assignment as room
 from annlab import available_algorithms, available_indexes, kmeans_ann
 from annlab._kernels_cache import load_kernels
-from annlab._points import Points
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.assignment import (
+from annlab.fit import choose as choosing
+from annlab.fit import searches as room
+from annlab.fit.choose import make_assigner
+from annlab.fit.searches import (
     Assigner,
     Assignment,
     ExactAssigner,
@@ -27,10 +28,10 @@ from annlab.assignment import (
     finish,
     inertia_of_rows,
     label_block,
-    make_assigner,
     worst_places,
     worst_served,
 )
+from annlab.rows.memory import Points
 
 
 @pytest.fixture
@@ -793,13 +794,13 @@ AUTO = {
 def test_auto_is_told_what_the_data_is(case, monkeypatch, caplog, workers):
     convert, thin, double = AUTO[case]
     asked = []
-    original = room.choose
+    original = choosing.choose
 
     def watched(*sizes, **known):
         asked.append((sizes, known))
         return original(*sizes, **known)
 
-    monkeypatch.setattr(room, "choose", watched)
+    monkeypatch.setattr(choosing, "choose", watched)
     points = Points(convert(data(200)[0]), workers=workers)
     with caplog.at_level("INFO", logger="annlab"):
         assigner, reason = made("auto", points)
@@ -821,7 +822,7 @@ def test_compiled_loops_serve_where_they_are_asked_for_and_fit_the_data(name, dt
 
 
 def test_without_compiled_loops_numpy_serves(monkeypatch, workers):
-    monkeypatch.setattr(room, "load_kernels", lambda **options: None)
+    monkeypatch.setattr(choosing, "load_kernels", lambda **options: None)
     points = Points(data(50, dtype=np.float32)[0], workers=workers)
     assigner = made("small_k", points, compiled=True)[0]
     assert assigner.compiled is False

@@ -14,11 +14,13 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 
-from annlab import KMeansANN, blocks, kmeans, kmeans_ann, robust_kmeans_ann
+from annlab import KMeansANN, kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
-from annlab.assignment import ExactAssigner, Worst, worst_places
-from annlab.blocks import (
+from annlab.fit.searches import ExactAssigner, Worst, worst_places
+from annlab.fit.small_k import FusedAssigner
+from annlab.rows import blocks
+from annlab.rows.blocks import (
     BlockPoints,
     Survey,
     cut,
@@ -27,7 +29,6 @@ from annlab.blocks import (
     open_blocks,
     survey_rows,
 )
-from annlab.fused import FusedAssigner
 
 # eleven chunks of 256 rows and a remainder
 N, D, K = 11 * 256 + 77, 7, 9

@@ -13,16 +13,16 @@ from sklearn.neighbors import NearestNeighbors
 
 from annlab import (
     KMeansANN,
-    assignment,
     available_algorithms,
     kmeans,
     kmeans_ann,
     robust_kmeans_ann,
 )
-from annlab import _checkpoint as room
-from annlab._checkpoint import Checkpoint, data_digest, describe
 from annlab._support.errors import AnnlabWarning
-from annlab.cost_model import Choice
+from annlab.fit import checkpoint as room
+from annlab.fit import choose as choosing
+from annlab.fit.checkpoint import Checkpoint, data_digest, describe
+from annlab.fit.choose import Choice
 from annlab.result import read_npz
 
 X = np.random.RandomState(0).rand(1500, 6).astype(np.float32)
@@ -176,7 +176,7 @@ def test_what_was_chosen_goes_on(tmp_path, monkeypatch):
     """Which algorithm "auto" took, in which loops and why, whatever it would take by now."""
     path = tmp_path / "c.npz"
     now = []
-    monkeypatch.setattr(assignment, "choose", lambda *args, **options: now[-1])
+    monkeypatch.setattr(choosing, "choose", lambda *args, **options: now[-1])
 
     def fit(**more):
         # its own start is made of iterations, which the reason tells

@@ -33,8 +33,8 @@ from annlab import (
 )
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
-from annlab.assignment import ExactAssigner
-from annlab.distributed import DaskPoints, as_array
+from annlab.fit.searches import ExactAssigner
+from annlab.rows.dask import DaskPoints, as_array
 
 N, D, K = 3000, 6, 7
 

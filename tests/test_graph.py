@@ -12,26 +12,17 @@ from sklearn.cluster import KMeans
 
 from annlab import KMeansANN, _kernels_numpy, kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._kernels_cache import load_kernels
-from annlab._points import Points
 from annlab._support.threads import Workers
-from annlab.cost_model import choose, estimate
-from annlab.graph import (
-    Cloud,
-    GraphAssigner,
-    Momentum,
-    Nearby,
-    Tree,
-    assign_all,
-    assign_nearby,
-    even_cuts,
-    neighbourhoods,
-    plant_tree,
-    relocate,
-    share_out,
-    stratified,
-    sums_of,
-)
-from annlab.lloyd import recall_of
+from annlab.fit.choose import choose, estimate
+from annlab.fit.graph.algorithm import GraphAssigner
+from annlab.fit.graph.cloud import Cloud, Nearby, assign_all, even_cuts, sums_of
+from annlab.fit.graph.neighbours import assign_nearby, neighbourhoods
+from annlab.fit.graph.relocation import relocate
+from annlab.fit.graph.tree import Tree, plant_tree, share_out
+from annlab.fit.momentum import Momentum
+from annlab.fit.run import recall_of
+from annlab.rows.memory import Points
+from annlab.rows.sample import stratified
 
 ALIKE = np.empty(0, dtype=np.float32)
 

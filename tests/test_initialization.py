@@ -8,7 +8,6 @@ from scipy import sparse
 
 from annlab import initialization as room
 from annlab import kmeans
-from annlab._points import Points
 from annlab._support.threads import Workers
 from annlab.distances import pairwise_sq
 from annlab.initialization import (
@@ -18,6 +17,7 @@ from annlab.initialization import (
     k_means_plus_plus,
     random_points,
 )
+from annlab.rows.memory import Points
 
 NAMES = tuple(INITS)
 

@@ -24,13 +24,11 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from annlab import KMeansResult, available_algorithms, kmeans, kmeans_ann
-from annlab import lloyd as room
 from annlab._kernels_cache import load_kernels
-from annlab._points import Points
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
-from annlab.assignment import Assigner, Assignment, ExactAssigner, IndexAssigner, Worst
-from annlab.lloyd import (
+from annlab.fit import run as room
+from annlab.fit.run import (
     Stage,
     exact_inertia,
     is_parted,
@@ -41,6 +39,8 @@ from annlab.lloyd import (
     score_parts,
     update_centroids,
 )
+from annlab.fit.searches import Assigner, Assignment, ExactAssigner, IndexAssigner, Worst
+from annlab.rows.memory import Points
 
 ALGORITHMS = available_algorithms()
 #: Those that compare all centroids, one way or another.

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from annlab import assign_points_to_clusters, kmeans, parallel_kmeans_ann
-from annlab._points import Points
 from annlab._support.threads import Workers
+from annlab.rows.memory import Points
 
 
 @pytest.fixture(scope="module")

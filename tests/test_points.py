@@ -10,8 +10,8 @@ import pytest
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
-from annlab._points import Piece, Points
 from annlab._support.threads import Workers
+from annlab.rows.memory import Piece, Points
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from scipy.spatial.distance import cdist
 from scipy.stats import median_abs_deviation
 
 from annlab import kmeans, kmeans_ann, robust_kmeans_ann
-from annlab._points import Points
 from annlab._support.threads import Workers
-from annlab.assignment import ExactAssigner, finish
+from annlab.fit.searches import ExactAssigner, finish
 from annlab.robust import RobustStage, outlier_limit
+from annlab.rows.memory import Points
 
 #: A centre counts as found when a centroid lies this close to it; the blobs' deviation is 0.5.
 FOUND = 0.3

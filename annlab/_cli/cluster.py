@@ -927,7 +927,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check everything that can be known beforehand, cluster, write; 0, or 130 if interrupted."""
     from annlab._support.checks import check_choice, check_integer
-    from annlab.assignment import available_algorithms
+    from annlab.fit.choose import available_algorithms
 
     begin = perf_counter()
     check_choice(options.algorithm, "--algorithm", available_algorithms())

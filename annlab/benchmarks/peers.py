@@ -237,7 +237,7 @@ def all_peers() -> dict[str, Peer]:
     >>> "sklearn-random" in all_peers() and "annlab-auto" in all_peers()
     True
     """
-    from annlab.assignment import available_algorithms
+    from annlab.fit.choose import available_algorithms
 
     # the reference first, then annlab: a time budget that runs out still leaves a comparison
     ours = available_algorithms()

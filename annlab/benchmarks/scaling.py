@@ -1,6 +1,6 @@
 """Where the time of one k-means iteration goes when several cores share it.
 
-The loop is the package's own: `annlab.assignment` labels the points, `annlab.lloyd` moves the
+The loop is the package's own: `annlab.fit.searches` labels the points, `annlab.lloyd` moves the
 centroids. Only the `annlab._support.threads.Workers` that hand out the chunks are replaced by ones
 with a clock in them, and by ones that send the chunks to processes, as the slide deck does.
 """
@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from annlab._points import Points
 from annlab._support.checks import check_choice, check_data, check_integer, check_real
 from annlab._support.errors import invalid
 from annlab._support.threads import Workers, chunk_bounds, single_threaded_blas
-from annlab.assignment import ExactAssigner, _nearest_chunk
+from annlab.fit.searches import ExactAssigner, _nearest_chunk
 from annlab.lloyd import update_centroids
+from annlab.rows.memory import Points
 
 #: How an iteration may be spread over cores.
 WAYS = ("threads", "processes", "new processes")

@@ -17,10 +17,10 @@ import numpy as np
 from annlab._support.checks import check_choice, check_data, check_integer, check_random_state
 from annlab._support.errors import invalid
 from annlab._support.progress import Progress
-from annlab.assignment import _clone
 from annlab.benchmarks.machine import machine_record
 from annlab.benchmarks.timing import Seconds, timed
 from annlab.distances import from_squared, paired_sq, unit_rows
+from annlab.fit.searches import _clone
 from annlab.indexes import make_index
 from annlab.metrics import distance_contrast, recall_at_k
 

@@ -289,7 +289,7 @@ class PQIndex(NeighborIndex):
 
 def _train(piece: np.ndarray, n_codes: int, max_iter: int, seed: int) -> np.ndarray:
     """Centroids of one piece of the space; its distinct values where they are few."""
-    from annlab.lloyd import kmeans
+    from annlab.clustering import kmeans
 
     distinct = np.unique(piece, axis=0)
     if len(distinct) <= n_codes:

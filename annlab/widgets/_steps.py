@@ -15,8 +15,8 @@ from annlab._support.checks import (
     check_random_state,
 )
 from annlab._support.errors import invalid
-from annlab.assignment import available_algorithms
 from annlab.distances import nearest, paired_sq
+from annlab.fit.choose import available_algorithms
 from annlab.lloyd import kmeans, kmeans_ann
 from annlab.result import KMeansResult, Step
 from annlab.widgets._base import (

@@ -6,7 +6,6 @@ works in the coordinates of its `Points`. What else a fit asks of it, the base c
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,16 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from annlab import _kernels_numpy
-from annlab._kernels_cache import are_loaded, are_warm, load_kernels
-from annlab._points import Piece, Points
-from annlab._support.checks import check_choice, is_sparse
+from annlab._support.checks import is_sparse
 from annlab._support.errors import invalid
 from annlab._support.progress import Progress
 from annlab._support.threads import breathe, chunk_bounds
-from annlab.cost_model import choose
 from annlab.distances import Frame, frame_of, nearest, paired_sq, unit_means, unit_rows
-from annlab.indexes import available_indexes, make_index
+from annlab.rows.memory import Piece, Points
 
 #: Rows that an index is asked for at once: bounds memory, and is the same for every n_jobs.
 _INDEX_ROWS = 1 << 16
@@ -57,7 +52,7 @@ class Worst:
 class Assignment:
     """Labels of all points for given centroids, and what the update needs.
 
-    Where the points are never together in one place (`annlab.blocks`, `annlab.distributed`), the
+    Where the points are never together in one place (`annlab.rows.blocks`, `annlab.rows.dask`), the
     arrays of n values are replaced by the answers that the loop would take from them.
 
     Attributes
@@ -538,7 +533,7 @@ def cluster_means(
     Examples
     --------
     >>> import numpy as np
-    >>> from annlab.assignment import cluster_means
+    >>> from annlab.fit.searches import cluster_means
     >>> cluster_means(np.array([[6.0], [0.0]]), np.array([3.0, 0.0]), np.array([[1.0], [9.0]]))
     array([[2.],
            [9.]])
@@ -546,140 +541,3 @@ def cluster_means(
     means = centroids.astype(np.float64)
     np.divide(sums, totals[:, None], out=means, where=(totals > 0)[:, None])
     return unit_means(means, centroids) if unit else means
-
-
-def available_algorithms() -> tuple[str, ...]:
-    """Names that ``kmeans_ann(algorithm=...)`` knows.
-
-    Examples
-    --------
-    >>> from annlab import available_algorithms
-    >>> "auto" in available_algorithms() and "hnsw" in available_algorithms()
-    True
-    """
-    return ("auto", "small_k", "graph", *available_indexes())
-
-
-def _make_fast(
-    name: str,
-    points: Points,
-    params: dict[str, Any],
-    tol: float,
-    max_iter: int | None,
-    compiled: bool,
-) -> Assigner:
-    """The two algorithms that come with a start of their own."""
-    from annlab.fused import FusedAssigner
-    from annlab.graph import GraphAssigner
-
-    if points.sparse:
-        raise invalid(
-            "X",
-            f"dense for algorithm={name!r}",
-            "a sparse matrix",
-            "Use algorithm='auto', 'brute' or 'lsh', which take sparse input.",
-            error=TypeError,
-        )
-    points.workers.use_threads()
-    cls: Any = GraphAssigner if name == "graph" else FusedAssigner
-    unknown = sorted(set(params) - set(cls.params))
-    if unknown:
-        raise invalid(
-            "algorithm_params",
-            f"made of {', '.join(cls.params) or 'nothing'} for algorithm={name!r}",
-            ", ".join(unknown),
-        )
-    kernels: Any = _kernels_numpy
-    if compiled and points.dtype == np.float32:
-        kernels = load_kernels(compile=True) or _kernels_numpy
-    return cls(points, kernels, tol=tol, max_iter=max_iter, **params)
-
-
-def make_assigner(
-    algorithm: Any,
-    points: Points,
-    n_clusters: int,
-    params: dict[str, Any],
-    rng: np.random.RandomState,
-    n_jobs: int,
-    *,
-    tol: float = 1e-4,
-    max_iter: int | None = None,
-    compiled: bool | None = None,
-) -> tuple[Assigner, str]:
-    """Turn the parameter ``algorithm`` into an assigner, and say why it was chosen.
-
-    Parameters
-    ----------
-    algorithm : str or object
-        A name of `available_algorithms`, or an object with ``fit`` and ``kneighbors``.
-    points : Points
-    n_clusters : int
-    params : dict
-        Parameters of the named index.
-    rng : RandomState
-        Seeds an index that has a ``random_state``.
-    n_jobs : int
-    tol : float, default=1e-4
-    max_iter : int, optional
-        What the loop will be told, for assigners that end differently near the end.
-    compiled : bool, optional
-        Whether to use compiled loops where there are some; by default as ``algorithm`` has it.
-
-    Returns
-    -------
-    assigner : Assigner
-    reason : str
-        Empty where the caller chose.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
-    reason = ""
-    if isinstance(algorithm, str):
-        check_choice(algorithm, "algorithm", available_algorithms())
-        name = algorithm
-        chosen = True
-        if name == "auto":
-            choice = choose(
-                points.n,
-                n_clusters,
-                points.d,
-                sparse=points.sparse,
-                streams=points.streams,
-                double=points.dtype != np.float32,
-                warm=are_warm(),
-                loaded=are_loaded(),
-            )
-            name, reason, chosen = choice.algorithm, choice.reason, choice.compiled
-            logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
-        if name == "brute" and not params:
-            return ExactAssigner(points), reason
-        if name in ("graph", "small_k"):
-            use = chosen if compiled is None else compiled
-            return _make_fast(name, points, params, tol, max_iter, use), reason
-        index = make_index(name, **params)
-        known = index.get_params(deep=False)
-        if "random_state" in known and "random_state" not in params:
-            index.set_params(random_state=int(rng.randint(2**31 - 1)))
-        if "n_jobs" in known and "n_jobs" not in params:
-            index.set_params(n_jobs=n_jobs)
-        return IndexAssigner(points, index, name), reason
-    for method in ("fit", "kneighbors"):
-        if not callable(getattr(algorithm, method, None)) or isinstance(algorithm, type):
-            raise invalid(
-                "algorithm",
-                "a name of available_algorithms() or an object with fit and kneighbors",
-                repr(algorithm),
-                "Pass an instance, such as sklearn.neighbors.NearestNeighbors().",
-                error=TypeError,
-            )
-    if params:
-        raise invalid(
-            "algorithm_params",
-            "None where algorithm is an object",
-            params,
-            "Set the parameters on the object itself.",
-        )
-    return IndexAssigner(points, algorithm, type(algorithm).__name__), reason

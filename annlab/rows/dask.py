@@ -1,6 +1,6 @@
 """k-means over many machines: points that stay in the partitions of a Dask collection.
 
-Nothing of the loop changes. `DaskPoints` gives the answers of `annlab.blocks.PartedPoints` from
+Nothing of the loop changes. `DaskPoints` gives the answers of `PartedPoints` from
 wherever the partitions lie: an iteration sends the centroids out, each partition labels its rows
 and adds them up, and the sums come back as a tree, eight at a time. What reaches this process is
 one table of sums, whatever the number of rows; X never does. The work runs on the caller's
@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 
-from annlab._points import Points
 from annlab._support.checks import (
     check_data,
     check_sample_weight,
@@ -40,8 +39,9 @@ from annlab._support.checks import (
 from annlab._support.errors import invalid, require
 from annlab._support.progress import Progress
 from annlab._support.threads import Workers, chunk_bounds, single_threaded_blas
-from annlab.assignment import ExactAssigner, Worst
-from annlab.blocks import (
+from annlab.distances import from_squared, pairwise_sq
+from annlab.fit.searches import ExactAssigner, Worst
+from annlab.rows.blocks import (
     Order,
     PartedPoints,
     Survey,
@@ -51,8 +51,8 @@ from annlab.blocks import (
     survey_rows,
     worst_rows,
 )
-from annlab.distances import from_squared, pairwise_sq
-from annlab.graph import stratified
+from annlab.rows.memory import Points
+from annlab.rows.sample import stratified
 
 #: Partitions whose sums one task adds up.
 _BRANCHES = 8

@@ -17,7 +17,21 @@ close, either will do.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annlab import _kernels_numpy
+from annlab._kernels_cache import are_loaded, are_warm, load_kernels
+from annlab._support.checks import check_choice
+from annlab._support.errors import invalid
+from annlab.fit.graph.algorithm import GraphAssigner
+from annlab.fit.searches import Assigner, ExactAssigner, IndexAssigner
+from annlab.fit.small_k import FusedAssigner
+from annlab.indexes import available_indexes, make_index
+from annlab.rows.memory import Points
 
 #: Operations a second of one thread in a large float32 product. Processors differ by a factor of
 #: three either way; only ratios matter, except against the two constants below.
@@ -73,7 +87,7 @@ def estimate(
 
     Examples
     --------
-    >>> from annlab.cost_model import estimate
+    >>> from annlab.fit.choose import estimate
     >>> estimate("graph", 200_000, 4096, 192, 4) < estimate("small_k", 200_000, 4096, 192, 4)
     True
     """
@@ -119,7 +133,7 @@ def choose(
 
     Examples
     --------
-    >>> from annlab.cost_model import choose
+    >>> from annlab.fit.choose import choose
     >>> choose(100_000, 10, 10, loaded=True).algorithm
     'small_k'
     >>> choose(1_000_000, 4096, 64, loaded=True).algorithm
@@ -174,3 +188,137 @@ def _say(seconds: float) -> str:
     if seconds < 1:
         return f"{max(1, round(seconds * 1000))} ms"
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def available_algorithms() -> tuple[str, ...]:
+    """Names that ``kmeans_ann(algorithm=...)`` knows.
+
+    Examples
+    --------
+    >>> from annlab import available_algorithms
+    >>> "auto" in available_algorithms() and "hnsw" in available_algorithms()
+    True
+    """
+    return ("auto", "small_k", "graph", *available_indexes())
+
+
+def _make_fast(
+    name: str,
+    points: Points,
+    params: dict[str, Any],
+    tol: float,
+    max_iter: int | None,
+    compiled: bool,
+) -> Assigner:
+    """The two algorithms that come with a start of their own."""
+    if points.sparse:
+        raise invalid(
+            "X",
+            f"dense for algorithm={name!r}",
+            "a sparse matrix",
+            "Use algorithm='auto', 'brute' or 'lsh', which take sparse input.",
+            error=TypeError,
+        )
+    points.workers.use_threads()
+    cls: Any = GraphAssigner if name == "graph" else FusedAssigner
+    unknown = sorted(set(params) - set(cls.params))
+    if unknown:
+        raise invalid(
+            "algorithm_params",
+            f"made of {', '.join(cls.params) or 'nothing'} for algorithm={name!r}",
+            ", ".join(unknown),
+        )
+    kernels: Any = _kernels_numpy
+    if compiled and points.dtype == np.float32:
+        kernels = load_kernels(compile=True) or _kernels_numpy
+    return cls(points, kernels, tol=tol, max_iter=max_iter, **params)
+
+
+def make_assigner(
+    algorithm: Any,
+    points: Points,
+    n_clusters: int,
+    params: dict[str, Any],
+    rng: np.random.RandomState,
+    n_jobs: int,
+    *,
+    tol: float = 1e-4,
+    max_iter: int | None = None,
+    compiled: bool | None = None,
+) -> tuple[Assigner, str]:
+    """Turn the parameter ``algorithm`` into an assigner, and say why it was chosen.
+
+    Parameters
+    ----------
+    algorithm : str or object
+        A name of `available_algorithms`, or an object with ``fit`` and ``kneighbors``.
+    points : Points
+    n_clusters : int
+    params : dict
+        Parameters of the named index.
+    rng : RandomState
+        Seeds an index that has a ``random_state``.
+    n_jobs : int
+    tol : float, default=1e-4
+    max_iter : int, optional
+        What the loop will be told, for assigners that end differently near the end.
+    compiled : bool, optional
+        Whether to use compiled loops where there are some; by default as ``algorithm`` has it.
+
+    Returns
+    -------
+    assigner : Assigner
+    reason : str
+        Empty where the caller chose.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    reason = ""
+    if isinstance(algorithm, str):
+        check_choice(algorithm, "algorithm", available_algorithms())
+        name = algorithm
+        chosen = True
+        if name == "auto":
+            choice = choose(
+                points.n,
+                n_clusters,
+                points.d,
+                sparse=points.sparse,
+                streams=points.streams,
+                double=points.dtype != np.float32,
+                warm=are_warm(),
+                loaded=are_loaded(),
+            )
+            name, reason, chosen = choice.algorithm, choice.reason, choice.compiled
+            logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
+        if name == "brute" and not params:
+            return ExactAssigner(points), reason
+        if name in ("graph", "small_k"):
+            use = chosen if compiled is None else compiled
+            return _make_fast(name, points, params, tol, max_iter, use), reason
+        index = make_index(name, **params)
+        known = index.get_params(deep=False)
+        if "random_state" in known and "random_state" not in params:
+            index.set_params(random_state=int(rng.randint(2**31 - 1)))
+        if "n_jobs" in known and "n_jobs" not in params:
+            index.set_params(n_jobs=n_jobs)
+        return IndexAssigner(points, index, name), reason
+    for method in ("fit", "kneighbors"):
+        if not callable(getattr(algorithm, method, None)) or isinstance(algorithm, type):
+            raise invalid(
+                "algorithm",
+                "a name of available_algorithms() or an object with fit and kneighbors",
+                repr(algorithm),
+                "Pass an instance, such as sklearn.neighbors.NearestNeighbors().",
+                error=TypeError,
+            )
+    if params:
+        raise invalid(
+            "algorithm_params",
+            "None where algorithm is an object",
+            params,
+            "Set the parameters on the object itself.",
+        )
+    return IndexAssigner(points, algorithm, type(algorithm).__name__), reason

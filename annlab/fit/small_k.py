@@ -19,23 +19,15 @@ from typing import Any
 import numpy as np
 
 from annlab import _kernels_numpy
-from annlab._points import Points
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.assignment import Assigner, Assignment, cluster_means, finish
 from annlab.distances import Frame, frame_of, nearest, unit_means
-from annlab.graph import (
-    Cloud,
-    Momentum,
-    Tree,
-    assign_all,
-    grow,
-    half_norms,
-    means_of,
-    plant_tree,
-    relocate,
-    scaled_weights,
-    stratified,
-)
+from annlab.fit.graph.cloud import Cloud, assign_all, half_norms, means_of, scaled_weights
+from annlab.fit.graph.relocation import relocate
+from annlab.fit.graph.tree import Tree, grow, plant_tree
+from annlab.fit.momentum import Momentum
+from annlab.fit.searches import Assigner, Assignment, cluster_means, finish
+from annlab.rows.memory import Points
+from annlab.rows.sample import stratified
 
 #: Finish when an iteration gains less than ``GAIN * tol``.
 GAIN = 4.0
@@ -234,7 +226,7 @@ def grow_by_samples(
     Notes
     -----
     The samples are nested: each holds every fourth point of the next. On the first, clusters
-    are relocated (`annlab.graph.relocate`), which mends a seeding that left a group of points
+    are relocated (`annlab.fit.graph.relocation`), which mends a seeding that left a group of points
     without a centroid.
     """
     sizes = [min(n, max(_LEAST_SAMPLE, _PER_CLUSTER * n_clusters))]

@@ -3,7 +3,7 @@
 Nothing of the loop changes. `BlockPoints` stands for `Points` whose rows are never together: a
 memory-mapped file, a sequence of blocks, a function that opens the blocks anew. `PartAssigner`
 stands for the assigner of the same name and reduces sums, inertia and the worst served points on
-the way, so that beside the labels nothing has n values. `annlab.distributed` gives the same
+the way, so that beside the labels nothing has n values. `annlab.rows.dask` gives the same
 answers from other machines.
 
 Whatever blocks the rows come in, they are cut into the chunks that they would be cut into in
@@ -26,7 +26,6 @@ import numpy as np
 
 from annlab import _kernels_numpy
 from annlab._kernels_cache import load_kernels
-from annlab._points import Piece, Points
 from annlab._support.checks import (
     check_data,
     check_sample_weight,
@@ -39,7 +38,9 @@ from annlab._support.checks import (
 from annlab._support.errors import invalid
 from annlab._support.progress import Progress
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.assignment import (
+from annlab.distances import Frame, frame_of, paired_sq
+from annlab.fit.graph.cloud import half_norms
+from annlab.fit.searches import (
     Assigner,
     Assignment,
     ExactAssigner,
@@ -51,9 +52,9 @@ from annlab.assignment import (
     search_block,
     worst_places,
 )
-from annlab.distances import Frame, frame_of, paired_sq
-from annlab.fused import FusedAssigner
-from annlab.graph import half_norms, stratified
+from annlab.fit.small_k import FusedAssigner
+from annlab.rows.memory import Piece, Points
+from annlab.rows.sample import stratified
 
 #: Values of the sample that a start is drawn from (32 MB of float32), and rows for each cluster
 #: that it has at least. Data of no more rows is the sample as a whole.
@@ -101,7 +102,7 @@ def is_in_blocks(X: Any) -> bool:
     Examples
     --------
     >>> import numpy as np
-    >>> from annlab.blocks import is_in_blocks
+    >>> from annlab.rows.blocks import is_in_blocks
     >>> is_in_blocks([np.zeros((3, 2)), np.ones((4, 2))]), is_in_blocks([[0.0, 0.0], [1.0, 1.0]])
     (True, False)
     """
@@ -487,7 +488,7 @@ def assign_rows(
 def _fused_rows(
     rows: np.ndarray, weights: np.ndarray | None, order: Order
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The pass of `annlab.fused` over some rows."""
+    """The pass of `annlab.fit.small_k` over some rows."""
     k, d = order.centroids.shape
     m, dtype = len(rows), order.dtype
     # a process that lacks what was compiled for the others compiles it: rounding is then the same

@@ -1,0 +1,1 @@
+"""The engine. Read `lloyd`, then `searches`, then `run`."""

@@ -1,0 +1,1 @@
+"""Where the data lies: in memory, in blocks of a file, in a Dask collection."""
