@@ -14,9 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from annlab import cli, doctor
-from annlab._support import memory
-from annlab.doctor import Finding, exit_status, probe, worst
+from annlab import cli
+from annlab._cli.doctor import command, packages, probing, python
+from annlab._cli.doctor import machine as parts
+from annlab._cli.doctor.findings import STATUSES, Finding, exit_status, worst
+from annlab._cli.doctor.kernels import check_kernels
+from annlab._cli.doctor.probing import probe
+from annlab._support import memory, places
 
 SITE = Path(sysconfig.get_path("purelib"))
 EXECUTABLE = Path(sys.executable).name
@@ -57,8 +61,9 @@ class Machine:
     def one(self, check: str, *folders: Path, **more) -> dict[str, dict]:
         """Run one of the doctor's checks there, which is quicker; return findings by name."""
         code = (
-            "import json, sys; from dataclasses import asdict; from annlab import doctor\n"
-            f"found = doctor.{check}(*map(doctor.Path, sys.argv[1:]))\n"
+            "import json, sys; from dataclasses import asdict; from pathlib import Path\n"
+            "from annlab._cli.doctor import command as doctor\n"
+            f"found = doctor.{check}(*map(Path, sys.argv[1:]))\n"
             "found = found if isinstance(found, list) else [found]\n"
             "print(json.dumps([asdict(one) for one in found]))"
         )
@@ -102,7 +107,7 @@ def words_of(fix: str) -> list[str]:
 
 
 needs_hnswlib = pytest.mark.skipif(
-    shutil.which("sh") is None or doctor._installed("hnswlib") is None,
+    shutil.which("sh") is None or packages.installed("hnswlib") is None,
     reason="this environment has no hnswlib to break",
 )
 
@@ -138,7 +143,7 @@ def test_no_hnswlib_but_faiss(machine):
     finding = found["hnswlib"]
     assert finding["status"] == "warning" and "faiss in its place" in finding["text"]
     fix = words_of(finding["fix"])
-    assert fix[0] == "HNSWLIB_NO_NATIVE=1" and fix[-1] == f"hnswlib=={doctor.pins()['hnswlib']}"
+    assert fix[0] == "HNSWLIB_NO_NATIVE=1" and fix[-1] == f"hnswlib=={packages.pins()['hnswlib']}"
 
 
 @needs_hnswlib
@@ -148,7 +153,7 @@ def test_neither_hnswlib_nor_faiss(machine):
     assert status == 1 and "hnswlib" in to_mend(found)
     finding = found["hnswlib"]
     assert finding["status"] == "problem" and "Neither hnswlib nor faiss" in finding["text"]
-    assert words_of(finding["fix"])[-1] == f"faiss-cpu=={doctor.pins()['faiss-cpu']}"
+    assert words_of(finding["fix"])[-1] == f"faiss-cpu=={packages.pins()['faiss-cpu']}"
 
 
 DIES_ON_IMPORT = "import os, signal\nos.kill(os.getpid(), signal.{signal})\n"
@@ -209,7 +214,7 @@ def test_an_ipywidgets_too_old(machine):
     assert finding["status"] == "problem"
     assert "ipywidgets 7.6.5 is too old" in finding["text"] and "8.1" in finding["text"]
     fix = words_of(finding["fix"])
-    assert fix[-2:] == ["install", f"ipywidgets=={doctor.pins()['ipywidgets']}"]
+    assert fix[-2:] == ["install", f"ipywidgets=={packages.pins()['ipywidgets']}"]
     assert Path(fix[0]).parent == machine.prefix / "bin", "the fix is for that environment"
 
 
@@ -278,7 +283,7 @@ def editable(machine: Machine) -> Path:
     checkout = machine.home / "annlab"
     checkout.mkdir()
     package = checkout / "annlab"
-    package.symlink_to(Path(doctor.__file__).parent)
+    package.symlink_to(places.PACKAGE)
     machine.remove("__editable__*annlab*", "annlab", "annlab*.pth")
     (machine.site / "annlab_finder.py").write_text(
         "import importlib.util as u, sys\n"
@@ -325,7 +330,7 @@ def test_a_script_beside_a_checkout_named_annlab(machine):
 
 def test_a_script_that_takes_the_name_of_annlab(tmp_path):
     (tmp_path / "annlab.py").write_text("raise SystemExit('is not run by the doctor')\n")
-    finding = doctor.check_import(tmp_path)
+    finding = python.check_import(tmp_path)
     assert finding.status == "warning" and str(tmp_path / "annlab.py") in finding.text
     assert finding.fix.endswith("or give that file another name.")
 
@@ -337,7 +342,7 @@ def test_nowhere_to_keep_compiled_loops(monkeypatch):
     for answer in (lambda: None, nowhere):
         monkeypatch.setattr("annlab._kernels_cache.cache_folder", answer)
         monkeypatch.setattr("annlab._kernels_cache.are_warm", lambda: False)
-        finding = doctor.check_kernels()
+        finding = check_kernels()
         assert finding.status == "warning" and finding.fix.split()[1].startswith("NUMBA_CACHE_DIR=")
 
 
@@ -349,7 +354,7 @@ def test_packages_that_are_missing_or_too_old(machine):
     status, found = machine.doctor()
     assert status == 1 and to_mend(found) == {"lab", "pandas"}
     assert "umap-learn (notebook 14)" in found["lab"]["text"]
-    assert words_of(found["lab"]["fix"])[-1] == f"umap-learn=={doctor.pins()['umap-learn']}"
+    assert words_of(found["lab"]["fix"])[-1] == f"umap-learn=={packages.pins()['umap-learn']}"
     assert "pandas 1.5.0 is too old" in found["pandas"]["text"]
     assert found["pins"]["facts"]["other"]["pandas"]["version"] == "1.5.0"
 
@@ -382,7 +387,7 @@ def test_how_a_process_ended(monkeypatch):
     assert probe("import nothing_here", "nothing_here").how == "missing"
     assert probe("import nothing_here", "other").how == "error"
     assert probe("raise ValueError('so')", "json").text == "ValueError: so"
-    monkeypatch.setattr(doctor, "_PROBE_S", 0.5)
+    monkeypatch.setattr(probing, "_PROBE_S", 0.5)
     assert probe("import time; time.sleep(60)", "json").how == "time"
 
 
@@ -390,7 +395,7 @@ def test_the_gravest_finding_decides():
     def status_of(*statuses: str) -> int:
         return exit_status([Finding(s, s, "") for s in statuses])
 
-    assert [status_of(s) for s in doctor.STATUSES] == [0, 0, 1, 1]
+    assert [status_of(s) for s in STATUSES] == [0, 0, 1, 1]
     assert status_of() == 0 and status_of("ok", "problem", "note") == 1
     assert worst([Finding("a", "note", ""), Finding("b", "ok", "")]) == "note"
 
@@ -400,12 +405,12 @@ def test_the_findings_as_text(monkeypatch, capsys):
         Finding("python", "ok", "It runs."),
         Finding("hnswlib", "problem", "It dies.", "pip install it"),
     ]
-    monkeypatch.setattr(doctor, "examine", lambda folder: findings)
+    monkeypatch.setattr(command, "examine", lambda folder: findings)
     assert cli.main(["doctor"]) == 1
     page = capsys.readouterr().out
     assert re.search(r"^problem +hnswlib +It dies\.\n +fix: pip install it$", page, flags=re.M)
     assert "To be mended: 1" in page
-    monkeypatch.setattr(doctor, "examine", lambda folder: findings[:1])
+    monkeypatch.setattr(command, "examine", lambda folder: findings[:1])
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out.endswith("All is well.\n")
 
@@ -414,9 +419,9 @@ def test_the_findings_as_text(monkeypatch, capsys):
     ("free", "status"), [(10**8, "problem"), (8 * 10**8, "warning"), (10**10, "ok"), (None, "note")]
 )
 def test_memory_and_disk(monkeypatch, tmp_path, free, status):
-    monkeypatch.setattr(doctor, "available_memory", lambda: free)
-    monkeypatch.setattr(doctor, "total_memory", lambda: 16 * 10**9)
-    finding = doctor.check_memory()
+    monkeypatch.setattr(parts, "available_memory", lambda: free)
+    monkeypatch.setattr(parts, "total_memory", lambda: 16 * 10**9)
+    finding = parts.check_memory()
     assert finding.status == status and bool(finding.fix) == (status in ("warning", "problem"))
 
     def usage(folder):
@@ -425,23 +430,23 @@ def test_memory_and_disk(monkeypatch, tmp_path, free, status):
         return shutil._ntuple_diskusage(2 * free, free, free // 4)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
-    assert doctor.check_disk([tmp_path]).status == status
+    assert parts.check_disk([tmp_path]).status == status
 
 
 def test_the_limits_of_a_container(monkeypatch, tmp_path):
-    assert memory.container_limit(tmp_path) is None and doctor._cpu_quota(tmp_path) is None
+    assert memory.container_limit(tmp_path) is None and parts._cpu_quota(tmp_path) is None
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert memory.container_limit(tmp_path) is None and doctor._cpu_quota(tmp_path) is None
+    assert memory.container_limit(tmp_path) is None and parts._cpu_quota(tmp_path) is None
     (tmp_path / "memory.max").write_text("2000000000\n")
     (tmp_path / "memory.current").write_text("1500000000\n")
     (tmp_path / "memory.stat").write_text("anon 900000000\ninactive_file 400000000\n")
     (tmp_path / "cpu.max").write_text("50000 100000\n")
     assert memory.container_limit(tmp_path) == 2_000_000_000
     assert memory._container_free(tmp_path) == 900_000_000
-    assert doctor._cpu_quota(tmp_path) == 0.5
-    monkeypatch.setattr(doctor, "_cpu_quota", lambda: 0.5)
-    assert doctor.check_threads().status == "warning"
+    assert parts._cpu_quota(tmp_path) == 0.5
+    monkeypatch.setattr(parts, "_cpu_quota", lambda: 0.5)
+    assert parts.check_threads().status == "warning"
 
 
 def test_an_old_container_says_it_in_other_files(tmp_path):
@@ -455,18 +460,18 @@ def test_an_old_container_says_it_in_other_files(tmp_path):
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     assert memory._container_free(tmp_path) == 500_000_000
-    assert doctor._cpu_quota(tmp_path) == 1.5
+    assert parts._cpu_quota(tmp_path) == 1.5
 
 
 def test_the_pins_are_those_of_the_repository(root):
     listed = (root / "binder" / "requirements.txt").read_text(encoding="utf-8")
     lines = [line for line in listed.splitlines() if "==" in line]
-    assert len(doctor.pins()) == len(lines) > 50
-    assert doctor.pins()["scikit-learn"] in listed
+    assert len(packages.pins()) == len(lines) > 50
+    assert packages.pins()["scikit-learn"] in listed
 
 
 def test_a_cap_on_threads_is_named(monkeypatch):
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
-    assert doctor.check_threads().fix == "unset LOKY_MAX_CPU_COUNT"
+    assert parts.check_threads().fix == "unset LOKY_MAX_CPU_COUNT"

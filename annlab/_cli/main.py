@@ -23,7 +23,7 @@ from annlab._version import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "lab": ("annlab._cli.lab", "copy the notebooks into a folder of yours and open JupyterLab"),
     "doctor": (
-        "annlab.doctor",
+        "annlab._cli.doctor.command",
         "say what is wrong with this installation, and the command that mends it",
     ),
     "cluster": (

@@ -1,0 +1,134 @@
+"""Compiled packages, each tried in a process of its own: hnswlib, faiss, numba and the others."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from annlab._cli.doctor.findings import Finding
+from annlab._cli.doctor.packages import install, installed, pins, tested
+from annlab._cli.doctor.probing import probe
+from annlab._cli.doctor.shell import command_line
+
+#: Build an index, ask it, and compare: machine code that this processor lacks is met here.
+_PROBE_HNSWLIB = """
+import hnswlib, numpy as np
+X = np.random.RandomState(0).rand(300, 40).astype(np.float32)
+for space in ("l2", "ip"):
+    index = hnswlib.Index(space, 40)
+    index.init_index(max_elements=300, random_seed=1)
+    index.add_items(X, num_threads=1)
+index = hnswlib.Index("l2", 40)
+index.init_index(max_elements=300, ef_construction=200, random_seed=1)
+index.add_items(X, num_threads=1)
+index.set_ef(200)
+labels, _ = index.knn_query(X, k=1, num_threads=1)
+assert (labels[:, 0] == np.arange(300)).mean() > 0.95, "the rows do not find themselves"
+"""
+_PROBE_FAISS = """
+import faiss, numpy as np
+X = np.random.RandomState(0).rand(300, 40).astype(np.float32)
+index = faiss.IndexHNSWFlat(40, 16)
+index.add(X)
+labels = index.search(X, 1)[1]
+assert (labels[:, 0] == np.arange(300)).mean() > 0.95, "the rows do not find themselves"
+"""
+_PROBE_NUMBA = """
+import numba
+assert numba.njit(lambda x: x + 1)(1) == 2
+"""
+#: The name under which a package is imported, where it is not the one it is installed by.
+_IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
+
+
+def _rebuild_hnswlib() -> str:
+    """Build hnswlib anew for any processor of this kind; a cached wheel may be the bad one."""
+    wanted = f"hnswlib=={pins().get('hnswlib', '0.8.0')}"
+    command = install("--force-reinstall", "--no-deps", "--no-cache-dir", wanted)
+    return command if os.name == "nt" else f"HNSWLIB_NO_NATIVE=1 {command}"
+
+
+def check_hnswlib() -> Finding:
+    """hnswlib: there, built for this processor, and right."""
+    version = installed("hnswlib")
+    got = probe(_PROBE_HNSWLIB, "hnswlib")
+    facts: dict[str, Any] = {"version": version, "probe": got.how, "detail": got.text}
+    if got.how == "ok":
+        text = f"hnswlib {version or ''} builds, searches and finds.".replace("  ", " ")
+        return Finding("hnswlib", "ok", text, facts=facts)
+    windows = platform.system() == "Windows"
+    if got.how == "missing":
+        faiss = probe(_PROBE_FAISS, "faiss").how == "ok"
+        facts["faiss_stands_in"] = faiss
+        if windows and faiss:
+            text = "hnswlib has no wheels for Windows; the hnsw index runs on faiss."
+            return Finding("hnswlib", "ok", text, facts=facts)
+        if faiss:
+            text = "hnswlib is not installed; the hnsw index runs on faiss in its place."
+            fix = f"{_rebuild_hnswlib()}   (it needs a C++ compiler)"
+            return Finding("hnswlib", "warning", text, fix, facts)
+        text = "Neither hnswlib nor faiss is installed: the hnsw index cannot be built."
+        return Finding("hnswlib", "problem", text, install(tested("faiss-cpu")), facts)
+    fix = _rebuild_hnswlib()
+    if windows:
+        fix = command_line(sys.executable, "-m", "pip", "uninstall", "-y", "hnswlib")
+    if got.how == "signal":
+        why = (
+            "it was built for another processor"
+            if got.text == "SIGILL"
+            else "it is damaged, or was built for another Python or system"
+        )
+        text = (
+            f"hnswlib kills the process that uses it ({got.text}): {why}. "
+            "In a notebook this looks like a kernel that died."
+        )
+    elif got.how == "time":
+        text = f"hnswlib hangs: {got.text}."
+    else:
+        text = f"hnswlib is installed and does not work: {got.text}"
+    return Finding("hnswlib", "problem", text, fix, facts)
+
+
+def check_faiss() -> Finding:
+    """faiss: optional on most systems, and right where it is there."""
+    version = installed("faiss-cpu")
+    got = probe(_PROBE_FAISS, "faiss")
+    facts = {"version": version, "probe": got.how, "detail": got.text}
+    if got.how == "ok":
+        return Finding("faiss", "ok", f"faiss {version or ''} searches and finds.", facts=facts)
+    fix = install(tested("faiss-cpu"))
+    if got.how == "missing":
+        text = "faiss is not installed: notebook 10 and the faiss index do without it."
+        return Finding("faiss", "note", text, fix, facts)
+    again = install("--force-reinstall", "--no-deps", tested("faiss-cpu"))
+    how = {"signal": f"kills the process that uses it ({got.text})", "time": got.text}
+    said = how.get(got.how, f"does not work: {got.text}")
+    return Finding("faiss", "problem", f"faiss is installed and {said}.", again, facts)
+
+
+def check_imports() -> list[Finding]:
+    """The other packages that everything needs can be imported at all."""
+
+    def look(name: str) -> Finding | None:
+        module = _IMPORTED_AS.get(name, name)
+        got = probe(_PROBE_NUMBA if name == "numba" else f"import {module}", module)
+        if got.how in ("ok", "missing"):
+            # what is missing is said where versions are compared
+            return None
+        said = {"signal": f"it kills the process ({got.text})", "time": got.text}
+        text = f"{name} is installed and cannot be used: {said.get(got.how, got.text)}"
+        facts = {"probe": got.how, "detail": got.text}
+        again = install("--force-reinstall", "--no-deps", tested(name))
+        return Finding(name, "problem", text, again, facts)
+
+    # what others stand on first, so that mending from the top mends those as well
+    names = ("numpy", "threadpoolctl", "joblib", "pillow", "numba", "matplotlib", "scikit-learn")
+    # all in one process, which is quicker; one by one only if that fails
+    together = "".join(f"import {_IMPORTED_AS.get(name, name)}\n" for name in names)
+    if probe(together + _PROBE_NUMBA, "").how == "ok":
+        return []
+    with ThreadPoolExecutor(2) as pool:
+        return [found for found in pool.map(look, names) if found is not None]
