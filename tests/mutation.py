@@ -54,7 +54,10 @@ ROOMS = {
         " or chosen)'",
     ],
     "robust": ["test_robust.py", "test_checkpoint.py -k outliers"],
-    "metrics": ["test_metrics.py"],
+    "metrics/labels": ["test_metrics.py"],
+    "metrics/partition": ["test_metrics.py"],
+    "metrics/search": ["test_metrics.py"],
+    "metrics/silhouette": ["test_metrics.py"],
 }
 #: What tests import and nobody breaks; imported once.
 HEAVY = (

@@ -188,7 +188,7 @@ def drawn(monkeypatch):
         seen.append((rows, values))
         return values
 
-    monkeypatch.setattr("annlab.metrics.silhouette_of_rows", rows_of)
+    monkeypatch.setattr("annlab.metrics.silhouette.silhouette_of_rows", rows_of)
     monkeypatch.setattr("sklearn.metrics.silhouette_score", lambda X, labels, **options: 0.5)
     return seen
 
@@ -231,7 +231,8 @@ def blocks(monkeypatch):
         asked.append((out.size, out.nbytes))
         return out
 
-    monkeypatch.setattr("annlab.metrics.pairwise_sq", spy)
+    for module in ("silhouette", "search"):
+        monkeypatch.setattr(f"annlab.metrics.{module}.pairwise_sq", spy)
     return asked
 
 
@@ -484,7 +485,7 @@ def test_trustworthiness_is_scikit_learns(monkeypatch):
     rng = np.random.RandomState(0)
     X = rng.rand(120, 6)
     assert trustworthiness(X, X[:, :2]) == reference(X, X[:, :2])
-    monkeypatch.setattr("annlab.metrics.TRUSTWORTHINESS_ALL", 50)
+    monkeypatch.setattr("annlab.metrics.projection.TRUSTWORTHINESS_ALL", 50)
     with pytest.warns(AnnlabWarning, match="50 points"):
         assert 0 < trustworthiness(X, X[:, :2]) < 1
     with pytest.raises(ValueError, match="embedding must be an array of 120 rows"):
@@ -810,7 +811,7 @@ def test_intrinsic_dimension_looks_at_the_rows_that_it_was_asked_to(monkeypatch)
         asked.append(Q)
         return k_nearest(Q, X, m)
 
-    monkeypatch.setattr("annlab.metrics.k_nearest", spy)
+    monkeypatch.setattr("annlab.metrics.search.k_nearest", spy)
     X = np.random.RandomState(0).rand(1500, 2)
     for options, size in (({}, 1000), ({"n_queries": 1}, 1), ({"n_queries": 9999}, 1500)):
         asked.clear()

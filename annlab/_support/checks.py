@@ -5,11 +5,14 @@ from __future__ import annotations
 import numbers
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from annlab._support.errors import invalid
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 #: Types whose values float32 holds exactly.
 _FITS_FLOAT32 = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
@@ -17,7 +20,7 @@ _FITS_FLOAT32 = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16
 _LARGEST = 1e150
 
 
-def is_sparse(X: Any) -> bool:
+def is_sparse(X: Any) -> TypeGuard[csr_matrix]:
     """Tell whether ``X`` is a SciPy sparse matrix or array, without importing SciPy."""
     return hasattr(X, "tocsr") and hasattr(X, "nnz")
 

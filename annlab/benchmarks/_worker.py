@@ -172,7 +172,7 @@ def _fit(
     if not peer.is_ours:
         seconds, (labels, centroids, _) = _one_run(peer, X, k, settings, seed, threads)
         return seconds, labels, centroids, ""
-    from annlab.lloyd import kmeans_ann
+    from annlab.clustering import kmeans_ann
 
     begin = perf_counter()
     algorithm = peer.settings["algorithm"]

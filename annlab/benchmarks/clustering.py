@@ -19,7 +19,7 @@ from annlab._support.checks import (
 )
 from annlab._support.threads import resolve_n_jobs
 from annlab.benchmarks.timing import Seconds, timed
-from annlab.lloyd import kmeans_ann
+from annlab.clustering import kmeans_ann
 from annlab.metrics import inertia
 
 #: Rows of the fit that warms up imports, threads and compiled loops before the clock starts.

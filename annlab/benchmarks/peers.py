@@ -168,7 +168,7 @@ def _deck(X: np.ndarray, k: int, settings: dict[str, Any], seed: int, threads: i
 
 def _annlab(algorithm: str, fixed: dict[str, Any]) -> Run:
     def run(X: np.ndarray, k: int, settings: dict[str, Any], seed: int, threads: int) -> Answer:
-        from annlab.lloyd import kmeans_ann
+        from annlab.clustering import kmeans_ann
 
         result = kmeans_ann(
             X,

@@ -23,12 +23,13 @@ from annlab.classroom._base import (
 
 def weigh_codes(case: Case, answer: Any) -> str:
     """15-1: bytes of a photograph that is written in words."""
-    from annlab.applications import _code_bytes, cut_tiles
+    from annlab.applications import cut_tiles
+    from annlab.applications._pixels import code_bytes
 
     width, height, size, n_words = 320, 240, 8, 500
     blank = np.zeros((height, width, 3), dtype=np.uint8)
     tiles = cut_tiles(blank, size)[..., 0].size
-    truth = _code_bytes(tiles, n_words)
+    truth = code_bytes(tiles, n_words)
     case.compare(
         answer,
         truth,
@@ -36,12 +37,12 @@ def weigh_codes(case: Case, answer: Any) -> str:
             Mistake("bits_not_bytes", 8 * truth, "Those are bits. A byte has eight of them."),
             Mistake(
                 "off_by_one",
-                _code_bytes(tiles, n_words // 2),
+                code_bytes(tiles, n_words // 2),
                 "That is one bit too few for each tile: how many different words can it name?",
             ),
             Mistake(
                 "off_by_one",
-                _code_bytes(tiles, 2 * n_words),
+                code_bytes(tiles, 2 * n_words),
                 "That is one bit too many for each tile: how many words could it name?",
             ),
             Mistake(
@@ -51,12 +52,12 @@ def weigh_codes(case: Case, answer: Any) -> str:
             ),
             Mistake(
                 "code_per_pixel",
-                _code_bytes(width * height, n_words),
+                code_bytes(width * height, n_words),
                 "You give each pixel a code. A tile has one, for all of its pixels.",
             ),
             Mistake(
                 "code_per_value",
-                _code_bytes(3 * tiles, n_words),
+                code_bytes(3 * tiles, n_words),
                 "A word has all three colours in it: a tile needs one code and not three.",
             ),
             Mistake(

@@ -1,0 +1,23 @@
+"""How good a clustering or a search is: scikit-learn's measures where they exist, over results.
+
+Outliers (label −1) are left out of every measure, and every measure of a sample says so.
+"""
+
+from annlab.metrics.labels import check_labels as check_labels
+from annlab.metrics.labels import label_agreement, purity
+from annlab.metrics.partition import ClusteringScores, evaluate_clustering, inertia
+from annlab.metrics.projection import trustworthiness
+from annlab.metrics.search import distance_contrast, intrinsic_dimension, recall_at_k
+from annlab.metrics.silhouette import silhouette_of_rows as silhouette_of_rows
+
+__all__ = [
+    "ClusteringScores",
+    "distance_contrast",
+    "evaluate_clustering",
+    "inertia",
+    "intrinsic_dimension",
+    "label_agreement",
+    "purity",
+    "recall_at_k",
+    "trustworthiness",
+]

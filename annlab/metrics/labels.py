@@ -1,0 +1,146 @@
+"""Labels: what counts as one, and how two labellings agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from annlab._support.checks import (
+    as_array,
+)
+from annlab._support.errors import invalid
+from annlab._support.types import LabelsLike
+
+
+def _labels_of(labels: object) -> Any:
+    """Labels of a result (`KMeansResult`), of a fitted estimator, or the argument itself."""
+    for name in ("labels", "labels_"):
+        if hasattr(labels, name):
+            return getattr(labels, name)
+    return labels
+
+
+def check_labels(labels: LabelsLike, name: str, n: int | None = None) -> np.ndarray:
+    """Accept one label per point: integers, whole numbers, or names; return int64.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,)
+        A result or a fitted estimator counts as its labels. Names are numbered in sorted order.
+    name : str
+    n : int, optional
+        Required length.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Negative for outliers.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    array = as_array(_labels_of(labels), name)
+    if array.ndim != 1:
+        raise invalid(name, "a 1-D array, one label per point", f"shape {array.shape}")
+    if n is not None and len(array) != n:
+        raise invalid(
+            name, f"an array of shape ({n},), one label per row of X", f"shape {array.shape}"
+        )
+    if array.dtype.kind in "OUS":
+        try:
+            return np.unique(array, return_inverse=True)[1].astype(np.int64)
+        except TypeError as reason:
+            raise invalid(name, "integers, or names of one type", reason, error=TypeError) from None
+    if array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
+        raise invalid(
+            name,
+            "whole numbers",
+            "fractions or NaN",
+            "Pass labels; distances or probabilities are no labels.",
+        )
+    if array.dtype.kind not in "iubf":
+        raise invalid(name, "integers", f"dtype {array.dtype}", error=TypeError)
+    return array.astype(np.int64)
+
+
+def label_agreement(labels: LabelsLike, reference: LabelsLike, *, match: bool = False) -> float:
+    """Share of the points on which two labellings agree.
+
+    Parameters
+    ----------
+    labels, reference : array-like of shape (n,), or results
+        Points that are −1 in either are left out.
+    match : bool, default=False
+        False compares the numbers as they are: for two assignments to the *same* centroids, such
+        as an approximate and an exact one. True first pairs the clusters of both so that the
+        agreement is largest (Kuhn 1955, doi 10.1002/nav.3800020109): for clusterings that number
+        their clusters differently.
+
+    Returns
+    -------
+    float
+        From 0 to 1; NaN where no point is labelled in both.
+
+    Raises
+    ------
+    TypeError, ValueError
+
+    Examples
+    --------
+    >>> from annlab.metrics import label_agreement
+    >>> label_agreement([0, 0, 1, 1], [1, 1, 0, 2])
+    0.0
+    >>> label_agreement([0, 0, 1, 1], [1, 1, 0, 2], match=True)
+    0.75
+    """
+    ours = check_labels(labels, "labels")
+    theirs = check_labels(reference, "reference", len(ours))
+    both = (ours >= 0) & (theirs >= 0)
+    if not both.any():
+        return float("nan")
+    if not match:
+        return float(np.mean(ours[both] == theirs[both]))
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics.cluster import contingency_matrix
+
+    table = contingency_matrix(theirs[both], ours[both])
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    return float(table[rows, columns].sum() / both.sum())
+
+
+def purity(labels: LabelsLike, reference: LabelsLike) -> float:
+    """Share of the points that belong to the most frequent true group of their cluster.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,), or a result
+    reference : array-like of shape (n,)
+        True groups. Points that are −1 in either are left out.
+
+    Returns
+    -------
+    float
+        From 0 to 1; it rises with the number of clusters by itself (1 when each point is its
+        own cluster), so compare it at one k, or look at the adjusted Rand index.
+
+    Raises
+    ------
+    TypeError, ValueError
+
+    Examples
+    --------
+    >>> from annlab.metrics import purity
+    >>> purity([0, 0, 0, 1, 1], ["a", "a", "b", "c", "c"])
+    0.8
+    """
+    from sklearn.metrics.cluster import contingency_matrix
+
+    ours = check_labels(labels, "labels")
+    truth = check_labels(reference, "reference", len(ours))
+    both = (ours >= 0) & (truth >= 0)
+    if not both.any():
+        return float("nan")
+    table = contingency_matrix(truth[both], ours[both], sparse=True)
+    return float(table.max(axis=0).sum() / both.sum())
