@@ -98,7 +98,7 @@ coverage: env warmup
 	$(PYTEST) $(SPREAD) --cov --cov-config=tests/coverage.cfg --cov-report=term --cov-report=html \
 	    --doctest-modules --ignore=tests/browser --ignore=tests/newcomer annlab tests
 
-# small changes of the code that the tests should notice; ROOMS="robust metrics" names the modules
+# small changes of the code that the tests should notice; ROOMS="robust metrics/search" names the modules
 mutation: env warmup
 	$(BIN)/python -m pip install -q --disable-pip-version-check cosmic-ray
 	$(BIN)/python tests/mutation.py $(ROOMS)
