@@ -22,7 +22,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from annlab import _badges
+from annlab._authoring import badges
 from annlab._support.errors import MissingExtraError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -113,7 +113,7 @@ def copy_course(source: Path) -> None:
 
 def repository_links(text: str, path: Path) -> str:
     """Send links to files that are no page of the site (code, data) to the repository."""
-    repository = _badges.address(ROOT)
+    repository = badges.address(ROOT)
 
     def replaced(match: re.Match[str]) -> str:
         file, _, anchor = match.group(2).partition("#")
@@ -125,7 +125,7 @@ def repository_links(text: str, path: Path) -> str:
             return match.group(0)
         kind = "tree" if target.is_dir() else "blob"
         name = target.relative_to(ROOT).as_posix()
-        link = f"{repository}/{kind}/{_badges.BRANCH}/{name}" + (f"#{anchor}" if anchor else "")
+        link = f"{repository}/{kind}/{badges.BRANCH}/{name}" + (f"#{anchor}" if anchor else "")
         return f"{match.group(1)}({link})"
 
     return re.sub(r"(\[[^\]]*\])\(([^)\s]+)\)", replaced, text)
@@ -134,7 +134,7 @@ def repository_links(text: str, path: Path) -> str:
 def title_and_question(path: Path) -> tuple[str, str]:
     """Title of a notebook, and the question that it begins with."""
     first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-    text = _badges.without_badges(first)
+    text = badges.without_badges(first)
     paragraphs = [part.strip() for part in text.split("\n\n") if part.strip()]
     title = paragraphs[0].removeprefix("# ").strip()
     question = next((p for p in paragraphs if p.startswith("**The question.**")), paragraphs[1])
@@ -143,11 +143,11 @@ def title_and_question(path: Path) -> tuple[str, str]:
 
 
 def course_table() -> str:
-    repository = _badges.address(ROOT)
+    repository = badges.address(ROOT)
     lines = []
     for path in notebooks():
         title, question = title_and_question(path)
-        run = f"[run it]({_badges.binder_link(repository, f'notebooks/{path.name}')})"
+        run = f"[run it]({badges.binder_link(repository, f'notebooks/{path.name}')})"
         lines.append(f"**[{title}](notebooks/{path.name})**\n: {question} ({run})\n")
     return "\n".join(lines)
 

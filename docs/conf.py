@@ -6,7 +6,7 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
-from annlab import _badges
+from annlab._authoring import badges
 
 # Sphinx runs on a copy of this folder; the checkout is where annlab is imported from
 ROOT = Path(sys.modules["annlab"].__file__).resolve().parent.parent
@@ -50,8 +50,8 @@ toc_object_entries = False
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
-    "source_repository": _badges.address(ROOT),
-    "source_branch": _badges.BRANCH,
+    "source_repository": badges.address(ROOT),
+    "source_branch": badges.BRANCH,
     "top_of_page_buttons": [],
     "footer_icons": [],
     "light_css_variables": {"color-brand-primary": "#9a3412", "color-brand-content": "#0b5c9e"},

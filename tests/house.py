@@ -61,7 +61,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("benchmarks",),
     ("widgets",),
     ("classroom",),
-    ("_authoring _notebooks _badges", "_cli doctor cli __main__"),
+    ("_authoring _badges", "_cli doctor cli __main__"),
 )
 FLOOR_OF = {
     name: number for number, rooms in enumerate(FLOORS) for room in rooms for name in room.split()
@@ -77,7 +77,6 @@ UPWARD = {
 }
 #: Import circles that are still there, each as the sorted names of its modules.
 CIRCLES = [
-    ["_badges", "_notebooks"],
     ["_kernels", "_kernels_cache"],
 ]
 

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
-from annlab import _badges
-from annlab._notebooks import dumps, normalise
+from annlab._authoring import badges as _badges
+from annlab._authoring.normalising import dumps, normalise
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -68,11 +68,11 @@ def outputs(notebook):
 
 @pytest.mark.xfail(
     not any(_badges.INSTALL_TAG in path.read_text(encoding="utf-8") for path in NOTEBOOKS),
-    reason="no notebook has its buttons yet: run python -m annlab._badges",
+    reason="no notebook has its buttons yet: run python -m annlab._authoring.badges",
 )
 def test_every_button_of_the_repository_leads_to_its_address():
     behind = [str(path.relative_to(ROOT)) for path in _badges.outdated(ROOT)]
-    assert not behind, f"run python -m annlab._badges: {behind}"
+    assert not behind, f"run python -m annlab._authoring.badges: {behind}"
 
 
 def test_the_address_is_written_nowhere_else():
@@ -83,7 +83,7 @@ def test_the_address_is_written_nowhere_else():
         pytest.skip("asks git, and this is no checkout")
     made = {"pyproject.toml", "README.md", "CONTRIBUTING.md", "CITATION.cff"}
     # examples of what the command does
-    made |= {"annlab/_badges.py", "tests/test_badges.py"}
+    made |= {"annlab/_authoring/badges.py", "tests/test_badges.py"}
     for path in map(Path, listed.stdout.splitlines()):
         if str(path) in made or path.suffix not in {".py", ".md", ".yml", ".toml", ".sh", ".cfg"}:
             continue

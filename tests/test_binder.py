@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import pytest
 from outside import full, tool
 
-from annlab._badges import binder_link
+from annlab._authoring.badges import binder_link
 
 ROOT = Path(__file__).resolve().parent.parent
 BINDER = ROOT / "binder"

@@ -9,23 +9,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from annlab import _notebooks, cli, widgets
-from annlab._notebooks import (
-    EXEMPT_TAGS,
-    KERNELSPEC,
-    LANGUAGE,
-    SECTIONS,
-    VERDICTS_FILE,
-    WIDGET_STATE,
-    WIDGET_VIEW,
-    checkout_folder,
-    dumps,
-    execute,
-    exempt_cells,
-    findings,
-    machine_traces,
-    normalise,
-)
+from annlab import cli, widgets
+from annlab._authoring import badges, checks, normalising, topics
+from annlab._authoring.cells import EXEMPT_TAGS, WIDGET_STATE, WIDGET_VIEW
+from annlab._authoring.checks import exempt_cells, findings, machine_traces
+from annlab._authoring.execution import execute
+from annlab._authoring.normalising import KERNELSPEC, LANGUAGE, dumps, normalise
+from annlab._authoring.topics import SECTIONS
+from annlab._authoring.verdicts import VERDICTS_FILE
+from annlab._support import places
+from annlab._support.places import checkout_folder
 from annlab.widgets._topics import TOPICS
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
@@ -514,19 +507,19 @@ def test_pieces_of_one_stream_are_one_piece():
 def test_a_state_without_widgets_is_no_state():
     notebook = good()
     notebook.metadata["widgets"][WIDGET_STATE]["state"] = {}
-    assert "widgets" not in _notebooks._renamed_widgets(notebook, "x.ipynb").metadata
+    assert "widgets" not in normalising._renamed_widgets(notebook, "x.ipynb").metadata
     notebook.metadata["widgets"] = {}
-    assert _notebooks._renamed_widgets(notebook, "x.ipynb").metadata["widgets"] == {}
+    assert normalising._renamed_widgets(notebook, "x.ipynb").metadata["widgets"] == {}
 
 
 def test_a_root_folder_is_no_trace(monkeypatch):
-    monkeypatch.setattr(_notebooks.sys, "base_prefix", "/")
-    monkeypatch.setattr(_notebooks.Path, "home", lambda: Path("/home/ada"))
-    assert _notebooks._without_machine("a/b of /home/ada/c") == "a/b of ~/c"
+    monkeypatch.setattr(normalising.sys, "base_prefix", "/")
+    monkeypatch.setattr(normalising.Path, "home", lambda: Path("/home/ada"))
+    assert normalising._without_machine("a/b of /home/ada/c") == "a/b of ~/c"
 
 
 def test_a_notebook_that_nobody_would_show_is_too_large(check, monkeypatch):
-    monkeypatch.setattr(_notebooks, "MAX_BYTES", 100)
+    monkeypatch.setattr(checks, "MAX_BYTES", 100)
     (found,) = check(good())
     assert found.endswith("bytes; GitHub shows up to 100")
 
@@ -535,13 +528,13 @@ def test_a_cell_that_is_not_to_run_has_no_number():
     cells = [code("a", 1), code("b", None, tags=["skip-execution"]), code("c", 2), code("d", 7)]
     cells[1].execution_count = None
     notebook = nbformat.v4.new_notebook(cells=cells)
-    found = list(_notebooks._execution(notebook))
+    found = list(checks._execution(notebook))
     assert len(found) == 1 and "number 7, not 3" in found[0]
 
 
 def test_a_topic_without_code_is_no_topic():
     text = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("words")])
-    assert list(_notebooks._sizes(text)) == ["there is no code"]
+    assert list(topics._sizes(text)) == ["there is no code"]
 
 
 @pytest.mark.parametrize(
@@ -549,25 +542,23 @@ def test_a_topic_without_code_is_no_topic():
     [("%time\nimport os", True), ("x = 'import os'", False), ("import os from", False)],
 )
 def test_imports_are_those_of_code_that_parses(source, imports):
-    assert _notebooks._imports(source) is imports
+    assert topics._imports(source) is imports
 
 
 def test_notebooks_of_an_installed_package_are_not_changed(tmp_path, monkeypatch):
-    monkeypatch.setattr(_notebooks, "__file__", str(tmp_path / "annlab" / "_notebooks.py"))
+    monkeypatch.setattr(places, "PACKAGE", tmp_path / "annlab")
     with pytest.raises(ValueError, match="--dir must be given where annlab is not run from"):
-        _notebooks.checkout_folder()
+        checkout_folder()
     (tmp_path / "notebooks").mkdir()
     with pytest.raises(ValueError, match="--dir"):
-        _notebooks.checkout_folder()
+        checkout_folder()
     (tmp_path / "pyproject.toml").write_text("")
-    assert _notebooks.checkout_folder() == tmp_path.resolve() / "notebooks"
+    assert checkout_folder() == tmp_path / "notebooks"
 
 
 def test_the_command_passes_badges_on(monkeypatch):
-    from annlab import _badges
-
     asked = []
-    monkeypatch.setattr(_badges, "main", lambda words: asked.append(words) or 7)
+    monkeypatch.setattr(badges, "main", lambda words: asked.append(words) or 7)
     assert cli.main(["notebooks", "--badges"]) == 7
     assert cli.main(["notebooks", "--badges", "--check"]) == 7
     assert asked == [[], ["--check"]]

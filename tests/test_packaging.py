@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from outside import tool
 
-from annlab._notebooks import machine_traces
+from annlab._authoring.checks import machine_traces
 from annlab._version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -241,7 +241,7 @@ def test_what_travels_is_what_lab_copies():
     from annlab._cli.delivery import PATTERNS
 
     data = PYPROJECT["tool"]["setuptools"]["package-data"]
-    assert sorted(data["annlab._notebooks_src"]) == sorted(PATTERNS)
+    assert sorted(data["annlab._authoring.checks_src"]) == sorted(PATTERNS)
 
 
 @pytest.fixture(scope="module")

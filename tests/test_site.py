@@ -55,7 +55,7 @@ def test_pages_are_a_mirror_of_the_repository(build, tmp_path):
 def test_links_to_code_go_to_the_repository_and_links_to_pages_stay(build):
     text = "[a](LICENSE) [b](notebooks/00_start_here.ipynb) [c](https://doi.org/1) [d](#start)"
     linked = build.repository_links(text, ROOT / "README.md")
-    address = build._badges.address(ROOT)
+    address = build.badges.address(ROOT)
     assert linked == text.replace("(LICENSE)", f"({address}/blob/main/LICENSE)")
     # a link that leads nowhere stays for Sphinx to find
     assert build.repository_links("[a](nowhere.py)", ROOT / "README.md") == "[a](nowhere.py)"

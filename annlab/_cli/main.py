@@ -42,7 +42,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "annlab.classroom.command",
         "make a course with graded exercises, grade it, print the sheets (for teachers)",
     ),
-    "notebooks": ("annlab._notebooks", "execute, normalise and check notebooks (for maintainers)"),
+    "notebooks": (
+        "annlab._authoring.command",
+        "execute, normalise and check notebooks (for maintainers)",
+    ),
 }
 
 #: exit status: all is well, a check failed, the call or the installation is at fault

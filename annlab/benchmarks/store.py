@@ -21,7 +21,6 @@ FORMAT = 1
 _NO_PART_IN_FITS = {
     "__init__.py",
     "_badges.py",
-    "_notebooks.py",
     "_version.py",
     "applications.py",
     "cli.py",

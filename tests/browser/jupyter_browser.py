@@ -21,8 +21,8 @@ from typing import Any
 
 import nbformat
 
+from annlab._authoring.normalising import KERNELSPEC, LANGUAGE
 from annlab._cli.lab import lab_command
-from annlab._notebooks import KERNELSPEC, LANGUAGE
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM_ARGUMENTS = (

@@ -1,0 +1,65 @@
+"""Read the parts of a notebook: its cells, their text, tags and outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+#: Tags that take a cell out of nbval's comparison, and what alone may justify that.
+EXEMPT_TAGS = frozenset({"nbval-ignore-output", "nbval-skip", "skip-execution"})
+REASONS = ("timings", "embeddings")
+
+
+def text_of(value: Any) -> str:
+    """Return a text that a notebook may hold in pieces."""
+    return value if isinstance(value, str) else "".join(value)
+
+
+def tags_of(cell: Any) -> set[str]:
+    """Return the tags of a cell."""
+    return set(cell.metadata.get("tags", ()))
+
+
+def reason_of(cell: Any) -> str:
+    """Return why a cell is not compared or is expected to fail; empty if it does not say."""
+    return str(cell.metadata.get("annlab", {}).get("reason", ""))
+
+
+def code_cells(notebook: Any) -> list[tuple[int, Any]]:
+    """Return (number from 1, cell) of every code cell."""
+    return [(n, cell) for n, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"]
+
+
+def prose(notebook: Any) -> list[tuple[int, str]]:
+    """Return (number from 1, text) of every Markdown cell."""
+    return [
+        (n, text_of(cell.source))
+        for n, cell in enumerate(notebook.cells, 1)
+        if cell.cell_type == "markdown"
+    ]
+
+
+def text_places(output: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield (container, key) of every readable text of an output."""
+    if output.output_type == "stream":
+        yield output, "text"
+    elif output.output_type == "error":
+        for place in range(len(output.traceback)):
+            yield output.traceback, place
+        yield output, "evalue"
+    else:
+        for kind in output.data:
+            if kind.startswith("text/") or kind == "image/svg+xml":
+                yield output.data, kind
+
+
+def headings(notebook: Any) -> list[str]:
+    """Return the headings of the second level, in order."""
+    return [
+        match.group(1).strip()
+        for _, text in prose(notebook)
+        for match in re.finditer(r"^## (.+)$", text, flags=re.M)
+    ]

@@ -1,0 +1,221 @@
+"""List what a reader, GitHub or nbval would stumble over in a saved notebook."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from annlab._authoring.cells import (
+    EXEMPT_TAGS,
+    REASONS,
+    WIDGET_STATE,
+    WIDGET_VIEW,
+    code_cells,
+    prose,
+    reason_of,
+    tags_of,
+    text_of,
+    text_places,
+)
+from annlab._authoring.normalising import KERNELSPEC, dumps, normalise
+from annlab._authoring.topics import is_topic, topic_findings
+from annlab._authoring.verdicts import verdict_findings
+from annlab._support.errors import require
+
+ERROR_TAGS = frozenset({"raises-exception", "nbval-raises-exception"})
+#: GitHub stops showing notebooks somewhat above this size.
+MAX_BYTES = 8_000_000
+
+#: Hosts that a stored output may name: publications, namespaces of SVG and MathML, and the
+#: documentation links in scikit-learn's own displays.
+KNOWN_HOSTS = frozenset(
+    {"doi.org", "dx.doi.org", "arxiv.org", "www.w3.org", "purl.org", "creativecommons.org"}
+    | {"matplotlib.org", "scikit-learn.org"}
+)
+_HOST = re.compile(r"\b(?:https?|ftp|wss?|file)://([^\s/\"'<>\\:]*)")
+_NUMERIC_HOST = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}:\d+|\blocalhost\b")
+_MEMORY = re.compile(r"\b0x[0-9a-fA-F]{6,}")
+_PATH = re.compile(
+    r"(?<![\w/.:<])/(?:home|root|Users|tmp|var|opt|usr|mnt|srv|work|private|builds?)/[\w.@+-]+"
+    r"|\b[A-Za-z]:\\\\?[\w.]+"
+)
+_LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)[^)]*\)|!\[[^\]]*\]\(([^)\s]+)[^)]*\)")
+_DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{2,}(?![\w.]*\w)")
+
+
+def findings(path: Path) -> list[str]:
+    """List what is wrong with a saved notebook; an empty list means that it may be published.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    list of str
+        One sentence each, beginning with the place.
+    """
+    nbformat = require("nbformat", purpose="to read notebooks", extra="test")
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except (ValueError, nbformat.ValidationError) as reason:
+        return [f"the file is no valid notebook: {str(reason).splitlines()[0]}"]
+    found = [*_execution(notebook), *_metadata(notebook), *_machine_traces(notebook)]
+    found += _exemptions(notebook)
+    found += _links(notebook, path)
+    found += _typed_numbers(notebook)
+    if path.stat().st_size > MAX_BYTES:
+        found.append(f"the file has {path.stat().st_size} bytes; GitHub shows up to {MAX_BYTES}")
+    if is_topic(path):
+        found += [*topic_findings(notebook), *verdict_findings(notebook)]
+    if dumps(normalise(notebook, path.name)) != path.read_text(encoding="utf-8"):
+        found.append("the file is not normalised: run annlab notebooks")
+    return found
+
+
+def exempt_cells(path: Path) -> list[tuple[int, str]]:
+    """Return the number and the reason of each cell that nbval does not compare."""
+    nbformat = require("nbformat", purpose="to read notebooks", extra="test")
+    notebook = nbformat.read(path, as_version=4)
+    return [
+        (number, reason_of(cell))
+        for number, cell in enumerate(notebook.cells, 1)
+        if EXEMPT_TAGS & tags_of(cell)
+    ]
+
+
+def _execution(notebook: Any) -> Iterator[str]:
+    expected = 0
+    for number, cell in code_cells(notebook):
+        if not text_of(cell.source).strip():
+            yield f"cell {number} is empty"
+            continue
+        if text_of(cell.source).rstrip().endswith(";"):
+            # nbval runs cells outside the history, where IPython looks for the semicolon
+            yield f"cell {number} ends with a semicolon, which nbval ignores: use plt.show()"
+        if "skip-execution" in tags_of(cell):
+            continue
+        expected += 1
+        if cell.execution_count is None:
+            # nbval runs such a cell and compares nothing, so strict would silently be lax
+            yield f"cell {number} was not executed"
+        elif cell.execution_count != expected:
+            yield (
+                f"cell {number} was executed as number {cell.execution_count}, not {expected}: "
+                "run the notebook from the top"
+            )
+        for output in cell.outputs:
+            if output.output_type == "error" and not ERROR_TAGS & tags_of(cell):
+                yield f"cell {number} shows an error: {output.ename}: {output.evalue}"
+            if output.output_type == "stream" and output.name == "stderr":
+                yield f"cell {number} wrote to stderr: {text_of(output.text).strip()[:120]}"
+
+
+def _metadata(notebook: Any) -> Iterator[str]:
+    if dict(notebook.metadata.get("kernelspec", {})) != KERNELSPEC:
+        # JupyterLab asks for a kernel, in a dialog that covers the page
+        yield f"metadata.kernelspec must be {KERNELSPEC}"
+    shown = any(
+        WIDGET_VIEW in output.get("data", {})
+        for _, cell in code_cells(notebook)
+        for output in cell.outputs
+    )
+    widgets = notebook.metadata.get("widgets")
+    if widgets is None:
+        if shown:
+            yield "a widget is shown, but no widget state is stored"
+        return
+    for kind, content in widgets.items():
+        if "state" not in content:
+            yield f"metadata.widgets[{kind!r}] has no 'state': GitHub refuses the whole notebook"
+    known = widgets.get(WIDGET_STATE, {}).get("state", {})
+    for number, cell in code_cells(notebook):
+        for output in cell.outputs:
+            view = output.get("data", {}).get(WIDGET_VIEW)
+            if view and view["model_id"] not in known:
+                yield f"cell {number} shows a widget whose state is not stored"
+
+
+def _state_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            if key != "buffers":
+                yield from _state_texts(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _state_texts(below)
+
+
+def machine_traces(text: str) -> list[str]:
+    """Find what belongs to one machine or one run: paths, hosts, memory addresses.
+
+    Examples
+    --------
+    >>> from annlab._authoring.checks import machine_traces
+    >>> machine_traces("read /home/ada/data.csv, <object at 0x7f3a2b1c9d50>; doi.org/10.1/x")
+    ['/home/ada', '0x7f3a2b1c9d50']
+    """
+    found = [match.group() for match in _PATH.finditer(text)]
+    found += [match.group() for match in _MEMORY.finditer(text)]
+    found += [match.group() for match in _NUMERIC_HOST.finditer(text)]
+    found += [match.group() for match in _HOST.finditer(text) if match.group(1) not in KNOWN_HOSTS]
+    return found
+
+
+def _machine_traces(notebook: Any) -> Iterator[str]:
+    for number, cell in code_cells(notebook):
+        for output in cell.outputs:
+            for holder, key in text_places(output):
+                for trace in machine_traces(text_of(holder[key])):
+                    yield f"cell {number} shows an address or a path of a machine: {trace}"
+    states = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for text in _state_texts(states):
+        for trace in machine_traces(text):
+            yield f"a widget's state holds an address or a path of a machine: {trace}"
+
+
+def _exemptions(notebook: Any) -> Iterator[str]:
+    for number, cell in enumerate(notebook.cells, 1):
+        tags = tags_of(cell)
+        reason = reason_of(cell)
+        if "nbval-skip" in tags and "skip-execution" not in tags:
+            yield f"cell {number} has the tag nbval-skip without its twin skip-execution"
+        if EXEMPT_TAGS & tags and not reason.startswith(tuple(f"{word}: " for word in REASONS)):
+            yield (
+                f"cell {number} is exempt from comparison: metadata.annlab.reason must begin "
+                f"with one of {', '.join(REASONS)} and a colon, and say why; got {reason!r}"
+            )
+        if ERROR_TAGS & tags and not reason:
+            yield f"cell {number} is expected to fail: metadata.annlab.reason must say what for"
+
+
+def _links(notebook: Any, path: Path) -> Iterator[str]:
+    for number, text in prose(notebook):
+        for match in _LINK.finditer(text):
+            target = unquote(match.group(1) or match.group(2))
+            if re.match(r"[a-z]+:|#|attachment:", target):
+                continue
+            file = target.split("#")[0]
+            if not (path.parent / file).exists():
+                yield f"cell {number} links to {target}, which does not exist"
+
+
+def _typed_numbers(notebook: Any) -> Iterator[str]:
+    printed: set[str] = set()
+    for _, cell in code_cells(notebook):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            text = text_of(output.get("text", "")) + text_of(data.get("text/plain", ""))
+            printed.update(_DECIMAL.findall(text))
+    for number, text in prose(notebook):
+        words = re.sub(
+            r"```.*?```|`[^`]*`|\$[^$]*\$|https?:\S+|10\.\d{4,}/\S+", " ", text, flags=re.S
+        )
+        for typed in sorted(set(_DECIMAL.findall(words)) & printed):
+            yield f"cell {number} has the number {typed} in its prose, which a cell prints"

@@ -1,0 +1,127 @@
+"""Remove from a notebook whatever differs between two runs or two machines."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from annlab._authoring.cells import WIDGET_STATE, text_of, text_places
+from annlab._support.errors import require
+from annlab._support.places import PACKAGE
+
+#: What every saved notebook says about its kernel: what JupyterLab itself writes, but for the
+#: version of Python, which differs from machine to machine.
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LANGUAGE = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
+_KERNEL_FILE = re.compile(r"\S*ipykernel_\d+[/\\]\d+\.py")
+
+
+def normalise(notebook: Any, name: str) -> Any:
+    """Return a copy without anything that differs between two runs of the same notebook.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        Not changed.
+    name : str
+        File name; enters the identifiers of its widgets.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+        Normalising it again changes nothing.
+    """
+    clean = copy.deepcopy(notebook)
+    clean.nbformat, clean.nbformat_minor = 4, 5
+    states = clean.metadata.get("widgets")
+    clean.metadata = type(clean.metadata)(kernelspec=KERNELSPEC, language_info=LANGUAGE)
+    if states:
+        clean.metadata["widgets"] = states
+    taken: dict[str, int] = {}
+    for cell in clean.cells:
+        cell["id"] = _cell_id(cell, taken)
+        kept = {key: cell.metadata[key] for key in ("annlab", "tags") if cell.metadata.get(key)}
+        nbgrader = cell.metadata.get("nbgrader")
+        cell["metadata"] = type(cell.metadata)(kept, **({"nbgrader": nbgrader} if nbgrader else {}))
+        if cell.cell_type == "code":
+            cell["outputs"] = [_normal_output(output) for output in _joined(cell.outputs)]
+    return _renamed_widgets(clean, name)
+
+
+def _cell_id(cell: Any, taken: dict[str, int]) -> str:
+    """Name a cell by its content, so that it does not depend on who wrote it, or where."""
+    text = f"{cell.cell_type}\n{text_of(cell.source)}".encode()
+    identifier = hashlib.sha256(text).hexdigest()[:12]
+    taken[identifier] = taken.get(identifier, 0) + 1
+    return identifier if taken[identifier] == 1 else f"{identifier}-{taken[identifier]}"
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Join neighbouring pieces of one stream: where the kernel cuts it is chance."""
+    joined: list[Any] = []
+    for output in outputs:
+        last = joined[-1] if joined else None
+        if last and output.output_type == "stream" == last.output_type and output.name == last.name:
+            last["text"] = text_of(last.text) + text_of(output.text)
+        else:
+            joined.append(output)
+    return joined
+
+
+def _normal_output(output: Any) -> Any:
+    output.pop("transient", None)
+    for holder, key in text_places(output):
+        holder[key] = _without_machine(text_of(holder[key]))
+    return output
+
+
+def _without_machine(text: str) -> str:
+    text = _KERNEL_FILE.sub("<cell>", text)
+    places = {
+        str(PACKAGE.parent): "<checkout>",
+        sys.prefix: "<environment>",
+        sys.base_prefix: "<python>",
+        str(Path.home()): "~",
+    }
+    # the longest first: an environment often lies inside the checkout
+    for place in sorted(places, key=len, reverse=True):
+        if len(place) > 1:
+            text = text.replace(place, places[place])
+    return text
+
+
+def _renamed_widgets(notebook: Any, name: str) -> Any:
+    """Number the widget models in the order of their making; the kernel gave them random names.
+
+    The number leads the new name, so that sorting the names (as the file does) keeps the order.
+    """
+    states = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state")
+    if not states:
+        if states is not None:
+            del notebook.metadata["widgets"]
+        return notebook
+    tail = hashlib.sha256(name.encode()).hexdigest()[:24]
+    names = {old: f"{number:08x}{tail}" for number, old in enumerate(states)}
+    nbformat = require("nbformat", purpose="to read notebooks", extra="test")
+    # a name is 32 random hexadecimal digits: it occurs nowhere by accident
+    pattern = re.compile("|".join(map(re.escape, names)))
+    text = pattern.sub(lambda match: names[match.group()], json.dumps(notebook))
+    return nbformat.from_dict(json.loads(text))
+
+
+def dumps(notebook: Any) -> str:
+    """Text of a notebook file, the same on every machine."""
+    nbformat = require("nbformat", purpose="to write notebooks", extra="test")
+    return str(nbformat.writes(notebook, version=4)).rstrip("\n") + "\n"
