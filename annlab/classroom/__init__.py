@@ -10,9 +10,10 @@ In any notebook::
 
 A teacher calls ``annlab classroom new DIR`` and ``annlab classroom grade DIR``.
 
-Where things stand: ``topic_NN.py`` has the checks, hints, messages, quiz questions, the sheet and
-the teacher's notes of a topic. Texts, stubs, solutions and known-wrong submissions stand in
-``notebooks/exercises/topics/NN.md``, which is not installed: a student's annlab has no solutions.
+The texts of a topic (hints, messages, quiz questions, sheet, lesson) are in ``content/NN.toml``;
+``topic_NN.py`` has its checks and draws the sheet. Exercise texts, stubs, solutions and known-wrong
+submissions are in ``notebooks/exercises/topics/NN.md``, which is not installed: a student's annlab
+has no solutions.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ def check(id: str, answer: Any) -> Verdict:
     >>> bool(classroom.check("01-1", 20 / 3))
     True
     """
-    from annlab.classroom._base import run_check
+    from annlab.classroom._case import run_check
 
     return run_check(find(id), answer)
 
@@ -168,7 +169,8 @@ def grade(id: str, answer: Any, *, hidden: bool = False) -> None:
     ValueError
         For an unknown id.
     """
-    from annlab.classroom._base import WrongAnswer, run_check
+    from annlab.classroom._base import WrongAnswer
+    from annlab.classroom._case import run_check
 
     verdict = run_check(find(id), answer, hidden=hidden)
     if not verdict:

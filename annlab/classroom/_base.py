@@ -1,49 +1,34 @@
-"""What an exercise is made of, and how an answer is looked at: the words of every topic module.
+"""The parts of a topic: exercises and their verdicts, quiz questions, the sheet, the lesson.
 
-A check is a function ``check(case, answer)``. It returns a sentence of praise when the answer is
-right and raises `Wrong(kind, message)` when it is not; `Case` has the helpers that do the raising:
-`Case.number`, `Case.array`, `Case.call`, `Case.compare`, `Case.explain`. A *kind* is the short
-name of a classic mistake ("not_squared"); known-wrong submissions are tested against it.
+The texts are in ``content/NN.toml`` (read by `_content`), the checks in ``topic_NN.py``, and the
+data and helpers of a check in `_case`. No solution is stored here, because this package is
+installed on the students' machines: a check computes the truth with the library.
 
-A check computes the truth with the library when it is called. No solution is stored here, because
-this package is installed at the students'.
+A *kind* is the short name of a classic mistake (``"not_squared"``); known-wrong submissions are
+tested against it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import html
-import io
 import re
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from annlab._support.errors import invalid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import FigureBase
 
 #: What an exercise asks of the student, in growing difficulty.
 LEVELS = ("recall", "apply", "analyse")
 #: What an exercise takes as its answer.
 ANSWERS = ("value", "function", "text")
-#: Kinds that any check may find, without a mistake of their own being declared.
+#: Kinds that any check may find.
 COMMON_KINDS = frozenset(
-    {
-        "unanswered",
-        "raised",
-        "wrong_type",
-        "wrong_shape",
-        "nan",
-        "changes_input",
-        "different",
-        "too_short",
-    }
+    "unanswered raised wrong_type wrong_shape nan changes_input different too_short".split()
 )
-#: A text that explains something has at least this many words.
-MIN_WORDS = 8
 #: Words that turn a claim into its denial.
 NEGATION = r"\b(?:no|not|nor|never|neither|none|nothing|cannot|without)\b|n't"
 
@@ -79,25 +64,6 @@ class WrongAnswer(AssertionError):
     def _render_traceback_(self) -> list[str]:
         # the hook by which IPython lets an exception show itself
         return [str(self.verdict), f'Help: classroom.hint("{self.verdict.exercise}")']
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A classic mistake, recognised by what it leads to.
-
-    Parameters
-    ----------
-    kind : str
-        Short name: ``"not_squared"``, ``"off_by_one"``, ``"counts_itself"``.
-    value : array-like
-        What an answer with this mistake comes to on the data of the check.
-    message : str
-        Names the mistake and points at the remedy, without giving the solution.
-    """
-
-    kind: str
-    value: Any
-    message: str
 
 
 @dataclass(frozen=True)
@@ -214,7 +180,7 @@ class Verdict:
 class Exercise:
     """An exercise: everything about it but its text, its stub and its solution.
 
-    Those stand in ``notebooks/exercises/topics/NN.md``, which is not installed with annlab.
+    Those are in ``notebooks/exercises/topics/NN.md``, which is not installed with annlab.
 
     Parameters
     ----------
@@ -229,7 +195,16 @@ class Exercise:
     hint : str
         One sentence that helps and does not solve.
     check : callable
-        ``check(case, answer) -> str``, see the module.
+        ``check(case, answer)`` returns if the answer is right, and raises `Wrong` otherwise.
+    praise : str
+        Message for a right answer.
+    what : str
+        Subject of messages about the answer's type and shape.
+    messages : mapping of str to str
+        What to say of each mistake. A key is a kind, and after a hyphen the number of a variant;
+        ``"different"`` is for an answer that is no known mistake.
+    ideas, claims : sequence of Idea
+        What a free text must say, and what it must not say.
     """
 
     id: str
@@ -239,7 +214,12 @@ class Exercise:
     answer: str
     takes: str
     hint: str
-    check: Callable[[Case, Any], str | None] = field(repr=False)
+    check: Callable[..., None] = field(repr=False)
+    praise: str = "Well done."
+    what: str = "The answer"
+    messages: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ideas: Sequence[Idea] = field(default=(), repr=False)
+    claims: Sequence[Idea] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\d\d-\d", self.id):
@@ -309,7 +289,7 @@ class Sheet:
         What people believe, and what is the case.
     """
 
-    draw: Callable[[Any], None] = field(repr=False)
+    draw: Callable[[FigureBase], None] = field(repr=False)
     caption: str
     formula: str
     reading: str
@@ -342,345 +322,3 @@ class Lesson:
     prerequisites: str
     misconceptions: Sequence[tuple[str, str]]
     lecture: str
-
-
-class Case:
-    """What a check gets beside the answer: data of its own, and helpers that know classic slips.
-
-    Parameters
-    ----------
-    hidden : bool, default=False
-        Whether this is the hidden test of the grading: other data, so that an answer that knows
-        the visible data by heart does not pass.
-
-    Attributes
-    ----------
-    rng : numpy.random.RandomState
-        Seeded, another one for the hidden test.
-    seed : int
-        The seed, for functions that take ``random_state``.
-    """
-
-    def __init__(self, hidden: bool = False) -> None:
-        self.hidden = hidden
-        self.seed = 20_000 if hidden else 10_000
-        self.rng = np.random.RandomState(self.seed)
-
-    # -- values ------------------------------------------------------------------------------------
-
-    def number(self, answer: Any, what: str = "The answer") -> float:
-        """Return a finite number, or say what came instead."""
-        value = self.array(answer, (), what)
-        return float(value)
-
-    def array(self, answer: Any, shape: tuple[int, ...] | None = None, what: str = "") -> Any:
-        """Return a numeric array of the shape asked for, without NaN, or say what came instead.
-
-        Parameters
-        ----------
-        answer : object
-        shape : tuple of int, optional
-            ``-1`` stands for any length.
-        what : str, default=""
-            Subject of the message.
-        """
-        what = what or "The answer"
-        self.answered(answer)
-        if callable(answer):
-            raise Wrong("wrong_type", f"{what} is a function; call it and hand in its result.")
-        try:
-            with _silence():
-                value = np.asarray(answer)
-        except Exception as reason:
-            raise Wrong("wrong_type", f"{what} is no array of numbers: {reason}") from None
-        if value.dtype.kind not in "biuf":
-            kind = type(answer).__name__
-            raise Wrong("wrong_type", f"{what} should consist of numbers; it is a {kind}.")
-        if shape is not None:
-            fits = value.ndim == len(shape) and all(
-                wanted in (-1, have) for wanted, have in zip(shape, value.shape, strict=True)
-            )
-            if not fits and value.size == 1 and shape == ():
-                value, fits = value.reshape(()), True
-            if not fits:
-                told = "a single number" if shape == () else f"shape {_shape(shape)}"
-                raise Wrong(
-                    "wrong_shape", f"{what} should have {told}; it has shape {_shape(value.shape)}."
-                )
-        if value.dtype.kind == "f" and np.isnan(value).any():
-            raise Wrong(
-                "nan",
-                f"{what} holds NaN: somewhere zero is divided by zero. The mean of no rows is NaN, "
-                "too: is something empty, such as a cluster?",
-            )
-        return value
-
-    def answered(self, answer: Any, what: str = "") -> None:
-        """Raise if nothing has been written yet."""
-        if answer is None or answer is Ellipsis:
-            raise Wrong(
-                "unanswered",
-                what or "There is nothing yet: write your answer in the cell above and run it.",
-            )
-
-    def text(self, answer: Any, min_words: int = MIN_WORDS) -> str:
-        """Return a text of some words."""
-        self.answered(answer)
-        if not isinstance(answer, str):
-            raise Wrong("wrong_type", f"Write a text between quotes; this is {_kind(answer)}.")
-        if not answer.strip():
-            self.answered(None)
-        words = len(re.findall(r"\w+", answer))
-        if words < min_words:
-            raise Wrong("too_short", f"{words} words are too few: write a sentence or two.")
-        return answer
-
-    # -- functions ---------------------------------------------------------------------------------
-
-    def call(self, function: Any, *arguments: Any, **options: Any) -> Any:
-        """Call the student's function on copies of the arguments, and guard against all it does.
-
-        What it prints is swallowed, because anything on stderr costs the points of a grade cell.
-        """
-        self.answered(function)
-        if not callable(function):
-            raise Wrong("wrong_type", f"A function is wanted; this is {_kind(function)}.")
-        given = copy.deepcopy((arguments, options))
-        name = getattr(function, "__name__", "your function")
-        try:
-            with _silence():
-                result = function(*given[0], **given[1])
-        except KeyboardInterrupt:
-            raise
-        except NotImplementedError:
-            raise Wrong("unanswered", f"{name} is not written yet.") from None
-        except BaseException as reason:
-            said = f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
-            raise Wrong("raised", f"Your function {name} raised {said}") from None
-        if not _same((arguments, options), given):
-            raise Wrong(
-                "changes_input",
-                f"{name} changes the array it is given. Work on a copy, or make a new array.",
-            )
-        if result is None or result is Ellipsis:
-            raise Wrong("unanswered", f"{name} returns nothing: is there a return?")
-        return result
-
-    @contextlib.contextmanager
-    def retell(
-        self, kind: str, new_kind: str, message: str, *, saying: str = "", when: bool = True
-    ) -> Iterator[None]:
-        """Give a mistake that comes up in here another name, because here more is known about it.
-
-        Parameters
-        ----------
-        kind : str
-            Such as ``"raised"``, or ``"unanswered"`` for a function that returns nothing.
-        new_kind, message : str
-            What to say instead. What the function raised is added.
-        saying : str, default=""
-            Only if the old message holds this.
-        when : bool, default=True
-            Only then.
-
-        Examples
-        --------
-        >>> from annlab.classroom._base import Case, Wrong
-        >>> case = Case()
-        >>> try:
-        ...     with case.retell("unanswered", "never_is_none", "Return np.inf if it never pays."):
-        ...         case.call(lambda k: None, 3)
-        ... except Wrong as wrong:
-        ...     print(wrong.kind, wrong.message)
-        never_is_none Return np.inf if it never pays.
-        """
-        try:
-            yield
-        except Wrong as wrong:
-            if not when or wrong.kind != kind or saying not in wrong.message:
-                raise
-            told = f"{message} ({wrong.message})" if kind == "raised" else message
-            raise Wrong(new_kind, told) from None
-
-    # -- comparing ---------------------------------------------------------------------------------
-
-    def compare(
-        self,
-        answer: Any,
-        truth: Any,
-        mistakes: Sequence[Mistake] = (),
-        otherwise: str = "",
-        *,
-        what: str = "The answer",
-        rtol: float = 1e-3,
-        atol: float = 1e-6,
-    ) -> None:
-        """Raise unless the answer is the truth; recognise a mistake by the value it leads to.
-
-        Parameters
-        ----------
-        answer, truth : array-like
-            Compared after the shape has been checked.
-        mistakes : sequence of Mistake
-            Tried in this order. One whose value equals the truth on these data is skipped.
-        otherwise : str
-            Message for an answer that is no known mistake (kind ``"different"``).
-        what : str
-            Subject of messages about type and shape.
-        rtol, atol : float
-            A number with three right digits is right.
-        """
-        truth = np.asarray(truth)
-
-        def near(one: Any, other: Any) -> bool:
-            one, other = np.asarray(one), np.asarray(other)
-            if one.shape != other.shape:
-                return False
-            if one.dtype.kind not in "biuf" or other.dtype.kind not in "biuf":
-                return bool(np.array_equal(one, other))
-            return bool(np.allclose(one, other, rtol=rtol, atol=atol, equal_nan=True))
-
-        def found(value: Any) -> None:
-            for mistake in mistakes:
-                if near(value, mistake.value) and not near(truth, mistake.value):
-                    raise Wrong(mistake.kind, mistake.message)
-
-        self.answered(answer)
-        # a mistake may have another shape, or be NaN: it is told before shape and NaN are
-        try:
-            with _silence():
-                found(np.asarray(answer))
-        except (ValueError, TypeError):
-            pass
-        value = self.array(answer, truth.shape, what)
-        if not near(value, truth):
-            raise Wrong("different", otherwise or f"{what} is another one.")
-
-    def compare_rows(
-        self,
-        answer: Any,
-        truth: Any,
-        n: int,
-        mistakes: Sequence[Mistake] = (),
-        otherwise: str = "",
-        *,
-        what: str = "What your function returns",
-    ) -> None:
-        """Raise unless the answer has these row numbers, in whatever order and container.
-
-        Too many or too few of them are no matter of shape: that gets the message ``otherwise``.
-
-        Parameters
-        ----------
-        answer : array-like or set of int
-            A column, as ``np.argwhere`` gives it, will do, too.
-        truth : array-like of shape (n_found,), of int
-        n : int
-            Number of rows to choose from.
-        mistakes : sequence of Mistake
-            Their values in growing order.
-        otherwise, what : str
-            See `compare`.
-        """
-        self.answered(answer)
-        if isinstance(answer, set | frozenset | range):
-            answer = list(answer)
-        rows, truth = self.array(answer, None, what), np.sort(truth)
-        if rows.dtype.kind == "b" and rows.size == n:
-            raise Wrong(
-                "mask_not_rows",
-                "It returns True and False. Row numbers are wanted: np.flatnonzero makes them.",
-            )
-        if rows.ndim == 2 and 1 in rows.shape:
-            rows = rows.ravel()
-        if rows.ndim == 1:
-            rows = np.sort(rows)
-            known = any(np.array_equal(rows, mistake.value) for mistake in mistakes)
-            if len(rows) != len(truth) and not known:
-                raise Wrong("different", otherwise or f"{what} is another selection.")
-        self.compare(rows, truth, mistakes, otherwise, what=what, rtol=1e-9)
-
-    def explain(
-        self,
-        answer: Any,
-        ideas: Sequence[Idea],
-        claims: Sequence[Idea] = (),
-        min_words: int = MIN_WORDS,
-    ) -> None:
-        """Raise unless a free text says every idea and makes none of the false claims.
-
-        Parameters
-        ----------
-        answer : str
-        ideas : sequence of Idea
-            What must be said.
-        claims : sequence of Idea
-            What must not be said; looked for first, because it is the more instructive mistake.
-        min_words : int
-        """
-        text = self.text(answer, min_words)
-        for claim in claims:
-            if claim.in_(text):
-                raise Wrong(claim.kind, claim.message)
-        for idea in ideas:
-            if not idea.in_(text):
-                raise Wrong(idea.kind, idea.message)
-
-
-def run_check(exercise: Exercise, answer: Any, *, hidden: bool = False) -> Verdict:
-    """Look at an answer; whatever it is, a verdict comes back."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            praise = exercise.check(Case(hidden), answer)
-    except Wrong as wrong:
-        message = wrong.message
-        if hidden and wrong.kind in ("different", "raised"):
-            message += " (On data that you have not seen. Do you use the arguments throughout?)"
-        return Verdict(exercise.id, False, wrong.kind, message)
-    except Exception as reason:
-        # an answer so odd that the check itself stumbles must not look like a fault of annlab
-        said = f"{type(reason).__name__}: {reason}"[:150]
-        message = f"The check cannot make sense of this answer ({said}). Read the exercise again."
-        return Verdict(exercise.id, False, "wrong_type", message)
-    return Verdict(exercise.id, True, "", praise or "Well done.")
-
-
-# -- helpers -------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Swallow what is printed and warned."""
-    sink = io.StringIO()
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(sink),
-        contextlib.redirect_stderr(sink),
-        np.errstate(all="ignore"),
-    ):
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    inner = ", ".join("n" if side == -1 else str(side) for side in shape)
-    return f"({inner},)" if len(shape) == 1 else f"({inner})"
-
-
-def _kind(value: Any) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def _same(before: Any, after: Any) -> bool:
-    """Whether arguments are as they were; what cannot be compared counts as unchanged."""
-    if isinstance(before, np.ndarray):
-        if not isinstance(after, np.ndarray) or before.shape != after.shape:
-            return False
-        return bool(np.array_equal(before, after, equal_nan=before.dtype.kind == "f"))
-    if isinstance(before, tuple | list):
-        return len(before) == len(after) and all(map(_same, before, after))
-    if isinstance(before, dict):
-        return before.keys() == after.keys() and all(_same(before[k], after[k]) for k in before)
-    return True

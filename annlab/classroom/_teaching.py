@@ -7,7 +7,7 @@ from pathlib import Path
 from annlab import classroom
 from annlab.classroom._source import exercises_folder
 
-BEGIN = "<!-- made by: annlab classroom build; edit annlab/classroom/topic_NN.py instead -->"
+BEGIN = "<!-- made by: annlab classroom build; edit annlab/classroom/content instead -->"
 END = "<!-- end of what is made -->"
 
 

@@ -1,28 +1,18 @@
-"""Topic 5, choosing an index: checks, quiz, sheet and notes for the teacher."""
+"""Topic 5, choosing an index: its checks, and the picture of its sheet."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import numpy as np
 
-from annlab.classroom._base import (
-    NEGATION,
-    Case,
-    Exercise,
-    Idea,
-    Lesson,
-    Mistake,
-    Question,
-    Sheet,
-    Wrong,
-    claimed,
-)
+from annlab.classroom._case import Case
+from annlab.classroom._content import Figure, load
 
 # -- checks --------------------------------------------------------------------------------------
 
 
-def hash_by_hand(case: Case, answer: Any) -> str:
+def hash_by_hand(case: Case, answer: object) -> None:
     """05-1: which point a hash with two directions answers with."""
     X = np.array([[4, 3], [1, 5], [2, 1], [-3, -1], [-1, 2], [2, 4], [3, -2], [3, 6]])
     query, directions = np.array([1, 2]), np.array([[1, 0], [1, -1]])
@@ -37,43 +27,18 @@ def hash_by_hand(case: Case, answer: Any) -> str:
     case.compare(
         answer,
         truth,
-        [
-            Mistake(
-                "brute_force",
-                int(gaps.argmin()),
-                "That is the true nearest point. It lies on the other side of a border, and the "
-                "hash never looks there.",
-            ),
-            Mistake(
-                "half_a_code",
-                nearest(same[:, 1]),
-                "That point has the same second sign as the query, but not the same first. The "
-                "whole code has to agree.",
-            ),
-            Mistake(
-                "off_by_one",
-                truth + 1,
-                "It is the right point, but its row number is one less: rows are counted from 0.",
-            ),
-            Mistake(
-                "farthest",
-                int(np.flatnonzero(bucket)[gaps[bucket].argmax()]),
-                "That point is in the bucket of the query, but it is the farthest there.",
-            ),
-            Mistake(
-                "count_not_row",
-                int(bucket.sum()),
-                "That is the number of points in the bucket. Which of them is nearest?",
-            ),
-            Mistake("not_nearest", 1, "That point is in the bucket, but another is nearer."),
-        ],
-        "Write down the two signs of each point. Who has the signs of the query?",
-        what="The row number",
+        {
+            "brute_force": int(gaps.argmin()),
+            "half_a_code": nearest(same[:, 1]),
+            "off_by_one": truth + 1,
+            "farthest": int(np.flatnonzero(bucket)[gaps[bucket].argmax()]),
+            "count_not_row": int(bucket.sum()),
+            "not_nearest": 1,
+        },
     )
-    return "And the true nearest point, just across the border, was never looked at."
 
 
-def collect_candidates(case: Case, answer: Any) -> str:
+def collect_candidates(case: Case, answer: object) -> None:
     """05-2: the candidates of a hash with several tables."""
     n, n_tables, n_hashes = 60, 3, 4
     code = case.rng.rand(n_tables, n_hashes) < 0.5
@@ -91,52 +56,19 @@ def collect_candidates(case: Case, answer: Any) -> str:
         case.call(answer, codes, code),
         truth,
         n,
-        [
-            Mistake(
-                "counts_twice",
-                np.sort(np.nonzero(shared)[0]),
-                "A row that shares two buckets is listed twice, and would be compared twice.",
-            ),
-            Mistake(
-                "all_tables",
-                np.flatnonzero(shared.all(axis=1)),
-                "Only rows that share the bucket in every table are left. Each table is another "
-                "chance: one is enough.",
-            ),
-            Mistake(
-                "brute_force",
-                np.arange(n),
-                "It returns every row. A hash is there to leave most of them out.",
-            ),
-            Mistake(
-                "first_table",
-                np.flatnonzero(shared[:, 0]),
-                "Only the first table is looked into.",
-            ),
-            Mistake(
-                "last_table",
-                np.flatnonzero(shared[:, -1]),
-                "Only the last table is left. Does each turn of the loop overwrite what the turn "
-                "before has found?",
-            ),
-            Mistake(
-                "half_a_code",
-                np.flatnonzero(equal.any(axis=(1, 2))),
-                "One equal sign is not enough. Within a table the whole code has to agree.",
-            ),
-            Mistake(
-                "half_a_code",
-                np.flatnonzero(equal.any(axis=2).all(axis=1)),
-                "One equal sign in each table is not enough: within a table the whole code has to "
-                "agree, and one table is enough.",
-            ),
-        ],
-        "Those are not the rows that share the bucket of the query in at least one table.",
+        {
+            "counts_twice": np.sort(np.nonzero(shared)[0]),
+            "all_tables": np.flatnonzero(shared.all(axis=1)),
+            "brute_force": np.arange(n),
+            "first_table": np.flatnonzero(shared[:, 0]),
+            "last_table": np.flatnonzero(shared[:, -1]),
+            "half_a_code": np.flatnonzero(equal.any(axis=(1, 2))),
+            "half_a_code-2": np.flatnonzero(equal.any(axis=2).all(axis=1)),
+        },
     )
-    return "Within a table all signs, of the tables any: that is why tables find more."
 
 
-def find_front(case: Case, answer: Any) -> str:
+def find_front(case: Case, answer: object) -> None:
     """05-3: the settings that nobody beats."""
     recalls = np.array([32, 31, 30, 29, 28, 27, 26, 26, 22, 20, 16]) / 32
     work = np.array([90, 60, 75, 66, 40, 40, 20, 33, 30, 25, 8])
@@ -152,69 +84,30 @@ def find_front(case: Case, answer: Any) -> str:
             case.call(answer, r, w),
             np.flatnonzero(~beats),
             len(w),
-            [
-                Mistake(
-                    "keeps_ties",
-                    np.flatnonzero(~(finds_more & costs_less).any(axis=0)),
-                    "It keeps a setting although another one finds as much for less, or more for "
-                    "the same work. Equal in one and better in the other is enough to beat it.",
-                ),
-                Mistake(
-                    "compares_neighbours",
-                    np.sort(down[cheaper]),
-                    "It keeps a setting that is cheaper than the one before it in the order, but "
-                    "not "
-                    "cheaper than all before. Compare with the cheapest so far.",
-                ),
-                Mistake(
-                    "work_turned_round",
-                    np.flatnonzero(~(finds_more & (w[:, None] > w)).any(axis=0)),
-                    "It looks for much work. Recall should be high, work should be low.",
-                ),
-                Mistake(
-                    "best_only",
-                    np.array([r.argmax()]),
-                    "It returns only the setting that finds most. Others find less for less work.",
-                ),
-                Mistake(
-                    "best_only",
-                    np.array([w.argmin()]),
-                    "It returns only the cheapest setting. Others find more, for more work.",
-                ),
-                Mistake(
-                    "best_only",
-                    np.sort([r.argmax(), w.argmin()]),
-                    "It returns only the two ends of the front. Between them are others that "
-                    "nobody "
-                    "beats.",
-                ),
-                Mistake(
-                    "keeps_the_beaten",
-                    np.flatnonzero(beats),
-                    "It returns those that are beaten. The front is made of the others.",
-                ),
-                Mistake(
-                    "beaten_in_one",
-                    np.flatnonzero(~(finds_more | costs_less).any(axis=0)),
-                    "Nothing is left: to be beaten, a setting must not be better in anything.",
-                ),
-                Mistake(
-                    "values_not_rows",
-                    np.sort(r[~beats]),
-                    "It returns recalls. Return the row numbers of these settings.",
-                ),
-                Mistake(
-                    "values_not_rows",
-                    np.sort(w[~beats]),
-                    "It returns the work. Return the row numbers of these settings.",
-                ),
-            ],
-            "Ask of each setting: does another find at least as much, for no more work?",
+            {
+                "keeps_ties": np.flatnonzero(~(finds_more & costs_less).any(axis=0)),
+                "compares_neighbours": np.sort(down[cheaper]),
+                "work_turned_round": np.flatnonzero(~(finds_more & (w[:, None] > w)).any(axis=0)),
+                "best_only": np.array([r.argmax()]),
+                "best_only-2": np.array([w.argmin()]),
+                "best_only-3": np.sort([r.argmax(), w.argmin()]),
+                "keeps_the_beaten": np.flatnonzero(beats),
+                "beaten_in_one": np.flatnonzero(~(finds_more | costs_less).any(axis=0)),
+                "values_not_rows": np.sort(r[~beats]),
+                "values_not_rows-2": np.sort(w[~beats]),
+            },
         )
-    return "Everything else can be forgotten: somebody does it better."
 
 
-def choose_and_report(case: Case, answer: Any) -> str:
+def _report(
+    hits: np.ndarray, place: np.ndarray, which: int, first: int = 0, last: int = 2
+) -> np.ndarray:
+    """Return the row of a setting, and its recall over one half of the queries or over both."""
+    row, half = place[which], hits.shape[1] // 2
+    return np.array([row, hits[row, first * half : last * half].mean()])
+
+
+def choose_and_report(case: Case, answer: object) -> None:
     """05-4: choose on one half of the queries, report the other."""
     half, wanted = 32, 0.75
     # hits in the half to choose with, hits in the other half, work
@@ -228,223 +121,36 @@ def choose_and_report(case: Case, answer: Any) -> str:
                 hits[row, part * half + case.rng.choice(half, counts[part], replace=False)] = True
         work = np.empty(len(plan), dtype=int)
         work[place] = plan[:, 2] * int(case.rng.randint(2, 9))
-
-        def pair(
-            which: int, first: int = 0, last: int = 2, place: Any = place, hits: Any = hits
-        ) -> np.ndarray:
-            row = place[which]
-            return np.array([row, hits[row, first * half : last * half].mean()])
-
+        report = partial(_report, hits, place)
         got = case.call(answer, hits, work, wanted)
         if np.ndim(got) == 0:
-            raise Wrong("wrong_shape", "Two numbers are wanted: the setting and its recall.")
+            raise case.wrong("wrong_shape")
         case.compare(
             got,
-            pair(truth, 1),
-            [
-                Mistake(
-                    "tuned_on_report",
-                    pair(truth, 0, 1),
-                    "The choice is right. But the recall that you report is that of the queries "
-                    "you have chosen by: it is flattered by luck.",
+            report(truth, 1),
+            {
+                "tuned_on_report": report(truth, 0, 1),
+                "tuned_on_report-2": report(truth),
+                "chooses_with_all": report(peek),
+                "chooses_with_all-2": report(peek, 1),
+                "halves_swapped": report(peek, 0, 1),
+                "strict_bound": report(strict, 1),
+                "best_not_cheapest": report(best, 1),
+                "ignores_wanted": report(cheap, 1),
+                "position_among_chosen": np.array(
+                    [
+                        np.searchsorted(np.sort(place[[best, truth, strict]]), place[truth]),
+                        report(truth, 1)[1],
+                    ]
                 ),
-                Mistake(
-                    "tuned_on_report",
-                    pair(truth),
-                    "The choice is right. But the recall is that of all queries, and half of them "
-                    "are those that you have chosen by.",
-                ),
-                Mistake(
-                    "chooses_with_all",
-                    pair(peek),
-                    "You choose and report with all queries. Keep the second half out of the "
-                    "choice.",
-                ),
-                Mistake(
-                    "chooses_with_all",
-                    pair(peek, 1),
-                    "The second half takes part in the choice. It must be new when you report it.",
-                ),
-                Mistake(
-                    "halves_swapped",
-                    pair(peek, 0, 1),
-                    "The halves are swapped: choose with the first, report the second.",
-                ),
-                Mistake(
-                    "strict_bound",
-                    pair(strict, 1),
-                    "A cheaper setting has exactly the recall that is wanted. That is enough.",
-                ),
-                Mistake(
-                    "best_not_cheapest",
-                    pair(best, 1),
-                    "That is the setting with the best recall. Asked for is the cheapest of those "
-                    "that find enough.",
-                ),
-                Mistake(
-                    "ignores_wanted",
-                    pair(cheap, 1),
-                    "That is the cheapest of all settings. It does not find enough.",
-                ),
-                Mistake(
-                    "position_among_chosen",
-                    np.array(
-                        [
-                            np.searchsorted(np.sort(place[[best, truth, strict]]), place[truth]),
-                            pair(truth, 1)[1],
-                        ]
-                    ),
-                    "The recall is right, but the number is a place among those that find enough. "
-                    "Which row of hits is that?",
-                ),
-            ],
-            "Choose the cheapest setting that finds enough in the first half of the columns, and "
-            "report its recall in the second.",
-            what="What your function returns",
+            },
         )
-    return "Chosen on one half, reported on the other: that is an honest number."
 
-
-def what_was_timed(case: Case, answer: Any) -> str:
-    """05-5: free text."""
-    case.explain(
-        answer,
-        ideas=[
-            Idea(
-                "missing_build",
-                r"\bbuil[dt]|\bfit|set(ting)?[ -]?up|construct|creat|prepar",
-                "What happens between the start of his clock and the only query?",
-            ),
-            Idea(
-                "missing_many",
-                r"many|several|thousands?|hundreds?|1,?000|more (than one|queries)|lots|all (the )?"
-                r"(points|queries)|each (point|query)|per query|number of queries|queries",
-                "How often does k-means ask, once an index is built?",
-            ),
-        ],
-        claims=[
-            Idea(
-                "blames_accuracy",
-                claimed(
-                    r"trees? (is|are|may|might|can|could|do|will|only|give|return|find)\b"
-                    r"[^.;?]{0,40}(approximat|less accurate|inaccurate|\bmiss(es)?\b|inexact"
-                    r"|wrong)",
-                    unless=NEGATION + "|both exact|all exact",
-                ),
-                "A ball tree and a kd-tree are exact, like brute force. There is no accuracy to be "
-                "had for the time.",
-            ),
-            Idea(
-                "blames_noise",
-                r"(repeat|average)[^.;?]{0,30}(measurement|timing|experiment|race|clock)"
-                r"(?![^.;?]*quer)",
-                "Repeating the same race makes the same mistake more precisely. What is inside the "
-                "clock that should not be?",
-            ),
-            Idea(
-                "believes_brute",
-                r"(he|colleague) is (quite |perfectly )?right|brute force (is|will be) always",
-                "For a single query he is. k-means asks with every point.",
-            ),
-        ],
-    )
-    return "Build apart, and many queries. (Your teacher may want to read it, too.)"
-
-
-EXERCISES = (
-    Exercise(
-        "05-1",
-        "A hash by hand",
-        "recall",
-        1,
-        "answer_of_the_hash",
-        "value",
-        "For each point two questions: is x above 0? Is x above y?",
-        hash_by_hand,
-    ),
-    Exercise(
-        "05-2",
-        "Collect the candidates",
-        "apply",
-        2,
-        "candidates",
-        "function",
-        "codes == code compares all signs at once. Over which axis must all agree, and over which "
-        "is any enough?",
-        collect_candidates,
-    ),
-    Exercise(
-        "05-3",
-        "The front",
-        "apply",
-        2,
-        "front",
-        "function",
-        "Sort by recall, the best first, and remember the smallest work that you have met.",
-        find_front,
-    ),
-    Exercise(
-        "05-4",
-        "Choose, and report honestly",
-        "analyse",
-        3,
-        "choose",
-        "function",
-        "hits[:, :half] and hits[:, half:] have different duties. Which one may you look at first?",
-        choose_and_report,
-    ),
-    Exercise(
-        "05-5",
-        "What was timed?",
-        "analyse",
-        2,
-        "what_was_measured",
-        "text",
-        "What would each of the three cost for a second query?",
-        what_was_timed,
-    ),
-)
-
-# -- quiz ----------------------------------------------------------------------------------------
-
-QUESTIONS = (
-    Question(
-        "Hashing with one table and one probe: which rows is a query compared with?",
-        ("those in its bucket", "those in all near buckets", "all rows"),
-        "A",
-        "It never looks across a border, even if the nearest neighbour is just behind it.",
-    ),
-    Question(
-        "More hashes in each table, and nothing else is changed. What happens?",
-        ("more work, more found", "less work, less found", "less work, more found"),
-        "B",
-        "Buckets get smaller. (When they are too small to answer at all, brute force has to fill "
-        "in.)",
-    ),
-    Question(
-        "The deck races ball_tree, kd_tree and brute. Which of them has the lowest recall?",
-        ("ball_tree", "kd_tree", "brute", "none, they are equal"),
-        "D",
-        "All three are exact, so there is no accuracy to trade for speed.",
-    ),
-    Question(
-        "A has recall 0.9 and work 50, B has recall 0.8 and work 60. When would you take B?",
-        ("when time is short", "when 0.8 is enough", "never"),
-        "C",
-        "B finds less and costs more. It is not on the front, so there is always a better choice.",
-    ),
-    Question(
-        "You will ask a single query of a million new rows. Which index do you build?",
-        ("none", "a kd-tree", "an HNSW graph", "a hash"),
-        "A",
-        "Every build looks at all rows. So does brute force, once, and then it has the answer.",
-    ),
-)
 
 # -- sheet ---------------------------------------------------------------------------------------
 
 
-def draw_sheet(figure: Any) -> None:
+def draw_sheet(figure: Figure) -> None:
     """Show a query beside a border, and a front on handwritten digits."""
     from annlab.datasets import load_digits_data
     from annlab.indexes import make_index
@@ -492,46 +198,6 @@ def draw_sheet(figure: Any) -> None:
     right.legend(loc="upper left", fontsize=10, frameon=False)
 
 
-SHEET = Sheet(
-    draw=draw_sheet,
-    caption="Left: the query (X) is compared with its bucket (squares) only; the dotted line leads "
-    "to the true nearest. Right: nobody beats the settings on the grey line.",
-    formula=r"$\mathrm{code}(x) = (\, a_1 \cdot x > 0,\ \ldots,\ a_h \cdot x > 0 \,)$",
-    reading="On which side of h directions a point lies. Points with the same code share a bucket.",
-    code="""\
-from annlab import benchmark_ann, datasets
-X = datasets.load_digits_data().X
-for probes in (1, 4, 16, 64):
-    run = benchmark_ann(X, "lsh", n_queries=100, algorithm_params={"n_probes": probes})
-    print(probes, run.recall, run.n_distances)""",
-    misconception="There is a best index; one has to know which.",
-    truth="There is a front: settings that nobody beats in both recall and work. It is another "
-    "one for "
-    "other data. Say which recall you need and take the cheapest.",
-)
-
-# -- notes for the teacher -----------------------------------------------------------------------
-
-LESSON = Lesson(
-    minutes=45,
-    exercise_minutes=50,
-    aims=(
-        "hash points with a pencil, and say what the number of hashes and of tables do",
-        "read a front of recall and work, and find the cheapest setting for a recall",
-        "spot what is missing in a comparison: many queries, a separate build, an approximate "
-        "competitor",
-    ),
-    prerequisites="topic 2 for recall; dot products and their sign; boolean arrays in NumPy",
-    misconceptions=(
-        ("Near points always share a bucket.", "05-1"),
-        ("More tables make the answer stricter.", "05-2"),
-        ("A setting that is better in nothing may still be useful.", "05-3"),
-        ("The recall that one has tuned for is the recall that one gets.", "05-4"),
-        ("One query tells how fast an index is.", "05-5"),
-    ),
-    lecture="Draw the eight points of exercise 05-1 on the board, and let the class shout the two "
-    "signs "
-    "of each before anybody speaks of buckets. In the race of the notebook ask for recall 0.9 "
-    "first, "
-    "then 0.99: how much more does it cost?",
+EXERCISES, QUESTIONS, SHEET, LESSON = load(
+    5, draw_sheet, [hash_by_hand, collect_candidates, find_front, choose_and_report]
 )

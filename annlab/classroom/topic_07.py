@@ -1,4 +1,4 @@
-"""Topic 7, accuracy and speed: checks, quiz, sheet and notes for the teacher."""
+"""Topic 7, accuracy and speed: its checks, and the picture of its sheet."""
 
 from __future__ import annotations
 
@@ -6,22 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from annlab.classroom._base import (
-    NEGATION,
-    Case,
-    Exercise,
-    Idea,
-    Lesson,
-    Mistake,
-    Question,
-    Sheet,
-    claimed,
-)
+from annlab.classroom._case import Case, hits_by_row
+from annlab.classroom._content import Figure, load
 
 # -- checks --------------------------------------------------------------------------------------
 
 
-def honest_recall_by_hand(case: Case, answer: Any) -> str:
+def honest_recall_by_hand(case: Case, answer: object) -> None:
     """07-1: recall on a line, the question being one of the points."""
     from annlab.distances import k_nearest
 
@@ -33,39 +24,18 @@ def honest_recall_by_hand(case: Case, answer: Any) -> str:
     case.compare(
         answer,
         hits / 5,
-        [
-            Mistake(
-                "counts_itself",
-                len(set(order[:6]) & found) / 6,
-                "You count the point at 7 on both sides. To find oneself is no achievement: leave "
-                "it out of the truth and out of the answer.",
-            ),
-            Mistake(
-                "counts_itself",
-                (hits + 1) / 5,
-                "One of your hits is the point at 7 itself. It was not among those to be found.",
-            ),
-            Mistake(
-                "stays_in_the_answer",
-                hits / 6,
-                "The point at 7 is out of the truth, but it still takes one of the six places in "
-                "the answer. That is the slip of the slide.",
-            ),
-            Mistake(
-                "count_not_share",
-                hits,
-                "That is the number of neighbours found. Recall is a share, from 0 to 1.",
-            ),
-            Mistake("share_of_misses", 1 - hits / 5, "That is the share of what was missed."),
-            Mistake("percent", 20 * hits, "In percent it is right; write it as a share."),
-        ],
-        "Write down the five points that are nearest to 7, without 7. How many of them came back?",
-        what="The recall",
+        {
+            "counts_itself": len(set(order[:6]) & found) / 6,
+            "counts_itself-2": (hits + 1) / 5,
+            "stays_in_the_answer": hits / 6,
+            "count_not_share": hits,
+            "share_of_misses": 1 - hits / 5,
+            "percent": 20 * hits,
+        },
     )
-    return "The question is out of the truth and out of the answer."
 
 
-def write_honest_recall(case: Case, answer: Any) -> str:
+def write_honest_recall(case: Case, answer: object) -> None:
     """07-2: recall where every question is a row of the data."""
     n, m, easy = 40, 4, case.rng.randint(5, 15)
     found, true = np.empty((2, n, m + 1), dtype=np.int64)
@@ -85,73 +55,27 @@ def write_honest_recall(case: Case, answer: Any) -> str:
         true[i] = np.insert(neighbors, int(i % 5 == 0), i)
         clean_found[i], clean_true[i] = got, neighbors
 
-    def hits(some: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        return np.array([len(np.intersect1d(a, b)) for a, b in zip(some, wanted, strict=True)])
-
-    counted = hits(clean_found, clean_true)
+    counted = hits_by_row(clean_found, clean_true)
     truth = counted.mean() / m
     case.compare(
         case.call(answer, found, true),
         truth,
-        [
-            Mistake(
-                "counts_itself",
-                hits(found, true).mean() / (m + 1),
-                "It counts the question as its own neighbour, in the truth and in the answer: a "
-                "search gets one hit for nothing.",
-            ),
-            Mistake(
-                "stays_in_the_answer",
-                hits(found[:, :m], clean_true).mean() / m,
-                "The question is out of the truth, but still in the answer, where it takes the "
-                "place of a neighbour. Even a perfect search could not get full marks.",
-            ),
-            Mistake(
-                "stays_in_the_answer",
-                hits(found, clean_true).mean() / (m + 1),
-                "You divide by the number of columns. One of them belongs to the question itself.",
-            ),
-            Mistake(
-                "off_by_one",
-                hits(found, clean_true).mean() / m,
-                "Where the search has missed the question itself, m + 1 other rows are left. That "
-                "is one try too many: keep the first m.",
-            ),
-            Mistake(
-                "drops_first_column",
-                hits(found[:, 1:], true[:, 1:]).mean() / m,
-                "It drops the first column. The question does not always stand there: a twin at "
-                "distance zero may come first. Which number has the question of row i?",
-            ),
-            Mistake(
-                "drops_first_column",
-                hits(found[:, 1:], clean_true).mean() / m,
-                "It drops the first column of the answer. The question need not stand there.",
-            ),
-            Mistake(
-                "compares_places",
-                (clean_found == clean_true).mean(),
-                "It compares place by place. A neighbour counts wherever it stands in the row.",
-            ),
-            Mistake(
-                "count_not_share",
-                counted.sum(),
-                "It returns the number of hits. Recall is a share, from 0 to 1.",
-            ),
-            Mistake(
-                "count_not_share",
-                counted.mean(),
-                "It returns the hits for each question. Divide by m as well.",
-            ),
-            Mistake("share_of_misses", 1 - truth, "It returns the share of what was missed."),
-        ],
-        "It is not the share of the true m other neighbours that are among the first m found.",
-        what="What your function returns",
+        {
+            "counts_itself": hits_by_row(found, true).mean() / (m + 1),
+            "stays_in_the_answer": hits_by_row(found[:, :m], clean_true).mean() / m,
+            "stays_in_the_answer-2": hits_by_row(found, clean_true).mean() / (m + 1),
+            "off_by_one": hits_by_row(found, clean_true).mean() / m,
+            "drops_first_column": hits_by_row(found[:, 1:], true[:, 1:]).mean() / m,
+            "drops_first_column-2": hits_by_row(found[:, 1:], clean_true).mean() / m,
+            "compares_places": (clean_found == clean_true).mean(),
+            "count_not_share": counted.sum(),
+            "count_not_share-2": counted.mean(),
+            "share_of_misses": 1 - truth,
+        },
     )
-    return "No hit for nothing, and a perfect search would get 1."
 
 
-def find_front(case: Case, answer: Any) -> str:
+def find_front(case: Case, answer: object) -> None:
     """07-3: the settings that nothing beats."""
     n = 12
     speed = 100 * (1 + case.rng.permutation(n))
@@ -173,49 +97,24 @@ def find_front(case: Case, answer: Any) -> str:
     better = (recall[:, None] > recall) & (speed[:, None] > speed)
     either = (recall[:, None] > recall) | (speed[:, None] > speed)
     truth = kept(recall, speed)
+    winner = truth[[recall[truth].argmax()]]
     case.compare_rows(
         case.call(answer, recall, speed),
         truth,
         len(recall),
-        [
-            Mistake(
-                "beaten_in_one",
-                np.flatnonzero(~either.any(axis=0)),
-                "It throws a setting out as soon as another one is better in one respect. Slow "
-                "and accurate settings have their place beside fast and rough ones.",
-            ),
-            Mistake(
-                "strictly_in_both",
-                np.flatnonzero(~better.any(axis=0)),
-                "A setting stays although another one is just as good in one respect and better "
-                "in the other. Who would choose it?",
-            ),
-            Mistake(
-                "turned_round",
-                kept(recall, -speed),
-                "It treats speed like a cost. Queries per second: more is better.",
-            ),
-            Mistake("turned_round", kept(-recall, speed), "It keeps the settings of low recall."),
-            Mistake("one_winner", truth[recall[truth].argmax()], "It returns one setting only."),
-            Mistake(
-                "one_winner",
-                [truth[recall[truth].argmax()]],
-                "It returns the most accurate setting only. What about those that are faster?",
-            ),
-            Mistake(
-                "complement",
-                np.setdiff1d(np.arange(n + 2), truth),
-                "Those are the settings that are beaten. The front is made of the others.",
-            ),
-        ],
-        "Ask of each setting: is there another one that is at least as good in both respects, and "
-        "better in one?",
-        what="What your function returns",
+        {
+            "beaten_in_one": np.flatnonzero(~either.any(axis=0)),
+            "strictly_in_both": np.flatnonzero(~better.any(axis=0)),
+            "turned_round": kept(recall, -speed),
+            "turned_round-2": kept(-recall, speed),
+            "one_winner": winner[0],
+            "one_winner-2": winner,
+            "complement": np.setdiff1d(np.arange(n + 2), truth),
+        },
     )
-    return "Whoever chooses a setting chooses from the front."
 
 
-def worst_served_cluster(case: Case, answer: Any) -> str:
+def worst_served_cluster(case: Case, answer: object) -> None:
     """07-4: recall of the cluster that a search serves worst, one cluster having no points."""
     k = 6
     # (points, misses): one cluster is served badly, and which one that is, is drawn
@@ -231,195 +130,23 @@ def worst_served_cluster(case: Case, answer: Any) -> str:
     case.compare(
         case.call(answer, labels, nearest, k),
         each.min(),
-        [
-            Mistake(
-                "empty_cluster_nan",
-                np.nan,
-                "It returns NaN: one cluster is nobody's nearest, and the mean of no points is "
-                "zero divided by zero. Only clusters that have points can be served badly.",
-            ),
-            Mistake(
-                "empty_cluster_zero",
-                0.0,
-                "It returns 0. One cluster is nobody's nearest, and none of its points was "
-                "missed, since it has none. Leave it out.",
-            ),
-            Mistake(
-                "mean_of_all",
-                hit.mean(),
-                "That is the recall over all points. The mean hides the worst: look at each "
-                "cluster by itself.",
-            ),
-            Mistake("mean_of_clusters", each.mean(), "That is a mean over clusters again."),
-            Mistake(
-                "groups_by_labels",
-                min(hit[labels == j].mean() for j in range(1, k)),
-                "It groups the points by the labels that they were given. Recall asks about those "
-                "that belong to a cluster: which of them did the search find?",
-            ),
-            Mistake("best_not_worst", each.max(), "That is the cluster that is served best."),
-            Mistake(
-                "number_not_recall",
-                1 + each.argmin(),
-                "That is the number of the cluster. Its recall is asked for.",
-            ),
-            Mistake("share_of_misses", 1 - each.min(), "That is the share of misses in it."),
-        ],
-        "Take the points whose nearest centroid is j. How many of them have the label j? Do that "
-        "for each j.",
-        what="What your function returns",
+        {
+            "empty_cluster_nan": np.nan,
+            "empty_cluster_zero": 0.0,
+            "mean_of_all": hit.mean(),
+            "mean_of_clusters": each.mean(),
+            "groups_by_labels": min(hit[labels == j].mean() for j in range(1, k)),
+            "best_not_worst": each.max(),
+            "number_not_recall": 1 + each.argmin(),
+            "share_of_misses": 1 - each.min(),
+        },
     )
-    return "A recall that looks fine on the whole can leave one cluster alone."
 
-
-def which_misses_heal(case: Case, answer: Any) -> str:
-    """07-5: free text."""
-    case.explain(
-        answer,
-        ideas=[
-            Idea(
-                "missing_chance",
-                r"chance|heal|mov(e|es|ed|ing)\b|next (iteration|time|round|step)|later"
-                r"|(an)?other (iteration|time|round)|correct(s|ed)|repair|recover|luck|mend"
-                r"|average|eventual|again|anew|cancel|after all|sooner|most of the time"
-                r"|(different|other|new) (\w+ )?(point|one|place|label|centroid|miss|error)",
-                "What happens in the next iteration to a point that Dice has missed?",
-            ),
-            Idea(
-                "missing_stay",
-                r"\bsame\b|always|never|stay|remain|repeat|every (time|iteration|round)"
-                r"|each (time|iteration|round)|permanent|for ?ever|stuck"
-                r"|no (other|second|further|better)|again and again|systematic|persist"
-                r"|add up|accumulat",
-                "And what happens in the next iteration to a point that Stamp has missed?",
-            ),
-        ],
-        claims=[
-            Idea(
-                "equal_recall_is_enough",
-                claimed(
-                    r"\b(same|equal(ly)?|identical|alike)\b",
-                    r"inertia|result|cluster|good|well",
-                    r"recall|both|they|two",
-                    unless=NEGATION
-                    + r"|differ|although|though|despite|\beven\b|\bbut\b|lower|higher|better|worse"
-                    r"|\bless\b|\bmore\b|heal|chance|point|iteration",
-                )
-                + r"|(makes?|is) no difference|(does not|doesn't) matter which",
-                "You say that equal recall means equal inertia. Recall counts the misses of one "
-                "search; k-means asks again and again. Does it matter who is missed?",
-            ),
-            Idea(
-                "wrong_winner",
-                claimed(
-                    r"\bstamp('s)?( \w+)? (is|ends?|has|gives|reaches|wins|finds|gets|comes|will|"
-                    r"would)\b((?!dice|worse|higher|larger|than)[^.,;:]){0,25}"
-                    r"\b(low|good|better|small|best)|stamp wins"
-                ),
-                "You expect Stamp to end better. Follow one point that it misses: when will it "
-                "ever reach its nearest centroid?",
-            ),
-        ],
-    )
-    return "Misses that are drawn anew heal. (Your teacher may want to read it, too.)"
-
-
-EXERCISES = (
-    Exercise(
-        "07-1",
-        "Recall without oneself",
-        "recall",
-        1,
-        "recall_by_hand",
-        "value",
-        "Who is nearest to the point at 7? And does it count?",
-        honest_recall_by_hand,
-    ),
-    Exercise(
-        "07-2",
-        "An honest recall",
-        "apply",
-        2,
-        "honest_recall",
-        "function",
-        "The question of row i is row i. A list comprehension with a condition strikes it out.",
-        write_honest_recall,
-    ),
-    Exercise(
-        "07-3",
-        "The front",
-        "apply",
-        2,
-        "front",
-        "function",
-        "Write down when one setting beats another; in one of the two respects they may be equal.",
-        find_front,
-    ),
-    Exercise(
-        "07-4",
-        "A mean hides the worst",
-        "analyse",
-        3,
-        "worst_recall",
-        "function",
-        "nearest says which cluster a point belongs to, labels what the search said. Which "
-        "clusters occur in nearest at all?",
-        worst_served_cluster,
-    ),
-    Exercise(
-        "07-5",
-        "Which misses heal",
-        "analyse",
-        2,
-        "which_misses_heal",
-        "text",
-        "Follow one point that was missed through two iterations, once with each search.",
-        which_misses_heal,
-    ),
-)
-
-# -- quiz ----------------------------------------------------------------------------------------
-
-QUESTIONS = (
-    Question(
-        "The slide measures 0.80 for five neighbours, on any data. What does it say of the index?",
-        ("it misses one in five", "nothing", "it is too slow", "the data are hard"),
-        "B",
-        "The query is left out of the truth, but not of the answer: one of five must be wrong, "
-        "whatever the index does.",
-    ),
-    Question(
-        "Which of these is a knob of an index?",
-        ("the number of neighbours asked for", "the number of points", "the probes of a hash"),
-        "C",
-        "A knob says how hard the index tries. The number of neighbours is part of the question.",
-    ),
-    Question(
-        "Half of all answers are wrong, anew in each iteration. How much worse are the clusters?",
-        ("hardly at all", "half as good", "useless"),
-        "A",
-        "Centroids move, other points are missed, and who has found the right centroid keeps it. "
-        "Random misses heal.",
-    ),
-    Question(
-        "Two indexes have a recall of 0.8 each. Do they serve k-means equally well?",
-        ("yes, by definition", "not necessarily", "only in few dimensions"),
-        "B",
-        "It matters whether the same points are missed each time. The last word has the inertia.",
-    ),
-    Question(
-        "A paper reports recall at 100. What does k-means want to know?",
-        ("the same", "recall at k", "recall at 10", "recall at 1"),
-        "D",
-        "Each point asks for one centroid, its nearest. Recall at 1 is another number: measure "
-        "what you use.",
-    ),
-)
 
 # -- sheet ---------------------------------------------------------------------------------------
 
 
-def draw_sheet(figure: Any) -> None:
+def draw_sheet(figure: Figure) -> None:
     """Show an accuracy that cannot differ, and what random misses cost k-means."""
     from annlab.datasets import load_digits_data, make_uniform_cube
     from annlab.distances import k_nearest, pairwise_sq
@@ -470,43 +197,6 @@ def draw_sheet(figure: Any) -> None:
     right.set(ylim=(0.9, 1.5))
 
 
-SHEET = Sheet(
-    draw=draw_sheet,
-    caption="Left: a search without mistakes, and the query in the answer but not in the truth. "
-    "Right: handwritten digits, ten clusters, mean of three starts.",
-    formula=r"$R@m = \frac{|\,\mathrm{found} \,\cap\, \mathrm{true}\,|}{m}$"
-    r"$, \quad \mathrm{the\ query\ left\ out\ of\ both}$",
-    reading="Of the m neighbours that I should have found, how many did I find?",
-    code="""\
-from annlab import datasets, kmeans, kmeans_ann
-X = datasets.load_digits_data().X
-exact = kmeans(X, 10, random_state=0)
-rough = kmeans_ann(X, 10, algorithm="lsh", random_state=0)
-print(rough.inertia / exact.inertia)""",
-    misconception="The higher the recall of the index, the better the clusters.",
-    truth="Misses that are drawn anew heal, misses that stay at their place do not. Ask for an "
-    "inertia, over several starts, and take the cheapest setting that reaches it.",
-)
-
-# -- notes for the teacher -----------------------------------------------------------------------
-
-LESSON = Lesson(
-    minutes=45,
-    exercise_minutes=45,
-    aims=(
-        "measure the recall of a search without counting the query",
-        "tell a knob of an index from a part of the question",
-        "choose a setting by the inertia that it leads to",
-    ),
-    prerequisites="topic 3: the loop with an index; what inertia and recall are",
-    misconceptions=(
-        ("The query may count as its own neighbour.", "07-1"),
-        ("The query always stands in the first column.", "07-2"),
-        ("The best setting is the one with the highest recall.", "07-3"),
-        ("A good mean recall serves every cluster well.", "07-4"),
-        ("Equal recall means equal clusters.", "07-5"),
-    ),
-    lecture="Let the class guess the slide's accuracy on data of their own, then show that it is "
-    "fixed before anything is measured. Ask question 3 of the quiz before the trade-off explorer "
-    "is opened; hardly anybody expects the answer.",
+EXERCISES, QUESTIONS, SHEET, LESSON = load(
+    7, draw_sheet, [honest_recall_by_hand, write_honest_recall, find_front, worst_served_cluster]
 )

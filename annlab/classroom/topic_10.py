@@ -1,30 +1,19 @@
-"""Topic 10, faiss: checks, quiz, sheet and notes for the teacher.
+"""Topic 10, faiss: its checks, and the picture of its sheet.
 
 The checks need no faiss: strings are read by annlab, and the searches are small enough for NumPy.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from annlab.classroom._base import (
-    NEGATION,
-    Case,
-    Exercise,
-    Idea,
-    Lesson,
-    Mistake,
-    Question,
-    Sheet,
-    claimed,
-)
+from annlab.classroom._case import Case, cluster_means, decode, encode
+from annlab.classroom._content import Figure, load
 
 # -- checks --------------------------------------------------------------------------------------
 
 
-def count_bytes(case: Case, answer: Any) -> str:
+def count_bytes(case: Case, answer: object) -> None:
     """10-1: what a row takes, by hand."""
     from annlab.indexes.factory_string import explain_factory
 
@@ -33,120 +22,48 @@ def count_bytes(case: Case, answer: Any) -> str:
     case.compare(
         answer,
         truth.bytes_per_row,
-        [
-            Mistake(
-                "forgets_the_number",
-                truth.code_bytes,
-                "That is the code alone. IVF keeps rows in lists: what must stand beside a code, "
-                "so that one knows whose it is?",
-            ),
-            Mistake(
-                "whole_rows",
-                whole,
-                "That is a whole row, before anything is done to it. The last part says "
-                "how it is kept.",
-            ),
-            Mistake("whole_rows", whole + 8, "You keep the whole row. The last part says how."),
-            Mistake(
-                "stops_at_pca",
-                kept,
-                "That is what is left after PCA96, four bytes for each number. Read on: "
-                "there is one part more.",
-            ),
-            Mistake(
-                "stops_at_pca",
-                kept + 8,
-                "You keep the 96 numbers as they are. The last part says how they are kept.",
-            ),
-            Mistake(
-                "byte_for_each_number",
-                96 + 8,
-                "That would be SQ8, a byte for each of the 96 numbers. PQ keeps a byte for each "
-                "slice.",
-            ),
-            Mistake("byte_for_each_number", 96, "A byte for each number is SQ8. What does PQ do?"),
-            Mistake("bits_not_bytes", 8 * truth.bytes_per_row, "Those are bits, not bytes."),
-            Mistake("bits_not_bytes", 8 * 24 + 8, "A slice takes 8 bits, which is one byte."),
-            Mistake(
-                "size_of_a_slice",
-                4 + 8,
-                "A slice is 4 numbers long; the code has one byte for each slice. How many are "
-                "there?",
-            ),
-            Mistake(
-                "cells_cost_bytes",
-                truth.bytes_per_row + 512,
-                "512 is the number of cells. A row lies in one of them and pays nothing for "
-                "the others.",
-            ),
-        ],
-        "Read the string from left to right and ask at each part what is left of the row.",
-        what="The number of bytes",
+        {
+            "forgets_the_number": truth.code_bytes,
+            "whole_rows": whole,
+            "whole_rows-2": whole + 8,
+            "stops_at_pca": kept,
+            "stops_at_pca-2": kept + 8,
+            "byte_for_each_number": 96 + 8,
+            "byte_for_each_number-2": 96,
+            "bits_not_bytes": 8 * truth.bytes_per_row,
+            "bits_not_bytes-2": 8 * 24 + 8,
+            "size_of_a_slice": 4 + 8,
+            "cells_cost_bytes": truth.bytes_per_row + 512,
+        },
     )
-    return "1,536 bytes have become 32: the transform decides what is coded, the code what is kept."
 
 
-def encode_rows(case: Case, answer: Any) -> str:
+def encode_rows(case: Case, answer: object) -> None:
     """10-2: product quantization, the encoding half."""
     from annlab.distances import pairwise_sq
 
     for m, n_words, width in ((3, 5, 2), (2, 6, 4)):
         X, words = case.rng.randn(24, m * width), case.rng.randn(m, n_words, width)
-
-        def codes(slices: list[np.ndarray], books: Any) -> np.ndarray:
-            pairs = zip(slices, books, strict=True)
-            return np.column_stack([pairwise_sq(s, book).argmin(axis=1) for s, book in pairs])
-
-        slices = np.split(X, m, axis=1)
-        truth = codes(slices, words)
-        turned = [
-            pairwise_sq(s, book).argmin(axis=0) for s, book in zip(slices, words, strict=True)
-        ]
-        decoded = np.hstack([book[truth[:, i]] for i, book in enumerate(words)])
+        truth = encode(X, words)
+        slices = zip(np.split(X, m, axis=1), words, strict=True)
+        strided = np.hstack([X[:, i::m] for i in range(m)])
         case.compare(
             case.call(answer, X, words),
             truth,
-            [
-                Mistake(
-                    "first_codebook",
-                    codes(slices, [words[0]] * m),
-                    "It looks up every slice in the first list of codewords. Each slice has a list "
-                    "of its own.",
+            {
+                "first_codebook": encode(X, [words[0]] * m),
+                "strided_slices": encode(strided, words),
+                "off_by_one": truth + 1,
+                "index_over_samples": np.column_stack(
+                    [pairwise_sq(x, book).argmin(axis=0) for x, book in slices]
                 ),
-                Mistake(
-                    "strided_slices",
-                    codes([X[:, i::m] for i in range(m)], words),
-                    "Your slices take every m-th number. A slice is a piece of neighbouring "
-                    "columns.",
-                ),
-                Mistake("off_by_one", truth + 1, "The codes are one too large: count from 0."),
-                Mistake(
-                    "index_over_samples",
-                    np.column_stack(turned),
-                    "It finds the nearest row for each codeword. It is the rows that are coded: "
-                    "each needs the number of its nearest codeword. Over which axis does argmin "
-                    "run?",
-                ),
-                Mistake(
-                    "words_not_numbers",
-                    decoded,
-                    "Those are the codewords themselves, as long as the row was. The code keeps "
-                    "only their numbers: that is where the bytes are saved.",
-                ),
-                Mistake(
-                    "slices_in_rows",
-                    truth.T,
-                    "The codes are right, but lie on their side: a row of the answer belongs to a "
-                    "row of X.",
-                ),
-            ],
-            "Some slices are not coded by their nearest codeword.",
-            what="What your function returns",
+                "words_not_numbers": decode(truth, words),
+                "slices_in_rows": truth.T,
+            },
         )
-    return "Rows of numbers have become a few small integers each."
 
 
-def search_cells(case: Case, answer: Any) -> str:
+def search_cells(case: Case, answer: object) -> None:
     """10-3: an inverted file, with an empty cell."""
     from annlab.distances import pairwise_sq
 
@@ -179,72 +96,27 @@ def search_cells(case: Case, answer: Any) -> str:
     for nprobe in (2, 1):
         probed = order[:, :nprobe]
         truth = best(probed)
-        local = (
-            "It returns the place in the list. The rows of a list have numbers in X: that is what "
-            "stands beside each code, and what is asked for."
-        )
-        mistakes = [
-            Mistake(
-                "brute_force",
-                gaps.argmin(axis=1),
-                "It finds the nearest of all rows. Only the rows of the probed cells may be "
-                "compared, or nothing is saved.",
-            ),
-            Mistake("place_in_list", best(probed, local=True), local),
-            Mistake("place_in_list", place_in_sorted(probed), local),
-            Mistake(
-                "off_by_one",
-                best(order[:, : nprobe + 1]),
-                "It looks into one cell too many.",
-            ),
-            Mistake(
-                "off_by_one",
-                best(order[:, 1 : nprobe + 1]),
-                "It leaves out the nearest cell. Is the first place of argsort 0 or 1?",
-            ),
-            Mistake(
-                "off_by_one",
-                best(order[:, :1]),
-                "It looks into one cell where two should be probed.",
-            ),
-            Mistake(
-                "farthest_cells",
-                best(order[:, -nprobe:]),
-                "It probes the cells that are farthest away.",
-            ),
-            Mistake(
-                "head_not_row",
-                order[:, 0],
-                "It returns the number of the nearest cell. What is wanted is a row of X that lies "
-                "in it.",
-            ),
-            Mistake(
-                "empty_cell",
-                best(probed, missing=0),
-                "One question meets an empty cell only, and you answer row 0. That is a row, and a "
-                "wrong one: say -1.",
-            ),
-        ]
+        mistakes = {
+            "brute_force": gaps.argmin(axis=1),
+            "place_in_list": [best(probed, local=True), place_in_sorted(probed)],
+            "off_by_one": best(order[:, : nprobe + 1]),
+            "off_by_one-2": best(order[:, 1 : nprobe + 1]),
+            "off_by_one-3": best(order[:, :1]),
+            "farthest_cells": best(order[:, -nprobe:]),
+            "head_not_row": order[:, 0],
+            "empty_cell": best(probed, missing=0),
+        }
         # first without the questions that meet empty cells, to know why it raises with them
         case.call(answer, X, heads, queries[truth >= 0], nprobe)
         with case.retell(
             "raised",
-            "empty_cell",
-            "It works until a question meets an empty cell: there is nothing that argmin could "
-            "choose from. Look at the number of rows first.",
+            "empty_cell-2",
         ):
             got = case.call(answer, X, heads, queries, nprobe)
-        case.compare(
-            got,
-            truth,
-            mistakes,
-            "Choose the cells by their heads, then the nearest among the rows that lie in them.",
-            what="What your function returns",
-        )
-    return "This is IVF: cheap, sometimes wrong, and honest where it has nothing to offer."
+        case.compare(got, truth, mistakes)
 
 
-def price_of_a_sample(case: Case, answer: Any) -> str:
+def price_of_a_sample(case: Case, answer: object) -> None:
     """10-4: what it costs to train on a few rows."""
     from annlab.metrics import inertia
 
@@ -256,9 +128,10 @@ def price_of_a_sample(case: Case, answer: Any) -> str:
     case.rng.shuffle(drawn)
 
     def means(rows: np.ndarray) -> np.ndarray:
-        return np.array([X[rows][labels[rows] == j].mean(axis=0) for j in range(4)])
+        return cluster_means(X[rows], labels[rows], np.zeros((4, 3)))
 
-    sampled, whole, everything = means(drawn), means(np.arange(120)), np.arange(120)
+    everything = np.arange(120)
+    sampled, whole = means(drawn), means(everything)
 
     def cost(centroids: np.ndarray, rows: np.ndarray = everything) -> float:
         return inertia(X[rows], labels[rows], centroids)
@@ -270,216 +143,30 @@ def price_of_a_sample(case: Case, answer: Any) -> str:
         return float(((X[:, None] - centroids) ** 2).sum(axis=2).min(axis=1).sum())
 
     ratio = cost(sampled) / cost(whole)
-    judged = (
-        "You judge the centroids on the rows that they were fitted to. That is what faiss's own "
-        "number does. Sum over all rows, on both sides."
-    )
     case.compare(
         case.call(answer, X, labels, drawn),
         ratio - 1,
-        [
-            Mistake("judged_on_sample", cost(sampled, drawn) / cost(whole) - 1, judged),
-            Mistake("judged_on_sample", cost(sampled, drawn) / cost(whole, drawn) - 1, judged),
-            Mistake("judged_on_sample", 3 * cost(sampled, drawn) / cost(whole) - 1, judged),
-            Mistake(
-                "ratio_not_share",
-                ratio,
-                "It returns how many times as large the inertia is. Asked is by which share it is "
-                "larger: without any loss the answer would be 0.",
-            ),
-            Mistake("percent", 100 * (ratio - 1), "In percent it is right; return it as a share."),
-            Mistake(
-                "difference_not_share",
-                cost(sampled) - cost(whole),
-                "It returns a difference. A share says how large it is beside the inertia that is "
-                "possible.",
-            ),
-            Mistake(
-                "turned_round",
-                cost(whole) / cost(sampled) - 1,
-                "The two are the wrong way round: the means of all rows are what is compared with.",
-            ),
-            Mistake(
-                "turned_round",
-                1 - cost(whole) / cost(sampled),
-                "You divide by the inertia of the sample's centroids. Divide by that of all rows' "
-                "means.",
-            ),
-            Mistake(
-                "not_squared",
-                plain(sampled) / plain(whole) - 1,
-                "It adds plain distances. Inertia adds their squares.",
-            ),
-            Mistake(
-                "ignores_labels",
-                nearest(sampled) / nearest(whole) - 1,
-                "It gives the rows new labels. Here they keep those that they have.",
-            ),
-        ],
-        "Two sets of centroids, one from the drawn rows and one from all; all rows judge both.",
-        what="What your function returns",
+        {
+            "judged_on_sample": [
+                cost(sampled, drawn) / cost(whole) - 1,
+                cost(sampled, drawn) / cost(whole, drawn) - 1,
+                3 * cost(sampled, drawn) / cost(whole) - 1,
+            ],
+            "ratio_not_share": ratio,
+            "percent": 100 * (ratio - 1),
+            "difference_not_share": cost(sampled) - cost(whole),
+            "turned_round": cost(whole) / cost(sampled) - 1,
+            "turned_round-2": 1 - cost(whole) / cost(sampled),
+            "not_squared": plain(sampled) / plain(whole) - 1,
+            "ignores_labels": nearest(sampled) / nearest(whole) - 1,
+        },
     )
-    return "Both sets of centroids are judged by all rows. That is what faiss's own number omits."
 
-
-def what_the_dial_cannot_mend(case: Case, answer: Any) -> str:
-    """10-5: free text."""
-    case.explain(
-        answer,
-        ideas=[
-            Idea(
-                "missing_code",
-                r"\bcodes?\b|codeword|encod|quanti[sz]|round|compress|(eight|8) (bytes|numbers)"
-                r"|lossy|information|detail|precis|inexact|pq8? (cannot|can't|mixes|loses|is too)",
-                "All cells are searched already. What else stands between a row and its true "
-                "distance? Read the second part of the string.",
-            ),
-            Idea(
-                "missing_remedy",
-                r"refin|rflat|\bflat\b|whole rows?|original|full rows?|re-?rank|once more"
-                r"|more bytes|(longer|larger|bigger|finer|better) (code|encod)|\bsq\d"
-                r"|\bpq ?(1\d|[2-9]\d)|more (slices|codewords|bits)|uncompressed",
-                "And the second half of the question: which part would you change or add?",
-            ),
-        ],
-        claims=[
-            Idea(
-                "wants_more_probes",
-                claimed(
-                    r"\b(more|higher|larger|bigger|greater|increas\w+|rais\w+)\b"
-                    r"[^.,;:]{0,30}\b(nprobe|prob(e|es|ing)|cells)\b"
-                    rf"(?:(?!{NEGATION})[^.,;:])*"
-                    r"\b(help|find|bring|improve|mend|fix|solve|better)",
-                    unless=NEGATION + r"|\b(?:if|though)\b",
-                    before=True,
-                )
-                + r"|\b(should|must|would|has to|have to|needs? to) (just |only )?"
-                r"(raise|increase|probe|look into)\b[^.,;:]{0,25}\b(nprobe|probes|cells)",
-                "It looks into all 32 cells already: there is nothing left to probe. The dial "
-                "mends only what the cells lose.",
-            ),
-            Idea(
-                "blames_the_cells",
-                claimed(
-                    r"\b(lies?|lying|are|is|sits?|falls?|fell|lands?|stands?) (just )?"
-                    r"(in|into|behind) (an?|the|some)? ?"
-                    r"(other|another|wrong|neighbou?ring|different|adjacent|next) (cell|list)",
-                    unless=NEGATION + r"|\b(?:if|though)\b",
-                    before=True,
-                ),
-                "You look for the lost rows in other cells. With nprobe=32 every row is compared, "
-                "whichever cell it lies in.",
-            ),
-        ],
-    )
-    return "The dial mends the cells, not the code. (Your teacher may want to read it, too.)"
-
-
-EXERCISES = (
-    Exercise(
-        "10-1",
-        "Read the string",
-        "recall",
-        1,
-        "bytes_by_hand",
-        "value",
-        "How many slices are there, and how large is the number of one of 256 codewords? "
-        "What else does a list keep?",
-        count_bytes,
-    ),
-    Exercise(
-        "10-2",
-        "From rows to codes",
-        "apply",
-        2,
-        "encode",
-        "function",
-        "np.split(X, len(words), axis=1) cuts X into pieces of neighbouring columns.",
-        encode_rows,
-    ),
-    Exercise(
-        "10-3",
-        "Probe the cells",
-        "apply",
-        3,
-        "probe",
-        "function",
-        "np.flatnonzero of a mask gives row numbers of X. Which of them is row number i of the "
-        "list, and what if there are none?",
-        search_cells,
-    ),
-    Exercise(
-        "10-4",
-        "The price of a sample",
-        "analyse",
-        3,
-        "price",
-        "function",
-        "Write a helper for the means of some rows, then call it twice. Which rows judge?",
-        price_of_a_sample,
-    ),
-    Exercise(
-        "10-5",
-        "What the dial cannot mend",
-        "analyse",
-        2,
-        "why_not_nprobe",
-        "text",
-        "In the explorer of the notebook, compare IVF16,Flat with IVF16,PQ8 when all cells are "
-        "probed.",
-        what_the_dial_cannot_mend,
-    ),
-)
-
-# -- quiz ----------------------------------------------------------------------------------------
-
-QUESTIONS = (
-    Question(
-        "What does IVF64 do with the rows?",
-        (
-            "it keeps 64 numbers of each",
-            "it sorts them into 64 cells",
-            "it links each to 64 others",
-            "it draws 64 of them",
-        ),
-        "B",
-        "k-means makes 64 cells. A query looks into the nearest few and compares only the rows "
-        "that lie there.",
-    ),
-    Question(
-        "faiss makes 20 clusters of a million rows, with its defaults. How many rows train?",
-        ("a million", "256", "5,120", "20"),
-        "C",
-        "At most 256 for each centroid, drawn at random: 20 times 256. It says so only if it is "
-        "told to be verbose.",
-    ),
-    Question(
-        "Each cluster trains on 100 rows in place of all. How much inertia does that cost?",
-        ("about 1%", "about 10%", "it depends on n and d"),
-        "A",
-        "About 1/m, and m is 100. Neither the number of rows nor that of columns occurs in it. "
-        "(Another local minimum may come on top.)",
-    ),
-    Question(
-        "IVF64,PQ8 probes all 64 cells and still misses neighbours. What helps?",
-        ("a larger nprobe", "more cells", "training longer", "refining with whole rows"),
-        "D",
-        "The code has lost what tells the rows apart. A refinement such as RFlat compares the best "
-        "few once more.",
-    ),
-    Question(
-        "The slide builds k-means on faiss.Kmeans. Are its labels approximate?",
-        ("yes", "no, that search is exact", "only for large k"),
-        "B",
-        "The index inside is IndexFlatL2, which compares with every centroid. What is approximate "
-        "is the training, on a sample.",
-    ),
-)
 
 # -- sheet ---------------------------------------------------------------------------------------
 
 
-def draw_sheet(figure: Any) -> None:
+def draw_sheet(figure: Figure) -> None:
     """Show cells with a question at a border, and what a row costs."""
     from matplotlib.colors import ListedColormap
 
@@ -527,43 +214,6 @@ def draw_sheet(figure: Any) -> None:
     right.margins(x=0.18)
 
 
-SHEET = Sheet(
-    draw=draw_sheet,
-    caption="Left: the cross asks. Squares are the heads of cells; the nearest row lies behind a "
-    "border and is missed. Right: from whole rows with links to 16 bytes of code.",
-    formula=r"$J_{\mathrm{sample}} \approx J \left( 1 + \frac{1}{m} \right)$",
-    reading="Centroids trained on m rows for each cluster cost about 1/m more inertia over all "
-    "rows.",
-    code="""\
-from annlab import datasets, make_index
-X = datasets.load_patches(10_000, 8, random_state=0)
-truth = make_index("brute").fit(X[99:]).kneighbors(X[:99], 1)[1]
-index = make_index("faiss", factory="IVF64,SQ8", nprobe=4, random_state=0).fit(X[99:])
-print((index.candidates(X[:99]) == truth).mean(), "found; try nprobe=1 and nprobe=64")""",
-    misconception="If an index misses too much, raise nprobe until it does not.",
-    truth="nprobe mends only what the cells lose. What the code loses stays lost, unless the best "
-    "few are compared once more with whole rows.",
-)
-
-# -- notes for the teacher -----------------------------------------------------------------------
-
-LESSON = Lesson(
-    minutes=45,
-    exercise_minutes=50,
-    aims=(
-        "read a factory string and count the bytes of a row",
-        "search an inverted file by hand, empty cells included",
-        "tell what a silent sub-sample costs, judged by the inertia of all rows",
-    ),
-    prerequisites="topic 3; topic 5 helps; faiss for the notebook (not for the exercises)",
-    misconceptions=(
-        ("PQ8 keeps eight numbers; SQ8 keeps eight bytes.", "10-1"),
-        ("A list keeps codes and nothing else.", "10-1"),
-        ("Every cell has rows.", "10-3"),
-        ("The objective that a trainer prints is the inertia.", "10-4"),
-        ("A larger nprobe mends everything.", "10-5"),
-    ),
-    lecture="Draw the eight points of the notebook on the board and let one student be the query "
-    "at 4.9. Vote on question 2 of the quiz before the cell with the fingerprints is run, and on "
-    "question 4 before the explorer shows a code.",
+EXERCISES, QUESTIONS, SHEET, LESSON = load(
+    10, draw_sheet, [count_bytes, encode_rows, search_cells, price_of_a_sample]
 )

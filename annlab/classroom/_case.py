@@ -1,0 +1,426 @@
+"""What a check works with: its data, and helpers that recognise classic mistakes.
+
+A check is a function ``check(case, answer)`` that raises `Wrong` if the answer is not right. It
+names mistakes by their keys; the messages are those of the exercise in ``content/NN.toml``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from annlab.classroom._base import Exercise, Verdict, Wrong
+
+#: A text that explains something has at least this many words.
+MIN_WORDS = 8
+
+
+class Mistake(NamedTuple):
+    """A classic mistake: its kind, the value that it leads to, and what to say."""
+
+    kind: str
+    value: ArrayLike
+    message: str
+
+
+class Recorder:
+    """An object that a check hands to the student's function, and reads afterwards."""
+
+    def __deepcopy__(self, memo: object) -> Recorder:
+        # `Case.call` hands out copies; this one must stay the one that the check reads
+        return self
+
+
+class Case:
+    """Data of a check, and helpers that recognise classic mistakes.
+
+    Parameters
+    ----------
+    exercise : Exercise
+        Its messages are used.
+    hidden : bool, default=False
+        Whether this is the hidden test of the grading: other data, so that an answer that knows
+        the visible data by heart does not pass.
+
+    Attributes
+    ----------
+    rng : numpy.random.RandomState
+        Seeded; the hidden test has another seed.
+    seed : int
+        The seed, for functions that take ``random_state``.
+    """
+
+    def __init__(self, exercise: Exercise, hidden: bool = False) -> None:
+        self.exercise = exercise
+        self.hidden = hidden
+        self.seed = 20_000 if hidden else 10_000
+        self.rng = np.random.RandomState(self.seed)
+
+    # -- messages ----------------------------------------------------------------------------------
+
+    def message(self, key: str, **values: object) -> str:
+        """Return what the exercise says of a mistake, with some values filled in."""
+        text = self.exercise.messages[key]
+        return text.format(**values) if values else text
+
+    def wrong(self, key: str, **values: object) -> Wrong:
+        """Return the exception for a mistake that the check has found."""
+        return Wrong(_kind_of(key), self.message(key, **values))
+
+    # -- values ------------------------------------------------------------------------------------
+
+    def number(self, answer: object) -> float:
+        """Return a single number without NaN.
+
+        Raises
+        ------
+        Wrong
+            Says what came instead.
+        """
+        return float(self.array(answer, ()))
+
+    def array(self, answer: object, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """Return a numeric array without NaN, of the given shape if there is one.
+
+        Parameters
+        ----------
+        answer : object
+        shape : tuple of int, optional
+
+        Raises
+        ------
+        Wrong
+            Says what came instead.
+        """
+        what = self.exercise.what
+        answered(answer)
+        if callable(answer):
+            raise Wrong("wrong_type", f"{what} is a function; call it and hand in its result.")
+        try:
+            with silence():
+                value = np.asarray(answer)
+        except Exception as reason:
+            raise Wrong("wrong_type", f"{what} is no array of numbers: {reason}") from None
+        if value.dtype.kind not in "biuf":
+            kind = type(answer).__name__
+            raise Wrong("wrong_type", f"{what} should consist of numbers; it is a {kind}.")
+        if shape == () and value.size == 1:
+            value = value.reshape(())
+        if shape is not None and value.shape != shape:
+            told = "a single number" if shape == () else f"shape {shape}"
+            raise Wrong("wrong_shape", f"{what} should have {told}; it has shape {value.shape}.")
+        if value.dtype.kind == "f" and np.isnan(value).any():
+            raise Wrong(
+                "nan",
+                f"{what} holds NaN: somewhere zero is divided by zero. The mean of no rows is NaN, "
+                "too: is something empty, such as a cluster?",
+            )
+        return value
+
+    # -- functions ---------------------------------------------------------------------------------
+
+    def call(self, function: Any, *arguments: object, **options: object) -> Any:
+        """Call the student's function on copies of the arguments, and guard against all it does.
+
+        What it prints is swallowed, because anything on stderr costs the points of a grade cell.
+        """
+        answered(function)
+        if not callable(function):
+            raise Wrong("wrong_type", f"A function is wanted; this is {_with_article(function)}.")
+        given = copy.deepcopy((arguments, options))
+        name = getattr(function, "__name__", "your function")
+        try:
+            with silence():
+                result = function(*given[0], **given[1])
+        except KeyboardInterrupt:
+            raise
+        except NotImplementedError:
+            raise Wrong("unanswered", f"{name} is not written yet.") from None
+        except BaseException as reason:
+            said = f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
+            raise Wrong("raised", f"Your function {name} raised {said}") from None
+        if not _same((arguments, options), given):
+            raise Wrong(
+                "changes_input",
+                f"{name} changes the array it is given. Work on a copy, or make a new array.",
+            )
+        if result is None or result is Ellipsis:
+            raise Wrong("unanswered", f"{name} returns nothing: is there a return?")
+        return result
+
+    @contextlib.contextmanager
+    def retell(self, kind: str, key: str, *, saying: str = "", when: bool = True) -> Iterator[None]:
+        """Give a general mistake that comes up in this block a more helpful name and message.
+
+        Parameters
+        ----------
+        kind : str
+            Such as ``"raised"``, or ``"unanswered"`` for a function that returns nothing.
+        key : str
+            What to say instead. What the function raised is added.
+        saying : str, default=""
+            Only if the old message holds this.
+        when : bool, default=True
+            Only then.
+        """
+        try:
+            yield
+        except Wrong as wrong:
+            if not when or wrong.kind != kind or saying not in wrong.message:
+                raise
+            told = self.message(key)
+            told = f"{told} ({wrong.message})" if kind == "raised" else told
+            raise Wrong(_kind_of(key), told) from None
+
+    # -- comparing ---------------------------------------------------------------------------------
+
+    def compare(
+        self,
+        answer: object,
+        truth: ArrayLike,
+        mistakes: Mapping[str, Any],
+        *,
+        otherwise: str = "different",
+        rtol: float = 1e-3,
+        atol: float = 1e-6,
+        told: Mapping[str, object] | None = None,
+    ) -> None:
+        """Raise unless the answer is the truth; recognise a mistake by the value it leads to.
+
+        Parameters
+        ----------
+        answer, truth : array-like
+            Compared after the shape has been checked.
+        mistakes : mapping of str to array-like
+            What each mistake comes to on these data; a list holds several such values. Tried in
+            this order. One whose value equals the truth on these data is skipped.
+        otherwise : str, default="different"
+            Key of the message for an answer that is no known mistake.
+        rtol, atol : float
+            A number with three right digits is right.
+        told : mapping, optional
+            Values to be filled into the messages.
+        """
+        told = told or {}
+        known = [
+            Mistake(_kind_of(key), value, self.message(key, **told))
+            for key, values in mistakes.items()
+            for value in (values if isinstance(values, list) else [values])
+        ]
+        self._judge(answer, truth, known, self.message(otherwise, **told), rtol, atol)
+
+    def compare_rows(
+        self, answer: Any, truth: ArrayLike, n: int, mistakes: Mapping[str, Any]
+    ) -> None:
+        """Raise unless the answer has these row numbers, in whatever order and container.
+
+        Too many or too few of them are no matter of shape: that gets the message ``"different"``.
+
+        Parameters
+        ----------
+        answer : array-like or set of int
+            A column, as ``np.argwhere`` gives it, is accepted, too.
+        truth : array-like of shape (n_found,), of int
+        n : int
+            Number of rows to choose from.
+        mistakes : mapping of str to array-like
+            See `compare`; the values in growing order.
+        """
+        answered(answer)
+        if isinstance(answer, set | frozenset | range):
+            answer = list(answer)
+        rows, truth = self.array(answer), np.sort(truth)
+        if rows.dtype.kind == "b" and rows.size == n:
+            raise Wrong(
+                "mask_not_rows",
+                "It returns True and False. Row numbers are wanted: np.flatnonzero makes them.",
+            )
+        if rows.ndim == 2 and 1 in rows.shape:
+            rows = rows.ravel()
+        if rows.ndim == 1:
+            rows = np.sort(rows)
+            values = [v for vs in mistakes.values() for v in (vs if isinstance(vs, list) else [vs])]
+            known = any(np.array_equal(rows, value) for value in values)
+            if len(rows) != len(truth) and not known:
+                raise self.wrong("different")
+        self.compare(rows, truth, mistakes, rtol=1e-9)
+
+    def _judge(
+        self,
+        answer: object,
+        truth: ArrayLike,
+        mistakes: list[Mistake],
+        otherwise: str,
+        rtol: float,
+        atol: float,
+    ) -> None:
+        truth = np.asarray(truth)
+
+        def near(one: ArrayLike, other: ArrayLike) -> bool:
+            one, other = np.asarray(one), np.asarray(other)
+            if one.shape != other.shape:
+                return False
+            if one.dtype.kind not in "biuf" or other.dtype.kind not in "biuf":
+                return bool(np.array_equal(one, other))
+            return bool(np.allclose(one, other, rtol=rtol, atol=atol, equal_nan=True))
+
+        answered(answer)
+        # a mistake may have another shape, or be NaN: it is told before shape and NaN are
+        with contextlib.suppress(ValueError, TypeError), silence():
+            given = np.asarray(answer)
+            for mistake in mistakes:
+                if near(given, mistake.value) and not near(truth, mistake.value):
+                    raise Wrong(mistake.kind, mistake.message)
+        if not near(self.array(answer, truth.shape), truth):
+            raise Wrong("different", otherwise)
+
+    # -- free texts --------------------------------------------------------------------------------
+
+    def explain(self, answer: object) -> None:
+        """Raise unless a free text says every idea and makes none of the false claims."""
+        answered(answer)
+        if not isinstance(answer, str):
+            said = _with_article(answer)
+            raise Wrong("wrong_type", f"Write a text between quotes; this is {said}.")
+        answered(answer.strip() or None)
+        words = len(re.findall(r"\w+", answer))
+        if words < MIN_WORDS:
+            raise Wrong("too_short", f"{words} words are too few: write a sentence or two.")
+        # a false claim is the more instructive mistake
+        for claim in self.exercise.claims:
+            if claim.in_(answer):
+                raise Wrong(claim.kind, claim.message)
+        for idea in self.exercise.ideas:
+            if not idea.in_(answer):
+                raise Wrong(idea.kind, idea.message)
+
+
+def run_check(exercise: Exercise, answer: object, *, hidden: bool = False) -> Verdict:
+    """Look at an answer; whatever it is, a verdict comes back."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exercise.check(Case(exercise, hidden), answer)
+    except Wrong as wrong:
+        message = wrong.message
+        if hidden and wrong.kind in ("different", "raised"):
+            message += " (On data that you have not seen. Do you use the arguments throughout?)"
+        return Verdict(exercise.id, False, wrong.kind, message)
+    except Exception as reason:
+        # an answer so odd that the check itself stumbles must not look like a fault of annlab
+        said = f"{type(reason).__name__}: {reason}"[:150]
+        message = f"The check cannot make sense of this answer ({said}). Read the exercise again."
+        return Verdict(exercise.id, False, "wrong_type", message)
+    return Verdict(exercise.id, True, "", exercise.praise)
+
+
+# -- values that several checks need ---------------------------------------------------------------
+
+
+def cluster_means(X: np.ndarray, labels: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Return the mean of each cluster; one without points stays where it starts."""
+    means = np.array(start, dtype=float)
+    for cluster in np.unique(labels):
+        means[cluster] = X[labels == cluster].mean(axis=0)
+    return means
+
+
+def with_row(values: np.ndarray, row: int, what: ArrayLike) -> np.ndarray:
+    """Return a copy in which one row is replaced."""
+    changed = np.array(values, dtype=float)
+    changed[row] = what
+    return changed
+
+
+def with_empty(values: np.ndarray, row: int) -> list[np.ndarray]:
+    """Return the values with the row of an empty cluster as it is, NaN and zero."""
+    return [values, with_row(values, row, np.nan), with_row(values, row, 0.0)]
+
+
+def empty_cluster(truth: np.ndarray, row: int, name: str = "empty_cluster") -> dict[str, Any]:
+    """Return what becomes of the centroid of an empty cluster in three classic mistakes."""
+    return {
+        f"{name}_nan": with_row(truth, row, np.nan),
+        f"{name}_zero": with_row(truth, row, 0.0),
+        f"{name}_dropped": np.delete(truth, row, axis=0),
+    }
+
+
+def hits_by_row(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return how many entries of each row of ``truth`` are in the same row of ``found``."""
+    return np.array([len(set(a) & set(b)) for a, b in zip(found, truth, strict=True)])
+
+
+def encode(X: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the row numbers of the nearest words, of shape (n, n_books)."""
+    from annlab.distances import pairwise_sq
+
+    books = list(books)
+    pairs = zip(np.split(X, len(books), axis=1), books, strict=True)
+    return np.column_stack([pairwise_sq(piece, book).argmin(axis=1) for piece, book in pairs])
+
+
+def decode(codes: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the rows put together from their words."""
+    return np.hstack([book[column] for book, column in zip(books, codes.T, strict=True)])
+
+
+# -- helpers -------------------------------------------------------------------------------------
+
+
+def answered(answer: object) -> None:
+    """Raise if nothing has been written yet."""
+    if answer is None or answer is Ellipsis:
+        raise Wrong(
+            "unanswered",
+            "There is nothing yet: write your answer in the cell above and run it.",
+        )
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Swallow what is printed and warned."""
+    sink = io.StringIO()
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(sink),
+        contextlib.redirect_stderr(sink),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _kind_of(key: str) -> str:
+    """Return the kind of a message's key: ``"off_by_one"`` for ``"off_by_one-2"``."""
+    return key.partition("-")[0]
+
+
+def _with_article(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _same(before: object, after: object) -> bool:
+    """Whether arguments are as they were; what cannot be compared counts as unchanged."""
+    if isinstance(before, np.ndarray):
+        if not isinstance(after, np.ndarray) or before.shape != after.shape:
+            return False
+        return bool(np.array_equal(before, after, equal_nan=before.dtype.kind == "f"))
+    if isinstance(before, tuple | list):
+        if not isinstance(after, tuple | list) or len(before) != len(after):
+            return False
+        return all(map(_same, before, after))
+    if isinstance(before, dict):
+        if not isinstance(after, dict) or before.keys() != after.keys():
+            return False
+        return all(_same(before[key], after[key]) for key in before)
+    return True
