@@ -7,26 +7,27 @@ with a clock in them, and by ones that send the chunks to processes, as the slid
 
 from __future__ import annotations
 
-import multiprocessing
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from annlab._support.checks import check_choice, check_data, check_integer, check_real
 from annlab._support.errors import invalid
-from annlab._support.threads import Workers, chunk_bounds, single_threaded_blas
-from annlab.fit.searches import ExactAssigner, _nearest_chunk
-from annlab.lloyd import update_centroids
-from annlab.rows.memory import Points
+from annlab._support.threads import chunk_bounds
+from annlab._support.types import MatrixLike
+from annlab.benchmarks.pools import FIT_ITERATIONS as FIT_ITERATIONS
+from annlab.benchmarks.pools import Crew
+from annlab.benchmarks.pools import RecordedPool as RecordedPool
+from annlab.benchmarks.pools import process_context as process_context
+from annlab.distances import nearest, paired_sq
 
 #: How an iteration may be spread over cores.
 WAYS = ("threads", "processes", "new processes")
-#: Iterations over which a pool that serves a whole fit is written off.
-FIT_ITERATIONS = 10
 #: The parts of an iteration, in the order in which they are drawn.
 PARTS = ("assign", "update", "overhead", "pool start", "data transfer")
 
@@ -102,7 +103,7 @@ class IterationCost:
         )
 
 
-def amdahl(serial_share: float, n_jobs: Any) -> Any:
+def amdahl(serial_share: float, n_jobs: ArrayLike) -> Any:
     """Largest speed-up that ``n_jobs`` workers can reach where a share of the work is serial.
 
     Parameters
@@ -189,249 +190,28 @@ def predict_parts(cost: IterationCost, n_jobs: int) -> dict[str, float]:
     return parts
 
 
-def process_context() -> Any:
-    """Start method for pools of processes that are safe beside threads.
-
-    Returns
-    -------
-    multiprocessing.context.BaseContext
-        A server that has imported everything already and is forked from (``forkserver``), the
-        kindest case; a new interpreter for each process (``spawn``) where there is no such
-        server. A notebook's own process is never forked: it has threads.
-
-    Examples
-    --------
-    >>> from annlab.benchmarks.scaling import process_context
-    >>> process_context().get_start_method() in ("forkserver", "spawn")
-    True
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["annlab.benchmarks.scaling", "annlab.benchmarks.deck_parallel"])
-    return context
+def _label_chunk(rows: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    labels = nearest(rows, centroids).astype(np.int32)
+    return labels, paired_sq(rows, centroids, labels)
 
 
-def _pickled(value: Any) -> int:
-    from multiprocessing.reduction import ForkingPickler
+def _sum_chunk(rows: np.ndarray, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.sparse import csr_matrix
 
-    return len(ForkingPickler.dumps(value))
-
-
-class RecordedPool:
-    """A stand-in for `multiprocessing.Pool` that counts pools and the bytes through their pipes.
-
-    Parameters
-    ----------
-    make : callable
-        Makes the real pool: called with the number of processes.
-
-    Attributes
-    ----------
-    n_pools, n_processes, sent_bytes : int
-        What was started in all; bytes of tasks and answers together.
-
-    Notes
-    -----
-    Counting pickles everything a second time, so a run that is recorded is not one to be timed.
-
-    Examples
-    --------
-    >>> from annlab.benchmarks.scaling import RecordedPool
-    >>> pool = RecordedPool.inline()
-    >>> with pool(2) as workers:
-    ...     workers.map(len, ["one", "three"])
-    [3, 5]
-    >>> pool.n_pools, pool.n_processes, pool.sent_bytes > 0
-    (1, 2, True)
-    """
-
-    def __init__(self, make: Callable[[int], Any]) -> None:
-        self._make, self._pool = make, None
-        self.n_pools = self.n_processes = self.sent_bytes = 0
-
-    @classmethod
-    def inline(cls) -> RecordedPool:
-        """One that starts no process: the caller does all tasks."""
-        from multiprocessing.dummy import Pool
-
-        return cls(lambda n_jobs: Pool(1))
-
-    def __call__(self, n_jobs: int) -> RecordedPool:
-        self.n_pools += 1
-        self.n_processes += n_jobs
-        self._pool = self._make(n_jobs)
-        return self
-
-    def __enter__(self) -> RecordedPool:
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.terminate()
-            pool.join()
-
-    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
-        """As `multiprocessing.pool.Pool.map`."""
-        todo = list(tasks)
-        assert self._pool is not None, "used outside of its with block"
-        answers = self._pool.map(function, todo)
-        self.sent_bytes += sum(map(_pickled, todo)) + sum(map(_pickled, answers))
-        return list(answers)
-
-
-def _clocked(function: Callable[..., Any], *task: Any) -> tuple[Any, float, int]:
-    begin = perf_counter()
-    answer = function(*task)
-    return answer, perf_counter() - begin, threading.get_ident()
-
-
-def _answer_nothing(*task: Any) -> None:
-    """Receive a task and do nothing: what remains is the transport."""
-
-
-def _one_blas_thread() -> None:
-    # for the life of the process: its tasks are its share of the cores
-    single_threaded_blas().__enter__()
-
-
-_booted = False
-
-
-def _boot() -> None:
-    """Start the server that processes are forked from: the first pool of a session waits for it."""
-    global _booted
-    if not _booted:
-        with process_context().Pool(1) as first:
-            first.map(_answer_nothing, range(1))
-        _booted = True
-
-
-@dataclass
-class _Lap:
-    """One ``map`` of an iteration."""
-
-    assigning: bool
-    wall_s: float
-    tasks_s: float
-    sharers: int
-    n_tasks: int
-    start_s: float = 0.0
-    transfer_s: float = 0.0
-    sent_bytes: int = 0
-
-
-class _ClockedWorkers(Workers):
-    """Workers that write down how long each map took, and where."""
-
-    def __init__(self, n_jobs: int, way: str) -> None:
-        super().__init__(n_jobs)
-        self.way = way
-        self.laps: list[_Lap] = []
-        #: seconds inside a map that are not the iteration's: only the clock needed them
-        self.aside_s = 0.0
-        self.pool_s = 0.0
-        self._processes: Any = None
-
-    def __enter__(self) -> _ClockedWorkers:
-        super().__enter__()
-        if self.way == "threads":
-            begin = perf_counter()
-            super().map(int, [()] * self.n_jobs)
-            self.pool_s = perf_counter() - begin
-        else:
-            _boot()
-            if self.way == "processes":
-                begin = perf_counter()
-                self._processes = self._start()
-                self.pool_s = perf_counter() - begin
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
-        self._end()
-        super().__exit__(*exc)
-
-    def _start(self) -> Any:
-        pool = process_context().Pool(self.n_jobs, initializer=_one_blas_thread)
-        # started is not ready: each answers once
-        pool.map(_answer_nothing, range(self.n_jobs), chunksize=1)
-        return pool
-
-    def _end(self) -> None:
-        pool, self._processes = self._processes, None
-        if pool is not None:
-            pool.terminate()
-            pool.join()
-
-    def map(
-        self,
-        function: Callable[..., Any],
-        tasks: Iterable[Sequence[Any]],
-        work: float = float("inf"),
-    ) -> list[Any]:
-        todo = [(function, *task) for task in tasks]
-        assigning = function is _nearest_chunk
-        if self.way != "threads" and assigning:
-            return self._in_processes(todo)
-        begin = perf_counter()
-        if self.way == "threads":
-            found = super().map(_clocked, todo, work)
-        else:
-            found = [_clocked(*task) for task in todo]
-        wall_s = perf_counter() - begin
-        alone = {seat for *_, seat in found} <= {threading.get_ident()}
-        sharers = 1 if alone else min(self.n_jobs, len(todo))
-        tasks_s = sum(seconds for _, seconds, _ in found)
-        self.laps.append(_Lap(assigning, wall_s, tasks_s, sharers, len(todo)))
-        return [answer for answer, *_ in found]
-
-    def _in_processes(self, todo: list[Any]) -> list[Any]:
-        begin = perf_counter()
-        if self._processes is None:
-            self._processes = self._start()
-        started = perf_counter()
-        found = self._processes.starmap(_clocked, todo, chunksize=1)
-        done = perf_counter()
-        self._processes.starmap(_answer_nothing, todo, chunksize=1)
-        sent = perf_counter()
-        sent_bytes = sum(map(_pickled, todo)) + sum(_pickled(answer) for answer in found)
-        tasks_s = sum(seconds for _, seconds, _ in found)
-        sharers = min(self.n_jobs, len(todo))
-        start_s = started - begin
-        counted = perf_counter()
-        if self.way == "new processes":
-            self._end()
-        start_s += perf_counter() - counted
-        wall_s = done - started
-        transfer_s = min(sent - done, max(0.0, wall_s - tasks_s / sharers))
-        self.aside_s += counted - done
-        self.laps.append(
-            _Lap(True, wall_s, tasks_s, sharers, len(todo), start_s, transfer_s, sent_bytes)
-        )
-        return [answer for answer, *_ in found]
-
-
-class _ChunkedPoints(Points):
-    """Points whose chunks have a size of the caller's choice."""
-
-    def __init__(self, X: np.ndarray, rows: int | None, workers: Workers) -> None:
-        self._rows = rows
-        super().__init__(X, workers=workers)
-
-    def bounds(self) -> list[tuple[int, int]]:
-        return super().bounds() if self._rows is None else chunk_bounds(self.n, self._rows)
+    n = len(labels)
+    members = csr_matrix((np.ones(n), labels, np.arange(n + 1)), shape=(n, k))
+    return members.T @ rows.astype(np.float64), np.bincount(labels, minlength=k)
 
 
 def measure_iteration(
-    X: Any,
-    centroids: Any,
+    X: MatrixLike,
+    centroids: MatrixLike,
     n_jobs: int = 1,
     *,
     way: str = "threads",
     chunk_rows: int | None = None,
     repeats: int = 3,
-    callback: Callable[[], Any] | None = None,
+    callback: Callable[[], object] | None = None,
 ) -> IterationCost:
     """Run one exact k-means iteration with a clock in it.
 
@@ -442,7 +222,7 @@ def measure_iteration(
     n_jobs : int, default=1
         Workers.
     way : {"threads", "processes", "new processes"}, default="threads"
-        Threads that read X where it lies (annlab's way); one pool of processes for a fit, to which
+        Threads that read X where it is (annlab's way); one pool of processes for a fit, to which
         the chunks are sent in each iteration; or a new pool in each iteration (the deck's way).
     chunk_rows : int, optional
         Rows of a chunk; None means annlab's own rule, which knows n and d and not ``n_jobs``.
@@ -474,56 +254,60 @@ def measure_iteration(
     (True, 8, True)
     """
     X = check_data(X)
-    centroids = check_data(centroids, name="centroids", n_features=X.shape[1])
+    start = check_data(centroids, name="centroids", n_features=X.shape[1]).astype(X.dtype)
     n_jobs = check_integer(n_jobs, "n_jobs")
     check_choice(way, "way", WAYS)
-    if chunk_rows is not None:
-        chunk_rows = check_integer(chunk_rows, "chunk_rows")
+    n, d = X.shape
+    if chunk_rows is None:
+        chunk_rows = min(max(256, -(-n // 16)), max(256, (1 << 19) // d), 1 << 16)
+    bounds = chunk_bounds(n, check_integer(chunk_rows, "chunk_rows"))
     repeats = check_integer(repeats, "repeats")
     found = []
-    with _ClockedWorkers(n_jobs, way) as workers:
-        points = _ChunkedPoints(X, chunk_rows, workers)
-        points.settle()
-        assigner = ExactAssigner(points)
-        start = points.inward(centroids)
+    with Crew(n_jobs, way) as crew:
         for _ in range(repeats + 1):
-            found.append(_one_iteration(assigner, start, workers))
+            found.append(_one_iteration(X, start, bounds, crew))
             if callback is not None:
                 callback()
     return min(found[1:], key=lambda cost: cost.total_s)
 
 
 def _one_iteration(
-    assigner: ExactAssigner, start: np.ndarray, workers: _ClockedWorkers
+    X: np.ndarray, centroids: np.ndarray, bounds: list[tuple[int, int]], crew: Crew
 ) -> IterationCost:
-    workers.laps.clear()
-    workers.aside_s = 0.0
+    n, d = X.shape
+    k = len(centroids)
+    chunks = [X[a:b] for a, b in bounds]
+    tasks = [(chunk, centroids) for chunk in chunks]
+    if crew.way == "threads":
+        assign = crew.in_threads(_label_chunk, tasks, n * d * (k + 8))
+    else:
+        assign = crew.in_processes(_label_chunk, tasks)
+    mapped = perf_counter()
+    labels = np.concatenate([part for part, _ in assign.answers])
+    joined_s = perf_counter() - mapped
+    members = [labels[a:b] for a, b in bounds]
     begin = perf_counter()
-    assignment = assigner.assign(start, None)
-    assigned = perf_counter()
-    moved, _ = update_centroids(assigner.points, assignment, start)
-    end = perf_counter()
-    (lap,) = (lap for lap in workers.laps if lap.assigning)
-    others = [lap for lap in workers.laps if not lap.assigning]
-    shared_s = lap.tasks_s / lap.sharers
-    assign_s = assigned - begin - workers.aside_s - lap.start_s - lap.wall_s + shared_s
-    waited_s = sum(one.wall_s - one.tasks_s / one.sharers for one in others)
-    start_s = lap.start_s if workers.way == "new processes" else workers.pool_s / FIT_ITERATIONS
-    # in processes the update is the parent's, which no second process takes over
-    update_tasks_s = sum(one.tasks_s for one in others) if workers.way == "threads" else 0.0
+    # in processes the update stays with the parent: no work, nothing is handed out
+    work = 4.0 * n * d if crew.way == "threads" else 0.0
+    update = crew.in_threads(_sum_chunk, list(zip(chunks, members, repeat(k))), work)
+    # chunk by chunk, so that no bit depends on who was ready first
+    sums = sum(part for part, _ in update.answers)
+    counts = sum(part for _, part in update.answers)
+    moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centroids)
+    update_s = perf_counter() - begin - (update.wall_s - update.shared_s)
     return IterationCost(
-        way=workers.way,
-        n_jobs=workers.n_jobs,
-        n_chunks=lap.n_tasks,
-        n_sharers=lap.sharers,
-        assign_s=max(0.0, assign_s),
-        update_s=max(0.0, end - assigned - waited_s),
-        overhead_s=max(0.0, lap.wall_s - lap.transfer_s - shared_s + waited_s),
-        start_s=start_s,
-        transfer_s=lap.transfer_s,
-        assign_tasks_s=lap.tasks_s,
-        update_tasks_s=update_tasks_s,
-        sent_bytes=lap.sent_bytes,
-        labels=assignment.labels,
-        centroids=assigner.points.outward(moved),
+        way=crew.way,
+        n_jobs=crew.n_jobs,
+        n_chunks=len(bounds),
+        n_sharers=assign.sharers,
+        assign_s=joined_s + assign.shared_s,
+        update_s=max(0.0, update_s),
+        overhead_s=max(0.0, assign.overhead_s + update.overhead_s),
+        start_s=assign.start_s if crew.way == "new processes" else crew.start_s,
+        transfer_s=assign.transfer_s,
+        assign_tasks_s=assign.tasks_s,
+        update_tasks_s=update.tasks_s if crew.way == "threads" else 0.0,
+        sent_bytes=assign.sent_bytes,
+        labels=labels,
+        centroids=moved.astype(X.dtype),
     )
