@@ -12,8 +12,8 @@ from pathlib import Path
 
 from annlab._authoring import badges
 from annlab._authoring.checks import findings
-from annlab._authoring.execution import execute
 from annlab._authoring.normalising import dumps, normalise
+from annlab._authoring.quiet import PATIENCE_S, Patience, execute_quietly
 from annlab._authoring.verdicts import VERDICTS_FILE, verdict_table
 from annlab._support.errors import invalid, require
 from annlab._support.places import checkout_folder
@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Execute the notebooks of the checkout from the top, store their outputs and widget\n"
         "states, remove what differs between machines and runs, and list what is wrong with\n"
-        "them. The exit status is 1 if anything is."
+        "them. The exit status is 1 if anything is.\n\n"
+        "Cells that show timings get new outputs only on an idle machine."
     )
     parser.epilog = (
         "examples:\n"
@@ -43,6 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--badges",
         action="store_true",
         help="rewrite every button from the address in pyproject.toml, and stop",
+    )
+    parser.add_argument(
+        "--wait-idle",
+        type=float,
+        default=PATIENCE_S,
+        metavar="S",
+        help="seconds to wait, altogether, for an idle machine before notebooks that show timings\n"
+        f"(default {PATIENCE_S:.0f}); on a busy one the stored timings are kept",
     )
     parser.add_argument(
         "--timeout", type=int, default=600, metavar="S", help="seconds for one cell (default 600)"
@@ -64,13 +73,17 @@ def run(options: argparse.Namespace) -> int:
     if not paths:
         raise invalid("NAME", f"the beginning of a notebook's name in {folder}", options.names)
     wrong = 0
+    patience = Patience(options.wait_idle)
     for path in paths:
         problems: list[str] = []
+        note = ""
         if not options.check:
             notebook = nbformat.read(path, as_version=4)
             try:
                 if not options.no_execute:
-                    notebook = execute(notebook, folder, timeout=options.timeout)
+                    notebook, note = execute_quietly(
+                        notebook, folder, patience, timeout=options.timeout
+                    )
                 path.write_text(
                     dumps(normalise(notebook, path.name)), encoding="utf-8", newline="\n"
                 )
@@ -79,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
                 problems = [f"it was not executed and is unchanged: {reason}"]
         problems = problems or findings(path)
         print(f"{path.name}: {'in order' if not problems else ''}", flush=True)
+        if note:
+            print(f"  {note}", flush=True)
         for problem in problems:
             print(f"  - {problem}", flush=True)
         wrong += bool(problems)

@@ -60,10 +60,15 @@ def normalise(notebook: Any, name: str) -> Any:
     return _renamed_widgets(clean, name)
 
 
-def _cell_id(cell: Any, taken: dict[str, int]) -> str:
-    """Name a cell by its content, so that it does not depend on who wrote it, or where."""
+def content_name(cell: Any) -> str:
+    """Name a cell by its content, so that the name does not depend on who wrote it, or where."""
     text = f"{cell.cell_type}\n{text_of(cell.source)}".encode()
-    identifier = hashlib.sha256(text).hexdigest()[:12]
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
+def _cell_id(cell: Any, taken: dict[str, int]) -> str:
+    """Return the name of a cell, numbered where several have the same content."""
+    identifier = content_name(cell)
     taken[identifier] = taken.get(identifier, 0) + 1
     return identifier if taken[identifier] == 1 else f"{identifier}-{taken[identifier]}"
 

@@ -1,0 +1,153 @@
+"""Timings are stored on an idle machine, and the older ones are kept on a busy one."""
+
+from __future__ import annotations
+
+import copy
+
+import nbformat
+import pytest
+
+from annlab._authoring import quiet
+from annlab._authoring.cells import WIDGET_STATE, WIDGET_VIEW
+from annlab._authoring.normalising import dumps, normalise
+from annlab._authoring.quiet import Patience, execute_quietly
+
+TIMINGS = {"tags": ["nbval-ignore-output"], "annlab": {"reason": "timings: seconds of a fit"}}
+
+
+def readings(monkeypatch, *cores: float) -> list[float]:
+    """Let the machine be as busy as said, one reading after the other; return what is left."""
+    left = list(cores)
+    monkeypatch.setattr(quiet, "busy_cores", lambda seconds: left.pop(0))
+    return left
+
+
+def cell(source: str, text: str, view: str | None = None, **metadata):
+    made = nbformat.v4.new_code_cell(source, execution_count=1, metadata=copy.deepcopy(metadata))
+    data = {"text/plain": text}
+    if view is not None:
+        data[WIDGET_VIEW] = {"model_id": view, "version_major": 2, "version_minor": 0}
+    made.outputs = [nbformat.v4.new_output("execute_result", data, execution_count=1)]
+    return made
+
+
+def notebook(edition: str, views: str = ""):
+    """A notebook with one cell of timings between two others, each with a widget if asked for."""
+    cells = [
+        cell("a", f"a of {edition}", views and views[0] * 32),
+        cell("clock()", f"seconds of {edition}", views and views[1] * 32, **TIMINGS),
+        cell("b", f"b of {edition}", views and views[2] * 32),
+    ]
+    made = nbformat.v4.new_notebook(cells=cells)
+    if views:
+        models = {}
+        for letter in views:
+            # as ipywidgets stores it: the layout first, and the widget names it
+            models[letter * 31 + "f"] = {"state": {"width": edition}}
+            models[letter * 32] = {"state": {"layout": f"IPY_MODEL_{letter * 31}f"}}
+        made.metadata["widgets"] = {WIDGET_STATE: {"state": models}}
+    return made
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Execute the stored notebook; what comes out is the given one."""
+
+    def runs(stored, fresh, patience=None):
+        fresh = copy.deepcopy(fresh)
+        for new, old in zip(fresh.cells, stored.cells, strict=True):
+            new.metadata = copy.deepcopy(old.metadata)
+        monkeypatch.setattr(quiet, "execute", lambda notebook, folder, timeout: fresh)
+        return execute_quietly(stored, tmp_path, patience or Patience())
+
+    return runs
+
+
+def texts(made) -> list[str]:
+    return [one.outputs[0].data["text/plain"] if one.outputs else "" for one in made.cells]
+
+
+def test_an_idle_machine_renews_timings_and_is_recorded(run, monkeypatch):
+    readings(monkeypatch, 0.11, 0.04)
+    made, note = run(normalise(notebook("old"), "x.ipynb"), notebook("new"))
+    assert texts(made) == ["a of new", "seconds of new", "b of new"] and note == ""
+    measured = made.cells[1].metadata["annlab"]["measured"]
+    assert measured == {"cores": quiet.available_cpus(), "load": 0.11}
+    assert "measured" in normalise(made, "x.ipynb").cells[1].metadata["annlab"]
+    assert all("annlab" not in made.cells[n].metadata for n in (0, 2))
+
+
+def test_a_busy_machine_is_waited_for(run, monkeypatch):
+    left = readings(monkeypatch, 1.5, 0.9, 0.29, 0.1)
+    patience = Patience()
+    made, note = run(normalise(notebook("old"), "x.ipynb"), notebook("new"), patience)
+    assert texts(made)[1] == "seconds of new" and note == "" and left == []
+    assert patience.left_s == quiet.PATIENCE_S - 2 * quiet.WINDOW_S
+
+
+def test_after_ten_minutes_the_older_timings_are_kept(run, monkeypatch):
+    windows = int(quiet.PATIENCE_S / quiet.WINDOW_S)
+    left = readings(monkeypatch, *[1.25] * windows, 0.7, 0.0)
+    stored = normalise(notebook("old"), "x.ipynb")
+    stored.cells[1].metadata["annlab"]["measured"] = {"cores": 8, "load": 0.02}
+    patience = Patience()
+    made, note = run(stored, notebook("new"), patience)
+    assert texts(made) == ["a of new", "seconds of old", "b of new"]
+    assert made.cells[1].metadata["annlab"]["measured"] == {"cores": 8, "load": 0.02}
+    assert note == "timings of cells 2 are not renewed: other work keeps 1.2 cores busy"
+    # patience is for all notebooks together: the next one is given a single look
+    _, note = run(stored, notebook("new"), patience)
+    assert "0.7 cores" in note and left == [0.0]
+
+
+def test_work_that_begins_meanwhile_counts(run, monkeypatch):
+    readings(monkeypatch, 0.0, 1.9)
+    made, note = run(normalise(notebook("old"), "x.ipynb"), notebook("new"))
+    assert texts(made)[1] == "seconds of old" and "1.9 cores" in note
+
+
+@pytest.mark.parametrize("change", ["edited", "never executed"])
+def test_timings_without_an_older_output_are_not_stored(run, monkeypatch, change):
+    readings(monkeypatch, 1.0)
+    stored = normalise(notebook("old"), "x.ipynb")
+    stored.cells[1].metadata["annlab"]["measured"] = {"cores": 8, "load": 0.02}
+    if change == "edited":
+        stored.cells[1].source = "another_clock()"
+    else:
+        stored.cells[1].outputs = []
+    made, _ = run(stored, notebook("new"), Patience(0))
+    assert texts(made) == ["a of new", "", "b of new"]
+    assert "measured" not in made.cells[1].metadata["annlab"]
+
+
+def test_a_kept_widget_keeps_its_state_and_its_place(run, monkeypatch):
+    readings(monkeypatch, 1.0)
+    stored = normalise(notebook("old", "abc"), "x.ipynb")
+    made, _ = run(stored, notebook("new", "deg"), Patience(0))
+    made = normalise(made, "x.ipynb")
+    models = made.metadata["widgets"][WIDGET_STATE]["state"]
+    assert len(models) == 6
+    widths = [model["state"].get("width") for model in models.values()]
+    assert [width for width in widths if width] == ["new", "old", "new"]
+    for number, edition in enumerate(["new", "old", "new"]):
+        shown = made.cells[number].outputs[0].data[WIDGET_VIEW]["model_id"]
+        layout = models[shown]["state"]["layout"].removeprefix("IPY_MODEL_")
+        assert models[layout]["state"]["width"] == edition
+    # a second busy run of the same notebook changes nothing
+    readings(monkeypatch, 1.0)
+    again, _ = run(made, made, Patience(0))
+    assert dumps(normalise(again, "x.ipynb")) == dumps(made)
+
+
+def test_notebooks_without_timings_are_not_waited_for(run, monkeypatch):
+    left = readings(monkeypatch, 5.0)
+    stored = notebook("old")
+    del stored.cells[1]
+    fresh = notebook("new")
+    del fresh.cells[1]
+    made, note = run(stored, fresh)
+    assert texts(made) == ["a of new", "b of new"] and note == "" and left == [5.0]
+
+
+def test_the_load_is_measured_in_cores():
+    assert 0 <= quiet.busy_cores(0.1) <= quiet.require("psutil", purpose="", extra="").cpu_count()
