@@ -219,9 +219,10 @@ def test_no_more_workers_are_measured_than_there_are_cores(X, cores, number, mea
     cores(number)
     explorer = widgets.scaling_explorer(X, n_clusters=8)
     assert list(explorer.result.measured) == measured
-    assert "(measured;" in explorer.set(n_jobs=measured[-1]).text
+    cores_of_it = "1 core;" if number == 1 else f"{number} cores;"
+    assert f"(measured on {cores_of_it}" in explorer.set(n_jobs=measured[-1]).text
     explorer.set(n_jobs=16)
-    assert "(predicted, not measured;" in explorer.text
+    assert f"(predicted from {cores_of_it}" in explorer.text
     assert explorer.result.speed_up(16) >= explorer.result.speed_up(measured[-1])
 
 

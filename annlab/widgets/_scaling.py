@@ -232,7 +232,8 @@ class ScalingExplorer(Explorer):
     ) -> str:
         parts = result.parts(n_jobs)
         total = sum(parts.values())
-        here = "measured" if n_jobs in result.measured else "predicted, not measured"
+        known = n_jobs in result.measured
+        here = f"{'measured on' if known else 'predicted from'} {self._which_cores}"
         share = result.alone.serial_share
         one = result.measured[1]
         spent = ", ".join(f"{name} {100 * parts[name] / total:.0f}%" for name in PARTS)
@@ -262,6 +263,11 @@ class ScalingExplorer(Explorer):
             f"{sent}. {one.n_chunks:,} chunk{'s' if one.n_chunks > 1 else ''}{quiet}; n_jobs = "
             f"{jobs} gave {bits}{drift}.{busy}"
         )
+
+    @property
+    def _which_cores(self) -> str:
+        """Name the cores of this machine, because a stored picture is read on another one."""
+        return f"{self.cores} core{'s' * (self.cores > 1)}"
 
     def draw(
         self, figure: Any, result: Scaling, frame: int, *, n: int, chunk: int, way: str, n_jobs: int
@@ -306,7 +312,7 @@ class ScalingExplorer(Explorer):
             color=PALETTE[0],
             linewidth=2.4,
             markersize=8,
-            label="measured here",
+            label=f"measured on {self._which_cores}",
             zorder=4,
         )
         axes.plot(
