@@ -26,9 +26,6 @@ LANES = 64
 #: Centroids of one product.
 SLAB = 256
 
-EPSILON = float(np.finfo(np.float32).eps)
-SMALLEST = float(np.finfo(np.float32).tiny)
-
 _f4 = types.float32
 _f8 = types.float64
 _i4 = types.int32
@@ -224,7 +221,7 @@ def grow_groups(X, norms, weights, lo, hi, rounds, plan, uniforms, passes, centr
                 for i in range(t):
                     at = 4 * (i // LANES * LANES) + i % LANES
                     v = max(norms[start + i] + np.float32(2) * state[at], np.float32(0))
-                    if r == 0 or v < d1[start + i]:
+                    if done == 0 or v < d1[start + i]:
                         d1[start + i] = v
                         labels[start + i] = c0 + done + np.int64(state[at + 2 * LANES])
             done += want
@@ -504,20 +501,12 @@ def pair_relocations(
     _f8(_data, _row, _row, _matrix, _row, _i8, _i8, _ints, _row, _row, _wide, _wide_row)
 )  # fmt: skip
 def assign_fused(
-    X, shift, weights, centroids, half_norms, lo, hi, labels, d1, slack, sums, mass
+    X, shift, weights, centroids, half_norms, lo, hi, labels, d1, d2, sums, mass
 ):  # fmt: skip
     """Label rows ``lo <= i < hi`` exactly and sum them by cluster in one pass; see the twin."""
     k, d = centroids.shape
     weighted = len(weights) > 0
     summed = len(mass) == k
-    careful = len(slack) == len(labels)
-    # the bound of annlab.distances._margin, rounded up
-    unit = np.float32(2.2 * (d + 2) * EPSILON)
-    tiny = np.float32(8 * (d + 2) * SMALLEST)
-    largest = np.float32(0)
-    for c in range(k):
-        largest = max(largest, half_norms[c])
-    largest = np.sqrt(np.float32(2) * largest)
     tile = np.empty((TILE, d), np.float32)
     size = min(k, SLAB)
     products = np.empty(size * TILE, np.float32)
@@ -541,14 +530,7 @@ def assign_fused(
             labels[p] = c
             v = max(norms[i] + np.float32(2) * state[at], np.float32(0))
             d1[p] = v
-            if careful:
-                length = np.sqrt(norms[i])
-                reach = min(largest, length + np.sqrt(v + unit * (length + largest) * largest))
-                slack[p] = (
-                    np.float32(2) * (state[at + LANES] - state[at])
-                    - unit * (length + reach) * reach
-                    - tiny
-                )
+            d2[p] = max(norms[i] + np.float32(2) * state[at + LANES], np.float32(0))
             w = np.float64(weights[p]) if weighted else 1.0
             inertia += w * v
             if summed:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from annlab._support.rounding import products
+
 #: Points that one product treats.
 TILE = 1024
 
@@ -33,7 +35,7 @@ def _two_nearest(
     rows: np.ndarray, centroids: np.ndarray, half_norms: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Positions and values of the two least ½‖c‖² − x·c; ties go to the lower position."""
-    values = half_norms - rows @ centroids.T
+    values = half_norms - products(rows, centroids)
     n = np.arange(len(rows))
     first = values.argmin(axis=1)
     least = values[n, first]
@@ -236,7 +238,8 @@ def choose_candidates(
         if keep > width:
             keep = min(max(width, own), candidates.shape[1])
             pool = centroids[ids]
-            score = (half_norms[ids[:own], None] - pool[:own] @ pool.T).min(axis=0, initial=np.inf)
+            score = half_norms[ids[:own], None] - products(pool[:own], pool)
+            score = score.min(axis=0, initial=np.inf)
             score += half_norms[ids]
             score[:own] = -np.inf
             ids = ids[np.argsort(score, kind="stable")[:keep]]
@@ -378,7 +381,7 @@ def assign_fused(
     hi: int,
     labels: np.ndarray,
     d1: np.ndarray,
-    slack: np.ndarray,
+    d2: np.ndarray,
     sums: np.ndarray,
     mass: np.ndarray,
 ) -> float:
@@ -390,11 +393,11 @@ def assign_fused(
     shift : ndarray of shape (d,)
         Taken from each row first; the centroids are in shifted coordinates.
     centroids, half_norms : ndarrays of shape (k, d) and (k,)
-    labels, d1 : ndarrays of shape (n,), int32 and float, written
-        Nearest centroid and its squared distance.
-    slack : ndarray of shape (n,), written, or of shape (0,)
-        How much farther (squared) the second nearest is, beyond what rounding may explain: where
-        it is not positive, float64 has to decide.
+    labels : ndarray of shape (n,), int32, written
+        Nearest centroid by the products; near-ties are for `annlab.distances.decide`.
+    d1, d2 : ndarrays of shape (n,), written
+        Squared distances to the nearest and to the second nearest, which is infinite where there
+        is one centroid only.
     sums, mass : ndarrays of shape (k, d) and (k,), float64, added to
         Left alone where ``mass`` does not have length k.
 
@@ -404,22 +407,14 @@ def assign_fused(
         Σ w · d1 over these rows, in float64.
     """
     inertia = 0.0
-    k, d = centroids.shape
-    info = np.finfo(centroids.dtype)
-    unit, tiny = 2.2 * (d + 2) * float(info.eps), 8 * (d + 2) * float(info.tiny)
-    largest = np.sqrt(2.0 * float(half_norms.max()))
+    k = len(centroids)
     for start in range(lo, hi, TILE):
         stop = min(start + TILE, hi)
         rows = X[start:stop] - shift
         nearest, _, least, next_least = _two_nearest(rows, centroids, half_norms)
         norms = np.einsum("ij,ij->i", rows, rows)
         value = np.maximum(norms + 2 * least, 0)
-        # the bound of annlab.distances._margin, rounded up
-        if len(slack) == len(labels):
-            length = np.sqrt(norms)
-            reach = length + np.sqrt(value + unit * (length + largest) * largest)
-            reach = np.minimum(largest, reach)
-            slack[start:stop] = 2 * (next_least - least) - unit * (length + reach) * reach - tiny
+        d2[start:stop] = np.maximum(norms + 2 * next_least, 0)
         w = _weights(weights, slice(start, stop), stop - start)
         labels[start:stop], d1[start:stop] = nearest, value
         inertia += float(w @ value)

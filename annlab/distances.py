@@ -4,6 +4,24 @@ All functions take data as it comes (float32, float64, SciPy CSR on the query si
 type of the data, and never write to a caller's array. Large products run through BLAS as
 ``‖q − x‖² = ‖q‖² − 2 q·x + ‖x‖²``; a chosen pair is recomputed by `paired_sq` without that
 formula's cancellation.
+
+The tie rule
+------------
+A result must not depend on the processor, and the last bits of a product do. So every search of
+the package follows one rule, which is written down here alone:
+
+1. A product only rules out. Candidates whose squared distances differ by more than the rounding
+   error of a product (`product_error`) are in the order that the products say.
+2. Closer ones (`uncertain`) are compared again by float64 differences, ``Σ (x − c)²`` (`decide`).
+3. What differs by less than the rounding error of *those* (`tie_limit`) is equal, and of equal
+   candidates the one of lowest index is taken. Sorts that may meet ties are stable, or `ranked`.
+
+Compiled loops take part by what they return: for each point the nearest candidate, and the squared
+distances to it and to the second nearest, each with an error within `product_error`. They need not
+sum in any particular order, and they decide no tie: the caller asks `uncertain` which of the
+points to decide again. Sums of points by cluster are float64, added in the order of the points
+within fixed chunks; means are then rounded to the type of the data, so that a last bit of a sum is
+seen by nobody.
 """
 
 from __future__ import annotations
@@ -15,9 +33,12 @@ from typing import Any
 import numpy as np
 
 from annlab._support.checks import is_sparse
+from annlab._support.rounding import product_error, products
 
 #: Columns of one product: 1,024 rows by 1,024 columns of float32 stay in a 4 MB cache.
 BLOCK = 1024
+#: Values of differences up to which all pairs are compared in float64 at once.
+_FEW = 1 << 12
 
 
 def squared_norms(X: Any) -> np.ndarray:
@@ -84,7 +105,7 @@ def pairwise_sq(Q: Any, X: np.ndarray) -> np.ndarray:
     >>> pairwise_sq(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
     array([[25.,  1.]])
     """
-    out = dot(Q, X)
+    out = products(Q, X)
     out *= -2.0
     out += squared_norms(X)
     out += squared_norms(Q)[:, None]
@@ -172,10 +193,8 @@ def nearest(
     ``‖q‖²`` is left out: it is the same for all candidates of a row. Columns go in blocks of
     `BLOCK`, so the product of one block stays in cache. 2·nq·n·d operations.
 
-    The last bits of a product depend on its shape. So where the best and the second best are
-    closer than the rounding error of an inner product (at most ``d u ‖q‖ ‖x‖ / (1 − d u)``,
-    Higham 2002, section 3.1, doi 10.1137/1.9780898718027), the row is decided again by float64
-    differences. Rows whose squares leave the range of float32 are decided in float64.
+    The last bits of a product depend on its shape, so near-ties are decided by the tie rule at the
+    top of this module. Rows whose squares leave the range of float32 are decided in float64.
 
     Examples
     --------
@@ -184,11 +203,13 @@ def nearest(
     >>> nearest(np.array([[0.9], [5.0]]), np.array([[0.0], [1.0], [4.0]]))
     array([1, 2], dtype=int32)
     """
+    nq = Q.shape[0]
+    if 0 < nq * X.size <= _FEW and not is_sparse(Q):
+        return decide(Q, X, *np.divmod(np.arange(nq * len(X)), len(X))).astype(np.int32)
     if X_norms is not None:
         frame = Frame(X, X_norms, None)
     elif frame is None:
         frame = frame_of(X, may_shift=not is_sparse(Q))
-    nq = Q.shape[0]
     rows = np.arange(nq)
     best = np.zeros(nq, dtype=np.int32)
     lowest = np.full(nq, np.inf, dtype=X.dtype)
@@ -229,7 +250,7 @@ def _scores(Q: Any, X: np.ndarray, norms: np.ndarray) -> Iterator[tuple[int, np.
     # a sparse product gains nothing from blocks, and a slice of columns would be copied
     width = max(BLOCK, (1 << 23) // max(Q.shape[0], 1)) if is_sparse(Q) else BLOCK
     for start in range(0, X.shape[0], width):
-        block = dot(Q, X[start : start + width])
+        block = products(Q, X[start : start + width])
         block *= -2.0
         block += norms[start : start + width]
         yield start, block
@@ -245,8 +266,8 @@ def _margin(Q: Any, norms: np.ndarray, lowest: np.ndarray) -> np.ndarray:
     largest = float(np.sqrt(norms.max()))
     size = np.sqrt(_norms64(Q))
     nearest_sq = np.maximum(lowest.astype(np.float64) + size * size, 0.0)
-    reach = size + np.sqrt(nearest_sq + _error(d, dtype, size, largest))
-    margin = _error(d, dtype, size, np.minimum(largest, reach))
+    reach = size + np.sqrt(nearest_sq + product_error(d, dtype, size, largest))
+    margin = product_error(d, dtype, size, np.minimum(largest, reach))
     # no bound where a partial sum may leave the range of the type
     margin[~(largest * (2.0 * size + largest) < np.finfo(dtype).max / 4)] = np.inf
     return margin
@@ -260,19 +281,11 @@ def _widest_margin(Q: Any, norms: np.ndarray) -> float:
     size = float(np.sqrt(_norms(Q).max())) * (1.0 + (d + 2) * float(np.finfo(dtype).eps))
     if not largest * (2.0 * size + largest) < np.finfo(dtype).max / 4:
         return np.inf
-    return float(_error(d, dtype, size, largest))
+    return float(product_error(d, dtype, size, largest))
 
 
 def _norms(Q: Any) -> np.ndarray:
     return _norms64(Q) if is_sparse(Q) else np.einsum("ij,ij->i", Q, Q)
-
-
-def _error(d: int, dtype: np.dtype, size: Any, reach: Any) -> Any:
-    """Rounding error of the difference of two scores for a query and rows of given norms."""
-    info = np.finfo(dtype)
-    spoiled = min(0.5, d * float(info.eps) / 2)
-    relative = float(info.eps) * (2.0 * (d + 5) * size * reach + 7.0 * reach * reach)
-    return relative / (1.0 - spoiled) + 4.0 * (d + 2) * float(info.tiny)
 
 
 def _decide(Q: Any, X: np.ndarray, frame: Frame, margin: np.ndarray) -> np.ndarray:
@@ -284,13 +297,144 @@ def _decide(Q: Any, X: np.ndarray, frame: Frame, margin: np.ndarray) -> np.ndarr
         blocks = _scores(frame.move(part), frame.rows, frame.norms)
         values = np.concatenate([block for _, block in blocks], axis=1)
         limit = values.min(axis=1) + margin[start : start + step]
-        rows, columns = np.nonzero(values <= limit[:, None])
-        exact = listed_sq(part.astype(np.float64), X, rows, columns)
-        # by row, then by distance; the sort is stable, so the lowest index comes first
-        order = np.lexsort((exact, rows))
-        first = np.unique(rows[order], return_index=True)[1]
-        best[start : start + step] = columns[order][first]
+        best[start : start + step] = decide(part, X, *np.nonzero(values <= limit[:, None]))
     return best
+
+
+def decide(Q: Any, X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Nearest of listed candidates by float64 differences; of equal ones the lowest index.
+
+    Parameters
+    ----------
+    Q : ndarray or CSR of shape (nq, d)
+    X : ndarray of shape (n, d)
+    rows, columns : ndarray of shape (m,), integer
+        Pair i says that ``X[columns[i]]`` is a candidate of ``Q[rows[i]]``. By row, and within a
+        row by column, ascending; each row of Q has at least one.
+
+    Returns
+    -------
+    ndarray of shape (nq,), of the type of ``columns``
+
+    Notes
+    -----
+    3·m·d operations in float64.
+    """
+    exact = listed_sq(Q.astype(np.float64), X, rows, columns)
+    each = np.arange(Q.shape[0])
+    least = np.minimum.reduceat(exact, np.searchsorted(rows, each))
+    norms = _norms64(Q)
+    limit = tie_limit(least, np.sqrt(norms), Q.shape[1])
+    if is_sparse(Q):
+        # these come from products, in float64
+        limit += product_error(Q.shape[1], exact.dtype, np.sqrt(norms), np.sqrt(norms + least))
+    # negated, so that infinite distances are equal
+    tied = np.flatnonzero(~(exact > limit[rows]))
+    return columns[tied[np.searchsorted(rows[tied], each)]]
+
+
+def tie_limit(least: Any, size: Any, d: int) -> Any:
+    """Squared distance up to which a candidate counts as near as one at ``least``.
+
+    Parameters
+    ----------
+    least : float or ndarray
+        Squared distance by float64 differences.
+    size : float or ndarray
+        Norm of the query: the last bit of a coordinate is in proportion to it.
+    d : int
+
+    Notes
+    -----
+    The sum of d squares errs by (d + 2) u; the coordinates, means among them, by a few u each.
+    """
+    unit = float(np.finfo(np.float64).eps)
+    return least + unit * (2.0 * (d + 4) * least + 16.0 * np.sqrt(least) * size)
+
+
+def uncertain(d1: np.ndarray, d2: np.ndarray, norms: np.ndarray, d: int) -> np.ndarray:
+    """Places where a product cannot tell the nearest row from the second nearest.
+
+    Parameters
+    ----------
+    d1, d2 : ndarray of shape (nq,)
+        Squared distances to the nearest and to the second nearest, from products in their type.
+    norms : ndarray of shape (n,)
+        `squared_norms` of the rows.
+    d : int
+
+    Returns
+    -------
+    ndarray of shape (m,), int64, ascending
+        `decide` is to be asked about these.
+    """
+    largest = float(np.sqrt(norms.max()))
+
+    def margin(nearest_sq: Any) -> Any:
+        # no query is longer than its nearest row and the way there
+        size = largest + np.sqrt(nearest_sq)
+        own = 8.0 * float(np.finfo(d1.dtype).eps) * size * size
+        return product_error(d, d1.dtype, size, largest) + own
+
+    # first by the margin of the farthest query; negated, so that a NaN counts as close
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = d2 - d1
+        close = np.flatnonzero(~(gap > margin(float(d1.max(initial=0.0)))))
+        if close.size:
+            close = close[~(gap[close] > margin(d1[close].astype(np.float64)))]
+    return close
+
+
+def first_least(values: np.ndarray, dtype: Any) -> int:
+    """Place of the least of some totals, made in ``dtype``; of equal ones the first.
+
+    Sums of many distances are compared so: two starts that end in the same clusters have the same
+    inertia, whatever the last digits say.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.distances import first_least
+    >>> first_least(np.array([2.0, 1.0 + 1e-15, 1.0]), np.float64)
+    1
+    """
+    values = np.asarray(values, dtype=np.float64)
+    return int(np.flatnonzero(~(values > same_total(float(values.min()), dtype)))[0])
+
+
+def same_total(total: float, dtype: Any) -> float:
+    """Total up to which another one, of as many distances in ``dtype``, counts as equal."""
+    return total * (1.0 + float(np.finfo(dtype).eps) ** 0.75)
+
+
+def ranked(distances_sq: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Order the candidates of each row by distance; equal ones stay in their order.
+
+    Parameters
+    ----------
+    distances_sq : ndarray of shape (nq, m), float64
+        By differences (`paired_sq`), candidates in order of index; inf where there is none.
+    d : int
+
+    Returns
+    -------
+    distances_sq : ndarray of shape (nq, m), float64
+        Ascending.
+    order : ndarray of shape (nq, m), int64
+        Place of the candidate that comes first, second, …
+    """
+    order = np.argsort(distances_sq, axis=1, kind="stable")
+    ascending = np.take_along_axis(distances_sq, order, axis=1)
+    with np.errstate(invalid="ignore"):
+        new = ascending[:, 1:] > tie_limit(ascending[:, :-1], np.sqrt(ascending[:, :-1]), d)
+    ties = np.flatnonzero(~new.all(axis=1))
+    if ties.size:
+        group = np.zeros((len(ties), ascending.shape[1]), dtype=np.int64)
+        np.cumsum(new[ties], axis=1, out=group[:, 1:])
+        groups = np.empty_like(group)
+        np.put_along_axis(groups, order[ties], group, axis=1)
+        order[ties] = np.argsort(groups, axis=1, kind="stable")
+    return ascending, order
 
 
 def paired_sq(Q: Any, X: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -506,9 +650,7 @@ def _k_nearest_sq(Q: Any, X: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, 
             candidates.sort(axis=1)
         else:
             candidates = np.tile(np.arange(n), (part.shape[0], 1))
-        exact = paired_sq(part, X, candidates)
-        order = np.argsort(exact, axis=1, kind="stable")
-        exact = np.take_along_axis(exact, order, axis=1)
+        exact, order = ranked(paired_sq(part, X, candidates), X.shape[1])
         candidates = np.take_along_axis(candidates, order, axis=1)
         if spare < n:
             chosen = scores[rows[:, None], candidates[:, :n_neighbors]].max(axis=1)
@@ -519,9 +661,9 @@ def _k_nearest_sq(Q: Any, X: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, 
             for row in np.flatnonzero(~wild & ~(left_out > limit)):
                 close = np.flatnonzero(scores[row] <= limit[row])
                 all_sq = listed_sq(part, X, np.full(len(close), row), close)
-                order = np.argsort(all_sq, kind="stable")[:n_neighbors]
-                candidates[row, :n_neighbors] = close[order]
-                exact[row, :n_neighbors] = all_sq[order]
+                all_sq, order = ranked(all_sq[None], X.shape[1])
+                candidates[row, :n_neighbors] = close[order[0, :n_neighbors]]
+                exact[row, :n_neighbors] = all_sq[0, :n_neighbors]
             if wild.any():
                 again = _k_nearest_sq(
                     part[wild].astype(np.float64), X.astype(np.float64), n_neighbors

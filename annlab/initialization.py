@@ -12,7 +12,7 @@ import numpy as np
 
 from annlab._support.checks import check_data
 from annlab._support.errors import invalid
-from annlab.distances import nearest, paired_sq, pairwise_sq
+from annlab.distances import first_least, nearest, paired_sq, pairwise_sq
 from annlab.rows.memory import Piece, Points
 
 __all__ = ["INITS", "initial_centroids", "k_means_parallel", "k_means_plus_plus", "random_points"]
@@ -82,10 +82,17 @@ def k_means_plus_plus(points: Points, n_clusters: int, rng: np.random.RandomStat
             work=2 * points.n * points.d * len(candidates),
         )
         potential = np.sum([potential for _, potential in parts], axis=0)
-        best = int(np.argmin(potential))
+        best = first_least(potential, points.dtype)
         chosen[number] = candidates[best]
-        for (a, b), (distances, _) in zip(bounds, parts, strict=True):
-            closest[a:b] = distances[best]
+        joined = [distances[best] for distances, _ in parts]
+        if points.dtype == np.float32:
+            tasks = [
+                (piece, rows[best], closest[a:b], own)
+                for (a, b), piece, own in zip(bounds, pieces, joined, strict=True)
+            ]
+            joined = points.workers.map(_exactly, tasks, work=points.n * points.d)
+        for (a, b), own in zip(bounds, joined, strict=True):
+            closest[a:b] = own
     return points.rows(chosen)
 
 
@@ -110,6 +117,18 @@ def _closer(
     distances = np.ascontiguousarray(pairwise_sq(piece.load(), candidates).T)
     np.minimum(distances, closest, out=distances)
     return distances, distances @ weights
+
+
+def _exactly(
+    piece: Piece, centroid: np.ndarray, before: np.ndarray, joined: np.ndarray
+) -> np.ndarray:
+    """Distances after a centroid has joined, those to it by differences.
+
+    Among many points the next draw would otherwise hang on how a float32 product was rounded.
+    """
+    nearer = np.flatnonzero(joined < before)
+    joined[nearer] = paired_sq(piece.load()[nearer], centroid[None], np.zeros_like(nearer))
+    return joined
 
 
 def k_means_parallel(

@@ -208,7 +208,7 @@ def test_the_margin_bounds_the_rounding(kind, dtype):
             assert scores[row, best] - scores[row].min() <= margin[row] <= widest
             # and its norm is one that the margin was made for
             size, reach = (float(np.linalg.norm(v.astype(float))) for v in (Q[row], X[best]))
-            assert margin[row] >= room._error(d, norms.dtype, size, reach) * (1 - 1e-6)
+            assert margin[row] >= room.product_error(d, norms.dtype, size, reach) * (1 - 1e-6)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -221,7 +221,7 @@ def test_the_margin_follows_from_the_theory(dtype, d, size, reach):
     one_score = 2 * gamma * size * reach + 3 * u * (reach**2 + 2 * size * reach)
     shift = 4 * u * size * reach + 2 * u * reach**2
     needed = 2 * (one_score + shift)
-    assert needed <= room._error(d, np.dtype(dtype), size, reach) <= 2.5 * needed
+    assert needed <= room.product_error(d, np.dtype(dtype), size, reach) <= 2.5 * needed
 
 
 # -- chosen pairs ------------------------------------------------------------------------------

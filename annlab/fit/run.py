@@ -32,7 +32,7 @@ from annlab._support.checks import (
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._support.progress import Progress
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.distances import nearest, paired_sq, unit_rows
+from annlab.distances import nearest, paired_sq, same_total, unit_rows
 from annlab.fit.checkpoint import (
     Checkpoint,
     Run,
@@ -212,7 +212,8 @@ class SoFar:
 
     def take(self, run: Run, cost: float) -> None:
         """Note that a start is through."""
-        if self.best is None or cost < self.cost:
+        # an earlier start that ended in the same clusters is as good
+        if self.best is None or same_total(cost, run.centroids.dtype) < self.cost:
             self.cost, self.best = cost, run
         self.now = None
 

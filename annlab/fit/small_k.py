@@ -20,7 +20,7 @@ import numpy as np
 
 from annlab import _kernels_numpy
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.distances import Frame, frame_of, nearest, unit_means
+from annlab.distances import nearest, same_total, uncertain, unit_means
 from annlab.fit.graph.cloud import Cloud, assign_all, half_norms, means_of, scaled_weights
 from annlab.fit.graph.relocation import relocate
 from annlab.fit.graph.tree import Tree, grow, plant_tree
@@ -60,16 +60,14 @@ class Pass:
 
     Attributes
     ----------
-    labels, d1, slack : ndarrays of shape (n,)
-        Nearest centroid, its squared distance, and how certain the choice is (positive: it
-        is); ``slack`` is empty unless asked for.
+    labels, d1 : ndarrays of shape (n,)
+        Nearest centroid and its squared distance.
     sums, totals : ndarrays of shape (k, d) and (k,), float64
     inertia : float
     """
 
     labels: np.ndarray
     d1: np.ndarray
-    slack: np.ndarray
     sums: np.ndarray
     totals: np.ndarray
     inertia: float
@@ -83,8 +81,6 @@ def fused_pass(
     centroids: np.ndarray,
     kernels: Any,
     workers: Workers,
-    *,
-    careful: bool = False,
 ) -> Pass:
     """Label all points and sum them by cluster.
 
@@ -99,8 +95,6 @@ def fused_pass(
     centroids : ndarray of shape (k, d)
     kernels : module
     workers : Workers
-    careful : bool, default=False
-        Fill ``slack``.
 
     Notes
     -----
@@ -109,22 +103,16 @@ def fused_pass(
     k, d = centroids.shape
     labels = np.empty(n, dtype=np.int32)
     d1 = np.empty(n, dtype=centroids.dtype)
-    slack = np.empty(n if careful else 0, dtype=centroids.dtype)
     halves = half_norms(centroids)
 
     def chunk(start: int, stop: int) -> tuple[float, np.ndarray, np.ndarray]:
         sums, totals = np.zeros((k, d)), np.zeros(k)
-        if callable(source):
-            own = weights[start:stop] if len(weights) > 0 else weights
-            inertia = kernels.assign_fused(
-                source(start, stop), shift, own, centroids, halves, 0, stop - start,
-                labels[start:stop], d1[start:stop], slack[start:stop], sums, totals,
-            )  # fmt: skip
-        else:
-            inertia = kernels.assign_fused(
-                source, shift, weights, centroids, halves, start, stop, labels, d1, slack, sums,
-                totals,
-            )  # fmt: skip
+        rows = source(start, stop) if callable(source) else source[start:stop]
+        own = weights[start:stop] if len(weights) > 0 else weights
+        inertia = label_and_sum(
+            rows, shift, own, centroids, halves, kernels, labels[start:stop], d1[start:stop], sums,
+            totals,
+        )  # fmt: skip
         return inertia, sums, totals
 
     parts = workers.map(chunk, _bounds(n, k, d))
@@ -134,7 +122,63 @@ def fused_pass(
         if number:
             sums += more
             totals += mass
-    return Pass(labels, d1, slack, sums, totals, inertia)
+    return Pass(labels, d1, sums, totals, inertia)
+
+
+def label_and_sum(
+    rows: np.ndarray,
+    shift: np.ndarray,
+    weights: np.ndarray,
+    centroids: np.ndarray,
+    halves: np.ndarray,
+    kernels: Any,
+    labels: np.ndarray,
+    d1: np.ndarray,
+    sums: np.ndarray,
+    totals: np.ndarray,
+) -> float:
+    """Label some rows and add them up by cluster; near-ties by the rule of `annlab.distances`.
+
+    Parameters
+    ----------
+    rows, weights : ndarrays of shape (m, d) and (m,) or (0,)
+    shift : ndarray of shape (d,)
+        Taken from the rows first.
+    centroids, halves : ndarrays of shape (k, d) and (k,)
+    kernels : module
+    labels, d1 : ndarrays of shape (m,), written
+    sums, totals : ndarrays of shape (k, d) and (k,), float64, added to
+
+    Returns
+    -------
+    float
+        Σ w · d1.
+    """
+    m, (k, d) = len(rows), centroids.shape
+    d2 = np.empty_like(d1)
+    inertia = float(
+        kernels.assign_fused(
+            rows, shift, weights, centroids, halves, 0, m, labels, d1, d2, sums, totals
+        )
+    )
+    close = uncertain(d1, d2, 2.0 * halves, d)
+    if k == 1 or not close.size:
+        return inertia
+    own = rows[close] - shift
+    chosen = nearest(own, centroids)
+    changed = chosen != labels[close]
+    if changed.any():
+        places, old, new = close[changed], labels[close[changed]], chosen[changed]
+        moved = own[changed].astype(np.float64)
+        if len(weights) > 0:
+            moved *= weights[places, None]
+        np.subtract.at(sums, old, moved)
+        np.add.at(sums, new, moved)
+        labels[places] = new
+        # counted again: a difference of weights would leave a trace in an emptied cluster
+        totals[:] = np.bincount(labels, weights=weights if len(weights) > 0 else None, minlength=k)
+        sums[totals == 0] = 0.0
+    return inertia
 
 
 def _seed(
@@ -178,7 +222,8 @@ def _seed(
                 labels, _ = relocate(cloud, found, n_clusters, share=0.3)
             centroids = means_of(cloud, labels, centroids, unit=unit)
         inertia = float(cloud.weighed(found.d1).sum())
-        if inertia < least or best is None:
+        # a try that ends in the same clusters in another order is not better
+        if best is None or same_total(inertia, X.dtype) < least:
             best, least = centroids, inertia
     assert best is not None, "there is at least one try"
     return best, work
@@ -275,8 +320,6 @@ class FusedAssigner(Assigner):
         With its own start: finish when an iteration lowers the inertia by less than this share.
     max_iter : int, optional
         The iteration that must not be over-relaxed, because it is the last.
-    decide : bool, default=False
-        Decide near-ties by float64 differences, as `annlab.distances.nearest` does.
 
     Notes
     -----
@@ -295,14 +338,12 @@ class FusedAssigner(Assigner):
         *,
         tol: float = 1e-4,
         max_iter: int | None = None,
-        decide: bool = False,
     ) -> None:
         self.points = points
         self.min_gain = GAIN * tol
         self._max_iter = max_iter
         self._kernels = kernels
         self.compiled = kernels is not _kernels_numpy
-        self._decide = decide
         self._weights, self._scale = scaled_weights(points)
         self._relaxed = False
         self._momentum = Momentum(1.5, 0.6)
@@ -362,10 +403,8 @@ class FusedAssigner(Assigner):
         points, k = self.points, len(centroids)
         found = fused_pass(
             self._source, points.n, self._shift, self._weights, centroids, self._kernels,
-            points.workers, careful=self._decide,
+            points.workers,
         )  # fmt: skip
-        if self._decide:
-            self._settle_ties(found, centroids)
         base = finish(points, found.labels, found.d1, points.n * k + self.take_start_work())
         totals = found.totals
         kind, sums, finished = self.next_step(
@@ -419,20 +458,5 @@ class FusedAssigner(Assigner):
         return "relaxed", moved, False
 
     def again(self, points: Points) -> Assigner:
-        """The same way to assign, on other coordinates, with near-ties decided as in `nearest`."""
-        return FusedAssigner(points, self._kernels, decide=True)
-
-    def _settle_ties(self, found: Pass, centroids: np.ndarray) -> None:
-        # negated, so that a NaN counts as uncertain
-        close = np.flatnonzero(~(found.slack > 0))
-        if len(centroids) > 1 and close.size:
-            frame = frame_of(centroids)
-            bounds = chunk_bounds(len(close), max(256, (1 << 18) // self.points.d))
-            tasks = [(self.points, close[a:b], centroids, frame) for a, b in bounds]
-            found.labels[close] = np.concatenate(self.points.workers.map(_decided, tasks))
-
-
-def _decided(
-    points: Points, indices: np.ndarray, centroids: np.ndarray, frame: Frame
-) -> np.ndarray:
-    return nearest(points.rows(indices), centroids, frame=frame)
+        """The same way to assign, on other coordinates."""
+        return FusedAssigner(points, self._kernels)

@@ -26,7 +26,7 @@ from annlab._support.checks import (
 )
 from annlab._support.errors import invalid
 from annlab._support.threads import Workers, chunk_bounds, resolve_n_jobs
-from annlab.distances import from_squared, k_nearest, paired_sq, unit_rows
+from annlab.distances import from_squared, k_nearest, paired_sq, ranked, unit_rows
 
 #: Two distances closer than this, relatively, count as a tie that must be looked at again.
 _TIE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-10}
@@ -288,9 +288,8 @@ class NeighborIndex(BaseEstimator):
             again = np.empty(0, dtype=np.int64)
             distances_sq = paired_sq(Q, self.X_, candidates)
         if candidates.shape[1] > 1:
-            order = np.argsort(distances_sq, axis=1, kind="stable")
+            distances_sq, order = ranked(distances_sq, Q.shape[1])
             candidates = np.take_along_axis(candidates, order, axis=1)
-            distances_sq = np.take_along_axis(distances_sq, order, axis=1)
         if self.exact and n_neighbors < candidates.shape[1] < self.X_.shape[0]:
             # the last spare as near as the last answer: there may be more rows in the same tie
             nearer = distances_sq[:, n_neighbors - 1] * (1.0 + _TIE[self.X_.dtype])

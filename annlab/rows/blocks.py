@@ -52,7 +52,7 @@ from annlab.fit.searches import (
     search_block,
     worst_places,
 )
-from annlab.fit.small_k import FusedAssigner
+from annlab.fit.small_k import FusedAssigner, label_and_sum
 from annlab.rows.memory import Piece, Points
 from annlab.rows.sample import stratified
 
@@ -496,9 +496,9 @@ def _fused_rows(
     labels, d1 = np.empty(m, np.int32), np.empty(m, dtype)
     sums, totals = np.zeros((k, d)), np.zeros(k)
     own = np.empty(0, dtype) if weights is None else (weights / order.scale).astype(dtype)
-    kernels.assign_fused(
+    label_and_sum(
         np.ascontiguousarray(rows), np.zeros(d, dtype), own, order.centroids,
-        half_norms(order.centroids), 0, m, labels, d1, np.empty(0, dtype), sums, totals,
+        half_norms(order.centroids), kernels, labels, d1, sums, totals,
     )  # fmt: skip
     if order.scale != 1.0:
         sums *= order.scale

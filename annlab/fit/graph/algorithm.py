@@ -260,7 +260,7 @@ class GraphAssigner(Assigner):
 
     def again(self, points: Points) -> Assigner:
         """Exact assignment of the same points, by the rule of `annlab.distances.nearest`."""
-        return FusedAssigner(points, self._kernels, decide=True)
+        return FusedAssigner(points, self._kernels)
 
     def _heed(self, previous: np.ndarray | None) -> None:
         """Take over what the loop has changed in the labels that it was given."""

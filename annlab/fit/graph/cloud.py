@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from annlab._support.threads import Workers, chunk_bounds
+from annlab.distances import nearest, uncertain
 from annlab.fit.searches import cluster_means
 from annlab.rows.memory import Points
 
@@ -91,6 +92,13 @@ class Nearby:
     d2: np.ndarray
     n_distances: int
 
+    def rename(self, places: np.ndarray, nearest: np.ndarray) -> None:
+        """Note what the tie rule has decided for some points; the distances are as good."""
+        changed = nearest != self.labels[places]
+        places = places[changed]
+        self.second[places] = self.labels[places]
+        self.labels[places] = nearest[changed]
+
     @classmethod
     def empty(cls, n: int, dtype: np.dtype) -> Nearby:
         return cls(
@@ -109,6 +117,9 @@ def scan_rows(
         np.arange(k, dtype=np.int32)[None], np.array([k], dtype=np.int32), centroids, halves,
         0, 1, found.labels, found.second, found.d1, found.d2,
     )  # fmt: skip
+    close = uncertain(found.d1, found.d2, 2.0 * halves, rows.shape[1])
+    if close.size and k > 1:
+        found.rename(close, nearest(rows[close], centroids))
     return found
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from annlab._support.rounding import products
 from annlab._support.threads import Workers, chunk_bounds
+from annlab.distances import decide, uncertain
 from annlab.fit.graph.cloud import PRODUCTS, Cloud, Nearby, even_cuts, half_norms, sort_by
 from annlab.fit.graph.tree import Tree, plant_tree
 
@@ -82,13 +84,14 @@ def neighbourhoods(
     block = inverse.astype(np.int32).ravel()
     n_blocks = len(used)
     members, starts = sort_by(kernels, block, n_blocks)
-    middle = np.add.reduceat(centroids[members], starts[:-1], axis=0)
-    middle /= np.diff(starts)[:, None].astype(middle.dtype)
+    # in float64, so that rounding does not choose the neighbours
+    middle = np.add.reduceat(centroids[members].astype(np.float64), starts[:-1], axis=0)
+    middle /= np.diff(starts)[:, None]
     halves = half_norms(middle)
     n_near = min(n_near, n_blocks)
 
     def nearest_blocks(start: int, stop: int) -> np.ndarray:
-        score = halves - middle[start:stop] @ middle.T
+        score = halves - products(middle[start:stop], middle)
         score[np.arange(stop - start), np.arange(start, stop)] = -np.inf
         near = np.argpartition(score, n_near - 1, axis=1)[:, :n_near]
         near = np.sort(near, axis=1)
@@ -143,5 +146,14 @@ def assign_nearby(
 
     work = len(labels) * around.candidates.shape[1] * cloud.X.shape[1]
     cloud.workers.map(run, even_cuts(starts, max(64, work // PRODUCTS)))
+    close = uncertain(found.d1, found.d2, 2.0 * halves, cloud.X.shape[1])
+    # some at a time: each is compared with all candidates of its block
+    width = around.candidates.shape[1]
+    for a, b in chunk_bounds(len(close), max(1, (1 << 19) // width)):
+        places = close[a:b]
+        block = around.block[labels[places]]
+        pair, column = np.nonzero(np.arange(width) < around.counts[block, None])
+        candidates = around.candidates[block[pair], column]
+        found.rename(places, decide(cloud.X[places], centroids, pair, candidates))
     found.n_distances = int(np.diff(starts) @ around.counts.astype(np.int64))
     return found

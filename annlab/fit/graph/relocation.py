@@ -65,7 +65,8 @@ def relocate(
     pairs = cloud.kernels.pair_relocations(
         order, starts, found.second, cheapest, costs, dearest, gains, most, removed, divided
     )
-    removed, divided = removed[:pairs], divided[:pairs]
+    # in order of index: which clusters move is certain, which of two costs is lower need not be
+    removed, divided = np.sort(removed[:pairs]), np.sort(divided[:pairs])
     gone = np.zeros(k, dtype=bool)
     gone[removed] = True
     heir = np.full(k, -1, dtype=np.int32)
