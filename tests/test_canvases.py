@@ -13,10 +13,10 @@ import pytest
 import annlab
 from annlab import MissingExtraError, kmeans, robust_kmeans_ann, widgets
 from annlab.indexes.walk import greedy_walk
-from annlab.widgets import _base, _canvas, _scene
 from annlab.widgets._centroids import five_groups
 from annlab.widgets._outliers import three_groups
 from annlab.widgets._walk import default_map
+from annlab.widgets.base import MARKERS, canvas, jobs, scene, three
 
 STATIC = Path(annlab.__file__).parent / "widgets" / "static"
 NAMES = ("centroid_canvas", "graph_walk", "outlier_sandbox")
@@ -25,7 +25,7 @@ NAMES = ("centroid_canvas", "graph_walk", "outlier_sandbox")
 @pytest.fixture
 def browser(monkeypatch):
     """Pretend that a browser, and not a cell, sets the traits."""
-    monkeypatch.setattr(_base, "_asked_by_browser", lambda: True)
+    monkeypatch.setattr(jobs, "asked_by_browser", lambda: True)
 
 
 @pytest.fixture(params=NAMES)
@@ -70,9 +70,9 @@ def test_every_layer_that_python_makes_is_drawn_by_both_sides():
     source = (STATIC / "canvas.js").read_text(encoding="utf-8")
     block = re.search(r"const LAYERS = \{(.*?)\n\};", source, flags=re.S)[1]
     drawn = set(re.findall(r"^  (\w+)\(ctx", block, flags=re.M))
-    assert drawn == set(_scene._LAYERS)
+    assert drawn == set(scene._LAYERS)
     markers = re.search(r"const CORNERS = \{(.*?)\n\};", source, flags=re.S)[1]
-    for marker in (set(_base.MARKERS) | {"*"}) - {"o"}:
+    for marker in (set(MARKERS) | {"*"}) - {"o"}:
         assert f"{marker}:" in markers or f'"{marker}":' in markers, marker
 
 
@@ -110,7 +110,7 @@ def test_the_lecture_hall_reaches_the_canvas(explorer):
 
 def test_a_missing_anywidget_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    _canvas._canvas.cache_clear()
+    canvas._canvas.cache_clear()
     with pytest.raises(MissingExtraError, match=r"annlab\[lab\]"):
         widgets.centroid_canvas()
 
@@ -130,11 +130,11 @@ def test_a_missing_anywidget_says_how_to_get_it(monkeypatch):
 )
 def test_positions_that_make_no_sense_are_refused(bad):
     with pytest.raises(ValueError, match="1 to 8 pairs"):
-        _canvas.check_handles(bad, "centroids", 1, 8)
+        canvas.check_handles(bad, "centroids", 1, 8)
 
 
 def test_no_positions_at_all_may_be_allowed():
-    assert _canvas.check_handles([], "outliers", 0, 3) == []
+    assert canvas.check_handles([], "outliers", 0, 3) == []
 
 
 def test_a_state_with_bad_positions_changes_nothing(explorer):
@@ -177,7 +177,7 @@ def test_each_step_is_a_step_of_the_library():
         canvas.frame = frame
         assert canvas.result.run.trace[frame].inertia == step.inertia
         np.testing.assert_allclose(canvas.stage.scene["handles"]["xy"], step.centroids, rtol=1e-4)
-        assert f"inertia {_base.three(step.inertia)}" in canvas.text
+        assert f"inertia {three(step.inertia)}" in canvas.text
 
 
 def test_a_drag_computes_at_once_and_begins_anew(browser):
@@ -270,7 +270,7 @@ def test_the_default_walk_misses_with_a_short_memory_and_finds_with_a_long_one()
 
 def _missed(walk):
     result = walk.result
-    return f"missed the true nearest point {result.nearest}, at {_base.three(result.distance)}."
+    return f"missed the true nearest point {result.nearest}, at {three(result.distance)}."
 
 
 def test_a_query_on_a_point_is_found_at_distance_zero():

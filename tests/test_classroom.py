@@ -619,7 +619,7 @@ def quiz_texts(quiz, frame):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from annlab.widgets import _look
+    from annlab.widgets.base import look as _look
 
     width, height = quiz.size
     figure = Figure(figsize=(width / 96, height / 96), dpi=96 * _look.LOOK.size)
@@ -635,7 +635,7 @@ def quiz_texts(quiz, frame):
 @pytest.mark.parametrize("number", TOPICS)
 def test_questions_fit_on_the_projector(number, monkeypatch):
     from annlab import widgets
-    from annlab.widgets import _look
+    from annlab.widgets.base import look as _look
 
     questions = classroom.questions(number)
     assert len(questions) >= 4
@@ -725,7 +725,7 @@ def test_a_slip_in_the_votes_costs_no_vote_and_is_named():
 
 def test_a_quiz_does_not_run_by_itself(tmp_path):
     from annlab import widgets
-    from annlab.widgets._testing import parts_of
+    from annlab.widgets.base.testing import parts_of
 
     quiz, replay = widgets.quiz("03"), widgets.example("step_explorer")
     for explorer, runs in ((quiz, False), (replay, True)):

@@ -8,8 +8,9 @@ import pytest
 from annlab import make_index, widgets
 from annlab.datasets import load_patches
 from annlab.metrics import distance_contrast, intrinsic_dimension
-from annlab.widgets import _base, _dimensions
-from annlab.widgets._base import Job, Stopped, three
+from annlab.widgets import _dimensions
+from annlab.widgets.base import Job, Stopped, three
+from annlab.widgets.base.explorer import living
 
 
 @pytest.fixture(scope="module")
@@ -242,5 +243,5 @@ def test_bad_arguments_are_named(arguments, complaint):
 @pytest.fixture(autouse=True)
 def closed():
     yield
-    for explorer in list(_base._living):
+    for explorer in list(living):
         explorer.close()

@@ -17,7 +17,7 @@ from sklearn.metrics import silhouette_score
 
 from annlab import widgets
 from annlab.widgets import _embedding
-from annlab.widgets._base import Job, Stopped
+from annlab.widgets.base import Job, Stopped
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from annlab.benchmarks.scaling import (
     predict_parts,
 )
 from annlab.widgets import _scaling
-from annlab.widgets._base import Job, Stopped
+from annlab.widgets.base import Job, Stopped
 
 
 @pytest.fixture(scope="module")

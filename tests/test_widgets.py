@@ -17,8 +17,7 @@ from PIL import Image as Picture
 
 from annlab import AnnlabWarning, widgets
 from annlab.datasets import load_patches, load_photo, make_blobs
-from annlab.widgets import _base, _look, _testing
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     Explorer,
     Prediction,
     Stopped,
@@ -26,12 +25,18 @@ from annlab.widgets._base import (
     choice,
     custom,
     entry,
+    jobs,
     ladder,
+    look,
     number,
+    pictures,
+    player,
     slider,
     switch,
+    testing,
     three,
 )
+from annlab.widgets.base import explorer as _explorer
 
 EXPLORERS = widgets.available_explorers()
 
@@ -40,7 +45,7 @@ EXPLORERS = widgets.available_explorers()
 def usual_size():
     yield
     # closed first, or every explorer of the session would be drawn anew
-    for explorer in list(_base._living):
+    for explorer in list(_explorer.living):
         explorer.close()
     widgets.projector(False)
 
@@ -58,7 +63,7 @@ def wait_for(condition, seconds=20.0):
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_every_control_of_every_explorer(name):
-    _testing.exercise(lambda: widgets.example(name), n_actions=50, random_state=0)
+    testing.exercise(lambda: widgets.example(name), n_actions=50, random_state=0)
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -138,7 +143,7 @@ class Counter(Explorer):
 @pytest.fixture
 def browser(monkeypatch):
     """Pretend that a browser, and not a cell, sets the controls."""
-    monkeypatch.setattr(_base, "_asked_by_browser", lambda: True)
+    monkeypatch.setattr(jobs, "asked_by_browser", lambda: True)
 
 
 def test_package_is_lazy():
@@ -156,7 +161,7 @@ def test_unknown_names():
 
 
 def test_base_passes_its_own_driver():
-    _testing.exercise(Counter, n_actions=80, random_state=1)
+    testing.exercise(Counter, n_actions=80, random_state=1)
 
 
 def test_steps_stay_within_the_frames():
@@ -237,13 +242,13 @@ def test_pictures_are_sharp_equal_and_carry_no_software():
 
 def test_text_is_at_least_eleven_points(monkeypatch):
     sizes = []
-    real = _look._make_legible
+    real = look._make_legible
 
     def spy(figure):
         real(figure)
         sizes.extend(text.get_fontsize() for text in figure.texts)
 
-    monkeypatch.setattr(_look, "_make_legible", spy)
+    monkeypatch.setattr(look, "_make_legible", spy)
     Counter()
     assert sizes == [11.0]
 
@@ -361,12 +366,12 @@ def test_browser_computes_in_a_thread_with_progress(browser):
     explorer = Counter(gate=gate)
     explorer.controls["length"].value = 8
     assert explorer.n_frames == 5, "the picture stays until the result is there"
-    wait_for(lambda: explorer._busy.layout.visibility == "visible")
-    wait_for(lambda: explorer._progress.value > 0)
+    wait_for(lambda: explorer.worker.row.layout.visibility == "visible")
+    wait_for(lambda: explorer.worker.bar.value > 0)
     gate.set()
     wait_for(lambda: explorer.n_frames == 8)
-    assert explorer._busy.layout.visibility == "hidden"
-    _testing.check_shown(explorer)
+    assert explorer.worker.row.layout.visibility == "hidden"
+    testing.check_shown(explorer)
 
 
 def test_stop_keeps_the_picture_and_puts_the_control_back(browser):
@@ -375,7 +380,7 @@ def test_stop_keeps_the_picture_and_puts_the_control_back(browser):
     explorer.buttons["stop"].click()
     wait_for(lambda: "Stopped" in explorer._note.value)
     assert explorer.controls["length"].value == 5
-    _testing.check_shown(explorer)
+    testing.check_shown(explorer)
 
 
 def test_a_shared_text_is_computed_in_a_thread_too(browser):
@@ -386,11 +391,11 @@ def test_a_shared_text_is_computed_in_a_thread_too(browser):
     gate.set()
     wait_for(lambda: explorer.n_frames == 6)
     assert (explorer.frame, explorer.controls["grey"].value) == (3, 0.25)
-    _testing.check_shown(explorer)
+    testing.check_shown(explorer)
     explorer._share.value = "counter?frame=8&length=8&grey=0.25"
     wait_for(lambda: "from 0 to 7" in explorer._note.value)
     assert explorer._share.value == explorer.state == "counter?frame=3&length=6&grey=0.25"
-    _testing.check_shown(explorer)
+    testing.check_shown(explorer)
 
 
 def test_the_latest_wish_wins(browser):
@@ -402,7 +407,7 @@ def test_the_latest_wish_wins(browser):
     wait_for(lambda: explorer.n_frames == 6)
     time.sleep(0.05)
     assert explorer.n_frames == 6
-    _testing.check_shown(explorer)
+    testing.check_shown(explorer)
 
 
 def test_an_error_is_told_and_nothing_changes(browser):
@@ -410,7 +415,7 @@ def test_an_error_is_told_and_nothing_changes(browser):
     explorer.controls["length"].value = 7
     wait_for(lambda: "seven is not possible" in explorer._note.value)
     assert explorer.controls["length"].value == 5
-    _testing.check_shown(explorer)
+    testing.check_shown(explorer)
 
 
 def test_without_a_browser_errors_are_raised():
@@ -420,7 +425,7 @@ def test_without_a_browser_errors_are_raised():
 
 
 def test_run_goes_frame_by_frame_and_pauses(browser, monkeypatch):
-    monkeypatch.setitem(_base._SPEEDS, "fast", 0.02)
+    monkeypatch.setitem(player.SPEEDS, "fast", 0.02)
     explorer = Counter()
     explorer.speed.value = "fast"
     explorer.buttons["run"].click()
@@ -451,7 +456,7 @@ def test_a_view_in_a_browser_draws_all_frames_ahead():
 
 
 def test_a_reader_does_not_wait_for_what_is_drawn_ahead():
-    order, turns = [], _look._turns
+    order, turns = [], look._turns
 
     def ahead(number_):
         def draw(figure):
@@ -463,11 +468,11 @@ def test_a_reader_does_not_wait_for_what_is_drawn_ahead():
         return draw
 
     jobs = [
-        threading.Thread(target=_look.render, args=(ahead(n), (200, 100)), kwargs={"ahead": True})
+        threading.Thread(target=look.render, args=(ahead(n), (200, 100)), kwargs={"ahead": True})
         for n in range(6)
     ]
     reader = threading.Thread(
-        target=_look.render, args=(lambda figure: order.append("reader"), (200, 100))
+        target=look.render, args=(lambda figure: order.append("reader"), (200, 100))
     )
     for job in jobs:
         job.start()
@@ -501,12 +506,12 @@ def test_threads_do_not_tear_the_state():
     for thread in threads:
         thread.join()
     assert not errors
-    _testing.check_shown(explorer)
+    testing.check_shown(explorer)
     explorer.close()
 
 
 def test_a_job_that_is_no_longer_wanted_stops():
-    job = _base.Job()
+    job = jobs.Job()
     report = job.callback(10)
     assert report(type("Step", (), {"iteration": 1})) is False
     job.stop()
@@ -625,12 +630,12 @@ def drawn(labels, **given):
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
-    _look.scatter_clusters(axes, np.arange(2 * len(labels)).reshape(-1, 2), labels, **given)
+    look.scatter_clusters(axes, np.arange(2 * len(labels)).reshape(-1, 2), labels, **given)
     return axes.collections
 
 
 def test_sixty_clusters_but_four_can_be_told_apart():
-    looks = {(_look.cluster_color(i), _look.cluster_marker(i)) for i in range(56)}
+    looks = {(look.cluster_color(i), look.cluster_marker(i)) for i in range(56)}
     assert len(looks) == 56
 
 
@@ -646,7 +651,7 @@ def test_every_point_has_the_colour_of_its_cluster():
         ):
             found[int(x) // 2] = tuple(color[:3])
     for row, label in enumerate(labels):
-        wanted = _look.QUIET if label < 0 else _look.cluster_color(label)
+        wanted = look.QUIET if label < 0 else look.cluster_color(label)
         assert found[row] == pytest.approx(to_rgb(wanted)), f"row {row}"
 
 
@@ -654,7 +659,7 @@ def test_planes_have_equal_scales():
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
-    _look.plane(axes, _look.frame_limits(np.array([[0.0, 0.0], [10.0, 1.0]])))
+    look.plane(axes, look.frame_limits(np.array([[0.0, 0.0], [10.0, 1.0]])))
     assert axes.get_aspect() == 1.0
     assert axes.get_xlim()[0] < 0 < 10 < axes.get_xlim()[1]
 
@@ -941,7 +946,7 @@ def test_patches_are_shown_in_a_fixed_projection_with_their_centroids():
     assert explorer.flat(X).shape == (300, 2)
     assert np.allclose(explorer.flat(X).var(axis=0).sum(), two_main_variances(X), rtol=1e-4)
     explorer.run()
-    _testing.check_shown(explorer)
+    testing.check_shown(explorer)
 
 
 def two_main_variances(X):
@@ -960,7 +965,7 @@ def test_an_image_is_recoloured(as_float):
     assert explorer.picture.shape == photo.shape
     assert np.allclose(explorer.picture, photo / 255.0)
     explorer.run()
-    _testing.check_shown(explorer)
+    testing.check_shown(explorer)
 
 
 def test_large_images_are_thinned():
@@ -979,7 +984,7 @@ def test_one_dimension_and_an_index_object():
     assert explorer.values["index"] == "NearestNeighbors"
     assert "8 distance computations and an uncounted number" in explorer.step().text
     explorer.set(index="kd_tree")
-    _testing.check_shown(explorer)
+    testing.check_shown(explorer)
 
 
 def test_the_better_run_is_named():
@@ -1080,18 +1085,18 @@ def test_only_a_message_of_a_widget_counts_as_a_browser(monkeypatch):
 
     shell = Shell()
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
-    assert not _base._asked_by_browser(), "IPython in a terminal"
+    assert not jobs.asked_by_browser(), "IPython in a terminal"
     for kind, asked in (("comm_msg", True), ("execute_request", False), (None, False)):
         shell.kernel = Kernel(kind)
-        assert _base._asked_by_browser() is asked
+        assert jobs.asked_by_browser() is asked
 
 
 def test_old_frames_are_forgotten_and_drawn_anew(monkeypatch):
-    monkeypatch.setattr(_base, "_KEPT_FRAMES", 3)
+    monkeypatch.setattr(pictures, "KEPT_FRAMES", 3)
     explorer = Counter()
     for frame in range(5):
         explorer._go(frame)
-    assert len(explorer._frames) == 3
+    assert len(explorer._pictures.known) == 3
     drawn = len(explorer.drawn)
     explorer._go(4)
     assert len(explorer.drawn) == drawn
@@ -1100,7 +1105,7 @@ def test_old_frames_are_forgotten_and_drawn_anew(monkeypatch):
 
 
 def test_what_leaves_every_screen_pauses(browser, monkeypatch):
-    monkeypatch.setitem(_base._SPEEDS, "normal", 60.0)
+    monkeypatch.setitem(player.SPEEDS, "normal", 60.0)
     explorer = Counter()
     explorer.run()
     assert explorer.buttons["run"].description == "Pause"

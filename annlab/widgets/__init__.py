@@ -1,6 +1,6 @@
 """Explorers: pictures to step through, to change and to predict, one line each in a notebook.
 
-Each name loads on first use. How to write a new one is told in `annlab.widgets._base`.
+Each name loads on first use. How to write a new one is told in `annlab.widgets.base`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,16 @@ _HOMES = {
     "visual_words_explorer": "_words",
 }
 _HELPERS = {
-    "Explorer": "_base",
-    "Prediction": "_predict",
-    "predict": "_predict",
+    "Explorer": "base",
+    "Prediction": "base.predict",
+    "predict": "base.predict",
     "progress_map": "_topics",
-    "projector": "_base",
+    "projector": "base",
     "verdict": "_verdict",
     "your_data": "_your_data",
 }
 
 if TYPE_CHECKING:
-    from annlab.widgets._base import Explorer as Explorer
-    from annlab.widgets._base import projector as projector
     from annlab.widgets._break_even import break_even_explorer as break_even_explorer
     from annlab.widgets._centroids import centroid_canvas as centroid_canvas
     from annlab.widgets._dimensions import dimension_explorer as dimension_explorer
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
     from annlab.widgets._embedding import embedding_explorer as embedding_explorer
     from annlab.widgets._faiss import faiss_explorer as faiss_explorer
     from annlab.widgets._outliers import outlier_sandbox as outlier_sandbox
-    from annlab.widgets._predict import Prediction as Prediction
-    from annlab.widgets._predict import predict as predict
     from annlab.widgets._quality import quality_explorer as quality_explorer
     from annlab.widgets._quiz import quiz as quiz
     from annlab.widgets._race import index_race as index_race
@@ -61,6 +57,10 @@ if TYPE_CHECKING:
     from annlab.widgets._walk import graph_walk as graph_walk
     from annlab.widgets._words import visual_words_explorer as visual_words_explorer
     from annlab.widgets._your_data import your_data as your_data
+    from annlab.widgets.base import Explorer as Explorer
+    from annlab.widgets.base import projector as projector
+    from annlab.widgets.base.predict import Prediction as Prediction
+    from annlab.widgets.base.predict import predict as predict
 
 __all__ = ["available_explorers", "example", *_HELPERS, *_HOMES]
 

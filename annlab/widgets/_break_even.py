@@ -16,7 +16,7 @@ from annlab.benchmarks.timing import timed
 from annlab.datasets import load_patches, make_uniform_cube
 from annlab.distances import nearest, paired_sq
 from annlab.indexes import make_index
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     ALARM,
     INK,
     PALETTE,
@@ -28,9 +28,9 @@ from annlab.widgets._base import (
     chart,
     choice,
     ladder,
+    share,
     three,
 )
-from annlab.widgets._look import share
 
 _KS = (4, 10, 32, 100, 320, 1000, 3200)
 _DS = (2, 4, 8, 16, 32, 64, 192)

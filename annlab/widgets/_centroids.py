@@ -12,9 +12,9 @@ from annlab._support.checks import check_integer, check_random_state
 from annlab.datasets import make_blobs
 from annlab.lloyd import kmeans
 from annlab.result import KMeansResult
-from annlab.widgets._base import Control, Prediction, cluster_color, cluster_marker, switch, three
-from annlab.widgets._canvas import CanvasExplorer, check_handles, check_plane, handle_control
-from annlab.widgets._scene import (
+from annlab.widgets.base import Control, Prediction, cluster_color, cluster_marker, switch, three
+from annlab.widgets.base.canvas import CanvasExplorer, check_handles, check_plane, handle_control
+from annlab.widgets.base.scene import (
     cluster_points,
     handles,
     panel,
@@ -31,6 +31,12 @@ _MOST = 8
 _MOST_POINTS = 600
 #: Random starts that show where k-means can end.
 _STARTS = 100
+#: Buttons for a start: name of the method, label, tooltip.
+_BEGINS = {
+    "random_start": ("Random start", "Put the centroids on points drawn at random"),
+    "plus_start": ("k-means++ start", "Put the centroids where k-means++ begins"),
+    "worst_start": ("Worst of 100", "The worst of 100 random starts"),
+}
 #: Two inertias closer than this, relatively, are the same end; closer than that, one bar.
 _SAME, _NEAR = 1e-3, 0.03
 
@@ -110,21 +116,13 @@ class CentroidCanvas(CanvasExplorer):
 
     def _build_parts(self) -> None:
         super()._build_parts()
-        for key, label, tip in (
-            ("random_start", "Random start", "Put the centroids on points drawn at random"),
-            ("plus_start", "k-means++ start", "Put the centroids where k-means++ begins"),
-            ("worst_start", "Worst of 100", "The worst of 100 random starts"),
-        ):
+        for key, (label, tip) in _BEGINS.items():
             self._add_button(key, label, tip)
 
-    def _arranged(self) -> list[Any]:
-        import ipywidgets
-
-        parts = super()._arranged()
-        keys = [self.buttons[key] for key in ("random_start", "plus_start", "worst_start")]
-        row = next(i for i, part in enumerate(parts) if isinstance(part, ipywidgets.HBox))
-        parts[row].children = [*keys, *parts[row].children]
-        return parts
+    def _widget_rows(self) -> dict[str, list[Any]]:
+        rows = super()._widget_rows()
+        rows["controls"][:0] = [self.buttons[key] for key in _BEGINS]
+        return rows
 
     # -- starts --------------------------------------------------------------------------------
 

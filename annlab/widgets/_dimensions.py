@@ -16,7 +16,7 @@ from annlab.distances import from_squared, pairwise_sq
 from annlab.indexes import make_index
 from annlab.indexes.pq import PQIndex
 from annlab.metrics import distance_contrast, intrinsic_dimension, recall_at_k
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     ALARM,
     INK,
     MARKERS,
@@ -31,9 +31,9 @@ from annlab.widgets._base import (
     choice,
     ladder,
     number,
+    share,
     three,
 )
-from annlab.widgets._look import share
 
 #: Rows that are searched, and further rows that search.
 _ROWS, _QUERIES = 1000, 100
@@ -367,8 +367,7 @@ class DimensionExplorer(Explorer):
                 coded.append(quantized[1])
                 told: dict[str, Answered] = {}
                 for name in _RACERS if view == "indexes" else ():
-                    if job.stopped:
-                        job.report(0, 1)
+                    job.check()
                     told[name] = (
                         quantized[0]
                         if name == "pq"

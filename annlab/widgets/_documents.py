@@ -16,7 +16,7 @@ from annlab._support.checks import check_choice, check_integer, check_random_sta
 from annlab._support.errors import invalid
 from annlab.applications import DocumentClusters, cluster_documents
 from annlab.datasets import Corpus
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     INK,
     QUIET,
     Control,
@@ -178,10 +178,10 @@ class DocumentExplorer(Explorer):
             controls.insert(0, menu)
         super().__init__(controls, predict=predict)
 
-    def _arranged(self) -> list[Any]:
-        parts = super()._arranged()
-        parts.insert(parts.index(self._says) + 1, self.pane)
-        return parts
+    def _widget_rows(self) -> dict[str, list[Any]]:
+        rows = super()._widget_rows()
+        rows["sentence"].append(self.pane)
+        return rows
 
     def _accept(self, values: dict[str, Any], result: Themes, frame: int | None = None) -> None:
         # a theme that the new result does not have cannot stay marked
@@ -194,12 +194,9 @@ class DocumentExplorer(Explorer):
             f"{number}: {' '.join(terms[:1])}"
             for number, terms in enumerate(result.clusters.top_terms, 1)
         ]
-        before, self._quiet = self._quiet, True
-        try:
+        with self._unheard():
             self.buttons_of_themes.show(names)
             self.buttons_of_themes.value = values["theme"]
-        finally:
-            self._quiet = before
         self.pane.value = self._to_read(result, values["theme"])
         super().present(result, frame, **values)
 

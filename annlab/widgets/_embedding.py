@@ -19,7 +19,7 @@ from annlab.datasets import load_digits_data, load_patches, make_blobs, make_uni
 from annlab.lloyd import kmeans
 from annlab.metrics import check_labels, evaluate_clustering, trustworthiness
 from annlab.plotting import visualize_clusters
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     ALARM,
     INK,
     PALETTE,
@@ -32,9 +32,9 @@ from annlab.widgets._base import (
     ladder,
     number,
     scatter_clusters,
+    share,
     slider,
 )
-from annlab.widgets._look import share
 
 #: Points of the built-in sets, and rows kept of data that is given: t-SNE of so few takes about
 #: half a second in the plane.

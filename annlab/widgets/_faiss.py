@@ -24,9 +24,10 @@ from annlab.indexes.factory_string import (
     explain_factory,
 )
 from annlab.indexes.faiss_index import load_faiss
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     ALARM,
     INK,
+    LOOK,
     PALETTE,
     PAPER,
     QUIET,
@@ -40,7 +41,6 @@ from annlab.widgets._base import (
     ladder,
     three,
 )
-from annlab.widgets._look import LOOK
 
 #: Rows that are indexed (more than 256 for each of 16 cells), and queries that are no rows.
 _ROWS, _QUERIES = 5000, 200

@@ -13,9 +13,9 @@ from annlab.distances import k_nearest
 from annlab.lloyd import kmeans
 from annlab.result import KMeansResult
 from annlab.robust import outlier_limit, robust_kmeans_ann
-from annlab.widgets._base import Prediction, choice, cluster_color, slider, three
-from annlab.widgets._canvas import CanvasExplorer, check_handles, check_plane, handle_control
-from annlab.widgets._scene import (
+from annlab.widgets.base import Prediction, choice, cluster_color, slider, three
+from annlab.widgets.base.canvas import CanvasExplorer, check_handles, check_plane, handle_control
+from annlab.widgets.base.scene import (
     cluster_points,
     handles,
     legend,

@@ -21,7 +21,7 @@ from annlab.datasets import (
 from annlab.lloyd import kmeans
 from annlab.metrics import ClusteringScores, check_labels, evaluate_clustering
 from annlab.plotting import plot_silhouette
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     ALARM,
     INK,
     PALETTE,

@@ -12,8 +12,7 @@ from typing import Any
 
 import ipywidgets
 
-from annlab.widgets._base import ALARM, INK, PALETTE, QUIET, Explorer, Job, entry
-from annlab.widgets._look import LOOK
+from annlab.widgets.base import ALARM, INK, LOOK, PALETTE, QUIET, Explorer, Job, entry
 
 LETTERS = "ABCD"
 #: Letters that one question may get: a lecture hall and no more.
@@ -116,16 +115,12 @@ class Quiz(Explorer):
         self.buttons["step"].tooltip = "Show the answer; then go on to the next question"
         self.buttons["step_back"].description = "Back"
 
-    def _arranged(self) -> list[Any]:
-        parts = super()._arranged()
+    def _widget_rows(self) -> dict[str, list[Any]]:
         keys = [key for key in self.buttons if key.startswith("vote_")]
-        row = ipywidgets.HBox(
-            [ipywidgets.Label("Vote:"), *(self.buttons[key] for key in [*keys, "undo"])],
-            layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"),
-        )
         # the buttons first: they are what a hand or the Tab key looks for
-        parts.insert(2, row)
-        return parts
+        return {
+            "votes": [ipywidgets.Label("Vote:"), *(self.buttons[key] for key in [*keys, "undo"])]
+        } | super()._widget_rows()
 
     def press(self, key: str) -> None:
         """Do what a click on the button ``key`` does."""

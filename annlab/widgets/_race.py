@@ -15,7 +15,7 @@ from annlab.benchmarks.timing import timed
 from annlab.datasets import load_patches, make_uniform_cube
 from annlab.indexes import make_index
 from annlab.metrics import recall_at_k
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     ALARM,
     INK,
     MARKERS,
@@ -28,10 +28,10 @@ from annlab.widgets._base import (
     chart,
     choice,
     ladder,
+    share,
     switch,
     three,
 )
-from annlab.widgets._look import share
 
 _DS, _NS = (2, 8, 32, 192), (1000, 2000, 4000)
 _QUERIES, _NEIGHBORS = 100, 10
@@ -273,8 +273,7 @@ class RaceExplorer(Explorer):
             if name == "hnsw":
                 index.set_params(count_distances=True)
             for value in values or (None,):
-                if job.stopped:
-                    job.report(0, 1)
+                job.check()
                 if value is not None:
                     index.set_query_params(**{knob: value})
                 recall = recall_at_k(index.kneighbors(asked, _NEIGHBORS), truth)
@@ -284,8 +283,7 @@ class RaceExplorer(Explorer):
 
     def _timed(self, lap: Lap, built: Built, asked: np.ndarray, job: Job) -> Lap:
         """The same lap with what the clock says."""
-        if job.stopped:
-            job.report(0, 1)
+        job.check()
         index = built.index
         knob, _, value = lap.setting.partition("=")
         if value:

@@ -22,7 +22,7 @@ from annlab.benchmarks.scaling import (
     predict_parts,
 )
 from annlab.datasets import load_patches
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     ALARM,
     INK,
     PALETTE,

@@ -12,7 +12,7 @@ import numpy as np
 from annlab._support.checks import check_choice, check_integer, check_random_state
 from annlab._support.errors import invalid
 from annlab.applications import SegmentationResult, load_image, segment_image
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     INK,
     Control,
     Explorer,
@@ -142,12 +142,11 @@ class SegmentationExplorer(Explorer):
         )
         self.upload.observe(self._on_upload, "value")
 
-    def _arranged(self) -> list[Any]:
-        parts = super()._arranged()
+    def _widget_rows(self) -> dict[str, list[Any]]:
+        rows = super()._widget_rows()
         # beside the list that it adds to
-        row = parts[2]
-        row.children = (row.children[0], self.upload, *row.children[1:])
-        return parts
+        rows["controls"].insert(1, self.upload)
+        return rows
 
     def _on_upload(self, change: Any) -> None:
         if not change["new"]:
@@ -162,11 +161,8 @@ class SegmentationExplorer(Explorer):
         # the same name may come twice with other content
         name = f"{file['name'][:24]} ({hashlib.sha256(data).hexdigest()[:4]})"
         with self._lock:
-            before, self._quiet = self._quiet, True
-            try:
+            with self._unheard():
                 self.menu.add(name, pixels)
-            finally:
-                self._quiet = before
             self.menu.value = name
 
     def _pixels(self, picture: str, whole: bool) -> np.ndarray:

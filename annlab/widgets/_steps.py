@@ -19,7 +19,7 @@ from annlab.distances import nearest, paired_sq
 from annlab.fit.choose import available_algorithms
 from annlab.lloyd import kmeans, kmeans_ann
 from annlab.result import KMeansResult, Step
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     ALARM,
     INK,
     Explorer,
@@ -32,9 +32,9 @@ from annlab.widgets._base import (
     plane,
     scatter_centroids,
     scatter_clusters,
+    share,
     three,
 )
-from annlab.widgets._look import share
 
 #: Points and pixels that are drawn or, of an image, clustered.
 _DRAWN, _PIXELS = 2500, 16_000

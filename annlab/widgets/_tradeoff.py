@@ -16,7 +16,8 @@ from annlab.indexes import make_index
 from annlab.indexes.careless import CarelessIndex
 from annlab.lloyd import kmeans, kmeans_ann
 from annlab.result import KMeansResult
-from annlab.widgets._base import (
+from annlab.widgets._steps import misassigned
+from annlab.widgets.base import (
     ALARM,
     INK,
     PALETTE,
@@ -27,10 +28,9 @@ from annlab.widgets._base import (
     chart,
     choice,
     ladder,
+    share,
     three,
 )
-from annlab.widgets._look import share
-from annlab.widgets._steps import misassigned
 
 #: Points that are clustered, and points whose search is judged.
 _POINTS, _JUDGED = 450, 225
@@ -214,8 +214,7 @@ class TradeoffExplorer(Explorer):
         asked = X[:: -(-len(X) // _JUDGED)]
         runs, hits, right = [], [], []
         for start in starts:
-            if job.stopped:
-                job.report(0, 1)
+            job.check()
             run = kmeans_ann(
                 X, k, algorithm=index, init=start, max_iter=self.max_iter, trace=True, n_jobs=1
             )

@@ -13,9 +13,9 @@ from annlab._support.errors import invalid
 from annlab.datasets import make_gaussian_mixture
 from annlab.distances import k_nearest
 from annlab.indexes.walk import Hop, NavigableGraph, greedy_walk
-from annlab.widgets._base import Prediction, slider, switch, three
-from annlab.widgets._canvas import CanvasExplorer, check_handles, check_plane, handle_control
-from annlab.widgets._scene import (
+from annlab.widgets.base import Prediction, slider, switch, three
+from annlab.widgets.base.canvas import CanvasExplorer, check_handles, check_plane, handle_control
+from annlab.widgets.base.scene import (
     circles,
     handles,
     legend,

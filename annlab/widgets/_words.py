@@ -20,19 +20,19 @@ from annlab.applications import RebuiltImage, VisualWords, load_image
 from annlab.datasets import load_patches, load_photos, load_sample_image
 from annlab.distances import paired_sq
 from annlab.lloyd import kmeans_ann
-from annlab.widgets._base import (
+from annlab.widgets.base import (
     ALARM,
     INK,
     PAPER,
     Explorer,
     Job,
     Prediction,
-    canvas_class,
     choice,
     ladder,
     number,
     three,
 )
+from annlab.widgets.base.canvas import canvas_class
 
 _KS = (16, 64, 256, 1024, 4096)
 _PATCHES = (5_000, 20_000, 100_000)
@@ -225,13 +225,12 @@ class VisualWordsExplorer(Explorer):
             tooltip="Click a word of the mosaic, or a spot of the photograph, to see its word",
         )
 
-    def _arranged(self) -> list[Any]:
-        parts = super()._arranged()
+    def _widget_rows(self) -> dict[str, list[Any]]:
+        rows = super()._widget_rows()
         # its place is kept while it is empty, or the page would jump
         self._clock = ipywidgets.HTML(layout=ipywidgets.Layout(width="150px"))
-        foot = parts[-1]
-        foot.children = (foot.children[0], self._clock, *foot.children[1:])
-        return parts
+        rows["foot"].insert(1, self._clock)
+        return rows
 
     def present(self, result: Learned, frame: int, **values: Any) -> None:
         """Bring picture, its text, and the time of the fit up to date."""

@@ -5,7 +5,7 @@
 // carries the number that it answers; until the latest change is answered, the positions and the
 // selection here are what counts, however long the kernel is busy. Nothing is computed here: this
 // file draws, and turns pointer and keys into positions. The scene's form is described in
-// annlab/widgets/_scene.py.
+// annlab/widgets/base/scene.py.
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 const GRAB_PX = 18;

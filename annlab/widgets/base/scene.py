@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from annlab.plotting import cluster_color, cluster_marker
-from annlab.widgets._look import INK, PAPER, QUIET
+from annlab.widgets.base.look import INK, PAPER, QUIET
 
 _ROLES = {"ink": INK, "quiet": QUIET, "paper": PAPER, "line": "#c8c8c8"}
 #: CSS pixels in a point of matplotlib.

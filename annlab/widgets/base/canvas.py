@@ -1,6 +1,6 @@
 """Explorers whose picture is a canvas: points that the reader drags, adds and removes.
 
-A subclass writes ``scene(result, frame, **values)`` (see `annlab.widgets._scene`) where other
+A subclass writes ``scene(result, frame, **values)`` (see `annlab.widgets.base.scene`) where other
 explorers write ``draw``; browser, snapshot and saved page are drawn from it.
 """
 
@@ -15,15 +15,47 @@ import numpy as np
 import traitlets
 
 from annlab._support.checks import check_data
-from annlab._support.errors import invalid
-from annlab.widgets._base import Explorer, Job, canvas_class
-from annlab.widgets._controls import Control, custom
-from annlab.widgets._look import LOOK
-from annlab.widgets._predict import Prediction
-from annlab.widgets._scene import draw_scene, numbers
+from annlab._support.errors import invalid, require
+from annlab.widgets.base.controls import Control, custom
+from annlab.widgets.base.explorer import Explorer
+from annlab.widgets.base.jobs import Job
+from annlab.widgets.base.look import LOOK
+from annlab.widgets.base.panel import STATIC
+from annlab.widgets.base.predict import Prediction
+from annlab.widgets.base.scene import draw_scene, numbers
 
 #: Height of the line under the canvas that says what mouse and keys do, in CSS pixels.
 _HINT_PX = 48
+
+
+def canvas_class(name: str, **traits: Any) -> type:
+    """Make an anywidget class from ``static/<name>.js`` and ``static/<name>.css``.
+
+    Parameters
+    ----------
+    name : str
+    **traits : traitlets.TraitType
+        Synchronised traits; they are tagged here.
+
+    Returns
+    -------
+    type
+        Subclass of `anywidget.AnyWidget`, with a ``description`` and those traits.
+
+    Raises
+    ------
+    MissingExtraError
+        If anywidget is not installed.
+    """
+    anywidget = require("anywidget", purpose=f"for the canvas of {name}", extra="lab")
+    body: dict[str, Any] = {trait: kind.tag(sync=True) for trait, kind in traits.items()}
+    body |= {
+        "_esm": (STATIC / f"{name}.js").read_text(encoding="utf-8"),
+        "_css": (STATIC / f"{name}.css").read_text(encoding="utf-8"),
+        "description": traitlets.Unicode("").tag(sync=True),
+        "__doc__": f"Canvas of {name}.",
+    }
+    return type(f"{name.title().replace('_', '')}Canvas", (anywidget.AnyWidget,), body)
 
 
 @cache
@@ -153,15 +185,12 @@ class CanvasExplorer(Explorer):
                 self.stage.scene = self.stage.scene | {"edit": change["new"]}
 
     def _on_control(self, change: Any) -> None:
-        if not self._quiet and change["owner"] is self._canvas:
-            with self._lock:
-                self._dragged = True
-                try:
-                    super()._on_control(change)
-                finally:
-                    self._dragged = False
-        else:
-            super()._on_control(change)
+        with self._lock:
+            self._dragged = not self._quiet and change["owner"] is self._canvas
+            try:
+                super()._on_control(change)
+            finally:
+                self._dragged = False
 
     _dragged = False
 

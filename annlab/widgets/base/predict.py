@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets
 
 from annlab._support.errors import invalid
-from annlab.widgets._look import three
+from annlab.widgets.base.look import three
 
 
 def _shown(value: Any) -> str:

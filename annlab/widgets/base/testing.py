@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets
 
 from annlab._support.checks import check_random_state
-from annlab.widgets._base import Explorer
+from annlab.widgets.base.explorer import Explorer
 
 #: Widgets whose output a saved notebook cannot hold or compare.
 _REFUSED = (ipywidgets.Output, ipywidgets.interactive)

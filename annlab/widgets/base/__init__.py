@@ -1,0 +1,136 @@
+"""What all explorers share: one mechanism for stepping, computing, drawing and sharing.
+
+An explorer is a picture, one sentence that says what the picture shows, and controls. To write
+one, subclass `Explorer` in a module ``annlab/widgets/_<name>.py``, export the function ``<name>``
+from it, and add one line to ``_HOMES`` in ``annlab/widgets/__init__.py``::
+
+    class RadiusExplorer(Explorer):
+        name = "radius_explorer"               # the public function, and the head of the state
+        title = "How many neighbours lie within a radius?"
+        size = (840, 400)                      # CSS pixels; fixed, so that nothing jumps
+
+        def __init__(self, X, *, predict=None):
+            self.X = check_data(X)             # plain attributes first, then:
+            super().__init__(
+                [slider("radius", "Radius r", "Distance up to which points count", 0.0, 1.0, 0.5)],
+                predict=predict,
+            )
+
+        def compute(self, job, radius):        # keyword = name of the control
+            job.report(0, 1)                   # progress; also where Stop takes effect
+            return count_neighbors(self.X, radius)   # call the library: no algorithm in a widget
+
+        def draw(self, figure, result, frame, radius):
+            axes = plane(figure.subplots(), self.limits)
+            scatter_clusters(axes, self.X, result)
+
+        def sentence(self, result, frame, radius):
+            return f"radius {three(radius)}, {result.sum():,} pairs of neighbours"
+
+    def radius_explorer(X, *, predict=None):
+        \"\"\"numpydoc, with a runnable example.\"\"\"
+        return RadiusExplorer(X, predict=predict)
+
+    def example():                             # small and fast: every test runs over it
+        return radius_explorer(make_uniform_cube(50, 2, random_state=0))
+
+**Replay.** Set ``replay = True`` and override ``frame_count(result)``: the explorer then has Step
+back, Step, Run, Reset, a speed, a scrubber and a number field, and ``frame`` counts from 0.
+``frame_word`` names a frame ("iteration"). ``compute`` runs once for all frames; frames are drawn
+when asked for, kept as PNG, and drawn ahead once a browser shows the explorer. Where a person
+decides when to go on, ``animated = False`` leaves out Run and the speed, on saved pages as well.
+
+**Compute.** A change of a control calls ``compute``. Results are kept by their values, so going
+back is instant. With ``slow = True`` a progress bar and a Stop button appear when it takes more
+than 0.3 s: call ``job.report(done, total, "text")`` often (or pass
+``callback=job.callback(total)`` to a fit). A control made with ``recompute=False`` only draws
+anew. `compute`, `draw` and `sentence` run in worker threads: let them read ``self`` and their
+arguments and write to nothing.
+
+**Threads.** Computation is synchronous when Python sets a control (tests, nbval, another cell)
+and moves to a worker thread when the browser does. Saved notebooks are therefore deterministic.
+
+**Sentences** begin with what changes; numbers that are not counts go through `three` (three
+digits). The sentence is the explorer's repr, of which nbval compares the first 110 characters.
+
+**Pictures** are drawn on a bare Figure: no pyplot, no rcParams, no mathtext where plain text does.
+Use `plane` for points (equal aspect) and `chart` for curves, the palette with markers, and put
+fixed limits everywhere. Text below 11 points is raised; `projector` enlarges all.
+
+**Prediction.** Pass ``Prediction("How many …?", truth=lambda result: …)`` to ``super().__init__``;
+the truth appears at the last frame (replay) or at "Compare" (compute).
+
+**Canvas.** Where the mouse draws, make an anywidget from ``static/<name>.js`` and ``.css`` with
+`canvas_class`, watch its trait with ``custom(...)``, and return it from ``make_stage()``. Push the
+computed picture to it in ``present(result, frame, **values)``; still write ``draw``, which
+snapshots and saved pages use.
+
+An explorer gives: ``state`` and ``restore(text)``, ``snapshot()``, ``save_html(path)``,
+``frame``, ``values``, ``set(**values)``, ``step()``, ``step_back()``, ``run()``, ``reset()``.
+
+The mechanism lies in `explorer` (what is shown), `controls` (sliders and the like), `jobs`
+(computing), `player` (replay), `pictures` (frames), `states` (sharing), `page` (saved pages),
+`predict`, and `look` and `marks` (drawing); canvases in `canvas` and `scene`.
+"""
+
+from annlab.plotting import MARKERS, PALETTE, cluster_color, cluster_marker
+from annlab.widgets.base.controls import (
+    Control,
+    choice,
+    custom,
+    entry,
+    ladder,
+    number,
+    slider,
+    switch,
+)
+from annlab.widgets.base.explorer import Explorer, projector
+from annlab.widgets.base.jobs import Job, Stopped, Store
+from annlab.widgets.base.look import (
+    ALARM,
+    INK,
+    LOOK,
+    PAPER,
+    QUIET,
+    chart,
+    frame_limits,
+    plane,
+    scatter_centroids,
+    scatter_clusters,
+    share,
+    three,
+)
+from annlab.widgets.base.predict import Prediction
+
+__all__ = [
+    "ALARM",
+    "INK",
+    "LOOK",
+    "MARKERS",
+    "PALETTE",
+    "PAPER",
+    "QUIET",
+    "Control",
+    "Explorer",
+    "Job",
+    "Prediction",
+    "Stopped",
+    "Store",
+    "chart",
+    "choice",
+    "cluster_color",
+    "cluster_marker",
+    "custom",
+    "entry",
+    "frame_limits",
+    "ladder",
+    "number",
+    "plane",
+    "projector",
+    "scatter_centroids",
+    "scatter_clusters",
+    "share",
+    "slider",
+    "switch",
+    "three",
+]

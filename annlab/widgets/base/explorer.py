@@ -1,0 +1,498 @@
+"""The base class of all explorers; `annlab.widgets.base` tells how to write one."""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import ipywidgets
+
+from annlab._support.errors import invalid
+from annlab.widgets.base import jobs, states
+from annlab.widgets.base.controls import Control
+from annlab.widgets.base.jobs import Job, Store
+from annlab.widgets.base.look import LOOK, check_size
+from annlab.widgets.base.page import write_page
+from annlab.widgets.base.pictures import Pictures
+from annlab.widgets.base.predict import Prediction
+from annlab.widgets.base.replay import Replay
+
+if TYPE_CHECKING:
+    from IPython.display import Image
+    from matplotlib.figure import Figure
+
+#: Results of ``compute`` that an explorer keeps.
+_KEPT_RESULTS = 16
+#: Living explorers, which `projector` draws anew.
+living: weakref.WeakSet[Explorer] = weakref.WeakSet()
+
+
+class Explorer(Replay):
+    """Base of all explorers; `annlab.widgets.base` shows how to write one.
+
+    Parameters
+    ----------
+    controls : sequence of Control, default=()
+        In the order in which they are shown.
+    predict : Prediction, optional
+    frame : int, default=0
+        Frame to begin with.
+
+    Attributes
+    ----------
+    controls : dict of str to Control
+    buttons : dict of str to ipywidgets.Button
+    result : object
+        What ``compute`` returned for the values shown.
+    """
+
+    # set here, because a widget whose construction failed is closed as well
+    _pictures: Pictures | None = None
+
+    # -- what a subclass writes ----------------------------------------------------------------
+
+    # (the bare *args only tells type checkers that a subclass names its own keywords)
+    def compute(self, job: Job, *args: Any, **values: Any) -> Any:
+        """Compute what the picture shows; ``values`` are those of the recomputing controls."""
+        raise NotImplementedError
+
+    def draw(self, figure: Figure, result: Any, frame: int, *args: Any, **values: Any) -> None:
+        """Draw a frame on an empty figure; ``values`` are those of all controls."""
+        raise NotImplementedError
+
+    def sentence(self, result: Any, frame: int, *args: Any, **values: Any) -> str:
+        """Say in one sentence what the frame shows, what changes first."""
+        raise NotImplementedError
+
+    def present(self, result: Any, frame: int, **values: Any) -> None:
+        """Bring a frame onto the stage; override for a canvas."""
+        self.stage.value = self._png(result, frame, values)
+
+    # -- construction --------------------------------------------------------------------------
+
+    def __init__(
+        self,
+        controls: Sequence[Control] = (),
+        *,
+        predict: Prediction | None = None,
+        frame: int = 0,
+    ) -> None:
+        self._lock = threading.RLock()
+        self._results = Store(_KEPT_RESULTS)
+        self.size = check_size(self.size)
+        self._pictures = Pictures(self.size)
+        self.controls = {control.name: control for control in controls}
+        self.prediction = predict
+        self.stage = self.make_stage()
+        self._build_parts()
+        super().__init__(self._arranged())
+        self.add_class("annlab-explorer")
+        self._fit_stage()
+        self._initial = {name: control.value for name, control in self.controls.items()}
+        self._values = dict(self._initial)
+        self.result = self._computed(self._values, Job())
+        self._frame = self._first = self._check_frame(frame) if self.replay else frame
+        self._show_frame_controls()
+        self._refresh()
+        for control in controls:
+            control.observe(self._on_control)
+        if predict is not None:
+            # one lock for both, or each could wait for the other
+            predict._lock = self._lock
+        # a browser counts its views of a widget once the count is not None
+        self._view_count = 0
+        self.observe(self._on_views, "_view_count")
+        living.add(self)
+
+    # -- what is shown -------------------------------------------------------------------------
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Values of the controls to which the picture belongs."""
+        return dict(self._values)
+
+    @property
+    def text(self) -> str:
+        """The sentence under the picture."""
+        return self._sentence
+
+    @property
+    def veiled(self) -> bool:
+        """Whether a prediction is asked for, and Compare was not pressed yet (compute only)."""
+        return self.prediction is not None and not self.replay and not self._compared
+
+    def __repr__(self) -> str:
+        # traitlets may ask before the first frame is there
+        return getattr(self, "_sentence", type(self).__name__)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        width, height = self.size
+        # readers without a kernel, and pages that know no widgets, get the picture
+        bundle["image/png"] = base64.b64encode(self.png()).decode("ascii")
+        return bundle, {"image/png": {"width": width, "height": height}}
+
+    def png(self, frame: int | None = None) -> bytes:
+        """Picture of a frame (by default the one shown) as PNG.
+
+        Parameters
+        ----------
+        frame : int, optional
+
+        Returns
+        -------
+        bytes
+        """
+        with self._lock:
+            result, values = self.result, self.values
+            frame = self._frame if frame is None else self._check_frame(frame)
+        return self._png(result, frame, values)
+
+    def snapshot(self, frame: int | None = None) -> Image:
+        """Static picture of a frame, for readers without a kernel.
+
+        Parameters
+        ----------
+        frame : int, optional
+            The one shown, by default.
+
+        Returns
+        -------
+        IPython.display.Image
+            Its alternative text is the sentence.
+        """
+        from IPython.display import Image
+
+        with self._lock:
+            shown = self._frame if frame is None else self._check_frame(frame)
+            words = self.sentence(self.result, shown, **self.values)
+        width, height = self.size
+        return Image(data=self.png(shown), format="png", width=width, height=height, alt=words)
+
+    def _png(
+        self, result: Any, frame: int, values: dict[str, Any], *, ahead: bool = False
+    ) -> bytes:
+        assert self._pictures is not None, "an explorer that is shown is complete"
+        veiled = self.keeps_back and self.veiled
+        key = (self._key(values, every=True), frame, LOOK.key, veiled)
+        return self._pictures.get(
+            key, lambda figure: self.draw(figure, result, frame, **values), ahead=ahead
+        )
+
+    def _key(self, values: dict[str, Any], *, every: bool) -> tuple[str, ...]:
+        return tuple(
+            repr(value) for name, value in values.items() if every or self.controls[name].recompute
+        )
+
+    def _refresh(self) -> None:
+        """Bring picture, sentence and state up to date with result, frame and values."""
+        with self._lock:
+            self._sentence = self.sentence(self.result, self._frame, **self._values)
+            self.present(self.result, self._frame, **self._values)
+            self._says.value = (
+                '<div class="annlab-sentence" role="status" aria-live="polite">'
+                f"{html.escape(self._sentence)}</div>"
+            )
+            if self.prediction is not None and self.replay and self._frame == self.n_frames - 1:
+                # after the picture: the truth must not be told before it is shown
+                self.prediction.reveal_from(self.result)
+            self._say_note("")
+            self._quietly(self._share, value=self.state)
+
+    # -- buttons -------------------------------------------------------------------------------
+
+    def reset(self) -> Self:
+        """Back to the first frame, the first values and no prediction."""
+        with self._lock:
+            self._pause()
+            if self.prediction is not None:
+                self.prediction.reset()
+            self._compared = False
+            self._frame = self._first if self.replay else 0
+            self._take(self._initial)
+        return self
+
+    def press(self, key: str) -> None:
+        """Do what a click on the button ``key`` does."""
+        if key == "stop":
+            if self.worker is not None:
+                self.worker.stop()
+        elif key == "compare":
+            if self.prediction is not None:
+                self.prediction.reveal_from(self.result)
+                with self._lock:
+                    self._compared = True
+                    if self.keeps_back:
+                        self._refresh()
+        else:
+            if key in ("step", "step_back"):
+                with self._lock:
+                    self._pause()
+            getattr(self, key)()
+
+    # -- values --------------------------------------------------------------------------------
+
+    def set(self, **values: Any) -> Self:
+        """Set controls and show the result.
+
+        Parameters
+        ----------
+        **values
+            By the names of the controls.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For an unknown name or a value that the control does not take.
+        """
+        for name, value in values.items():
+            if name not in self.controls:
+                raise invalid("values", "among " + ", ".join(self.controls), name)
+            # through the text, because it is checked there: widgets cut silently
+            values[name] = self.controls[name].accept(value)
+        with self._lock:
+            self._take(self._values | values)
+        return self
+
+    def _take(self, values: dict[str, Any], frame: int | None = None) -> None:
+        """Put values on the controls and show their result, here and now."""
+        self._put(values)
+        # a control may round or cut what it is given
+        self._apply({name: control.value for name, control in self.controls.items()}, frame)
+
+    def _put(self, values: dict[str, Any]) -> None:
+        """Put values on the controls without hearing of it."""
+        with self._unheard():
+            for name, value in values.items():
+                self.controls[name].value = value
+
+    def _on_control(self, change: dict[str, Any]) -> None:
+        with self._lock:
+            if self._quiet:
+                return
+            self._pause()
+            self._want({name: control.value for name, control in self.controls.items()})
+
+    def _want(self, values: dict[str, Any]) -> None:
+        """Show the result of values: in a thread where a browser asks and it is not known."""
+        if self._key(values, every=False) not in self._results and jobs.asked_by_browser():
+            self._start_job(values)
+        else:
+            self._apply(values)
+
+    def _computed(self, values: dict[str, Any], job: Job) -> Any:
+        asked = {name: value for name, value in values.items() if self.controls[name].recompute}
+        key = self._key(values, every=False)
+        return self._results.get(key, lambda: self.compute(job, **asked))
+
+    def _apply(self, values: dict[str, Any], frame: int | None = None) -> None:
+        """Compute (or look up) and show."""
+        if self.worker is not None:
+            self.worker.cancel()
+        self._accept(values, self._computed(values, Job()), frame)
+
+    def _accept(self, values: dict[str, Any], result: Any, frame: int | None = None) -> None:
+        with self._lock:
+            anew = result is not self.result
+            self.result, self._values = result, dict(values)
+            if self.replay:
+                self._frame = min(self._frame, self.n_frames - 1)
+            if anew and self.prediction is not None and self.prediction.truth is not None:
+                # another question of the same kind: its truth must not be on the screen yet
+                self.prediction.reset()
+                self._frame = 0
+            if frame is not None:
+                self._frame = frame
+            self._show_frame_controls()
+            self._refresh()
+            self._draw_ahead()
+
+    def _start_job(self, values: dict[str, Any], frame: int | None = None) -> None:
+        def compute(job: Job) -> Any:
+            result = self._computed(values, job)
+            self._check_shared(result, frame)
+            return result
+
+        def done(result: Any, trouble: str) -> None:
+            # a shared text brings values of its own; a failure puts the old ones back
+            self._put(self._values if trouble else values)
+            if trouble:
+                self._quietly(self._share, value=self.state)
+                self._say_note(trouble)
+            else:
+                self._accept(values, result, frame)
+
+        assert self.worker is not None, "an explorer that is asked is complete"
+        self.worker.start(compute, done)
+
+    # -- frames drawn ahead ----------------------------------------------------------------------
+
+    def _on_views(self, change: dict[str, Any]) -> None:
+        if change["new"]:
+            self._draw_ahead()
+        else:
+            self._pause()
+
+    def _draw_ahead(self) -> None:
+        """Draw the frames to come in a thread, but only where a browser shows the explorer."""
+        assert self._pictures is not None, "an explorer that is shown is complete"
+        self._pictures.stop()
+        if self._view_count and self.replay and isinstance(self.stage, ipywidgets.Image):
+            result, values, first = self.result, self.values, self._frame
+            self._pictures.draw_ahead(
+                [*range(first, self.n_frames), *range(first - 1, -1, -1)],
+                lambda frame: self._png(result, frame, values, ahead=True),
+            )
+
+    def close(self) -> None:
+        """Stop the threads and close the widget."""
+        self._pause()
+        if self.worker is not None:
+            self.worker.cancel()
+        if self._pictures is not None:
+            self._pictures.stop()
+        living.discard(self)
+        super().close()
+
+    # -- sharing ---------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """Short text that names this frame and these values; `restore` takes it back."""
+        frame = self._frame if self.replay else None
+        return states.written(self.name, frame, self.controls, self._values)
+
+    def restore(self, text: str) -> Self:
+        """Go to the frame and the values of a state string.
+
+        Parameters
+        ----------
+        text : str
+            As `state` gives it, from an explorer of the same kind.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If it is damaged, of another explorer, or asks for what this one does not have.
+        """
+        wanted, frame = self._parsed(text)
+        with self._lock:
+            self._pause()
+            # computed before anything is shown: a bad frame leaves all as it was
+            result = self._computed(wanted, Job())
+            self._check_shared(result, frame)
+            self._take(wanted, frame)
+        return self
+
+    def _parsed(self, text: object) -> tuple[dict[str, Any], int | None]:
+        """All values and the frame of a state string."""
+        values, frame = states.parsed(text, self.state, self.controls)
+        return self._values | values, frame
+
+    def _check_shared(self, result: Any, frame: int | None) -> None:
+        last = max(1, int(self.frame_count(result))) - 1
+        if frame is not None and frame > last:
+            raise invalid("frame", f"from 0 to {last}", frame)
+
+    def _on_share(self, change: dict[str, Any]) -> None:
+        with self._lock:
+            if self._quiet or change["new"].strip() == self.state:
+                return
+            try:
+                wanted, frame = self._parsed(change["new"])
+                if self._key(wanted, every=False) in self._results or not jobs.asked_by_browser():
+                    self.restore(change["new"])
+                else:
+                    self._start_job(wanted, frame)
+            except (ValueError, TypeError) as reason:
+                self._quietly(self._share, value=self.state)
+                self._say_note(str(reason))
+
+    def save_html(self, path: str | os.PathLike[str], *, over: str | None = None) -> Path:
+        """Write a self-contained page with the frames and a scrubber: no kernel, no network.
+
+        Parameters
+        ----------
+        path : path-like
+        over : str, optional
+            Where there is nothing to step through: a control whose options (or some of whose
+            values) become the frames.
+
+        Returns
+        -------
+        pathlib.Path
+            The file that was written.
+
+        Raises
+        ------
+        ValueError
+            For an unknown control.
+        OSError
+            If the file cannot be written.
+        """
+        if over is not None and over not in self.controls:
+            raise invalid("over", "among " + ", ".join(self.controls), repr(over))
+        with self._lock:
+            here, values = self._frame, self.values
+            if over is None:
+                word, start = self.frame_word, here
+                wanted = [(self.result, frame, values) for frame in range(self.n_frames)]
+            else:
+                word, start, wanted = over.replace("_", " "), 0, []
+                for value in self.controls[over].trials:
+                    there = values | {over: value}
+                    result = self._computed(there, Job())
+                    frame = min(here, self.frame_count(result) - 1) if self.replay else 0
+                    wanted.append((result, frame, there))
+            shots = [
+                (self._png(result, frame, there), self.sentence(result, frame, **there))
+                for result, frame, there in wanted
+            ]
+        return write_page(
+            path,
+            title=self.title,
+            word=word,
+            shots=shots,
+            start=start,
+            size=self.size,
+            animated=self.animated,
+        )
+
+
+def projector(on: bool = True) -> None:
+    """Enlarge text, lines and pictures of all explorers for a lecture hall, or go back.
+
+    Parameters
+    ----------
+    on : bool, default=True
+        False goes back to the usual size.
+
+    Examples
+    --------
+    >>> from annlab import widgets
+    >>> widgets.projector()
+    >>> widgets.projector(False)
+    """
+    look = (1.35, 1.12, 1.3) if on else (1.0, 1.0, 1.0)
+    if look == LOOK.key:
+        return
+    LOOK.size, LOOK.text, LOOK.lines = look
+    for explorer in list(living):
+        with explorer._lock:
+            explorer._fit_stage()
+            explorer._refresh()
+            explorer._draw_ahead()

@@ -1,0 +1,214 @@
+"""Computations of explorers: progress and Stop, threads, and what is measured only once."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import ipywidgets
+
+#: A computation shows its progress after this many seconds.
+_PATIENCE_S = 0.3
+
+_closing = threading.Event()
+atexit.register(_closing.set)
+
+
+def ending() -> bool:
+    """Tell whether the process is about to end, so that threads should too."""
+    return _closing.is_set()
+
+
+def asked_by_browser() -> bool:
+    """Tell whether a message of a widget in a browser is being handled, and not a cell."""
+    try:
+        from IPython import get_ipython
+
+        kernel = getattr(get_ipython(), "kernel", None)
+        if kernel is None:
+            return False
+        return kernel.get_parent().get("header", {}).get("msg_type") == "comm_msg"
+    except Exception:
+        # the kernel's interface is not ours: without an answer, synchronous is always right
+        return False
+
+
+class Store:
+    """What was measured once: results, pictures, and what all explorers of a kind share.
+
+    Kept for the life of the process, a measurement shows the same again in a second widget.
+
+    Parameters
+    ----------
+    most : int
+        Measurements that are kept; the one that was not used for longest goes first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: OrderedDict[Any, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, key: object, measure: Callable[..., Any], *arguments: object) -> Any:
+        """Return what is known by this key, or else what ``measure(*arguments)`` returns."""
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        made = measure(*arguments)
+        with self._lock:
+            # of two explorers that measured at the same time, both show the same
+            known = self._known.setdefault(key, made)
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
+            return known
+
+
+class Stopped(Exception):
+    """The reader pressed Stop, or asked for something else meanwhile."""
+
+
+class _Iteration(Protocol):
+    @property
+    def iteration(self) -> int: ...
+
+
+class Job:
+    """What ``compute`` gets: the way to report progress, and the place where Stop takes effect.
+
+    Parameters
+    ----------
+    show : callable, optional
+        Called with the share that is done and a text.
+    """
+
+    def __init__(self, show: Callable[[float, str], None] | None = None) -> None:
+        self._show = show
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Make the next `report` raise `Stopped`."""
+        self._stop.set()
+
+    def check(self) -> None:
+        """Raise `Stopped` if the result is no longer wanted; let it pass."""
+        if self._stop.is_set() or ending():
+            raise Stopped
+
+    def report(self, done: float, total: float, text: str = "") -> None:
+        """Say that ``done`` of ``total`` is through.
+
+        Raises
+        ------
+        Stopped
+            If the result is no longer wanted; let it pass.
+        """
+        self.check()
+        if self._show is not None:
+            self._show(min(1.0, done / max(total, 1e-12)), text)
+
+    def callback(self, total: int, before: int = 0) -> Callable[[_Iteration], bool]:
+        """Make a ``callback`` for ``kmeans_ann`` that reports each iteration and can stop it.
+
+        Parameters
+        ----------
+        total : int
+            Iterations of all fits of the computation.
+        before : int, default=0
+            Iterations of the fits before this one.
+        """
+
+        def told(step: _Iteration) -> bool:
+            self.report(before + step.iteration, total, f"iteration {step.iteration}")
+            return False
+
+        return told
+
+
+class Worker:
+    """Compute in a thread what a browser asks for; the latest wish wins.
+
+    Parameters
+    ----------
+    lock : RLock
+        The explorer's; held while a result is handed over.
+    stop_button : ipywidgets.Button, optional
+        If given, ``row`` shows the progress of what takes longer than 0.3 s.
+    """
+
+    def __init__(self, lock: threading.RLock, stop_button: ipywidgets.Button | None = None) -> None:
+        self._lock = lock
+        self._job: Job | None = None
+        self.bar = ipywidgets.FloatProgress(
+            min=0.0,
+            max=1.0,
+            description="Computing",
+            style={"description_width": "initial"},
+            layout={"width": "190px"},
+        )
+        self._doing = ipywidgets.Label(layout={"max_width": "110px"})
+        self.row: ipywidgets.HBox | None = None
+        if stop_button is not None:
+            self.row = ipywidgets.HBox(
+                [self.bar, stop_button, self._doing],
+                layout={"visibility": "hidden", "align_items": "center"},
+            )
+
+    def start(self, compute: Callable[[Job], Any], done: Callable[[Any, str], None]) -> None:
+        """Call ``done`` with what ``compute`` returns, or with None and what went wrong."""
+        self.cancel()
+        job = self._job = Job(self._show if self.row else None)
+        threading.Thread(target=self._work, args=(job, compute, done), daemon=True).start()
+        if self.row:
+            timer = threading.Timer(_PATIENCE_S, self._show_row, (job,))
+            timer.daemon = True
+            timer.start()
+
+    def stop(self) -> None:
+        """Stop the computation and say so."""
+        if self._job is not None:
+            self._job.stop()
+
+    def cancel(self) -> None:
+        """Stop the computation, whose result nobody wants any more."""
+        self.stop()
+        self._job = None
+
+    def _work(
+        self, job: Job, compute: Callable[[Job], Any], done: Callable[[Any, str], None]
+    ) -> None:
+        result, trouble = None, ""
+        try:
+            result = compute(job)
+        except Stopped:
+            trouble = "Stopped: the picture still shows the values before."
+        except Exception as reason:
+            trouble = f"Not possible: {reason}"
+        with self._lock:
+            if self._job is not job:
+                return
+            self._job = None
+            if self.row:
+                self.row.layout.visibility = "hidden"
+                self.bar.value = 0.0
+            done(result, trouble)
+
+    def _show_row(self, job: Job) -> None:
+        with self._lock:
+            if self._job is job and self.row:
+                self.row.layout.visibility = "visible"
+
+    def _show(self, share: float, text: str) -> None:
+        # a message for every percent, not for every report
+        if abs(share - self.bar.value) >= 0.01 or share >= 1:
+            self.bar.value = share
+            self._doing.value = text

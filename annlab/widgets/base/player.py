@@ -1,0 +1,80 @@
+"""The controls of a replay: scrubber, number field, speed, and the thread that runs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import ipywidgets
+
+from annlab.widgets.base.jobs import ending
+
+#: Seconds between frames while running.
+SPEEDS = {"slow": 1.6, "normal": 0.8, "fast": 0.25}
+
+_WIDE = {"description_width": "initial"}
+
+
+class Player:
+    """Where a replay is, and whether it goes on by itself.
+
+    Parameters
+    ----------
+    word : str
+        What one frame is called.
+    animated : bool
+        Whether it can run.
+    """
+
+    def __init__(self, word: str, animated: bool) -> None:
+        self.scrubber = ipywidgets.IntSlider(
+            min=0,
+            max=1,
+            description=word.capitalize(),
+            tooltip=f"Drag, or use the arrow keys, to go to any {word}",
+            readout=False,
+            style=_WIDE,
+            layout={"flex": "1 1 220px", "min_width": "180px", "max_width": "420px"},
+        )
+        self.field = ipywidgets.BoundedIntText(
+            min=0,
+            max=1,
+            description="No.",
+            tooltip=f"Type the number of the {word}",
+            style=_WIDE,
+            layout={"width": "100px"},
+        )
+        self.speed = ipywidgets.Dropdown(
+            options=list(SPEEDS),
+            value="normal",
+            description="Speed",
+            tooltip="How fast Run goes on",
+            style=_WIDE,
+            layout={"width": "130px"},
+        )
+        self.places = (self.scrubber, self.field)
+        self.parts = [*self.places, self.speed] if animated else [*self.places]
+        self._stop: threading.Event | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether frames go on by themselves."""
+        return self._stop is not None
+
+    def run(self, lock: threading.RLock, step: Callable[[], bool]) -> None:
+        """Call ``step`` again and again in a thread, until it returns False."""
+        stop = self._stop = threading.Event()
+
+        def work() -> None:
+            while not stop.wait(SPEEDS[self.speed.value]) and not ending():
+                with lock:
+                    if stop.is_set() or not step():
+                        return
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def pause(self) -> None:
+        """Stay at the frame that is shown."""
+        if self._stop is not None:
+            self._stop.set()
+            self._stop = None

@@ -1,0 +1,113 @@
+"""Stepping through the frames of an explorer."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from annlab._support.errors import invalid
+from annlab.widgets.base import jobs
+from annlab.widgets.base.panel import Panel
+
+
+class Replay(Panel):
+    """The frames of a result: which one is shown, and how to go to another one."""
+
+    result: Any
+    _frame = 0
+
+    def frame_count(self, result: Any) -> int:
+        """Number of frames of a result (replay only)."""
+        return 1
+
+    def _refresh(self) -> None:
+        """Bring picture, sentence and state up to date with result, frame and values."""
+        raise NotImplementedError
+
+    @property
+    def frame(self) -> int:
+        """Frame that is shown; setting it goes there.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a frame that does not exist.
+        """
+        return self._frame
+
+    @frame.setter
+    def frame(self, frame: int) -> None:
+        self._go(self._check_frame(frame))
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of the result that is shown."""
+        return max(1, int(self.frame_count(self.result))) if self.replay else 1
+
+    def _check_frame(self, frame: Any) -> int:
+        last = self.n_frames - 1
+        if isinstance(frame, bool) or not hasattr(frame, "__index__"):
+            raise invalid("frame", f"an integer from 0 to {last}", repr(frame), error=TypeError)
+        if not 0 <= int(frame) <= last:
+            raise invalid("frame", f"an integer from 0 to {last}", frame)
+        return int(frame)
+
+    def _go(self, frame: int) -> None:
+        with self._lock:
+            self._frame = frame
+            self._show_frame_controls()
+            self._refresh()
+
+    def _show_frame_controls(self) -> None:
+        if self.player is not None:
+            last = self.n_frames - 1
+            for widget in self.player.places:
+                # a slider without room to move would divide by zero in the browser
+                self._quietly(widget, max=max(last, 1), value=self._frame)
+                widget.disabled = last == 0
+
+    def _on_frame(self, change: dict[str, Any]) -> None:
+        with self._lock:
+            # inside the lock: another thread's quiet moment must not swallow this change
+            if self._quiet:
+                return
+            self._pause()
+            self._go(min(int(change["new"]), self.n_frames - 1))
+
+    def step(self) -> Self:
+        """Go on one frame; the last one stays."""
+        with self._lock:
+            self._go(min(self._frame + 1, self.n_frames - 1))
+        return self
+
+    def step_back(self) -> Self:
+        """Go back one frame; the first one stays."""
+        with self._lock:
+            self._go(max(self._frame - 1, 0))
+        return self
+
+    def run(self) -> Self:
+        """Go to the last frame: at once from Python, frame by frame in a browser."""
+        with self._lock:
+            if self.player is not None and self.player.running:
+                self._pause()
+            elif self.player is not None and self.animated and jobs.asked_by_browser():
+                if self._frame == self.n_frames - 1:
+                    self._go(0)
+                self.buttons["run"].description = "Pause"
+                self.player.run(self._lock, self._run_on)
+            else:
+                self._go(self.n_frames - 1)
+        return self
+
+    def _run_on(self) -> bool:
+        """Go on one frame, and tell whether more follow."""
+        self.step()
+        more = self._frame < self.n_frames - 1
+        if not more:
+            self._pause()
+        return more
+
+    def _pause(self) -> None:
+        if self.player is not None and self.player.running:
+            self.player.pause()
+            self.buttons["run"].description = "Run"
