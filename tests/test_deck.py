@@ -24,21 +24,6 @@ def test_every_public_name_loads_and_is_documented():
             assert value.__name__ == name
 
 
-def test_names_for_type_checkers_equal_the_lazy_ones():
-    import ast
-    from pathlib import Path
-
-    tree = ast.parse(Path(annlab.__file__).read_text(encoding="utf-8"))
-    block = next(node for node in tree.body if isinstance(node, ast.If))
-    listed = {
-        alias.name: node.module
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    assert listed == annlab._HOMES
-
-
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         annlab.no_such_name  # noqa: B018

@@ -241,7 +241,7 @@ def test_what_travels_is_what_lab_copies():
     from annlab._cli.delivery import PATTERNS
 
     data = PYPROJECT["tool"]["setuptools"]["package-data"]
-    assert sorted(data["annlab._authoring.checks_src"]) == sorted(PATTERNS)
+    assert sorted(data["annlab._notebooks_src"]) == sorted(PATTERNS)
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,11 @@ def test_the_wheel_holds_notebooks_data_and_settings(distributions):
         ("notebooks", "annlab/_notebooks_src", ("*.ipynb", "images/*.png", "images/*.svg")),
         ("data", "annlab/_data", ("*.jpg", "*.jsonl", "README.md")),
         ("binder", "annlab/_pins", ("requirements.txt",)),
-        ("annlab", "annlab", ("**/*.py", "**/*.json", "**/*.js", "**/*.css", "py.typed")),
+        (
+            "annlab",
+            "annlab",
+            ("**/*.py", "**/*.json", "**/*.js", "**/*.css", "**/*.pyi", "py.typed"),
+        ),
     ):
         for pattern in patterns:
             for path in (ROOT / folder).glob(pattern):
