@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import secrets
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -19,6 +18,7 @@ import numpy as np
 
 from annlab._support.checks import check_path
 from annlab._support.errors import invalid
+from annlab._support.files import atomic_write
 from annlab._support.pair import Pair
 
 #: Version of the file format that `KMeansResult.save` writes.
@@ -440,20 +440,8 @@ def check_labels(labels: np.ndarray, shape: tuple[int, ...], k: int, *, lowest: 
 
 def write_npz(target: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays beside ``target`` and move the finished file into place."""
-    if not target.parent.is_dir():
-        # without this the error would name the temporary file
-        raise FileNotFoundError(errno.ENOENT, "No such folder to save in", str(target.parent))
-    # not by tempfile, whose files nobody else may read
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        with open(temporary, "xb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with atomic_write(target) as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 
 def read_npz(path: str | os.PathLike[str], *, max_bytes: int) -> dict[str, np.ndarray]:

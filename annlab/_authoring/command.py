@@ -16,6 +16,7 @@ from annlab._authoring.normalising import dumps, normalise
 from annlab._authoring.quiet import PATIENCE_S, Patience, execute_quietly
 from annlab._authoring.verdicts import VERDICTS_FILE, verdict_table
 from annlab._support.errors import invalid, require
+from annlab._support.files import atomic_write
 from annlab._support.places import checkout_folder
 
 
@@ -84,9 +85,8 @@ def run(options: argparse.Namespace) -> int:
                     notebook, note = execute_quietly(
                         notebook, folder, patience, timeout=options.timeout
                     )
-                path.write_text(
-                    dumps(normalise(notebook, path.name)), encoding="utf-8", newline="\n"
-                )
+                with atomic_write(path, text=True) as file:
+                    file.write(dumps(normalise(notebook, path.name)))
             except (failures.CellControlSignal, failures.DeadKernelError) as reason:
                 # an error in a cell, a cell that took too long, a kernel that died
                 problems = [f"it was not executed and is unchanged: {reason}"]

@@ -18,6 +18,7 @@ import numpy as np
 
 from annlab._support.checks import check_real
 from annlab._support.errors import invalid
+from annlab._support.files import atomic_write
 from annlab.benchmarks.machine import DISTURBED
 
 #: The peer and the rung that every inertia is divided by.
@@ -331,9 +332,8 @@ class Comparison:
         target.mkdir(parents=True, exist_ok=True)
         numbers = target / f"{name or file_stem(self.data['name'], self.n_clusters)}.json"
         # a run that is cut short here leaves the file as it was
-        spare = numbers.with_suffix(".part")
-        spare.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
-        spare.replace(numbers)
+        with atomic_write(numbers, text=True) as file:
+            file.write(json.dumps(self.to_dict(), indent=1) + "\n")
         return numbers
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from annlab._support.errors import invalid
+from annlab._support.files import atomic_write
 from annlab.benchmarks.machine import machine_record
 
 FORMAT = 1
@@ -171,7 +172,5 @@ class Store:
         }
         lines = ",\n".join(json.dumps(cell) for cell in self.cells.values())
         text = json.dumps(head, indent=1)[:-2] + ',\n "cells": [\n' + lines + "\n]\n}\n"
-        # a run that is cut short here leaves the file as it was
-        spare = self.path.with_suffix(".part")
-        spare.write_text(text, encoding="utf-8")
-        spare.replace(self.path)
+        with atomic_write(self.path, text=True) as file:
+            file.write(text)

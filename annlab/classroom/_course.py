@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from annlab._support.errors import invalid, require
+from annlab._support.files import atomic_write
 from annlab.classroom._source import (
     BEGIN,
     BEGIN_HIDDEN,
@@ -774,10 +775,8 @@ def write_tables(folder: Path, rows: Sequence[Row], *, keep_others: bool = False
             old = [x for x in before if tuple(x[:2]) not in mine and x != columns]
             lines[name] = sorted([*lines[name], *old], key=lambda line: line[:2])
         # whole or not at all: a table is what hours of grading leave behind
-        part = path.with_suffix(".part")
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with atomic_write(path, text=True) as file:
             csv.writer(file).writerows([columns, *lines[name]])
-        part.replace(path)
 
 
 def _plain(*values: str) -> list[str]:

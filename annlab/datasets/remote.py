@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import numpy as np
 
 from annlab._support.checks import check_choice, check_integer, check_path
 from annlab._support.errors import AnnlabWarning, invalid, require
+from annlab._support.files import atomic_write
 from annlab._support.progress import Progress
 from annlab.datasets._types import ANNBenchmark
 
@@ -131,14 +131,8 @@ def _known(known_hash: str | None, name: str, record: Path) -> str | None:
 
 def _remember(record: Path, checksum: str, file: str) -> None:
     """Write the checksum beside the file in sha256sum's format, whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=record.parent, prefix=f".{record.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(f"{checksum}  {file}\n")
-        os.replace(temporary, record)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_write(record, text=True) as stream:
+        stream.write(f"{checksum}  {file}\n")
 
 
 def fetch_ann_benchmark(

@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets
 
 from annlab._support.errors import invalid
+from annlab._support.files import atomic_write
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -126,9 +127,8 @@ def write_progress(path: Path, done: set[int]) -> None:
     OSError
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps({"done": sorted(done)}), encoding="utf-8")
-    part.replace(path)
+    with atomic_write(path, text=True) as file:
+        file.write(json.dumps({"done": sorted(done)}))
 
 
 class ProgressMap(ipywidgets.VBox):
