@@ -1,22 +1,28 @@
-"""Fixtures of the browser tests: a browser, a JupyterLab on copies of the notebooks."""
+"""Fixtures of the browser tests: one browser and one JupyterLab, on copies of the notebooks."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from jupyter_browser import CHROMIUM_ARGUMENTS, Notebook, Server, find_chromium, opened
+from jupyter_browser import BrowserServer, Notebook, Server, find_chromium, opened
+from reader import Operator
 
 ROOT = Path(__file__).resolve().parents[2]
 MISSING = (
     "no Chromium was found, so the browser tests did not run. Install it (Debian: apt install "
     "chromium), or name one: ANNLAB_CHROMIUM=/path/to/chrome"
 )
+#: where the process that deals out the tests keeps what it started for its workers
+_STARTED = pytest.StashKey[contextlib.ExitStack]()
+_ADDRESSES = pytest.StashKey[dict[str, str]]()
 
 
 def _give_up(reason: str) -> None:
@@ -27,62 +33,97 @@ def _give_up(reason: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything of this folder, so that ``-m "not browser"`` leaves it out.
-
-    With several workers (``--dist loadgroup``) a file stays on one of them, because its tests share
-    an open notebook; only the notebooks of the course are dealt out one by one.
-    """
+    """Mark everything of this folder, so that ``-m "not browser"`` leaves it out."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker("browser")
-            if item.path.stem != "test_course":
-                item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+# ------------------------------------------------------------- one browser and one JupyterLab
+
+
+def _addresses(config: pytest.Config) -> dict[str, str]:
+    """Start JupyterLab and Chromium, once; they end with the run."""
+    if _ADDRESSES not in config.stash:
+        started = config.stash[_STARTED] = contextlib.ExitStack()
+        chromium = find_chromium()
+        if chromium is None:
+            return config.stash.setdefault(_ADDRESSES, {})
+        top = Path(started.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        private, notebooks = top / "private", top / "notebooks"
+        private.mkdir()
+        hidden = shutil.ignore_patterns("_output", ".ipynb_checkpoints")
+        shutil.copytree(ROOT / "notebooks", notebooks, ignore=hidden)
+        browser = BrowserServer(chromium, private)
+        started.callback(browser.stop)
+        server = Server(notebooks, private)
+        started.callback(server.stop)
+        config.stash[_ADDRESSES] = {
+            "browser": browser.address,
+            "jupyter": server.url,
+            "notebooks": str(notebooks),
+        }
+    return config.stash[_ADDRESSES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist what all of them share."""
+    node.workerinput["annlab_addresses"] = _addresses(node.config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _STARTED in config.stash:
+        config.stash[_STARTED].close()
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium."""
-    path = find_chromium()
-    if path is None:
+def addresses(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Where JupyterLab and Chromium answer."""
+    config = request.config
+    if hasattr(config, "workerinput"):
+        return dict(config.workerinput["annlab_addresses"])
+    return _addresses(config)
+
+
+@pytest.fixture(scope="session")
+def browser(addresses: dict[str, str]) -> Iterator[Any]:
+    """The headless Chromium; windows that are opened here are seen by no other worker."""
+    if not addresses:
         _give_up(MISSING)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        _give_up("the package playwright is missing: run make env")
-    arguments = list(CHROMIUM_ARGUMENTS)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        arguments.append("--no-sandbox")
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield started
-        started.close()
+        connected = playwright.chromium.connect(addresses["browser"])
+        yield connected
+        connected.close()
+
+
+class Lab(NamedTuple):
+    """JupyterLab on copies of the notebooks: what the tests change and save is thrown away."""
+
+    folder: Path
+    url: str
 
 
 @pytest.fixture(scope="session")
-def server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """JupyterLab on copies of the notebooks: what the tests change and save is thrown away."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    shutil.copytree(
-        ROOT / "notebooks",
-        folder,
-        dirs_exist_ok=True,
-        ignore=shutil.ignore_patterns("_output", ".ipynb_checkpoints"),
-    )
-    running = Server(folder, tmp_path_factory.mktemp("private"))
-    yield running
-    running.stop()
+def lab(browser: Any, addresses: dict[str, str]) -> Lab:
+    return Lab(Path(addresses["notebooks"]), addresses["jupyter"])
 
 
 @pytest.fixture
-def open_notebook(browser: Any, server: Server) -> Iterator[Callable[..., Notebook]]:
-    """Open a notebook in a browser that remembers nothing; closed at the end of the test."""
+def open_notebook(browser: Any, lab: Lab) -> Iterator[Callable[..., Notebook]]:
+    """Open a notebook in a window that remembers nothing; closed at the end of the test."""
     with contextlib.ExitStack() as stack:
 
         def open_it(name: str, **context: Any) -> Notebook:
-            return stack.enter_context(opened(browser, server, name, **context))
+            return stack.enter_context(opened(browser, lab.url, name, **context))
 
         yield open_it
+
+
+# ----------------------------------------------------------------------------------- pictures
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +151,32 @@ def screenshots() -> Path:
     folder = ROOT / "notebooks" / "_output" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def latencies(screenshots: Path) -> Iterator[dict[str, float]]:
+    """Seconds from the mouse to the new picture, written to ``latencies*.json`` at the end.
+
+    They are for reading, not for a test: machines differ.
+    """
+    taken: dict[str, float] = {}
+    yield taken
+    # each of several workers writes what it has measured
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    (screenshots / f"latencies{worker}.json").write_text(json.dumps(taken, indent=1))
+
+
+@pytest.fixture
+def operate(latencies: dict[str, float], screenshots: Path) -> Callable[..., None]:
+    """Operate a widget of a notebook once, note how long it took, and keep a picture of it."""
+
+    def once(notebook: Notebook, number: int, name: str) -> None:
+        widget = notebook.widget(number=number)
+        if widget.locator.locator(".annlab-sentence").count():
+            widget.settle()
+            action, took = Operator(widget).operate()
+            latencies[f"{name}: {action}"] = round(took, 3)
+            widget.settle()
+            widget.screenshot(screenshots / f"{name}.png")
+
+    return once

@@ -1,18 +1,21 @@
 """JupyterLab in a real browser, as a few verbs: open, run all cells, press, slide, read, look.
 
 The parts: `Server` starts JupyterLab on loopback in a folder of copies, with annlab's own settings;
-`Notebook` is a page that shows one notebook; `Widget` is one widget in it. Everything that a
-reader could see going wrong is collected by `Notebook.problems`.
+`BrowserServer` starts a Chromium to which several processes connect; `Notebook` is a page that
+shows one notebook; `Widget` is one widget in it. Everything that a reader could see going wrong is
+collected by `Notebook.problems`.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -82,8 +85,49 @@ def write_notebook(path: Path, *cells: str) -> Path:
     return path
 
 
-class Server:
-    """A JupyterLab of this environment, on loopback, in ``folder``; stop it with `stop`.
+class Process:
+    """A program that runs until `stop`; what it says is kept in a file."""
+
+    def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
+        self.path = log
+        self._log = log.open("w")
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def log(self) -> str:
+        """What the program has said."""
+        return self.path.read_text()
+
+    def wait_until(self, ready: Callable[[], Any], what: str) -> Any:
+        """Wait until ``ready()`` gives something true, and return that."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            found = ready()
+            if found:
+                return found
+            time.sleep(0.1)
+        log = self.log()
+        self.stop()
+        raise RuntimeError(f"{what} did not start:\n{log}")
+
+    def stop(self) -> None:
+        """End the program and, through it, those that it started."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+class Server(Process):
+    """A JupyterLab of this environment, on loopback, in ``folder``.
 
     Parameters
     ----------
@@ -95,7 +139,6 @@ class Server:
     """
 
     def __init__(self, folder: Path, private: Path) -> None:
-        self.folder = folder
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command, environment = lab_command(
@@ -115,41 +158,32 @@ class Server:
             "JUPYTER_RUNTIME_DIR": str(private / "runtime"),
             "IPYTHONDIR": str(private / "ipython"),
         }
-        self._log = (private / "server.log").open("w+")
-        self._process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
+        super().__init__(command, private / "server.log", environment)
+        self.wait_until(self._answers, "JupyterLab")
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{self.url}/api/status", timeout=5).close()
+            return True
+        return False
+
+
+class BrowserServer(Process):
+    """A headless Chromium; Playwright's ``chromium.connect(address)`` opens windows in it."""
+
+    def __init__(self, chromium: str, private: Path) -> None:
+        arguments = list(CHROMIUM_ARGUMENTS)
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            arguments.append("--no-sandbox")
+        config = private / "chromium.json"
+        config.write_text(json.dumps({"executablePath": chromium, "args": arguments}))
+        command = [sys.executable, "-m", "playwright", "launch-server", "--browser", "chromium"]
+        command += ["--config", str(config)]
+        super().__init__(command, private / "chromium.log", dict(os.environ))
+        self.address = self.wait_until(
+            lambda: next((line for line in self.log().split() if line.startswith("ws://")), ""),
+            "Chromium",
         )
-        self._wait()
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{self.url}/api/status", timeout=5).close()
-                return
-            time.sleep(0.1)
-        log = self.log()
-        self.stop()
-        raise RuntimeError(f"JupyterLab did not start:\n{log}")
-
-    def log(self) -> str:
-        """What the server has said."""
-        self._log.flush()
-        return Path(self._log.name).read_text()
-
-    def stop(self) -> None:
-        """End the server and, through it, its kernels."""
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
 
 
 class Notebook:
@@ -159,18 +193,19 @@ class Notebook:
     ----------
     page : playwright.sync_api.Page
         A page of its own; it is navigated.
-    server : Server
+    url : str
+        Address of JupyterLab.
     name : str
-        Relative to the server's folder.
+        Relative to the folder that JupyterLab shows.
     """
 
-    def __init__(self, page: Any, server: Server, name: str) -> None:
-        self.page, self.server, self.name = page, server, name
+    def __init__(self, page: Any, url: str, name: str) -> None:
+        self.page, self.name = page, name
         self._console: list[str] = []
         page.set_default_timeout(PATIENCE_S * 1000)
         page.on("pageerror", lambda error: self._console.append(f"exception: {error}"))
         page.on("console", self._hear)
-        page.goto(f"{server.url}/lab/tree/{name}?reset")
+        page.goto(f"{url}/lab/tree/{name}?reset")
         page.wait_for_function(
             f"""name => window.jupyterapp && {_PANEL}?.context?.path === name
                 && {_PANEL}.context.isReady && {_PANEL}.sessionContext.isReady
@@ -202,6 +237,16 @@ class Notebook:
         self.page.wait_for_function(
             f"{_PANEL}.sessionContext.session.kernel.status === 'idle'", timeout=timeout_s * 1000
         )
+
+    def wait_until(self, holds: Callable[[], Any], otherwise: str) -> Any:
+        """Wait until ``holds()`` gives something true, and return that."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            found = holds()
+            if found:
+                return found
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"{otherwise} within {PATIENCE_S:g} s")
 
     def cells(self) -> list[dict[str, Any]]:
         """Code cells with their sources, execution counts and outputs, as they are now."""
@@ -248,21 +293,22 @@ class Notebook:
 
 
 @contextlib.contextmanager
-def opened(browser: Any, server: Server, name: str, **context: Any) -> Iterator[Notebook]:
+def opened(browser: Any, url: str, name: str, **context: Any) -> Iterator[Notebook]:
     """Open a notebook in a browser window that remembers nothing, and close both.
 
     Parameters
     ----------
     browser : playwright.sync_api.Browser
-    server : Server
+    url : str
+        Address of JupyterLab.
     name : str
-        Relative to the server's folder.
+        Relative to the folder that JupyterLab shows.
     **context
         For Playwright's ``new_context``: another ``viewport``, say.
     """
     surroundings = browser.new_context(**{"viewport": VIEWPORT, **context})
     try:
-        notebook = Notebook(surroundings.new_page(), server, name)
+        notebook = Notebook(surroundings.new_page(), url, name)
         yield notebook
         notebook.close()
     finally:
@@ -282,7 +328,9 @@ class Widget:
         moves while it is scrolled.
         """
         last, still = None, 0
-        while still < 3:
+
+        def stays() -> bool:
+            nonlocal last, still
             now = self.locator.evaluate(
                 """element => {
                     element.scrollIntoView({block: 'center'});
@@ -290,9 +338,10 @@ class Widget:
                     return [box.x, box.y, box.width, box.height];
                 }"""
             )
-            still = still + 1 if now == last else 0
-            last = now
-            self.page.wait_for_timeout(50)
+            last, still = now, still + 1 if now == last else 0
+            return still == 5
+
+        self.notebook.wait_until(stays, "the page did not stay where it was scrolled to")
 
     # ------------------------------------------------------------------------------ read
 
@@ -379,46 +428,34 @@ class Widget:
         self.page.mouse.move(*places[1], steps=10)
         self.page.mouse.up()
 
-    def wait_for(self, read: Callable[[], Any], before: Any, what: str = "it") -> Any:
-        """Wait until ``read()`` gives something else than ``before``, and return that."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            now = read()
-            if now != before:
-                return now
-            self.page.wait_for_timeout(20)
-        raise AssertionError(f"{what} did not change within {PATIENCE_S:g} s")
-
     def wait_for_sentence(self, beginning: str) -> str:
         """Wait until the sentence begins so, and return it."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            now = self.sentence()
-            if now.startswith(beginning):
-                return now
-            self.page.wait_for_timeout(20)
-        raise AssertionError(f"the sentence is {now!r} and does not begin with {beginning!r}")
+        self.notebook.wait_until(
+            lambda: self.sentence().startswith(beginning), f"no sentence began with {beginning!r}"
+        )
+        return self.sentence()
 
     @contextlib.contextmanager
     def changes(self) -> Iterator[None]:
         """Assert that the block changes both the picture and the sentence."""
         picture, sentence = self.picture(), self.sentence()
         yield
-        self.wait_for(self.sentence, sentence, f"the sentence {sentence!r}")
-        self.wait_for(self.picture, picture, "the picture")
+        wait = self.notebook.wait_until
+        wait(lambda: self.sentence() != sentence, f"the sentence {sentence!r} did not change")
+        wait(lambda: self.picture() != picture, "the picture did not change")
 
     def settle(self) -> None:
         """Wait until picture and sentence have been the same for a while."""
         last, since = None, time.monotonic()
-        deadline = since + PATIENCE_S
-        while time.monotonic() < deadline:
+
+        def rests() -> bool:
+            nonlocal last, since
             now = (self.picture(), self.sentence())
             if now != last:
                 last, since = now, time.monotonic()
-            elif time.monotonic() - since > 0.4:
-                return
-            self.page.wait_for_timeout(50)
-        raise AssertionError("the widget does not come to rest")
+            return time.monotonic() - since > 0.4
+
+        self.notebook.wait_until(rests, "the widget did not come to rest")
 
     def screenshot(self, path: Path) -> Path:
         """Picture of the widget alone."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
-import time
 
+import numpy as np
 import pytest
 from jupyter_browser import _PANEL as PANEL
-from jupyter_browser import write_notebook
+from jupyter_browser import opened, write_notebook
 
 CELLS = {
     "centroid_canvas": "widgets.centroid_canvas()",
@@ -62,51 +61,58 @@ class Canvas:
         )
 
     def focus(self):
-        """Come from the control before, as a reader without a mouse does."""
+        """Come to the canvas as a reader without a mouse does."""
+        # a key tells the browser that the keyboard is in use, whatever the mouse did before
+        self.page.keyboard.press("Escape")
         self.canvas.focus()
 
     def settle(self, name):
         """Wait until browser and Python hold the same positions."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
+
+        def agree():
             mine, theirs = self.handles(), self.stored(name)
-            if len(mine) == len(theirs) and all(
-                abs(a - b) <= 1e-4 * (1 + abs(a))
-                for one, other in zip(mine, theirs, strict=True)
-                for a, b in zip(one, other, strict=True)
-            ):
-                return mine
-            self.page.wait_for_timeout(30)
-        raise AssertionError(f"the browser shows {mine}, Python has {theirs}")
+            return len(mine) == len(theirs) and np.allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+
+        self.notebook.wait_until(agree, f"browser and Python did not agree on the {name}")
+        return self.handles()
 
 
-def open_canvas(open_notebook, server, name, **context):
-    file = f"{name}.ipynb"
-    write_notebook(server.folder / file, "from annlab import widgets", CELLS[name])
-    notebook = open_notebook(file, **context)
-    notebook.run_all()
+@pytest.fixture(scope="module")
+def notebook(browser, lab):
+    """One notebook with all canvases: its page and its kernel take most of the time."""
+    write_notebook(lab.folder / "canvases.ipynb", "from annlab import widgets", *CELLS.values())
+    with opened(browser, lab.url, "canvases.ipynb") as notebook:
+        yield notebook
+
+
+@pytest.fixture
+def fresh(notebook):
+    """Run the notebook anew and show the canvas of that name; nothing is wrong afterwards."""
+
+    def show(name):
+        notebook.run_all()
+        assert notebook.problems() == []
+        return Canvas(notebook, notebook.widget(number=[*CELLS].index(name)))
+
+    yield show
     assert notebook.problems() == []
-    return Canvas(notebook, notebook.widget())
 
 
-def test_the_canvases_follow_the_theme(open_notebook, server, screenshots):
-    write_notebook(server.folder / "dark.ipynb", "from annlab import widgets", *CELLS.values())
-    notebook = open_notebook("dark.ipynb")
-    notebook.run_all()
-    corner = (
-        "c => Math.max(...c.getContext('2d').getImageData(0, c.height - 1, 1, 1).data.slice(0, 3))"
-    )
-    shown = [Canvas(notebook, notebook.widget(number=number)) for number in range(len(CELLS))]
-    assert [one.canvas.evaluate(corner) for one in shown] == [255] * 3
+def test_the_canvases_follow_the_theme(notebook, fresh, screenshots):
+    fresh("centroid_canvas")
+    brightest = """c => Math.max(
+        ...c.getContext('2d').getImageData(0, c.height - 1, 1, 1).data.slice(0, 3))"""
     try:
-        set_theme(notebook.page, "Dark")
-        for name, one in zip(CELLS, shown, strict=True):
-            assert one.canvas.evaluate(corner) < 40
-            one.widget.screenshot(screenshots / f"{name}_dark.png")
+        for theme, condition in (("Light", "=== 255"), ("Dark", "< 40")):
+            set_theme(notebook.page, theme)
+            for number, name in enumerate(CELLS):
+                shown = Canvas(notebook, notebook.widget(number=number))
+                shown.wait_until(f"c => ({brightest})(c) {condition}")
+                if theme == "Dark":
+                    shown.widget.screenshot(screenshots / f"{name}_dark.png")
     finally:
         # JupyterLab remembers the theme, and every later picture would be dark
         set_theme(notebook.page, "Light")
-    assert notebook.problems() == []
 
 
 def set_theme(page, name):
@@ -114,11 +120,10 @@ def set_theme(page, name):
     page.evaluate(change % f"JupyterLab {name}")
     light = "true" if name == "Light" else "false"
     page.wait_for_function(f"document.body.dataset.jpThemeLight === '{light}'")
-    page.wait_for_timeout(500)
 
 
-def test_centroids_follow_the_mouse(open_notebook, server, screenshots):
-    shown = open_canvas(open_notebook, server, "centroid_canvas")
+def test_centroids_follow_the_mouse(fresh, screenshots):
+    shown = fresh("centroid_canvas")
     widget, start = shown.widget, shown.handles()
     widget.screenshot(screenshots / "centroid_canvas.png")
 
@@ -130,7 +135,7 @@ def test_centroids_follow_the_mouse(open_notebook, server, screenshots):
     with widget.changes():
         widget.press("Step")
     assert widget.sentence().startswith("step 1 of ")
-    shown.page.wait_for_timeout(400)
+    widget.settle()
     moved = shown.handles()
     assert moved != now
 
@@ -148,22 +153,20 @@ def test_centroids_follow_the_mouse(open_notebook, server, screenshots):
     with widget.changes():
         shown.page.mouse.dblclick(*shown.place(5))
     assert len(shown.settle("centroids")) == 5
-    assert shown.notebook.problems() == []
 
 
-def test_centroids_follow_the_keyboard(open_notebook, server):
-    shown = open_canvas(open_notebook, server, "centroid_canvas")
+def test_centroids_follow_the_keyboard(fresh):
+    shown = fresh("centroid_canvas")
     keyboard, page = shown.page.keyboard, shown.page
     label = shown.canvas.get_attribute("aria-label")
     assert label == shown.widget.sentence()
     shown.focus()
-    page.wait_for_timeout(100)
-    assert shown.selected() == 0, "the first is selected when the keyboard arrives"
+    # the first is selected when the keyboard arrives
+    shown.wait_until("c => c.dataset.selected === '0'")
     keyboard.press("Tab")
     keyboard.press("Tab")
     keyboard.press("Shift+Tab")
-    page.wait_for_timeout(100)
-    assert shown.selected() == 1
+    shown.wait_until("c => c.dataset.selected === '1'")
     before = shown.handles()
     with shown.widget.changes():
         for _ in range(6):
@@ -186,18 +189,17 @@ def test_centroids_follow_the_keyboard(open_notebook, server):
     assert shown.canvas.get_attribute("aria-label") == shown.widget.sentence()
 
     # JupyterLab's own keys did nothing: the cells are as they were, no cell is being edited
-    assert len(shown.notebook.cells()) == 2
+    assert len(shown.notebook.cells()) == 1 + len(CELLS)
     assert page.evaluate("document.activeElement.tagName") == "CANVAS"
     # the keyboard is not trapped: past the last centroid it goes on
     for _ in range(6):
         keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") != "CANVAS"
-    assert shown.notebook.problems() == []
 
 
-def test_a_busy_kernel_takes_nothing_back(open_notebook, server, screenshots):
+def test_a_busy_kernel_takes_nothing_back(open_notebook, lab, screenshots):
     """The point that was added stays, and stays selected, until the kernel has answered."""
-    begun, free = server.folder / "begun", server.folder / "free"
+    begun, free = lab.folder / "begun", lab.folder / "free"
     busy = (
         "import pathlib, time\n"
         "pathlib.Path('begun').touch()\n"
@@ -205,7 +207,7 @@ def test_a_busy_kernel_takes_nothing_back(open_notebook, server, screenshots):
         "    time.sleep(0.02)\n"
     )
     canvas = CELLS["centroid_canvas"]
-    write_notebook(server.folder / "busy.ipynb", "from annlab import widgets", canvas, busy)
+    write_notebook(lab.folder / "busy.ipynb", "from annlab import widgets", canvas, busy)
     notebook = open_notebook("busy.ipynb")
     page = notebook.page
     # without subshells a widget's messages wait until the cell is done
@@ -213,7 +215,7 @@ def test_a_busy_kernel_takes_nothing_back(open_notebook, server, screenshots):
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     shown = Canvas(notebook, notebook.widget())
     start = shown.handles()
-    shown.widget.wait_for(begun.exists, False, "the busy cell")
+    notebook.wait_until(begun.exists, "the busy cell did not begin")
     page.clock.install()
     try:
         shown.focus()
@@ -241,8 +243,8 @@ def test_a_busy_kernel_takes_nothing_back(open_notebook, server, screenshots):
     assert notebook.problems() == []
 
 
-def test_the_query_follows_the_mouse(open_notebook, server, screenshots):
-    shown = open_canvas(open_notebook, server, "graph_walk")
+def test_the_query_follows_the_mouse(fresh, screenshots):
+    shown = fresh("graph_walk")
     widget = shown.widget
     assert widget.sentence().startswith("hop 0 of ")
     with widget.changes():
@@ -270,11 +272,10 @@ def test_the_query_follows_the_mouse(open_notebook, server, screenshots):
     shown.settle("query")
     widget.settle()
     widget.screenshot(screenshots / "graph_walk.png")
-    assert shown.notebook.problems() == []
 
 
-def test_outliers_follow_the_mouse(open_notebook, server, screenshots):
-    shown = open_canvas(open_notebook, server, "outlier_sandbox")
+def test_outliers_follow_the_mouse(fresh, screenshots):
+    shown = fresh("outlier_sandbox")
     widget = shown.widget
     assert widget.sentence().startswith("2 outliers ")
     box = shown.canvas.bounding_box()
@@ -296,45 +297,14 @@ def test_outliers_follow_the_mouse(open_notebook, server, screenshots):
         widget.slide("Copies", 0.5)
     widget.settle()
     widget.screenshot(screenshots / "outlier_sandbox.png")
-    assert shown.notebook.problems() == []
 
 
-def test_each_step_draws_a_new_frame_and_takes_its_time(open_notebook, server):
-    """Timed in the page, from the click to the drawn canvas; reported, because machines differ."""
-    shown = open_canvas(open_notebook, server, "graph_walk")
-    taken = shown.page.evaluate(
-        """async () => {
-            const root = document.querySelector('.jp-OutputArea-output .annlab-explorer');
-            const button = [...root.querySelectorAll('button')].find(b => b.innerText === 'Step');
-            const canvas = root.querySelector('.annlab-canvas canvas');
-            const times = [];
-            for (let i = 0; i < 7; i++) {
-                const frames = Number(canvas.dataset.frames);
-                const words = canvas.getAttribute('aria-label');
-                const begin = performance.now();
-                button.click();
-                while (canvas.getAttribute('aria-label') === words
-                       || Number(canvas.dataset.frames) === frames) {
-                    await new Promise(requestAnimationFrame);
-                    if (performance.now() - begin > 20000) throw new Error('no new frame');
-                }
-                times.push(performance.now() - begin);
-            }
-            return times;
-        }"""
-    )
-    assert len(taken) == 7
-    print(f"graph_walk: {statistics.median(taken):.0f} ms a step (median of 7)")
-
-
-def test_it_works_in_a_narrow_and_fine_window(open_notebook, server):
-    shown = open_canvas(
-        open_notebook,
-        server,
-        "centroid_canvas",
-        viewport={"width": 900, "height": 900},
-        device_scale_factor=2,
-    )
+def test_it_works_in_a_narrow_and_fine_window(open_notebook, notebook):
+    # a second window on the same notebook, and the same kernel
+    narrow = {"width": 900, "height": 900}
+    again = open_notebook(notebook.name, viewport=narrow, device_scale_factor=2)
+    again.run_all()
+    shown = Canvas(again, again.widget())
     drawn = shown.canvas.evaluate("c => [c.width, c.height]")
     assert drawn == [2 * 840, 2 * 464], "a pixel of the canvas for each pixel of the screen"
     box = shown.canvas.bounding_box()

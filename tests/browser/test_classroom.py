@@ -12,14 +12,14 @@ _CONTENT = "window.jupyterapp.shell.currentWidget.content"
 
 
 @pytest.fixture(scope="module")
-def student_copy(server: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+def student_copy(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The first topic as nbgrader hands it out."""
     pytest.importorskip("nbgrader", reason='needs pip install "annlab[classroom]"')
     from annlab.classroom._course import new_course
 
     course = tmp_path_factory.mktemp("classroom") / "course"
     new_course(course, [1])
-    shutil.copy(course / "release" / "topic_01" / "topic_01.ipynb", server.folder)
+    shutil.copy(course / "release" / "topic_01" / "topic_01.ipynb", lab.folder)
     return "topic_01.ipynb"
 
 
@@ -102,10 +102,10 @@ def test_a_wrong_answer_is_named_and_the_right_one_passes(
 
 
 def test_the_quiz_is_answered_with_the_keyboard(
-    open_notebook: Any, server: Any, screenshots: Any
+    open_notebook: Any, lab: Any, screenshots: Any
 ) -> None:
     name = "quiz.ipynb"
-    write_notebook(server.folder / name, "from annlab import widgets\nwidgets.quiz('03')")
+    write_notebook(lab.folder / name, "from annlab import widgets\nwidgets.quiz('03')")
     notebook = open_notebook(name)
     notebook.run_all()
     quiz = notebook.widget()

@@ -9,9 +9,9 @@ NOTEBOOK = "03_kmeans_with_ann.ipynb"
 
 
 @pytest.fixture(scope="module")
-def notebook(browser, server):
+def notebook(browser, lab):
     """One run of the notebook for all tests of this file: it takes most of their time."""
-    with opened(browser, server, NOTEBOOK) as notebook:
+    with opened(browser, lab.url, NOTEBOOK) as notebook:
         notebook.run_all(timeout_s=240)
         yield notebook
 
