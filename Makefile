@@ -1,5 +1,5 @@
-# make lab    set up and open your copies of the notebooks     make test   set up and run every check
-# make env    set up alone                           make help   all targets
+# make lab    set up and open your copies of the notebooks     make quick  the checks of a minute
+# make env    set up alone              make help   all targets     make test   those before a merge
 
 VENV   ?= .venv
 PYTHON ?=
@@ -12,24 +12,31 @@ TOOLS  := .make/tools
 BIN    := $(VENV)/bin
 # a named PYTHON has a stamp of its own, so that naming another one is noticed
 STAMP  := $(VENV)/.ready$(if $(PYTHON),-$(subst /,_,$(PYTHON)))
-PYTEST := $(BIN)/python -m pytest
+PYTEST  = $(BIN)/python -m pytest
 CPUS   := from annlab._support.threads import available_cpus; print(min(4, available_cpus()))
 SPREAD  = -n $(or $(JOBS),$$($(BIN)/python -c '$(CPUS)'))
 NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
           --nbval-sanitize-with tests/nbval.cfg $(SPREAD) --dist loadscope
+UNIT    = $(PYTEST) $(SPREAD) --doctest-modules --ignore=tests/browser --ignore=tests/newcomer
+# the tests that reach most lines for their time, beside the examples of all docstrings
+QUICK  := $(addprefix tests/test_,$(addsuffix .py,layers house laws distances initialization \
+          assignment result validation metrics notebooks))
 
-.PHONY: help env lab test lint types unit nbval browser newcomer warmup screenshots notebooks pins \
-        clean full full-python full-nbval full-lowest full-newest full-newcomer \
-        full-slow tools site coverage mutation bench
+.PHONY: help env lab quick test lint types unit nbval browser newcomer warmup screenshots \
+        notebooks pins clean full full-python full-nbval full-lowest full-newest full-newcomer \
+        full-slow full-browser full-laws tools site coverage mutation bench
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab:"
 	@echo "                  copies of yours in annlab-notebooks/, brought up to date, never overwritten"
 	@echo "                  LAB_ARGS=\"--port 8890 --no-browser\" is passed on to JupyterLab"
 	@echo "make env          set up alone, into $(VENV); PYTHON=python3.12 chooses the interpreter"
-	@echo "make test         set up and run every check: lint, types, unit, nbval, browser, newcomer"
+	@echo "make quick        lint, types, the examples of the docstrings and the quickest tests: a minute"
+	@echo "make test         what must hold before a merge: lint, types, unit, nbval, browser; at most"
+	@echo "                  ten minutes on two cores that have nothing else to do"
+	@echo "make newcomer     a wheel in an empty environment, as somebody installs it who has nothing yet"
 	@echo "make full         the long checks: a second Python, nbval three times, oldest and newest packages,"
-	@echo "                  a newcomer three ways (make newcomer: the quickest of them)"
+	@echo "                  the course in a browser, many examples for each law, a newcomer three ways"
 	@echo "make notebooks    execute every notebook anew and store the outputs"
 	@echo "make screenshots  take the pictures of notebooks/images anew"
 	@echo "make site         build the site into build/site, offline, from the stored outputs"
@@ -47,8 +54,11 @@ $(STAMP): binder/requirements.txt pyproject.toml binder/setup.sh binder/hnswlib.
 lab: env
 	@$(BIN)/annlab lab -- $(LAB_ARGS)
 
+quick: lint types warmup
+	$(UNIT) annlab $(QUICK)
+
 # with `make -k test` one failing check does not hide the next
-test: lint types unit nbval browser newcomer
+test: lint types unit nbval browser
 
 lint: env
 	$(BIN)/ruff check .
@@ -62,14 +72,15 @@ types: env
 warmup: env
 	@$(BIN)/annlab warmup --quiet
 
-unit: env warmup tools
-	$(PYTEST) $(SPREAD) --doctest-modules --ignore=tests/browser --ignore=tests/newcomer annlab tests
+unit: env warmup
+	$(UNIT) annlab tests
 
 nbval: env warmup
 	$(NBVAL) notebooks
 
+# a file stays on one worker, because its tests share an open notebook
 browser: env warmup $(VENV)/.site
-	$(PYTEST) -n $(or $(JOBS),2) --dist loadgroup tests/browser
+	$(PYTEST) -n $(or $(JOBS),2) --dist loadscope tests/browser
 
 # somebody who has nothing yet: a wheel in an empty environment (a minute or two)
 newcomer: env
@@ -85,7 +96,7 @@ screenshots: env warmup
 notebooks: env warmup
 	$(BIN)/annlab notebooks
 
-full: full-python full-nbval full-lowest full-newest full-newcomer full-slow
+full: full-python full-nbval full-browser full-laws full-slow full-lowest full-newest full-newcomer
 
 full-python:
 	$(MAKE) test VENV=.venv-second PYTHON=$(SECOND_PYTHON)
@@ -93,10 +104,21 @@ full-python:
 full-nbval: env warmup
 	for run in 1 2 3; do $(NBVAL) notebooks || exit 1; done
 
+full-browser: env warmup
+	$(PYTEST) -n $(or $(JOBS),2) -m full tests/browser
+
+# hundreds of examples for each law, and new ones every time
+full-laws: env warmup
+	ANNLAB_LAWS=full $(PYTEST) $(SPREAD) tests/test_laws.py
+
+# what takes minutes, gigabytes or programs that only maintainers need: every step of the Binder
+# image, all submissions of all topics, a file larger than the memory that may be used, many faults
+full-slow: env warmup tools
+	$(UNIT) -m full tests
+
 # lines and branches that the tests reach; compiled loops are tested against their NumPy twins
 coverage: env warmup
-	$(PYTEST) $(SPREAD) --cov --cov-config=tests/coverage.cfg --cov-report=term --cov-report=html \
-	    --doctest-modules --ignore=tests/browser --ignore=tests/newcomer annlab tests
+	$(UNIT) --cov --cov-config=tests/coverage.cfg --cov-report=term --cov-report=html annlab tests
 
 # small changes of the code that the tests should notice; ROOMS="robust metrics/search" names the modules
 mutation: env warmup
@@ -111,8 +133,7 @@ full-lowest full-newest: full-%: $(TOOLS)/bin/uv
 	    --resolution $(if $(filter lowest,$*),lowest-direct,highest) \
 	    $(if $(filter lowest,$*),--python-version 3.11) pyproject.toml -o .make/$*.txt
 	sh binder/setup.sh .venv-$* "$(if $(filter lowest,$*),python3.11,$(PYTHON))" .make/$*.txt
-	.venv-$*/bin/python -m pytest $(SPREAD) --doctest-modules --ignore=tests/browser \
-	    --ignore=tests/newcomer annlab tests
+	$(UNIT) annlab tests
 	.venv-$*/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 	    $(SPREAD) --dist loadscope notebooks
 
@@ -128,11 +149,6 @@ site: env $(VENV)/.site
 $(VENV)/.site: docs/requirements.txt $(STAMP)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -r docs/requirements.txt
 	@touch $@
-
-# what takes minutes or gigabytes: every step of the Binder image, all submissions of all topics, a
-# file larger than the memory that may be used
-full-slow: env warmup tools
-	$(PYTEST) -m full --ignore=tests/browser --ignore=tests/newcomer tests
 
 tools $(TOOLS)/bin/uv: $(TOOLS)/.ready
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: beside this Python, or where `make tools` puts them
 FOLDERS = (Path(sys.prefix) / "bin", ROOT / ".make" / "tools" / "bin")
 
-#: tests that build environments take minutes
+#: tests that need these programs, or build environments, run in `make full`
 full = pytest.mark.full
 
 
@@ -22,8 +22,7 @@ def tool(name: str) -> str:
     found = shutil.which(name, path=os.pathsep.join(map(str, FOLDERS))) or shutil.which(name)
     if found is None:
         missing = f"{name} was not found: run make tools"
-        # one job has them and must not skip; those that try other systems say that they have not
-        if os.environ.get("CI") == "true" and os.environ.get("ANNLAB_WITHOUT_TOOLS") != "1":
+        if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
     return found

@@ -76,6 +76,7 @@ def steps(dockerfile: str) -> list[str]:
 # ----------------------------------------------------------------------------------- the files
 
 
+@full
 def test_the_image_takes_our_files_in_this_order(dockerfile):
     assert [step.split("/")[-1].strip('"') for step in steps(dockerfile)] == [
         "requirements.txt",

@@ -23,8 +23,9 @@ def test_a_killed_fit_goes_on(tmp_path):
 
 
 @linux
-def test_an_interrupted_fit_leaves_its_result(tmp_path):
-    survived(faults.interrupted(8, tmp_path, seed=3), 8)
+@pytest.mark.parametrize("moments", [4, pytest.param(32, marks=pytest.mark.full)])
+def test_an_interrupted_fit_leaves_its_result(tmp_path, moments):
+    survived(faults.interrupted(moments, tmp_path, seed=3), moments)
 
 
 @linux

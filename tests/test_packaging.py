@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from outside import tool
+from outside import full, tool
 
 from annlab._authoring.checks import machine_traces
 from annlab._version import __version__
@@ -303,6 +303,7 @@ def test_the_archive_can_be_built_again(distributions):
         assert any(name.startswith(f"{folder}/") for name in names), folder
 
 
+@full
 def test_both_are_as_the_package_index_wants_them(distributions):
     done = run(tool("twine"), "check", "--strict", *distributions)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -357,14 +358,7 @@ def test_the_wheel_works_outside_the_checkout(distributions, tmp_path):
 # ---------------------------------------------------------------------------------------- the types
 
 
-@in_checkout
-def test_mypy_accepts_the_package(tmp_path):
-    """Others check their code against our signatures (py.typed), so these must hold."""
-    pytest.importorskip("mypy")
-    done = python("-m", "mypy", "--cache-dir", tmp_path, "annlab", cwd=ROOT)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
-
-
+@full
 def test_mypy_sees_the_types_that_the_wheel_brings(distributions, tmp_path):
     """A program of somebody else's: right calls pass, and a wrong one is found."""
     pytest.importorskip("mypy")
@@ -413,16 +407,25 @@ def test_setup_refuses_a_python_that_is_too_old_or_absent(tmp_path):
         assert not (tmp_path / "env").exists()
 
 
+def make(*words: str) -> str:
+    if shutil.which("make") is None:
+        pytest.skip("there is no make")
+    return run("make", *words, cwd=ROOT).stdout
+
+
 def test_ci_calls_what_a_user_calls():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK) or os.name == "nt"
     text = script.read_text(encoding="utf-8")
-    assert "CI=true" in text and re.search(r"^make .*\btest$", text, flags=re.M)
+    assert "CI=true" in text and re.search(r"^make .*\btest newcomer$", text, flags=re.M)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (checks,) = re.findall(r"^test: ([a-z -]+)$", makefile, flags=re.M)
-    assert {"lint", "unit", "nbval", "browser", "newcomer"} <= set(checks.split())
+    assert {"lint", "types", "unit", "nbval", "browser"} == set(checks.split())
+    # what a test is left out of daily runs for is in the long ones
     (long,) = re.findall(r"^full: ([a-z -]+)", makefile, flags=re.M)
-    assert "full-newcomer" in long.split()
+    assert {"full-browser", "full-laws", "full-slow", "full-newcomer"} <= set(long.split())
+    for path in re.findall(r"tests/[\w./]+\.py", make("-n", "quick")):
+        assert (ROOT / path).is_file(), path
 
 
 def test_modules_parse_on_the_oldest_python():

@@ -1,6 +1,6 @@
 """The newcomer: from nothing to a notebook that runs, in fresh environments, three ways.
 
-    make newcomer         the wheel in an empty environment: the quickest, in the everyday checks
+    make newcomer         the wheel in an empty environment: the quickest, called by .ci/run
     make full-newcomer    all three: also a clone and `make lab`, and the steps of a Binder image
 
 Each way ends with a notebook run in a kernel of its own environment, and prints what it did and
