@@ -18,7 +18,7 @@ import numpy as np
 from annlab._support.checks import check_choice, did_you_mean
 from annlab._support.errors import invalid
 from annlab.datasets.tables.dialect import DELIMITERS, MARKS
-from annlab.datasets.tables.refusals import LARGEST, refuse_value, text_column
+from annlab.datasets.tables.refusals import refuse_value, text_column, unusable
 from annlab.datasets.tables.sources import (
     COMPRESSED,
     PARQUET,
@@ -101,6 +101,20 @@ class Table:
             for place, values in enumerate(block.values()):
                 X[start:stop, place] = values
         return X
+
+    def load_mapped(self) -> np.ndarray:
+        """Return the values memory-mapped from a temporary file, where they exceed memory.
+
+        Returns
+        -------
+        ndarray of shape (n, d), float32 or float64
+            Valid as long as this table exists.
+        """
+        path = f"{self._folder.name}/numbers.npy"
+        out = np.lib.format.open_memmap(path, "w+", self.dtype, (self.n, self.d))
+        self.load(out)
+        out.flush()
+        return np.load(path, mmap_mode="r")
 
 
 def read_table(
@@ -242,13 +256,13 @@ def _numbers(
     kind = "FLOAT" if found.single else "DOUBLE"
     values = ", ".join(f"CAST({found.expressions[p]} AS {kind}) AS v{p}" for p in chosen)
     run(connection, f"CREATE TABLE numbers AS SELECT {values} FROM {found.relation}", found.name)
-    bad = {place: f"(v{place} IS NULL OR NOT abs(v{place}) <= {LARGEST})" for place in chosen}
+    bad = {place: unusable(f"v{place}") for place in chosen}
     asked = ", ".join(f"min(rowid) FILTER (WHERE {rule})" for rule in bad.values())
     firsts, rows = run(connection, f"SELECT {asked} FROM numbers", found.name).fetchall()[0], None
     faulty = [place for place, first in zip(chosen, firsts, strict=True) if first is not None]
     if faulty:
         if not skip_bad_rows:
-            refuse_value(connection, found, chosen, faulty, skip_gaps)
+            refuse_value(connection, found, faulty, skip_gaps)
         any_bad = " OR ".join(bad[place] for place in faulty)
         connection.execute(f"CREATE TABLE kept AS SELECT * FROM numbers WHERE NOT ({any_bad})")
         query = f"SELECT rowid + 1 AS place FROM numbers WHERE NOT ({any_bad})"

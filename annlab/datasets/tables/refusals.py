@@ -17,42 +17,63 @@ LARGEST = 1e150
 _FILL_IN = "Fill in or remove the rows that lack a value, or skip them: --skip-bad-rows."
 
 
+def unusable(value: str) -> str:
+    """SQL condition that no distance can be computed from a value."""
+    return f"({value} IS NULL OR isnan({value}) OR abs({value}) > {LARGEST})"
+
+
 def refuse_value(
-    connection: duckdb.DuckDBPyConnection,
-    found: Source,
-    chosen: list[int],
-    faulty: list[int],
-    skip_gaps: bool,
+    connection: duckdb.DuckDBPyConnection, found: Source, faulty: list[int], skip_gaps: bool
 ) -> None:
-    """Refuse the first value that is no number; unless it is missing, and may be."""
+    """Refuse the first value that is no number; a missing one only if it may not be skipped.
+
+    Parameters
+    ----------
+    connection
+        Its table ``numbers`` holds the columns v0, v1, …, with NULL for what is no number.
+    found : Source
+    faulty : list of int
+        Columns that hold such values.
+    skip_gaps : bool
+
+    Raises
+    ------
+    ValueError
+    """
     first: tuple[int, int, Any] | None = None
     for place in faulty:
-        cell = f"c{place}" if found.dialect else identifier(found.names[place])
-        number = found.expressions[place]
-        rule = f"({number} IS NULL OR NOT abs({number}) <= {LARGEST})"
-        if skip_gaps:
-            missing = ", ".join(map(quoted, MISSING))
-            text = f"lower(trim(coalesce(CAST({cell} AS VARCHAR), '')))"
-            rule += f" AND {text} NOT IN ({missing})"
-        query = (
-            f"SELECT place, cell FROM (SELECT row_number() OVER () AS place, {cell} AS cell, "
-            f"{rule} AS bad FROM {found.relation}) WHERE bad ORDER BY place LIMIT 1"
-        )
-        for row, value in run(connection, query, found.name).fetchall():
+        query = f"SELECT rowid + 1, v{place} FROM numbers WHERE {unusable(f'v{place}')}"
+        if skip_gaps and found.dialect is None:
+            query += f" AND NOT (v{place} IS NULL OR isnan(v{place}))"
+        elif skip_gaps:
+            query = _odd_cells(found, place)
+        # of a typed source the number itself is what it holds
+        for row, value in run(connection, f"{query} LIMIT 1", found.name).fetchall():
             if first is None or row < first[0]:
                 first = row, place, value
     if first is not None:
         raise _bad_value(connection, found, *first)
 
 
-def _where(connection: duckdb.DuckDBPyConnection, found: Source, row: int) -> str:
-    """Where a person finds a row: its line, if the file has lines."""
-    if found.dialect is None or len(found.paths) > 1:
-        return f"row {row}"
-    for place, (line, _) in enumerate(lines_of(connection, found), 1):
-        if place == row:
-            return f"line {line}"
-    return f"row {row}"
+def _odd_cells(found: Source, place: int) -> str:
+    """Query for rows of a text table in which a cell is neither a number nor missing."""
+    missing = ", ".join(map(quoted, MISSING))
+    return (
+        f"SELECT row, cell FROM (SELECT row_number() OVER () AS row, c{place} AS cell, "
+        f"{unusable(f'({found.expressions[place]})')} AS bad FROM {found.relation}) "
+        f"WHERE bad AND lower(trim(coalesce(cell, ''))) NOT IN ({missing}) ORDER BY row"
+    )
+
+
+def _look_up(
+    connection: duckdb.DuckDBPyConnection, found: Source, row: int
+) -> tuple[str, list[str] | None]:
+    """Where a person finds a row, and its fields: those of its line, if the file has lines."""
+    if found.dialect is not None and len(found.paths) == 1:
+        for place, (line, fields) in enumerate(lines_of(connection, found), 1):
+            if place == row:
+                return f"line {line}", fields
+    return f"row {row}", None
 
 
 def _column(found: Source, place: int) -> str:
@@ -64,15 +85,21 @@ def _bad_value(
     connection: duckdb.DuckDBPyConnection, found: Source, row: int, place: int, value: Any
 ) -> Exception:
     """The refusal of a value that cannot be used, with what there is to do about it."""
-    where = _where(connection, found, row)
+    where, fields = _look_up(connection, found, row)
     text = "" if value is None else str(value).strip()
+    if fields is not None and place < len(fields):
+        text = fields[place]
     if is_missing(text):
         got = f"{text!r} in {where}" if text else f"an empty cell in {where}"
         return invalid(_column(found, place), "numbers", got, _FILL_IN)
     got = f"{text!r} in {where}"
     if is_number(text):
         infinite = "inf" in text.lower()
-        remedy = "Remove or correct such rows." if infinite else "Divide the column by a constant."
+        remedy = (
+            "Remove or correct the rows that hold infinity."
+            if infinite
+            else "Divide the column by a constant."
+        )
         return invalid(_column(found, place), "finite numbers", got, remedy)
     if looks_numeric(text) and "," in text:
         remedy = "Say what its comma means: --decimal comma, or --thousands comma."
@@ -101,7 +128,7 @@ def text_column(
     for row, value in run(connection, query, found.name).fetchall():
         text = "" if value is None else value.strip()
         if not is_missing(text) and not looks_numeric(text):
-            where = _where(connection, found, row)
+            where, _ = _look_up(connection, found, row)
             return invalid(
                 _column(found, place), "numbers", f"text such as {text!r} in {where}", remedy
             )
