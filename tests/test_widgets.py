@@ -752,7 +752,7 @@ def test_the_default_is_checked_as_well():
     ("name", "content", "message"),
     [
         ("table.csv", "a,b\nc,d\n", "rows of numbers"),
-        ("table.csv", "", "rows of numbers"),
+        ("table.csv", "", "a file with rows"),
         ("notes.txt", "one line", "three paragraphs"),
         ("notes.txt", "!\n?\n.\n", "with words"),
         ("array.npy", "no array", "numpy.save"),

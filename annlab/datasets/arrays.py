@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +125,10 @@ def _open_npz(path: Path, key: str | None) -> ArrayFile:
                 key if key is not None else "no name",
                 f"There are: {', '.join(names)}.",
             )
-        member = key if key in archive.zip.namelist() else f"{key}.npy"
-        with reading(path.name, "a whole .npz file", remedy), archive.zip.open(member) as file:
-            shape, dtype = _header(file)
+        with reading(path.name, "a whole .npz file", remedy), zipfile.ZipFile(path) as members:
+            member = key if key in members.namelist() else f"{key}.npy"
+            with members.open(member) as file:
+                shape, dtype = _header(file)
     n, d = _check(shape, dtype, f"{key} in {path.name}")
 
     def load() -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 
 from annlab._support.checks import check_choice, did_you_mean
 from annlab._support.errors import invalid
-from annlab.datasets.tables.dialect import DELIMITERS, MARKS
+from annlab.datasets.tables.dialect import DELIMITERS, MARKS, looks_numeric
 from annlab.datasets.tables.refusals import refuse_value, text_column, unusable
 from annlab.datasets.tables.sources import (
     COMPRESSED,
@@ -37,7 +37,16 @@ from annlab.datasets.tables.sources import (
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["COMPRESSED", "PARQUET", "TEXT", "Table", "choose", "is_select", "read_table"]
+__all__ = [
+    "COMPRESSED",
+    "PARQUET",
+    "TEXT",
+    "Table",
+    "choose",
+    "is_select",
+    "looks_numeric",
+    "read_table",
+]
 
 #: Values that are fetched at a time.
 _BLOCK = 1 << 22

@@ -139,11 +139,15 @@ def _is_decimal_comma(cell: str, delimiter: str) -> bool:
 
 
 def _find_delimiter(lines: list[str], marks: tuple[str, ...]) -> str:
-    """The delimiter that fits best, and that is no mark inside numbers."""
-    allowed = [mark for mark in DELIMITERS.values() if mark not in marks]
-    fits = {mark: _fitness(lines, mark) for mark in allowed}
-    best = max(fits, key=lambda mark: fits[mark])
-    return best if fits[best][1] > 0 else next(mark for mark in (",", ";") if mark in allowed)
+    """The delimiter that fits best; a mark inside numbers only if nothing else fits."""
+    fits = {mark: _fitness(lines, mark) for mark in DELIMITERS.values()}
+    # quotes keep the marks inside numbers from those between them
+    quoted = list(fits) if any('"' in line for line in lines) else []
+    for allowed in ([mark for mark in fits if mark not in marks], quoted):
+        best = max(allowed, key=lambda mark: fits[mark], default="")
+        if best and fits[best][1] > 0:
+            return best
+    return ";" if "," in marks else ","
 
 
 def lay_out(
@@ -175,9 +179,7 @@ def lay_out(
     ValueError
         If there are no rows, or a line does not fit, or the marks can be read in two ways.
     """
-    # quotes keep the marks inside numbers from those between them
-    quoted = any('"' in line for line in lines)
-    marks = () if quoted else (MARKS.get(decimal, ""), MARKS.get(thousands, ""))
+    marks = MARKS.get(decimal, ""), MARKS.get(thousands, "")
     mark = DELIMITERS.get(delimiter) or _find_delimiter(lines, marks)
     rows = list(records(lines, mark))
     # of a table that begins with a comment the fields are counted without its sign
@@ -201,7 +203,8 @@ def lay_out(
     if not body:
         raise invalid(name, "a file with rows", "one that has none", "Fill it.")
     skip = rows[lead - 1][0] if lead else 0
-    decided = _decimal(body, mark, name, decimal, thousands, notes)
+    named = names is not None
+    decided = _decimal(body, mark, name, decimal, thousands, named, notes)
     called = next(key for key, value in DELIMITERS.items() if value == mark)
     if width > 1:
         notes.insert(0, f"delimiter: {called}")
@@ -299,16 +302,21 @@ def _holds_names(first: list[str], below: list[list[str]], name: str, line: int)
 
 
 def _decimal(
-    body: list[Record], mark: str, name: str, decimal: str, thousands: str, notes: list[str]
+    body: list[Record],
+    mark: str,
+    name: str,
+    decimal: str,
+    thousands: str,
+    named: bool,
+    notes: list[str],
 ) -> str:
     """The decimal mark: a comma where it cannot be anything else."""
     if decimal != "auto" or thousands == "comma":
         return MARKS[decimal] if decimal != "auto" else "."
     cells = [(end, cell) for end, fields in body for cell in fields]
     commas = [(end, cell) for end, cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
-    if mark == "," and not commas and not any("." in cell for _, cell in cells):
-        # no integer is written 024, and few have 11 digits: these are what follows a decimal mark
-        commas = [(end, cell) for end, cell in cells if re.fullmatch(r"0\d+|\d{11,}", cell)]
+    if mark == "," and not named and not commas and not any("." in cell for _, cell in cells):
+        commas = _torn_numbers(body, cells)
     if not commas:
         return "."
     end, cell = commas[0]
@@ -321,3 +329,14 @@ def _decimal(
         )
     notes.append("decimal mark: comma")
     return ","
+
+
+def _torn_numbers(body: list[Record], cells: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Fields of a table of integers without names that may be halves of numbers with a comma."""
+    # no integer is written 024 or -0, and few have 11 digits
+    torn = [(end, cell) for end, cell in cells if re.fullmatch(r"[+-]0|0\d+|\d{11,}", cell)]
+    last = {len(fields[-1]) for _, fields in body}
+    if not torn and all(len(row) == 2 for _, row in body) and last in ({3}, {6}, {9}):
+        # 1,033 above 2,044
+        torn = [(body[0][0], ",".join(body[0][1]))]
+    return torn
