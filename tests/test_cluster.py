@@ -111,7 +111,7 @@ def test_the_parameters_reach_the_library(here, X, monkeypatch):
         seen.update(more, X=X, n_clusters=n_clusters, max_iter=max_iter)
         return kmeans_ann(X, n_clusters, max_iter, **more)
 
-    monkeypatch.setattr("annlab.kmeans_ann", record)
+    monkeypatch.setattr("annlab.clustering.kmeans_ann", record)
     words = "--algorithm kd_tree --max-iter 7 --n-init 2 --random-state 5 --n-jobs 2".split()
     assert cluster(save(X, "npy"), *words) == 0
     assert isinstance(seen.pop("X"), np.memmap), "an .npy file is to be mapped, not read"
@@ -371,7 +371,7 @@ def test_what_fails_on_the_way_names_the_file(here, X, capsys, monkeypatch):
     def full(*words, **more):
         raise MemoryError
 
-    monkeypatch.setattr("annlab.kmeans_ann", full)
+    monkeypatch.setattr("annlab.clustering.kmeans_ann", full)
     assert "rows.csv must be small enough for the memory" in refused(capsys, name)
 
 

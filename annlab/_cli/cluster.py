@@ -173,7 +173,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    from annlab import available_algorithms
+    from annlab.fit.choose import available_algorithms
     from annlab._support.checks import check_choice, check_integer
 
     check_choice(options.algorithm, "--algorithm", available_algorithms())
@@ -218,7 +218,7 @@ def _fit(rows: Rows, options: argparse.Namespace) -> tuple[KMeansResult, np.ndar
 def _cluster(
     X: Any, rows: Rows, options: argparse.Namespace
 ) -> tuple[KMeansResult, np.ndarray, list[str]]:
-    from annlab import kmeans_ann
+    from annlab.clustering import kmeans_ann
 
     mean, spread, notes = _spreads(X, rows, options)
     try:
