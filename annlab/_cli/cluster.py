@@ -173,8 +173,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_options(options: argparse.Namespace) -> None:
-    from annlab.fit.choose import available_algorithms
     from annlab._support.checks import check_choice, check_integer
+    from annlab.fit.choose import available_algorithms
 
     check_choice(options.algorithm, "--algorithm", available_algorithms())
     check_choice(options.metric, "--metric", ("euclidean", "cosine"))
