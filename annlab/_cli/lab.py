@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from annlab._cli.delivery import deliver, describe
+from annlab._cli.delivery import MANIFEST, deliver, describe
 from annlab._support.errors import invalid, require
 from annlab._support.places import COPIES, PACKAGE, source_folder
 
@@ -105,12 +106,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="passed on to JupyterLab")
 
 
+def _own_folder(here: Path) -> Path:
+    """Return where the copies are, or shall be, seen from the folder where annlab is called.
+
+    Inside a folder of copies it is that one, and among the originals of a checkout the one beside
+    them, so that no second, blank copy is made inside.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        originals = source_folder()
+        if here == originals or originals in here.parents:
+            return originals.parent / COPIES
+    if not (here / COPIES).exists():
+        for folder in (here, *here.parents):
+            if (folder / MANIFEST).is_file():
+                return folder
+    return COPIES
+
+
 def run(options: argparse.Namespace) -> int:
     """Deliver the notebooks, then become JupyterLab."""
     if options.dir is not None:
         folder = options.dir.expanduser()
     elif not options.no_copy:
-        folder = COPIES
+        folder = _own_folder(Path.cwd())
     elif (folder := source_folder()).parent == PACKAGE:
         # the originals of an installed package are nobody's to change
         raise invalid(

@@ -12,11 +12,14 @@ page to learn from.
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from annlab._support.progress import tell
 from annlab._version import __version__
 
 #: name -> (module, what it does in one line)
@@ -103,8 +106,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a terminal without some character shows a question mark; it ends no command
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        try:
+            return _run(words)
+        finally:
+            # a reader that has left is noticed here, or else when the interpreter ends
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader of our output (head, less) has left; nobody is there to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _run(words: list[str]) -> int:
     parser = _parser(words)
-    options = parser.parse_args(words)
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        message = f"unrecognized arguments: {' '.join(unknown)}"
+        if options.command == "lab":
+            place = words.index(unknown[0])
+            passed_on = shlex.join(["annlab", *words[:place], "--", *words[place:]])
+            message += f". To pass them on to JupyterLab, put -- before them: {passed_on}"
+        parser.error(message)
     if options.command is None:
         parser.print_help()
         return OK
@@ -113,17 +140,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # the reader of our output (head, less) has left; nobody is there to be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        raise
     except MemoryError as reason:
         # NumPy says how much was asked for, Python says nothing
-        print(
+        tell(
             f"annlab {options.command}: out of memory. {reason} Close other programs, or use "
-            "smaller data.".replace("  ", " "),
-            file=sys.stderr,
+            "smaller data.".replace("  ", " ")
         )
         return USAGE
     except (ValueError, TypeError, ImportError, OSError) as reason:
-        print(f"annlab {options.command}: {reason}", file=sys.stderr)
+        tell(f"annlab {options.command}: {reason}")
         return USAGE
