@@ -20,6 +20,7 @@ from sklearn import metrics as sk
 
 from annlab import kmeans, metrics
 from annlab._support.errors import AnnlabWarning
+from annlab.datasets import make_blobs
 from annlab.distances import k_nearest, pairwise_sq
 from annlab.metrics import (
     ClusteringScores,
@@ -916,3 +917,15 @@ def test_the_contrast_of_angles_does_not_know_lengths():
     of_angles = metrics.distance_contrast(X, metric="cosine")
     assert metrics.distance_contrast(longer, metric="cosine") == pytest.approx(of_angles)
     assert metrics.distance_contrast(longer) != pytest.approx(metrics.distance_contrast(X))
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+def test_scores_do_not_depend_on_an_offset(offset):
+    data = make_blobs(300, n_clusters=4, random_state=0)
+    moved = data.X.astype(np.float32) + np.float32(offset)
+    # float32 has rounded the values: the same ones without the offset
+    back = moved.astype(np.float64) - offset
+    scores = evaluate_clustering(moved, data.labels, random_state=0)
+    expected = evaluate_clustering(back, data.labels, random_state=0)
+    for name in ("silhouette", "davies_bouldin", "calinski_harabasz", "inertia"):
+        assert getattr(scores, name) == pytest.approx(getattr(expected, name), rel=1e-5), name
