@@ -50,7 +50,7 @@ def usual_size():
     widgets.projector(False)
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=60.0):
     """Wait until a thread has done its work."""
     end = time.monotonic() + seconds
     while not condition():
