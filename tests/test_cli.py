@@ -672,8 +672,8 @@ def test_everything_that_a_delivery_did_is_told(tmp_path):
         f"1 files copied into {tmp_path}.",
         "2 files that you had not changed were brought up to date.",
         "Delivered again: d, e.",
-        "g.ipynb is yours and was kept; the newer original lies beside it: g (new).ipynb",
-        "h is yours and was kept; the newer original lies beside it: h (new)",
+        "g.ipynb is yours and was kept; the newer original is beside it: g (new).ipynb",
+        "h is yours and was kept; the newer original is beside it: h (new)",
     ]
     assert any(line.startswith("Kept as you changed them: f.") for line in lines)
     assert not any(

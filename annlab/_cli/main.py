@@ -1,4 +1,4 @@
-"""The ``annlab`` command: a table of subcommands, each a module that loads only when it is called.
+"""The ``annlab`` command: a table of subcommands, each a module that is loaded when called.
 
 A new subcommand is one line of `COMMANDS` and a module with two functions::
 
@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lab": ("annlab._cli.lab", "copy the notebooks into a folder of yours and open JupyterLab"),
     "doctor": (
         "annlab._cli.doctor.command",
-        "say what is wrong with this installation, and the command that mends it",
+        "check this installation, and print the command that fixes each problem",
     ),
     "cluster": (
         "annlab._cli.cluster",
@@ -51,14 +51,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
 }
 
-#: exit status: all is well, a check failed, the call or the installation is at fault
+#: Exit status: success, a failed check, wrong arguments or a broken installation.
 OK, FAILED, USAGE = 0, 1, 2
 
 _DESCRIPTION = """\
 k-means clustering with approximate nearest neighbours: taught, measured and fast.
 
 To start:  annlab lab            the course, in JupyterLab
-           annlab doctor         something does not work? this says what to do
+           annlab doctor         something does not work? it says what to do
            annlab cluster rows.csv --n-clusters 8
            annlab NAME --help    what a command does, with examples"""
 
@@ -96,8 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 if all is well, 1 if a check failed, 2 if the call or the installation is
-        at fault (the reason is on stderr, in one sentence), 130 after Ctrl-C.
+        Exit status: 0 on success, 1 if a check failed, 2 if the arguments or the installation are
+        wrong (the reason is on stderr, in one sentence), 130 after Ctrl-C.
 
     Examples
     --------
@@ -107,17 +107,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if argv is None else list(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # a terminal without some character shows a question mark; it ends no command
+        # a character that the terminal lacks becomes a question mark, not an error
         sys.stdout.reconfigure(errors="replace")
     try:
         try:
             return _run(words)
         finally:
-            # a reader that has left is noticed here, or else when the interpreter ends
+            # raises here if the reader has gone, rather than when the interpreter exits
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
-        # the reader of our output (head, less) has left; nobody is there to be told
+        # the reader of our output (head, less) has gone, so there is nothing to report
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
 
