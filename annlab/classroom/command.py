@@ -55,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     grade.add_argument(
         "--assignments", nargs="+", default=[], metavar="NAME", help="only these, as topic_03"
     )
+    grade.add_argument(
+        "--tables-only",
+        action="store_true",
+        help="grade nothing; write the tables anew, with marks that were changed by hand",
+    )
 
     sheets = tasks.add_parser("sheets", help="write one A4 page (PDF) for each topic")
     sheets.add_argument("folder", type=Path, metavar="DIR", help="made if it is not there")
@@ -90,7 +95,9 @@ def _new(options: argparse.Namespace) -> int:
 
 def _grade(options: argparse.Namespace) -> int:
     from annlab._support.checks import check_integer, check_real
-    from annlab.classroom._course import BY_EXERCISE, GRADED, GRADES, Row, format_rows, grade_course
+    from annlab.classroom._grading import grade_course, remake_tables
+    from annlab.classroom._results import GRADED, Row
+    from annlab.classroom._tables import BY_EXERCISE, GRADES, format_rows
 
     for name in ("timeout", "limit"):
         check_real(getattr(options, name), f"--{name}", strict=True)
@@ -100,20 +107,25 @@ def _grade(options: argparse.Namespace) -> int:
         print(f"{row.student} {row.assignment}: {row.status}", flush=True)
 
     try:
-        rows = grade_course(
-            options.folder,
-            timeout_s=options.timeout,
-            limit_s=options.limit,
-            jobs=options.jobs,
-            students=options.students,
-            assignments=options.assignments,
-            told=told,
+        rows = (
+            remake_tables(options.folder, print)
+            if options.tables_only
+            else grade_course(
+                options.folder,
+                timeout_s=options.timeout,
+                limit_s=options.limit,
+                jobs=options.jobs,
+                students=options.students,
+                assignments=options.assignments,
+                told=told,
+                say=print,
+            )
         )
     except KeyboardInterrupt:
         print(f"\nInterrupted. What was graded is in {options.folder / GRADES}.")
         return 130
     if not rows:
-        print(f"Nothing lies in {options.folder / 'submitted'} yet.")
+        print(f"There is nothing in {options.folder / 'submitted'} yet.")
         return 1
     print(f"\n{format_rows(rows)}\n\nWritten: {options.folder / GRADES}, {BY_EXERCISE} beside it.")
     # a submission that could not be graded is told by the exit status, too

@@ -2,15 +2,12 @@
 
 Every day three assignments are graded; ``pytest -m full tests/classroom`` grades the others.
 
-``ANNLAB_TOPICS="5"`` grades that topic alone: with ``-k copies`` while it is being written.
+``ANNLAB_TOPICS="5"`` grades that topic alone.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,18 +15,23 @@ import time
 from pathlib import Path
 
 import pytest
+from courses import ONLY, SOURCES, hand_in, marked_cell, read_csv, reference, released
 
 pytest.importorskip("nbgrader", reason='needs pip install "annlab[classroom]"')
 
 from annlab import classroom
-from annlab.classroom import _course, _source
+from annlab.classroom import (
+    _course,
+    _grading,
+    _results,
+    _source,
+    _tables,
+    _worker,
+)
 from annlab.cli import main
 
 #: Assignments that are graded in every run; the others have the mark ``full``.
 EVERYDAY = (1, 2, 3)
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "exercises"
-ONLY = [int(word) for word in os.environ.get("ANNLAB_TOPICS", "").split()]
-SOURCES = {source.number: source for source in _source.sources(FOLDER, ONLY)}
 
 
 def marked(numbers):
@@ -37,43 +39,6 @@ def marked(numbers):
         pytest.param(number, marks=() if number in EVERYDAY or ONLY else pytest.mark.full)
         for number in numbers
     ]
-
-
-def released(folder, number):
-    name = _source.assignment_name(number)
-    return json.loads((folder / "release" / name / f"{name}.ipynb").read_text(encoding="utf-8"))
-
-
-def hand_in(folder, student, number, notebook, name=None, exist_ok=False):
-    assignment = _source.assignment_name(number)
-    place = folder / "submitted" / student / assignment
-    place.mkdir(parents=True, exist_ok=exist_ok)
-    text = notebook if isinstance(notebook, str) else json.dumps(notebook)
-    (place / (name or f"{assignment}.ipynb")).write_text(text, encoding="utf-8")
-
-
-def reference(folder, number):
-    texts = _source.answers(SOURCES[number], None)
-    return _source.fill_in(released(folder, number), texts)
-
-
-def read_csv(path):
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """A course of all topics, made once: that takes seconds."""
-    folder = tmp_path_factory.mktemp("made") / "course"
-    assert _course.new_course(folder, ONLY) == [_source.assignment_name(n) for n in SOURCES]
-    return folder
-
-
-@pytest.fixture
-def course(made, tmp_path):
-    """A copy of it, to be worked with."""
-    return shutil.copytree(made, tmp_path / "course")
 
 
 def test_no_student_copy_holds_a_solution(made):
@@ -105,10 +70,10 @@ def test_copies_run_and_every_submission_gets_its_score(number, course):
             if variant < len(part.wrong)
         }
 
-    rows = {row.student: row for row in _course.grade_course(folder, jobs=2)}
+    rows = {row.student: row for row in _grading.grade_course(folder, jobs=2)}
     assert rows.keys() == expected.keys()
     for student, row in rows.items():
-        assert (row.status, row.notes) == (_course.GRADED, []), (student, row.reason)
+        assert (row.status, row.notes) == (_results.GRADED, []), (student, row.reason)
         assert len(row.exercises) == len(source.parts)
         for one in row.exercises:
             points = classroom.find(one.exercise).points
@@ -200,8 +165,8 @@ def test_broken_submissions_spoil_only_their_own_rows(course, tmp_path, capsys, 
     argv = ["--timeout", "12", "--limit", "45", "--jobs", "4"]
     assert main(["classroom", "grade", str(folder), *argv]) == 1, "some could not be graded"
     shown = capsys.readouterr().out
-    rows = {row["student"]: row for row in read_csv(folder / _course.GRADES)}
-    lines = read_csv(folder / _course.BY_EXERCISE)
+    rows = {row["student"]: row for row in read_csv(folder / _tables.GRADES)}
+    lines = read_csv(folder / _tables.BY_EXERCISE)
     of = {(line["student"], line["exercise"]): line for line in lines}
 
     def points(student):
@@ -253,7 +218,7 @@ def test_broken_submissions_spoil_only_their_own_rows(course, tmp_path, capsys, 
         "no assignment 'topic_99'"
         in [
             row["reason"]
-            for row in read_csv(folder / _course.GRADES)
+            for row in read_csv(folder / _tables.GRADES)
             if row["student"] == "stranger"
         ][-1]
     )
@@ -268,7 +233,7 @@ def test_broken_submissions_spoil_only_their_own_rows(course, tmp_path, capsys, 
 def test_what_is_not_handed_in_is_a_row(course, capsys):
     folder = course
     assert main(["classroom", "grade", str(folder)]) == 1, "nothing is there yet"
-    assert not (folder / _course.GRADES).exists()
+    assert not (folder / _tables.GRADES).exists()
     for wrong in (["--jobs", "-1"], ["--timeout", "0"], ["--limit", "-3"]):
         assert main(["classroom", "grade", str(folder), *wrong]) == 2
         assert f"{wrong[0]} must be" in capsys.readouterr().err
@@ -278,38 +243,36 @@ def test_what_is_not_handed_in_is_a_row(course, capsys):
     (folder / "submitted" / "cleo").mkdir()
     for stray in ("cleo/topic_01 (1).ipynb", "homework.ipynb"):
         (folder / "submitted" / stray).write_text("{}")
-    rows = {(row.student, row.assignment): row for row in _course.grade_course(folder, jobs=2)}
+    rows = {(row.student, row.assignment): row for row in _grading.grade_course(folder, jobs=2)}
     assert rows["cleo", "topic_01"].notes == [
         "submitted/cleo/topic_01 (1).ipynb was not graded: move it to submitted/cleo/topic_01/"
     ]
     assert rows["?", "homework"].notes[0].endswith("move it to submitted/STUDENT/ASSIGNMENT/")
-    assert {rows["cleo", "topic_01"].status, rows["?", "homework"].status} == {_course.BROKEN}
+    assert {rows["cleo", "topic_01"].status, rows["?", "homework"].status} == {_results.BROKEN}
     for stray in ("cleo/topic_01 (1).ipynb", "homework.ipynb"):
         (folder / "submitted" / stray).unlink()
     (folder / "submitted" / "cleo").rmdir()
-    assert rows["ada", "topic_03"].status == rows["bob", "topic_01"].status == _course.MISSING
-    assert rows["ada", "topic_01"].status == rows["bob", "topic_03"].status == _course.BROKEN
+    assert rows["ada", "topic_03"].status == rows["bob", "topic_01"].status == _results.MISSING
+    assert rows["ada", "topic_01"].status == rows["bob", "topic_03"].status == _results.BROKEN
 
     # to grade one again leaves the lines of the others
     (folder / "submitted" / "ada" / "topic_01" / "topic_01.ipynb").unlink()
-    hand_in(folder, "ada", 1, reference(folder, 1), exist_ok=True)
+    hand_in(folder, "ada", 1, reference(folder, 1))
     only = {"students": ["ada"], "assignments": ["topic_01"]}
-    (again,) = _course.grade_course(folder, jobs=2, **only)
+    (again,) = _grading.grade_course(folder, jobs=2, **only)
     assert again.score == again.max_score > 0
     lines = [(x["student"], x["assignment"], x["status"]) for x in read_csv(folder / "grades.csv")]
     assert sorted(lines) == [
-        ("?", "homework", _course.BROKEN),
-        ("ada", "topic_01", _course.GRADED),
-        ("ada", "topic_03", _course.MISSING),
-        ("bob", "topic_01", _course.MISSING),
-        ("bob", "topic_03", _course.BROKEN),
-        ("cleo", "topic_01", _course.BROKEN),
+        ("ada", "topic_01", _results.GRADED),
+        ("ada", "topic_03", _results.MISSING),
+        ("bob", "topic_01", _results.MISSING),
+        ("bob", "topic_03", _results.BROKEN),
     ]
-    exercises = [x["exercise"] for x in read_csv(folder / _course.BY_EXERCISE)]
+    exercises = [x["exercise"] for x in read_csv(folder / _tables.BY_EXERCISE)]
     every = [one.id for number in (1, 3) for one in classroom.exercises(number)]
     assert exercises == 2 * every
     with pytest.raises(ValueError, match="--assignments must be among topic_01"):
-        _course.grade_course(folder, assignments=["topic_1"])
+        _grading.grade_course(folder, assignments=["topic_1"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to one process there")
@@ -340,8 +303,8 @@ def test_an_interrupted_grading_keeps_what_is_known(course):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert shown == f"\nInterrupted. What was graded is in {folder / _course.GRADES}.\n"
-    assert [row["student"] for row in read_csv(folder / _course.GRADES)] == ["ada"]
+    assert shown == f"\nInterrupted. What was graded is in {folder / _tables.GRADES}.\n"
+    assert [row["student"] for row in read_csv(folder / _tables.GRADES)] == ["ada"]
     assert processes_of(folder) == []
 
 
@@ -359,7 +322,7 @@ def test_a_course_is_made_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
         _course.new_course(tmp_path / "leaky", [1])
     assert not (tmp_path / "leaky").exists() and not (tmp_path / "other").exists()
     with pytest.raises(ValueError, match="a course folder"):
-        _course.grade_course(tmp_path)
+        _grading.grade_course(tmp_path)
 
 
 def test_leaks_are_found(course):
@@ -380,7 +343,7 @@ def test_the_plain_nbgrader_command_agrees(course):
 
     folder = course
     hand_in(folder, "ada", 3, reference(folder, 3))
-    grader = _course._grader(folder)
+    grader = _course.nbgrader_api(folder)
     assert grader.autograde("topic_03", "ada")["success"]
     with Gradebook(grader.coursedir.db_url) as book:
         submission = book.find_submission("topic_03", "ada")
@@ -390,13 +353,8 @@ def test_the_plain_nbgrader_command_agrees(course):
 # -- pieces, without a kernel ----------------------------------------------------------------------
 
 
-def marked_cell(id, source="", kind="code", **mark):
-    mark = {"grade_id": id, "points": 2, "grade": id.startswith("test-"), **mark}
-    return {"cell_type": kind, "source": source, "metadata": {"nbgrader": mark}}
-
-
 def small_release(tmp_path, *cells):
-    """A course folder with one assignment of the given cells, as far as `_read` goes."""
+    """A course folder with one assignment of the given cells, as far as reading it goes."""
     place = tmp_path / "release" / "topic_01"
     place.mkdir(parents=True)
     text = json.dumps({"cells": list(cells), "nbformat": 4})
@@ -404,65 +362,20 @@ def small_release(tmp_path, *cells):
     return tmp_path
 
 
-def test_a_copied_or_strange_cell_loses_its_mark_and_a_changed_type_comes_back():
-    answer, test = marked_cell("answer-01-1", "stub"), marked_cell("test-01-1", "check()")
-    released = {"cells": [answer, test], "nbformat": 4}
-    handed_in = {
-        "cells": [
-            marked_cell("answer-01-1", "mine", kind="markdown"),
-            marked_cell("answer-01-1", "a copy of it"),
-            marked_cell("answer-99-1", "of another course"),
-            {"cell_type": "heading", "source": "old", "metadata": {}},
-            {"cell_type": "markdown", "source": "odd", "metadata": ["no", "dict"]},
-            marked_cell("test-01-1", "check()\n"),
-        ]
-    }
-    whole, notes = _course.restore(handed_in, released)
-    assert notes == ["the type of cell answer-01-1 was changed back"]
-    cells = whole["cells"]
-    assert [cell["source"] for cell in cells] == [
-        "mine", "a copy of it", "of another course", "old", "odd", "check()\n",
-    ]  # fmt: skip
-    assert cells[0]["metadata"] == answer["metadata"]
-    assert [cell["metadata"] for cell in cells[1:5]] == [{}, {}, {}, {}]
-    assert [cell["cell_type"] for cell in cells] == [
-        "code", "code", "code", "raw", "markdown", "code",
-    ]  # fmt: skip
-    assert all(("outputs" in cell) == (cell["cell_type"] == "code") for cell in cells)
-
-
-def test_a_notebook_that_is_too_large_is_not_read(tmp_path, monkeypatch):
-    path = tmp_path / "large.ipynb"
-    path.write_text(json.dumps({"cells": []}), encoding="utf-8")
-    assert _course._read(path) == {"cells": []}
-    monkeypatch.setattr(_course, "MAX_BYTES", path.stat().st_size - 1)
-    with pytest.raises(ValueError, match="the notebook is larger than"):
-        _course._read(path)
-
-
-def test_which_of_two_notebooks_is_meant_is_asked(tmp_path):
-    for name in ("a.ipynb", "b.ipynb"):
-        (tmp_path / name).write_text("{}")
-    with pytest.raises(ValueError, match="several others: which one is meant"):
-        _course.submitted_notebook(tmp_path, "topic_01")
-    (tmp_path / "topic_01.ipynb").write_text("{}")
-    assert _course.submitted_notebook(tmp_path, "topic_01") == (tmp_path / "topic_01.ipynb", [])
-
-
 @pytest.mark.parametrize(
     ("log", "says"),
     [
-        ("nbclient.exceptions.DeadKernelError: Kernel died", _course.DIED),
+        ("nbclient.exceptions.DeadKernelError: Kernel died", _grading.DIED),
         ("ERROR: the kernel is unresponsive", "could not be interrupted"),
-        ("sqlite3.OperationalError: database is locked", _course.LOCKED),
+        ("sqlite3.OperationalError: database is locked", _grading.LOCKED),
         ("words\n  KeyError: 'x'\nmore", "nbgrader gave up: KeyError: 'x'"),
         ("words", "nbgrader gave up: no reason given"),
     ],
 )
 def test_why_nothing_was_graded(log, says):
-    assert says in _course._why_not_graded(log)
-    worth = says in (_course.DIED, _course.LOCKED)
-    assert _course._worth_a_retry(["x", _course._why_not_graded(log)]) == worth
+    assert says in _worker.why_not_graded(log)
+    worth = says in (_grading.DIED, _grading.LOCKED)
+    assert _grading._worth_a_retry(["x", _worker.why_not_graded(log)]) == worth
 
 
 def test_why_there_are_no_points():
@@ -473,34 +386,34 @@ def test_why_there_are_no_points():
     careful = {"output_type": "stream", "name": "stderr", "text": ["be ", "careful\n"]}
     error = {"output_type": "error", "ename": "KeyError", "evalue": "'x'"}
     verdict = {"output_type": "error", "ename": "WrongAnswer", "evalue": "[off_by_one] One less."}
-    assert _course._why(cell(printed, error)) == ("raised", "the test raised KeyError: 'x'")
-    assert _course._why(cell(printed, verdict)) == ("off_by_one", "One less.")
-    kind, message = _course._why(cell(printed, careful))
+    assert _results.why(cell(printed, error)) == ("raised", "the test raised KeyError: 'x'")
+    assert _results.why(cell(printed, verdict)) == ("off_by_one", "One less.")
+    kind, message = _results.why(cell(printed, careful))
     assert (kind, message.endswith(": be careful")) == ("stderr", True)
-    assert _course._why(cell(printed)) == ("unknown", "no points, and no message")
-    assert _course._first_error(cell(printed, error)) == "KeyError: 'x'"
-    assert _course._first_error(cell(printed)) == ""
+    assert _results.why(cell(printed)) == ("unknown", "no points, and no message")
+    assert _results.first_error(cell(printed, error)) == "KeyError: 'x'"
+    assert _results.first_error(cell(printed)) == ""
     over = {"output_type": "error", "ename": "CellTimeoutError", "evalue": ""}
-    assert _course._first_error(cell(error, over)) == "CellTimeoutError"
+    assert _results.first_error(cell(error, over)) == "CellTimeoutError"
 
 
 def test_nothing_is_begun_after_the_end(tmp_path):
     folder = small_release(tmp_path, marked_cell("answer-01-1"), marked_cell("test-01-1"))
-    running = _course._Running()
+    running = _grading.Running()
     running.stop()
     assert running.start([sys.executable, "-c", "1 / 0"]) is None
-    row = _course._grade_one(folder, "ada", "topic_01", 1.0, 1.0, running)
-    assert (row.status, row.notes) == (_course.BROKEN, ["interrupted"])
+    row = _grading.grade_one(folder, "ada", "topic_01", 1.0, 1.0, running)
+    assert (row.status, row.notes) == (_results.BROKEN, ["interrupted"])
     assert (row.score, row.max_score) == (0.0, 2.0)
     assert [(one.exercise, one.kind, one.message) for one in row.exercises] == [
         ("01-1", "not_graded", "interrupted")
     ]
     # an assignment that cannot be read has no points to lose
-    assert _course._no_points(folder, "topic_02", "interrupted") == []
+    assert _results.no_points(_grading.released_notebook(folder, "topic_02"), "x") == []
 
 
 def test_whatever_happens_to_the_teacher_no_process_is_left(tmp_path):
-    class Interrupted(_course._Running):
+    class Interrupted(_grading.Running):
         def start(self, command, **options):
             sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
             self.process = super().start(sleep, **options)
@@ -515,32 +428,30 @@ def test_whatever_happens_to_the_teacher_no_process_is_left(tmp_path):
 
     running = Interrupted()
     with pytest.raises(KeyboardInterrupt):
-        _course._grade_one(small_release(tmp_path), "ada", "topic_01", 1.0, 1.0, running)
+        _grading.grade_one(small_release(tmp_path), "ada", "topic_01", 1.0, 1.0, running)
     assert running.process.poll() is not None
     assert running._processes == set()
 
 
-def test_strays_of_others_are_not_in_the_table(tmp_path, monkeypatch):
-    folder = small_release(tmp_path, marked_cell("test-01-1"))
-    (folder / "source").mkdir()
-    (folder / _course.CONFIG).write_text("")
+def test_strays_of_others_are_not_in_the_table(course, monkeypatch):
+    folder = course
     hand_in(folder, "ada", 1, {"cells": []})
     hand_in(folder, "bob", 1, {"cells": []})
     for student in ("ada", "bob"):
         (folder / "submitted" / student / "topic_01.ipynb").write_text("{}")
 
     def graded(folder, student, name, *given):
-        return _course.Row(student, name, _course.GRADED, score=2.0, max_score=2.0)
+        return _results.Row(student, name, _results.GRADED)
 
-    monkeypatch.setattr(_course, "_grade_one", graded)
-    rows = _course.grade_course(folder, jobs=1, students=["ada"])
+    monkeypatch.setattr(_grading, "grade_one", graded)
+    rows = _grading.grade_course(folder, jobs=1, students=["ada"])
     # her own stray is told, and takes nothing from what was handed in in the right place
     assert [(row.student, row.status) for row in rows] == [
-        ("ada", _course.GRADED),
-        ("ada", _course.BROKEN),
+        ("ada", _results.GRADED),
+        ("ada", _results.BROKEN),
     ]
     assert rows[1].notes[0].startswith("submitted/ada/topic_01.ipynb was not graded")
-    assert [row.student for row in _course.grade_course(folder, jobs=1)].count("bob") == 2
+    assert [row.student for row in _grading.grade_course(folder, jobs=1)].count("bob") == 2
 
 
 def test_a_course_that_fails_half_way_leaves_the_folder_as_it_was(tmp_path, monkeypatch):
@@ -548,7 +459,7 @@ def test_a_course_that_fails_half_way_leaves_the_folder_as_it_was(tmp_path, monk
         def generate_assignment(self, name):
             return {"success": False, "error": "no space left"}
 
-    monkeypatch.setattr(_course, "_grader", lambda folder: Failing())
+    monkeypatch.setattr(_course, "nbgrader_api", lambda folder: Failing())
     folder = tmp_path / "mine"
     folder.mkdir()
     with pytest.raises(RuntimeError, match=r"could not make topic_01:\nno space left"):
@@ -561,7 +472,7 @@ def test_a_course_that_fails_half_way_leaves_the_folder_as_it_was(tmp_path, monk
 
 
 def test_a_folder_without_settings_is_graded_in_its_own_place(tmp_path):
-    grader = _course._grader(tmp_path, Execute__timeout=7)
+    grader = _course.nbgrader_api(tmp_path, Execute__timeout=7)
     assert Path(grader.coursedir.root) == tmp_path.resolve()
     assert grader.config.Execute.timeout == 7
 

@@ -1,0 +1,159 @@
+"""What grading finds: a row for each submission, made from the notebook that nbgrader has run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from annlab.classroom._submission import Notebook, exercise_of, mark
+
+#: How a submission fared.
+GRADED, BROKEN, MISSING = "graded", "not graded", "not handed in"
+#: Kind of a score that a teacher gave.
+BY_HAND = "by_hand"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Points that the gradebook holds for one exercise.
+
+    Parameters
+    ----------
+    auto : float
+        Those of the check.
+    most : float
+    by_hand : float or None
+        Those of the teacher, if any, with extra credit; they go before those of the check.
+    """
+
+    auto: float
+    most: float
+    by_hand: float | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """Points for one exercise, and what the check said."""
+
+    exercise: str
+    score: float
+    max_score: float
+    kind: str = ""
+    message: str = ""
+
+    def with_mark(self, mark: Mark | None) -> Score:
+        """Return the score with the teacher's points, if there are any."""
+        if mark is None or mark.by_hand is None:
+            return self
+        points = f"{mark.by_hand:g} of {self.max_score:g} points"
+        told = f"{points} by hand; the check gave {self.score:g}"
+        return replace(self, score=mark.by_hand, kind=BY_HAND, message=told)
+
+
+@dataclass
+class Row:
+    """How one student fared in one assignment."""
+
+    student: str
+    assignment: str
+    status: str
+    notes: list[str] = field(default_factory=list)
+    exercises: list[Score] = field(default_factory=list)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Student and assignment."""
+        return self.student, self.assignment
+
+    @property
+    def score(self) -> float:
+        """Points of all exercises."""
+        return sum(one.score for one in self.exercises)
+
+    @property
+    def max_score(self) -> float:
+        """Points that could be had."""
+        return sum(one.max_score for one in self.exercises)
+
+    @property
+    def reason(self) -> str:
+        """Why points are missing and what was unusual, in one line."""
+        told = [
+            f"{one.exercise}: {one.message or 'no points'}"
+            for one in self.exercises
+            if (one.score < one.max_score or one.kind == BY_HAND) and one.message not in self.notes
+        ]
+        return " | ".join([*self.notes, *told])
+
+
+def no_points(released: Notebook | None, message: str) -> list[Score]:
+    """Return a score of zero for each exercise of an assignment."""
+    return [
+        Score(exercise_of(cell), 0.0, float(mark(cell)["points"]), "not_graded", message)
+        for cell in (released or {"cells": []})["cells"]
+        if mark(cell).get("grade")
+    ]
+
+
+def scores_of(graded: Notebook, marks: Mapping[str, Mark]) -> list[Score]:
+    """Return the points of the checks, and why some are missing.
+
+    Parameters
+    ----------
+    graded : dict
+        The notebook as nbgrader has run it.
+    marks : mapping of str to Mark
+        By exercise.
+    """
+    trouble, found = {}, []
+    for cell in graded["cells"]:
+        id = str(mark(cell).get("grade_id", ""))
+        if id.startswith("answer-"):
+            trouble[id.removeprefix("answer-")] = first_error(cell)
+        exercise = exercise_of(cell)
+        if not id.startswith("test-") or exercise not in marks:
+            continue
+        points = marks[exercise]
+        kind, message = why(cell) if points.auto < points.most else ("", "")
+        before = trouble.get(exercise)
+        if kind in ("raised", "unanswered") and before:
+            kind, message = "raised", f"the answer cell raised {before}"
+            if before == "CellTimeoutError":
+                kind, message = "timeout", "the answer cell did not end within its time limit"
+        found.append(Score(exercise, points.auto, points.most, kind, message))
+    return found
+
+
+def first_error(cell: Mapping[str, Any]) -> str:
+    """Return the first error among a cell's outputs, in words."""
+    if _timed_out(cell):
+        return "CellTimeoutError"
+    for output in cell.get("outputs", []):
+        if output.get("output_type") == "error":
+            text = f"{output.get('ename')}: {output.get('evalue')}".rstrip(": ")
+            return text[:200]
+    return ""
+
+
+def _timed_out(cell: Mapping[str, Any]) -> bool:
+    # the interrupt leaves a KeyboardInterrupt of its own before nbgrader's mark
+    return any(output.get("ename") == "CellTimeoutError" for output in cell.get("outputs", []))
+
+
+def why(cell: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the kind and the message that a grade cell's outputs tell."""
+    if _timed_out(cell):
+        return "timeout", "a cell did not end within its time limit"
+    for output in cell.get("outputs", []):
+        if output.get("output_type") == "error":
+            said = re.fullmatch(r"\[(\w+)\] (.*)", str(output.get("evalue")), flags=re.S)
+            if output.get("ename") == "WrongAnswer" and said:
+                return said[1], said[2]
+            return "raised", f"the test raised {first_error(cell)}"
+    for output in cell.get("outputs", []):
+        if output.get("output_type") == "stream" and output.get("name") == "stderr":
+            text = "".join(output.get("text", "")).strip()[:100]
+            return "stderr", f"something was written to stderr during the test: {text}"
+    return "unknown", "no points, and no message"

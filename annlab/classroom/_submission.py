@@ -1,0 +1,279 @@
+"""Find the notebook that a student handed in, read it, and put back what is missing from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+#: A notebook larger than this is not opened: nobody writes ten megabytes of answers.
+MAX_BYTES = 10_000_000
+#: Names that operating systems, archives and Jupyter leave behind.
+_LITTER = {"__macosx", "__pycache__", "thumbs.db", "desktop.ini"}
+#: Browsers and mail programs add an ending of their own.
+_NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", flags=re.IGNORECASE)
+
+Notebook = dict[str, Any]
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder was made by a program and not by the student."""
+    return name.startswith(".") or name.lower() in _LITTER
+
+
+def is_notebook(name: str) -> bool:
+    """Whether a file name is that of a notebook, also of one that was renamed on its way.
+
+    Examples
+    --------
+    >>> from annlab.classroom._submission import is_notebook
+    >>> [is_notebook(name) for name in ("a.ipynb", "A.IPYNB", "a.ipynb.txt", "a.py")]
+    [True, True, True, False]
+    """
+    return _NOTEBOOK.search(name) is not None
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Walk through what a student handed in, without litter, in the order of names."""
+    for path in sorted(folder.iterdir()):
+        if is_litter(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from files_in(path)
+        elif path.is_file():
+            yield path
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def mark(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nbgrader's metadata of a cell; empty if there are none."""
+    metadata = cell.get("metadata")
+    found = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def exercise_of(cell: Mapping[str, Any]) -> str:
+    """Return the exercise that a grade cell belongs to."""
+    return str(mark(cell).get("grade_id", "")).removeprefix("test-")
+
+
+def read_notebook(path: Path) -> Notebook:
+    """Read a notebook that anybody may have written, in whatever encoding.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(f"the notebook is larger than {MAX_BYTES / 1e6:.0f} MB")
+    try:
+        notebook = json.loads(_decoded(path.read_bytes()))
+        for cell in notebook["cells"]:
+            # editors on Windows leave \r\n inside cells
+            cell["source"] = re.sub(r"\r\n?", "\n", "".join(cell["source"]))
+            cell.setdefault("metadata", {})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as reason:
+        raise ValueError(f"the file is no notebook ({type(reason).__name__})") from None
+    return dict(notebook)
+
+
+def _decoded(content: bytes) -> str:
+    # UTF-8, UTF-16 and UTF-32, with or without a mark at the beginning
+    try:
+        return content.decode(json.detect_encoding(content))
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
+def answers_in(notebook: Notebook, released: Notebook) -> dict[str, str]:
+    """Return the sources of the answer cells, by their ids; none that was not released."""
+    wanted = {id for id in _released_cells(released) if id.startswith("answer-")}
+    answers: dict[str, str] = {}
+    for cell in notebook["cells"]:
+        id = _identity(cell, wanted)
+        if id is not None:
+            answers.setdefault(id, cell["source"].strip())
+    return answers
+
+
+def _released_cells(released: Notebook) -> dict[str, dict[str, Any]]:
+    return {mark(c)["grade_id"]: c for c in released["cells"] if mark(c).get("grade_id")}
+
+
+def _identity(cell: Mapping[str, Any], wanted: Mapping[str, object] | set[str]) -> str | None:
+    """Return which released cell this is; the cell's own id helps where metadata were lost."""
+    for id in (mark(cell).get("grade_id"), cell.get("id")):
+        if isinstance(id, str) and id in wanted:
+            return id
+    return None
+
+
+# -- finding -------------------------------------------------------------------------------------
+
+
+def find_notebook(folder: Path, name: str, released: Notebook) -> tuple[Path, Notebook, list[str]]:
+    """Find the notebook in a student's folder, also under another name.
+
+    A notebook with answers goes before one without any, and then the one of the right name.
+
+    Parameters
+    ----------
+    folder : Path
+        ``submitted/STUDENT/ASSIGNMENT``.
+    name : str
+        Of the assignment.
+    released : dict
+        The student copy.
+
+    Returns
+    -------
+    path : Path
+    notebook : dict
+    notes : list of str
+        What was unusual.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or more than one could be meant.
+    """
+    files = list(files_in(folder))
+    found, faults = {}, {}
+    for path in files:
+        if is_notebook(path.name):
+            try:
+                found[path] = read_notebook(path)
+            except ValueError as fault:
+                faults[path] = str(fault)
+    if not found:
+        raise ValueError(_nothing_found(folder, name, files, faults))
+    blank = answers_in(released, released)
+    answers = {path: answers_in(notebook, released) for path, notebook in found.items()}
+    known = [path for path in found if answers[path]]
+    if not known:
+        told = ", ".join(_shown(folder, path) for path in found)
+        raise ValueError(f"{told} has no answer cell of {name}: is it another notebook?")
+    filled = [path for path in known if any(answers[path][id] != blank[id] for id in answers[path])]
+    meant = filled or known
+    right = [path for path in meant if path.name.lower() == f"{name}.ipynb"]
+    # a copy in a folder below is a backup
+    right = [path for path in right if len(path.parts) == min(len(x.parts) for x in right)]
+    if len(right) != 1 and any(answers[path] != answers[meant[0]] for path in meant):
+        told = ", ".join(_shown(folder, path) for path in meant)
+        raise ValueError(f"several notebooks ({told}) have different answers: which one is meant?")
+    path = (right or meant)[0]
+    notes = [] if path.name == f"{name}.ipynb" else [f"handed in as {_shown(folder, path)}"]
+    for other in [*found, *faults]:
+        if other == path:
+            continue
+        if other in faults:
+            notes.append(f"{_shown(folder, other)} cannot be read: {faults[other]}")
+        elif other in filled and answers[other] != answers[path]:
+            notes.append(f"{_shown(folder, other)} has other answers and was not graded")
+        elif path in filled and other not in filled:
+            notes.append(f"{_shown(folder, other)} has no answers and was not graded")
+    return path, found[path], notes
+
+
+def _shown(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _nothing_found(
+    folder: Path, name: str, files: Sequence[Path], faults: Mapping[Path, str]
+) -> str:
+    if len(faults) == 1:
+        (path, fault), *_ = faults.items()
+        return fault if path.name == f"{name}.ipynb" else f"{_shown(folder, path)}: {fault}"
+    if faults:
+        return "none of the notebooks can be read: " + ", ".join(_shown(folder, x) for x in faults)
+    if not files:
+        return f"there is no {name}.ipynb in the folder"
+    others = ", ".join(_shown(folder, path) for path in files[:3])
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    packed = any(path.suffix.lower() in (".zip", ".tar", ".gz", ".7z", ".rar") for path in files)
+    advice = "unpack it there" if packed else f"ask for {name}.ipynb"
+    return f"there is no {name}.ipynb in the folder, but {others}{more}: {advice}"
+
+
+# -- restoring -----------------------------------------------------------------------------------
+
+
+def restore(submitted: Notebook, released: Notebook) -> tuple[Notebook, list[str]]:
+    """Put back what the student deleted or doubled; say what was done.
+
+    Answer cells are the student's. Grade cells are taken from the student copy, and nbgrader then
+    overwrites them with those of the source. A missing answer cell comes back as the empty stub.
+
+    Parameters
+    ----------
+    submitted, released : dict
+        Notebooks as JSON data.
+
+    Returns
+    -------
+    notebook : dict
+    notes : list of str
+    """
+    notes: list[str] = []
+    edited: list[str] = []
+    wanted = _released_cells(released)
+    cells: list[dict[str, Any]] = []
+    places: dict[str, int] = {}
+    for cell in submitted["cells"]:
+        id = _identity(cell, wanted)
+        if id is not None and id not in places:
+            places[id] = len(cells)
+            # marks of the student's copy may have been edited
+            cell = {**cell, "metadata": wanted[id]["metadata"]}
+            if cell.get("cell_type") != wanted[id]["cell_type"]:
+                cell = {**wanted[id], "source": cell["source"]}
+                notes.append(f"the type of cell {id} was changed back")
+            if id.startswith("test-") and cell["source"].strip() != wanted[id]["source"].strip():
+                edited.append(id)
+        elif mark(cell):
+            # a copied cell carries the mark of its original
+            cell = {**cell, "metadata": {}}
+        cells.append(cell)
+    missing = [id for id in wanted if id not in places]
+    last = -1
+    for id in wanted:
+        place = next((i for i, cell in enumerate(cells) if mark(cell).get("grade_id") == id), None)
+        if place is None:
+            last += 1
+            cells.insert(last, wanted[id])
+        else:
+            last = max(last, place)
+    notes += _restored(edited, "edited") + _restored(missing, "missing")
+    return {**released, "cells": [_clean(cell, i) for i, cell in enumerate(cells)]}, notes
+
+
+def _clean(cell: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Return what nbgrader needs of a cell."""
+    kind = cell.get("cell_type")
+    kept: dict[str, Any] = {
+        "cell_type": kind if kind in ("code", "markdown", "raw") else "raw",
+        "id": f"cell-{number}",
+        "metadata": cell["metadata"] if isinstance(cell["metadata"], dict) else {},
+        "source": cell["source"],
+    }
+    if kind == "code":
+        kept |= {"execution_count": None, "outputs": []}
+    return kept
+
+
+def _restored(ids: Sequence[str], fault: str) -> list[str]:
+    """Return one sentence for all test cells and one for all answer cells that came back."""
+    notes = []
+    for what in ("test", "answer"):
+        those = [id.split("-", 1)[1] for id in ids if id.startswith("test-") is (what == "test")]
+        if len(those) == 1:
+            notes.append(f"the {what} cell of {those[0]} was {fault}: restored")
+        elif those:
+            notes.append(f"{len(those)} {what} cells were {fault} ({', '.join(those)}): restored")
+    return notes
