@@ -36,7 +36,7 @@ help:
 	@echo "                  ten minutes on two cores that have nothing else to do"
 	@echo "make newcomer     a wheel in an empty environment, as somebody installs it who has nothing yet"
 	@echo "make full         the long checks: a second Python, nbval three times, oldest and newest packages,"
-	@echo "                  the course in a browser, many examples for each law, a newcomer three ways"
+	@echo "                  the course in a browser, many examples for each law, a newcomer two ways"
 	@echo "make notebooks    execute every notebook anew and store the outputs"
 	@echo "make screenshots  take the pictures of notebooks/images anew"
 	@echo "make site         build the site into build/site, offline, from the stored outputs"
@@ -86,7 +86,7 @@ browser: env warmup $(VENV)/.site
 newcomer: env
 	ANNLAB_NEWCOMER=1 $(PYTEST) tests/newcomer
 
-# and also a clone with make lab, and the steps of a Binder image
+# and also a clone with make lab
 full-newcomer: env
 	ANNLAB_NEWCOMER=all $(PYTEST) tests/newcomer
 

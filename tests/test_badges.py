@@ -22,10 +22,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 def a_checkout(folder: Path, repository: str = "https://github.com/ada/annlab") -> Path:
     """Make a checkout with two notebooks whose address is ``repository``."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    text = re.sub(r'^Repository = ".*"$', f'Repository = "{repository}"', text, flags=re.M)
     (folder / "notebooks").mkdir(parents=True)
-    (folder / "pyproject.toml").write_text(text)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    readdress(folder, repository)
     for path in NOTEBOOKS[:2]:
         shutil.copy(path, folder / "notebooks")
     # whether or not the real ones have their buttons already
@@ -119,12 +118,8 @@ def test_an_address_that_binder_cannot_open_is_refused(tmp_path, written):
     readdress(folder, written)
     with pytest.raises(ValueError, match=r"Repository in \[project\.urls\]"):
         _badges.address(folder)
-
-
-def test_a_slash_or_git_at_the_end_makes_no_difference(tmp_path):
-    folder = a_checkout(tmp_path / "c")
-    for written in ("https://github.com/ada/annlab/", "https://github.com/ada/annlab.git"):
-        readdress(folder, written)
+    for ending in ("/", ".git"):
+        readdress(folder, f"https://github.com/ada/annlab{ending}")
         assert _badges.address(folder) == "https://github.com/ada/annlab"
 
 
@@ -174,14 +169,13 @@ def test_another_address_changes_every_file_and_only_the_address(tmp_path):
         )
 
 
-def test_a_second_install_cell_is_removed(tmp_path):
+def test_a_second_install_cell_is_removed():
     path = NOTEBOOKS[0]
     once = _badges.with_badges(nbformat.read(path, 4), path.name, ROOT)
     place = next(i for i, c in enumerate(once.cells) if c.cell_type == "code")
     twice = copy.deepcopy(once)
     twice.cells.insert(place, copy.deepcopy(once.cells[place]))
-    mended = _badges.with_badges(twice, path.name, ROOT)
-    assert [c.source for c in mended.cells] == [c.source for c in once.cells]
+    assert dumps(_badges.with_badges(twice, path.name, ROOT)) == dumps(once)
 
 
 def test_a_notebook_without_a_title_is_refused():

@@ -1,7 +1,7 @@
-"""The newcomer: from nothing to a notebook that runs, in fresh environments, three ways.
+"""The newcomer: from nothing to a notebook that runs, in fresh environments, two ways.
 
     make newcomer         the wheel in an empty environment: the quickest, called by .ci/run
-    make full-newcomer    all three: also a clone and `make lab`, and the steps of a Binder image
+    make full-newcomer    also a clone and `make lab`; the steps of a Binder image: test_binder.py
 
 Each way ends with a notebook run in a kernel of its own environment, and prints what it did and
 how long that took. They need what a newcomer needs: a package index, and a C++ compiler.
@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from test_binder import checkout, pinned_python
+from test_binder import checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Short, with widgets and with real photographs.
@@ -289,28 +289,3 @@ def test_clone_and_make_lab(newcomer, tmp_path):
     # working through the course leaves the clone as it was: the next edition can be pulled
     changed = newcomer.does("git status", "git", "status", "--porcelain", cwd=clone)
     assert changed == ""
-
-
-@full
-def test_binder_steps(newcomer, tmp_path):
-    """What an image does, as bare steps; tests/test_binder.py takes them from its Dockerfile."""
-    source = tmp_path / "source"
-    source.mkdir()
-    checkout(source)
-    prefix = tmp_path / "env"
-    newcomer.does(
-        "an environment of the image's Python",
-        *(pinned_python(), "-m", "venv", prefix),
-        cwd=tmp_path,
-    )
-    newcomer.environment["PATH"] = f"{prefix}/bin{os.pathsep}{os.environ['PATH']}"
-    # the image's builder knows no switches of ours
-    newcomer.environment.pop("HNSWLIB_NO_NATIVE")
-    newcomer.does(
-        "pip install -r binder/requirements.txt",
-        *("pip", "install", "-q", "--no-cache-dir", "-r", "binder/requirements.txt"),
-        cwd=source,
-    )
-    newcomer.does("binder/postBuild", "binder/postBuild", cwd=source)
-    newcomer.is_well(prefix, cwd=source)
-    newcomer.runs_a_notebook(prefix, source / "annlab-notebooks")
