@@ -112,7 +112,7 @@ def test_a_refinement_refines(X):
     assert explorer.set(own="PQ4x4,RFlat").result.efforts[0].recall > rough + 0.1
 
 
-@pytest.mark.parametrize("shape", [(60, 1), (3000, 7)])
+@pytest.mark.parametrize("shape", [(60, 1), pytest.param((3000, 7), marks=pytest.mark.full)])
 def test_the_strings_of_the_list_fit_any_rows(shape):
     explorer = widgets.faiss_explorer(np.random.RandomState(1).rand(*shape))
     for factory in explorer.controls["index"].trials:
