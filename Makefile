@@ -24,7 +24,7 @@ QUICK  := $(addprefix tests/test_,$(addsuffix .py,layers house laws distances in
 
 .PHONY: help env lab quick test lint types unit nbval browser newcomer warmup screenshots \
         notebooks pins clean full full-python full-nbval full-lowest full-newest full-newcomer \
-        full-slow full-browser full-laws tools site coverage mutation bench
+        full-slow full-browser full-laws tools site coverage mutation bench bench-long
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab:"
@@ -40,7 +40,9 @@ help:
 	@echo "make notebooks    execute every notebook anew and store the outputs"
 	@echo "make screenshots  take the pictures of notebooks/images anew"
 	@echo "make site         build the site into build/site, offline, from the stored outputs"
-	@echo "make bench        every figure of data/benchmarks anew, or what is left of it: hours, and quiet ones"
+	@echo "make bench        the figures of data/benchmarks: at most 90 minutes on 2 quiet cores; resumes what"
+	@echo "                  was interrupted. BENCH_ARGS=--again starts over, where older figures are refused"
+	@echo "make bench-long   the same with every cell, peer, rung and seed (hours)"
 	@echo "make tools        programs that only maintainers need, in an environment of their own"
 	@echo "make pins         resolve binder/requirements.txt anew from pyproject.toml"
 	@echo "make clean        remove environments, caches and everything that was made"
@@ -137,11 +139,11 @@ full-lowest full-newest: full-%: $(TOOLS)/bin/uv
 	.venv-$*/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 	    $(SPREAD) --dist loadscope notebooks
 
-# goes on where it was interrupted; figures of older code of a fit are refused: remove them first
-bench: env warmup
+# each resumes where it was interrupted; figures of fits that behave otherwise are refused
+bench bench-long: env warmup
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[bench]"
 	$(BIN)/annlab bench --memory --untuned --grid --growth --targets --wait-idle 60 \
-	    --out data/benchmarks
+	    $(if $(filter bench,$@),--budget 90,--full) --out data/benchmarks $(BENCH_ARGS)
 
 site: env $(VENV)/.site
 	$(BIN)/python docs/build.py

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from annlab._authoring.normalising import KERNELSPEC
 from annlab._support.errors import require
 
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
-
-def execute(notebook: NotebookNode, folder: Path, *, timeout: int = 600) -> NotebookNode:
+def execute(notebook: Any, folder: Path, *, timeout: int = 600) -> Any:
     """Run all cells in a new kernel and store outputs and the states of all widgets.
 
     Parameters

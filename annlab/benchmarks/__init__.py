@@ -11,18 +11,18 @@ core busy. Every run notes what others used meanwhile, and the page says which s
 Peers take turns, in fresh processes, with the same rows, threads and seeds; what is tuned is never
 judged with the seeds that it was tuned with.
 
-- `annlab.benchmarks.targets`: the cases of annlab's own figures, target against reached.
-- `annlab.benchmarks.grid`: never slower than scikit-learn, over a grid of shapes.
-- `annlab.benchmarks.untuned`: distributions that nobody tuned on.
-- `annlab.benchmarks.growth`: exponents of time in points, clusters and features.
-- `annlab.benchmarks.memory`: peak memory above the rows.
-- `annlab.benchmarks.page`: one page over whatever of these was run.
+What notebooks use is in this folder: `timing`, `search` and `clustering` measure, `machine`
+describes, `deck`, `deck_parallel` and `scaling` are about the slides. What ``annlab bench`` runs is
+in `campaign`.
 """
 
+import sys
+from importlib import import_module
+
+from annlab.benchmarks.campaign.comparison import Comparison
+from annlab.benchmarks.campaign.running import compare
 from annlab.benchmarks.clustering import benchmark_kmeans, benchmark_kmeans_ann
-from annlab.benchmarks.comparison import Comparison
 from annlab.benchmarks.machine import machine_record, measure_floors
-from annlab.benchmarks.running import compare
 from annlab.benchmarks.search import (
     RecallSpeedCurve,
     RecallSpeedPoint,
@@ -50,3 +50,10 @@ __all__ = [
     "measure_floors",
     "recall_speed_curve",
 ]
+
+#: Modules that moved into `campaign`; their old names keep working.
+for _name in (
+    *("cells", "command", "comparison", "grid", "growth", "memory", "page", "peers", "running"),
+    *("store", "targets", "untuned", "workloads"),
+):
+    sys.modules[f"{__name__}.{_name}"] = import_module(f"{__name__}.campaign.{_name}")

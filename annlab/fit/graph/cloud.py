@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.distances import decide, uncertain
+from annlab.distances import nearest, uncertain
 from annlab.fit.searches import cluster_means
 from annlab.rows.memory import Points
 
@@ -106,56 +106,20 @@ class Nearby:
         )
 
 
-def assign_blocks(
-    cloud: Cloud,
-    centroids: np.ndarray,
-    halves: np.ndarray,
-    order: np.ndarray,
-    starts: np.ndarray,
-    candidates: np.ndarray,
-    counts: np.ndarray,
-    tasks: int = 1,
+def scan_rows(
+    kernels: Any, rows: np.ndarray, norms: np.ndarray, centroids: np.ndarray, halves: np.ndarray
 ) -> Nearby:
-    """Two nearest of the candidates that the points of each block share.
-
-    Parameters
-    ----------
-    cloud : Cloud
-    centroids, halves : ndarrays of shape (k, d) and (k,)
-    order, starts : ndarrays of shape (n,), int32, and (n_blocks + 1,), int64
-        Points block by block, and where each block begins.
-    candidates, counts : ndarrays of shape (n_blocks, width) and (n_blocks,), int32
-        Ascending; the first ``counts[b]`` count.
-    tasks : int, default=1
-        Pieces that the work is cut into.
-
-    Notes
-    -----
-    2·n·width·d operations. Near-ties are decided by the rule of `annlab.distances`.
-    """
-    found = Nearby.empty(len(order), cloud.X.dtype)
-
-    def run(lo: int, hi: int) -> None:
-        cloud.kernels.assign_blocks(
-            cloud.X, cloud.norms, order, starts, candidates, counts, centroids, halves, lo, hi,
-            found.labels, found.second, found.d1, found.d2,
-        )  # fmt: skip
-
-    cloud.workers.map(run, even_cuts(starts, tasks))
-    close = uncertain(found.d1, found.d2, 2.0 * halves, cloud.X.shape[1])
-    # one candidate alone has no rival
-    close = close[found.d2[close] < np.inf]
-    if close.size:
-        block = np.empty(len(order), dtype=np.int32)
-        block[order] = np.repeat(np.arange(len(counts), dtype=np.int32), np.diff(starts))
-        width = candidates.shape[1]
-        # some at a time: each is compared with all candidates of its block
-        for a, b in chunk_bounds(len(close), max(1, VALUES // width)):
-            places = close[a:b]
-            own = block[places]
-            pair, column = np.nonzero(np.arange(width) < counts[own, None])
-            listed = candidates[own[pair], column]
-            found.rename(places, decide(cloud.X[places], centroids, pair, listed))
+    """Two nearest of all centroids for some rows: one block whose candidates are all."""
+    n, k = len(rows), len(centroids)
+    found = Nearby.empty(n, rows.dtype)
+    kernels.assign_blocks(
+        rows, norms, np.arange(n, dtype=np.int32), np.array([0, n]),
+        np.arange(k, dtype=np.int32)[None], np.array([k], dtype=np.int32), centroids, halves,
+        0, 1, found.labels, found.second, found.d1, found.d2,
+    )  # fmt: skip
+    close = uncertain(found.d1, found.d2, 2.0 * halves, rows.shape[1])
+    if close.size and k > 1:
+        found.rename(close, nearest(rows[close], centroids))
     return found
 
 
@@ -192,13 +156,9 @@ def assign_all(
     def chunk(start: int, stop: int) -> tuple[Nearby, np.ndarray]:
         rows = load(start, stop)
         norms = np.einsum("ij,ij->i", rows, rows)
-        cloud = Cloud(rows, norms, norms[:0], workers, kernels)
-        order = np.arange(len(rows), dtype=np.int32)
-        found = assign_blocks(cloud, centroids, halves, order, np.array([0, len(rows)]), *one_block)
-        return found, norms
+        return scan_rows(kernels, rows, norms, centroids, halves), norms
 
     k, d = centroids.shape
-    one_block = np.arange(k, dtype=np.int32)[None], np.array([k], dtype=np.int32)
     rows_each = max(512, min(VALUES // d, PRODUCTS // (k * d), max(2048, n // 16)))
     parts = workers.map(chunk, chunk_bounds(n, rows_each), work=n * k * d)
     columns: dict[str, Any] = {

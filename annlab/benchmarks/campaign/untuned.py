@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab.benchmarks.cells import finished, inertia_ratio, make_cell, seconds_of
-from annlab.benchmarks.workloads import DESCRIPTIONS
+from annlab.benchmarks.campaign.cells import (
+    Cell,
+    finished,
+    inertia_ratio,
+    make_cell,
+    seconds_of,
+)
+from annlab.benchmarks.campaign.markdown import table
+from annlab.benchmarks.campaign.workloads import DESCRIPTIONS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Data, rows, features, and the numbers of clusters.
 DATA: dict[str, tuple[int, int, tuple[int, ...]]] = {
@@ -18,16 +28,20 @@ DATA: dict[str, tuple[int, int, tuple[int, ...]]] = {
     "unbalanced": (100_000, 32, (100, 1000)),
 }
 CONTENDERS = ("auto", "graph", "random-25")
+_COLUMNS = (
+    *("data", "n", "d", "k", "annlab"),
+    *("its s", "Lloyd's s", "times as fast", "inertia ratio", ""),
+)
 #: At most so many times plain Lloyd's inertia.
 QUALITY = 1.01
 
 
-def untuned_cells(*, most_rows: int | None = None) -> list[dict[str, Any]]:
-    """Cells over the distributions; with ``most_rows`` on fewer rows.
+def untuned_cells(*, full: bool = True, most_rows: int | None = None) -> list[Cell]:
+    """Make the cells of all distributions, ``full`` or not; with ``most_rows`` on fewer rows.
 
     Examples
     --------
-    >>> from annlab.benchmarks.untuned import untuned_cells
+    >>> from annlab.benchmarks.campaign.untuned import untuned_cells
     >>> len(untuned_cells())
     10
     """
@@ -38,7 +52,7 @@ def untuned_cells(*, most_rows: int | None = None) -> list[dict[str, Any]]:
     return cells
 
 
-def is_kept(cell: dict[str, Any], contender: str) -> bool:
+def is_kept(cell: Cell, contender: str) -> bool:
     """Whether a contender is neither slower than plain Lloyd nor worse than 1.01 × its inertia."""
     fast = seconds_of(cell, contender) <= seconds_of(cell, "random-25")
     return bool(fast and inertia_ratio(cell, contender, "random-25") <= QUALITY)
@@ -52,13 +66,20 @@ def page(part: dict[str, Any]) -> list[str]:
         for name in kept:
             good = is_kept(cell, name)
             kept[name] += good
+            ours, theirs = seconds_of(cell, name), seconds_of(cell, "random-25")
             rows.append(
-                f"| {cell['data']} | {cell['n']:,} | {cell['d']} | {cell['k']:,} | {name} "
-                f"({cell['results'][name]['algorithm']}) | {seconds_of(cell, name):.3g} | "
-                f"{seconds_of(cell, 'random-25'):.3g} | "
-                f"{seconds_of(cell, 'random-25') / seconds_of(cell, name):.3g} | "
-                f"{inertia_ratio(cell, name, 'random-25'):.4f} | "
-                f"{'kept' if good else '**missed**'} |"
+                [
+                    cell["data"],
+                    f"{cell['n']:,}",
+                    str(cell["d"]),
+                    f"{cell['k']:,}",
+                    f"{name} ({cell['results'][name]['algorithm']})",
+                    f"{ours:.3g}",
+                    f"{theirs:.3g}",
+                    f"{theirs / ours:.3g}",
+                    f"{inertia_ratio(cell, name, 'random-25'):.4f}",
+                    "kept" if good else "**missed**",
+                ]
             )
     verdict = ", ".join(f"`{name}` in {count} of {len(cells)}" for name, count in kept.items())
     names = dict.fromkeys(cell["data"] for cell in cells)
@@ -66,16 +87,13 @@ def page(part: dict[str, Any]) -> list[str]:
         f"Never slower and never more than {QUALITY:g} × the inertia of 25 iterations from a "
         f"random start: {verdict}.",
         "",
-        "| data | n | d | k | annlab | its s | Lloyd's s | times as fast | inertia ratio | |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-        *rows,
-        "",
+        *table(_COLUMNS, rows),
         *(f"- {name}: {DESCRIPTIONS[name]}." for name in names),
         "",
     ]
 
 
-def plot(part: dict[str, Any], figure: Any) -> None:
+def plot(part: dict[str, Any], figure: Figure) -> None:
     """Draw inertia ratio against speed-up; right of 1 and below the line is where to be."""
     from annlab.plotting import cluster_color, cluster_marker
 

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab.benchmarks.cells import finished, inertia_ratio, make_cell, seconds_of
+from annlab.benchmarks.campaign.cells import (
+    Cell,
+    finished,
+    inertia_ratio,
+    make_cell,
+    seconds_of,
+)
+from annlab.benchmarks.campaign.markdown import table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 #: The grid.
 DATA = ("uniform", "blobs", "patches")
@@ -25,6 +36,9 @@ IN_RULE, SLOW, TOO_SLOW, WORSE = "in the rule", "slower", "far slower", "worse i
 #: What marks a cell on the heat map.
 MARKS = {IN_RULE: "", SLOW: "!", TOO_SLOW: "!!", WORSE: "Q"}
 _WORST = 10
+#: The brief grid has no cells with more than so many rows × clusters × features; starting by
+#: k-means++ costs as much in few features as in so many.
+_MOST_OPERATIONS, _LEAST_WIDTH = 1.3e9, 64
 
 
 def grid_cells(
@@ -33,31 +47,37 @@ def grid_cells(
     n: Sequence[int] = N,
     d: Sequence[int] = D,
     k: Sequence[int] = K,
-) -> list[dict[str, Any]]:
-    """Cells of the grid, small data first, without those that ask for more clusters than rows.
+    full: bool = True,
+    most_rows: int | None = None,
+) -> list[Cell]:
+    """Make the cells of the grid, small data first; none asks for more clusters than rows.
+
+    Without ``full`` those are left out in which scikit-learn alone takes minutes.
 
     Examples
     --------
-    >>> from annlab.benchmarks.grid import grid_cells
+    >>> from annlab.benchmarks.campaign.grid import grid_cells
     >>> len(grid_cells())
     180
     """
     return [
         make_cell(name, rows, features, clusters, ("auto", "default"))
         for rows in n
+        if most_rows is None or rows <= most_rows
         for name in data
         for features in d
         for clusters in k
         if clusters <= rows
+        and (full or rows * clusters * max(features, _LEAST_WIDTH) <= _MOST_OPERATIONS)
     ]
 
 
-def speed_ratio(cell: dict[str, Any]) -> float:
+def speed_ratio(cell: Cell) -> float:
     """annlab's seconds over scikit-learn's: below one, annlab is faster."""
     return seconds_of(cell, "auto") / seconds_of(cell, "default")
 
 
-def judge_cell(cell: dict[str, Any]) -> list[str]:
+def judge_cell(cell: Cell) -> list[str]:
     """What the rule says about a cell: its breaches, or that there are none.
 
     Returns
@@ -111,22 +131,33 @@ def summarize(part: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(cell: dict[str, Any]) -> str:
+_COLUMNS = (
+    "cell",
+    "annlab, ms",
+    "scikit-learn, ms",
+    "ratio",
+    "inertia ratio",
+    "annlab chose",
+    "verdict",
+)
+
+
+def _row(cell: Cell) -> list[str]:
     ours, theirs = seconds_of(cell, "auto"), seconds_of(cell, "default")
-    return (
-        f"| {cell['key']} | {1e3 * ours:,.2f} | {1e3 * theirs:,.2f} | {ours / theirs:.2f} | "
-        f"{inertia_ratio(cell, 'auto', 'default'):.4f} | {cell['results']['auto']['algorithm']} | "
-        f"{', '.join(judge_cell(cell))} |"
-    )
+    return [
+        cell["key"],
+        f"{1e3 * ours:,.2f}",
+        f"{1e3 * theirs:,.2f}",
+        f"{ours / theirs:.2f}",
+        f"{inertia_ratio(cell, 'auto', 'default'):.4f}",
+        cell["results"]["auto"]["algorithm"],
+        ", ".join(judge_cell(cell)),
+    ]
 
 
 def page(part: dict[str, Any]) -> list[str]:
     """Lines of Markdown: the verdict and the worst cells."""
     found = summarize(part)
-    head = [
-        "| cell | annlab, ms | scikit-learn, ms | ratio | inertia ratio | annlab chose | verdict |",
-        "|---|---|---|---|---|---|---|",
-    ]
     lines = [
         f"**{found['share']:.1%} of {found['n_cells']} cells are in the rule** "
         f"({found['n_all']} cells make the whole grid): at most max({FACTOR:g} × scikit-learn's "
@@ -138,16 +169,15 @@ def page(part: dict[str, Any]) -> list[str]:
         "",
         "The slowest cells beside scikit-learn:",
         "",
-        *head,
-        *(_row(cell) for cell in found["worst"]),
-        "",
+        *table(_COLUMNS, [_row(cell) for cell in found["worst"]]),
     ]
     if found["worst_quality"]:
-        lines += ["The worst inertia:", "", *head, *map(_row, found["worst_quality"]), ""]
+        rows = [_row(cell) for cell in found["worst_quality"]]
+        lines += ["The worst inertia:", "", *table(_COLUMNS, rows)]
     return lines
 
 
-def plot(part: dict[str, Any], figure: Any) -> None:
+def plot(part: dict[str, Any], figure: Figure) -> None:
     """Draw the heat map into a figure: one panel for each data set and number of rows.
 
     Blue cells are faster than scikit-learn, orange ones slower: two hues that people with any
@@ -209,7 +239,7 @@ def plot(part: dict[str, Any], figure: Any) -> None:
     bar.set_label("seconds, annlab / scikit-learn")
 
 
-def _frame(at: tuple[int, int]) -> Any:
+def _frame(at: tuple[int, int]) -> Rectangle:
     from matplotlib.patches import Rectangle
 
     return Rectangle((at[1] - 0.47, at[0] - 0.47), 0.94, 0.94, fill=False, linewidth=2.2)

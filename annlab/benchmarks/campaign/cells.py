@@ -1,7 +1,7 @@
 """Cells: contenders on one shape of data, in turns, seed by seed, in a fresh process.
 
-The grid, the growth curves and the untuned distributions are made of cells. They differ in which
-cells there are and in what is read off them, never in how a cell is measured.
+The grid, the growth curves, the untuned distributions and the peaks of memory are made of cells.
+They differ in which cells there are and in what is read off them, never in how a cell is measured.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from zlib import crc32
 import numpy as np
 
 from annlab._support.progress import Progress
+from annlab.benchmarks.campaign.behaviour import describe
+from annlab.benchmarks.campaign.child import START_S, Child
+from annlab.benchmarks.campaign.peers import DEFAULTS
+from annlab.benchmarks.campaign.store import Store
 from annlab.benchmarks.machine import DISTURBED, wait_until_idle
-from annlab.benchmarks.running import START_S, Child
-from annlab.benchmarks.store import Store
 
 #: Who may take part in a cell: a peer's key, and the settings of its rung.
 CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "auto": ("annlab-auto", {"defaults": True}),
-    "graph": ("annlab-graph", {"defaults": True}),
-    "default": ("sklearn-kmeans++", {"defaults": True}),
+    "auto": ("annlab-auto", DEFAULTS),
+    "graph": ("annlab-graph", DEFAULTS),
+    "default": ("sklearn-kmeans++", DEFAULTS),
     "random-25": ("sklearn-random", {"max_iter": 25}),
+    "random-3": ("sklearn-random", {"max_iter": 3}),
 }
 #: The same for people.
 LABELS = {
@@ -33,19 +36,22 @@ LABELS = {
     "graph": "annlab, algorithm='graph', otherwise its defaults",
     "default": "scikit-learn KMeans, its defaults (k-means++, n_init=1, max_iter=300, tol=1e-4)",
     "random-25": "scikit-learn KMeans(init='random', n_init=1, max_iter=25, tol=0)",
+    "random-3": "scikit-learn KMeans(init='random', n_init=1, max_iter=3, tol=0)",
 }
 #: A contender that took longer is not repeated with other seeds.
 ONCE_PAST_S = 60.0
 #: No cell takes that long; a process that says nothing for so long is ended.
 _CELL_S = 3600.0
 
+Cell = dict[str, Any]
+
 
 def fresh_seeds(random_state: int, key: str, repeats: int) -> list[int]:
-    """Seeds of a cell: drawn for it alone, and far from the small ones that people tune with.
+    """Draw the seeds of a cell: its own, and far from the small ones that people tune with.
 
     Examples
     --------
-    >>> from annlab.benchmarks.cells import fresh_seeds
+    >>> from annlab.benchmarks.campaign.cells import fresh_seeds
     >>> a, b = (fresh_seeds(1, key, 5) for key in ("a", "b"))
     >>> a == fresh_seeds(1, "a", 5), a == b, min(a) >= 1000
     (True, False, True)
@@ -55,30 +61,30 @@ def fresh_seeds(random_state: int, key: str, repeats: int) -> list[int]:
 
 
 def make_cell(
-    data: str, n: int, d: int, k: int, contenders: Sequence[str], **more: Any
-) -> dict[str, Any]:
-    """A cell that is still to be measured."""
+    data: str, n: int, d: int, k: int, contenders: Sequence[str], *, series: str = "", **more: Any
+) -> Cell:
+    """Make a cell that is still to be measured."""
     key = f"{data}, n={n}, d={d}, k={k}"
-    if "series" in more:
-        key = f"{more['series']}: {key}"
+    if series:
+        key, more["series"] = f"{series}: {key}", series
     return {"key": key, "data": data, "n": n, "d": d, "k": k, "contenders": [*contenders], **more}
 
 
-def _cost(cell: dict[str, Any]) -> float:
-    """Roughly how long a cell takes, in units of nobody's concern: only ratios count."""
+def _cost(cell: Cell) -> float:
+    """Estimate roughly how long a cell takes; only ratios count."""
     n, d, k = cell["n"], cell["d"], cell["k"]
+    ours = n * d * (40 * min(k, 100) + 10 * k**0.5)
     work = {
-        "auto": n * d * (40 * min(k, 100) + 10 * k**0.5),
-        "graph": n * d * (40 * min(k, 100) + 10 * k**0.5),
         # a greedy k-means++ compares all points with 2 + log k candidates for each cluster, slowly
         "default": n * d * k * (30 + 4 * (2 + np.log(k))),
         "random-25": n * d * k * 26,
+        "random-3": n * d * k * 4,
     }
-    return 1e8 + sum(work[name] for name in cell["contenders"])
+    return 1e8 + sum(work.get(name, ours) for name in cell["contenders"])
 
 
 def measure_cells(
-    cells: Sequence[dict[str, Any]],
+    cells: Sequence[Cell],
     store: Store,
     *,
     label: str,
@@ -91,7 +97,7 @@ def measure_cells(
     Parameters
     ----------
     cells : sequence of dict
-        Of `make_cell`; those of the same data share a process.
+        Of `make_cell`; those of the same data and contenders share a process.
     store : Store
         Its settings say how many threads, repeats and which random state.
     label : str
@@ -107,7 +113,6 @@ def measure_cells(
     bool
         Whether all cells are measured now.
     """
-    settings = store.settings
     todo = [cell for cell in cells if not store.has(cell["key"])]
     line = Progress(progress, len(cells), f"annlab bench: {label}")
     if progress and len(todo) < len(cells):
@@ -115,59 +120,61 @@ def measure_cells(
             f"{label}: {len(cells) - len(todo)} of {len(cells)} cells are measured already",
             file=sys.stderr,
         )
-    whole = {cell["key"]: _cost(cell) for cell in cells}
+    costs = {cell["key"]: _cost(cell) for cell in cells}
     begin, had = perf_counter(), sum(_cost(cell) for cell in todo)
 
     def show(key: str) -> None:
-        left = sum(cost for name, cost in whole.items() if not store.has(name))
+        left = sum(cost for name, cost in costs.items() if not store.has(name))
         # before the first cell is through, a guess; then as fast as so far
         rate = (perf_counter() - begin) / (had - left) if left < had else 2e-11
-        line.update(sum(map(store.has, whole)), key, left_s=left * rate)
+        line.update(sum(map(store.has, costs)), key, left_s=left * rate)
 
-    for (data, n, d), group in groupby(todo, key=lambda cell: (cell["data"], cell["n"], cell["d"])):
+    for _, group in groupby(
+        todo, key=lambda cell: (cell["data"], cell["n"], cell["d"], cell["contenders"])
+    ):
         waiting = list(group)
         while waiting and perf_counter() < deadline:
             wait_until_idle(wait_idle_s)
             show(waiting[0]["key"])
-            job = {
-                "peer": "cells",
-                "data": data,
-                "n": n,
-                "d": d,
-                "data_seed": settings["random_state"],
-                "threads": settings["threads"],
-                "once_past_s": ONCE_PAST_S,
-                "cells": [
-                    {
-                        **{name: cell[name] for name in ("key", "k", "contenders")},
-                        "seeds": fresh_seeds(
-                            settings["random_state"], cell["key"], settings["repeats"]
-                        ),
-                    }
-                    for cell in waiting
-                ],
-            }
-            waiting = _one_process(job, waiting, store, show, deadline)
-    done = sum(store.has(cell["key"]) for cell in cells)
+            waiting = _one_process(waiting, store, show, deadline)
+    done = sum(map(store.has, costs))
     line.close(f"{done} of {len(cells)} cells")
     return done == len(cells)
 
 
+def _job(cells: list[Cell], settings: dict[str, Any]) -> dict[str, Any]:
+    """Tell `worker.run_cells` what to measure."""
+    seed, first = settings["random_state"], cells[0]
+    return {
+        "task": "cells",
+        **{name: first[name] for name in ("data", "n", "d")},
+        "data_seed": seed,
+        "threads": settings["threads"],
+        "once_past_s": ONCE_PAST_S,
+        "cells": [
+            {
+                "key": cell["key"],
+                "k": cell["k"],
+                "peak": cell.get("peak", False),
+                "contenders": {name: CONTENDERS[name] for name in cell["contenders"]},
+                "seeds": fresh_seeds(seed, cell["key"], settings["repeats"]),
+            }
+            for cell in cells
+        ],
+    }
+
+
 def _one_process(
-    job: dict[str, Any],
-    waiting: list[dict[str, Any]],
-    store: Store,
-    show: Callable[[str], None],
-    deadline: float,
-) -> list[dict[str, Any]]:
+    waiting: list[Cell], store: Store, show: Callable[[str], None], deadline: float
+) -> list[Cell]:
     """Measure cells in a fresh process; return those that are left for another one."""
     left = {cell["key"]: cell for cell in waiting}
     current = waiting[0]["key"]
-    child = Child(job, job["threads"])
-    try:
+    job = _job(waiting, store.settings)
+    with Child(job, job["threads"]) as child:
         while left:
             answer = child.answer(START_S + _CELL_S)
-            event = answer["event"]
+            event = answer.pop("event")
             if event == "ready":
                 store.machine = answer["machine"]
             elif event == "begin":
@@ -177,33 +184,28 @@ def _one_process(
                     return []
                 show(current)
             elif event == "cell":
-                cell = {**left.pop(answer["key"]), "status": "ok"}
-                facts = {name: value for name, value in answer.items() if name != "event"}
-                store.add({**cell, **facts})
+                store.add({**left.pop(answer["key"]), "status": "ok", **answer})
             else:
-                reason = answer.get("reason", "no answer in an hour")
-                store.add({**left.pop(current), "status": f"failed: {reason}"})
+                store.add({**left.pop(current), "status": f"failed: {answer['reason']}"})
                 return list(left.values())
-    finally:
-        child.close()
     return []
 
 
 # --- reading -----------------------------------------------------------------------------------
 
 
-def finished(part: dict[str, Any]) -> list[dict[str, Any]]:
-    """The cells of a part that have times."""
+def finished(part: dict[str, Any]) -> list[Cell]:
+    """Return the cells of a part that have times."""
     return [cell for cell in part["cells"] if cell["status"] == "ok"]
 
 
-def seconds_of(cell: dict[str, Any], contender: str) -> float:
-    """Median seconds of a contender."""
+def seconds_of(cell: Cell, contender: str) -> float:
+    """Return the median seconds of a contender."""
     return float(np.median(cell["results"][contender]["seconds"]))
 
 
-def inertia_ratio(cell: dict[str, Any], ours: str, theirs: str) -> float:
-    """Median float64 inertia of one contender over that of another.
+def inertia_ratio(cell: Cell, ours: str, theirs: str) -> float:
+    """Return the median float64 inertia of one contender over that of another.
 
     One where both are nothing beside the data: as many clusters as points leave rounding alone.
     """
@@ -215,7 +217,7 @@ def inertia_ratio(cell: dict[str, Any], ours: str, theirs: str) -> float:
 
 
 def settings_facts(part: dict[str, Any]) -> list[str]:
-    """Who took part and how, for the page."""
+    """Say who took part and how, for the page."""
     settings = part["settings"]
     names = list(dict.fromkeys(name for cell in finished(part) for name in cell["contenders"]))
     return [
@@ -229,7 +231,7 @@ def settings_facts(part: dict[str, Any]) -> list[str]:
 
 
 def machine_facts(part: dict[str, Any]) -> list[str]:
-    """Machine, date, versions and seeds of a part, what failed and what was disturbed."""
+    """Name machine, date, versions and seeds of a part, what failed and what was disturbed."""
     settings, machine = part["settings"], part["machine"]
     cells = finished(part)
     dates = sorted(cell["date"] for cell in cells)
@@ -237,9 +239,9 @@ def machine_facts(part: dict[str, Any]) -> list[str]:
     period = f"{dates[0]} to {dates[-1]}" if dates else "never"
     notes = [
         f"{machine['processor']}, {machine['cores']} cores, {settings['threads']} threads, "
-        f"{machine['system']}, Python {machine['python']}, {versions}, annlab "
-        f"{machine['versions'].get('annlab', '')} (code {settings['code']}), {period}; seeds and "
-        f"data from random_state={settings['random_state']}."
+        f"{machine['system']}, Python {machine['python']}, {versions}, "
+        f"{describe(settings['code'])}, {period}; seeds and data from "
+        f"random_state={settings['random_state']}."
     ]
     failed = [f"{cell['key']} ({cell['status']})" for cell in part["cells"] if cell not in cells]
     if failed:

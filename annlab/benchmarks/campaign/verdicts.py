@@ -1,7 +1,6 @@
-"""The cases that annlab's own figures are about: what was to be reached, and what was.
+"""What was to be reached, and what was: verdicts on the cases of `targets`.
 
-A case is an ordinary comparison, run with ladders that are dense where its question lies; the
-verdict is read off the comparison's numbers, so any comparison of the same data can be judged.
+A verdict is read off the numbers of a comparison, so any comparison of the same data can be judged.
 """
 
 from __future__ import annotations
@@ -12,153 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from annlab._support.errors import invalid
-from annlab.benchmarks.comparison import REFERENCE_PEER, Comparison
+from annlab.benchmarks.campaign.comparison import Comparison
+from annlab.benchmarks.campaign.markdown import table
+from annlab.benchmarks.campaign.measured import REFERENCE_PEER
+from annlab.benchmarks.campaign.targets import DEFAULT_PEER, OURS, TARGETS, Target
 
-#: Whose time counts: what a user gets who chooses nothing.
-OURS = "annlab-auto"
-DEFAULT_PEER = "sklearn-kmeans++"
 #: Ten exact iterations are the floor that annlab is to pass below, from so many clusters on.
 FLOOR_ITERATIONS, FLOOR_FROM = 10, 4096
-
-#: A run that takes longer is ended.
-RUN_LIMIT_S = 900.0
-_ROWS = {"U100": 100_000, "P200": 200_000, "P1M": 1_000_000, "G500": 500_000}
-
-_Ladder = tuple[tuple[str, tuple[int, ...]], ...]
-_OUR_STEPS = (1, 2, 3, 5, 7, 10, 15, 25)
-_SMALL = (1, 2, 3, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100)
-#: Where 1.01 × 25 iterations is reached, as a rule; fewer iterations at the largest k, more where
-#: the whole of it must be.
-_USUAL, _EARLY, _LATE = (5, 7, 10, 12, 15, 25), (2, 3, 4, 5, 7, 10, 25), (5, 10, 15, 20, 25, 30)
-_LADDERS: dict[str, tuple[int, ...]] = {
-    OURS: _OUR_STEPS,
-    REFERENCE_PEER: _USUAL,
-    DEFAULT_PEER: (),
-    "sklearn-minibatch": (5, 25),
-    "sklearn-bisecting": (),
-    "faiss": _USUAL,
-    "faiss-super": _USUAL,
-    "superkmeans-flat": (3, *_USUAL),
-    "superkmeans-tree": (1, 2, 3, 5, 10, 20),
-    "superkmeans-tree-long": (1, 2, 3, 5, 10, 20),
-}
-_OTHERS = (
-    "faiss",
-    "faiss-super",
-    "superkmeans-flat",
-    "superkmeans-tree",
-    "superkmeans-tree-long",
-    "superkmeans-default",
-    "sklearn-minibatch",
-)
-
-
-@dataclass(frozen=True)
-class Target:
-    """One case.
-
-    Attributes
-    ----------
-    data : str
-    n_clusters : int
-    quality : float
-        annlab's inertia must be at most so many times that of ``of``.
-    of : {"random-25", "default", "5 iterations"}
-        Whose inertia: the reference's; scikit-learn's default run; 5 random-start iterations.
-    faster : float
-        At least so many times as fast as scikit-learn ...
-    than : {"same point", "default", "5 iterations"} or float
-        ... to the same inertia (the better of both starts), for its whole default run, for five
-        iterations, or to so many times the reference's inertia.
-    peers_faster : float or None
-        At least so many times as fast as the best other peer ...
-    peers_to : float
-        ... to so many times the reference's inertia.
-    peers : tuple of str
-        Who is run.
-    ladder : tuple of (str, tuple of int)
-        Iterations to ask each peer for.
-    minutes : float
-        What the case takes, roughly, on four cores.
-    """
-
-    data: str
-    n_clusters: int
-    quality: float
-    of: str
-    faster: float
-    than: str | float
-    peers_faster: float | None = None
-    peers_to: float = 1.01
-    peers: tuple[str, ...] = (REFERENCE_PEER, OURS, *_OTHERS)
-    ladder: _Ladder = tuple(_LADDERS.items())
-    minutes: float = 20.0
-
-    @property
-    def key(self) -> str:
-        """Name on the command line, such as ``P200-4096``."""
-        return f"{self.data}-{self.n_clusters}"
-
-    @property
-    def rows(self) -> int:
-        """Rows of the data at full size."""
-        return _ROWS[self.data]
-
-
-_PLAIN = (REFERENCE_PEER, "faiss", "faiss-super", "superkmeans-flat")
-
-
-def _ladder(steps: tuple[int, ...] | None = None, **more: tuple[int, ...]) -> _Ladder:
-    """The usual ladders, with other steps for plain iterations, and for peers by key."""
-    plain = {} if steps is None else dict.fromkeys(_PLAIN, steps)
-    return tuple({**_LADDERS, **plain, **more}.items())
-
-
-_U100 = _ladder(_SMALL, **{OURS: _SMALL, DEFAULT_PEER: _SMALL})
-_EVERYONE = (REFERENCE_PEER, OURS, DEFAULT_PEER, *_OTHERS, "sklearn-bisecting")
-_LONGER = _ladder(**{OURS: (*_OUR_STEPS, 35, 50)})
-_FIVE = ((OURS, (1, 2, 3, 5, 7, 10)), (REFERENCE_PEER, (1, 5)))
-
-TARGETS = (
-    Target("U100", 10, 1.005, "default", 10, "same point", None, 1.01, _EVERYONE, _U100, 4),
-    Target("U100", 100, 1.005, "default", 5, "same point", None, 1.01, _EVERYONE, _U100, 4),
-    Target("P200", 1024, 1.01, "default", 80, "default", 4, 1.01, _EVERYONE, _LONGER, 10),
-    Target("P200", 4096, 0.86, "random-25", 20, 1.01, 4.5, minutes=20),
-    Target("P200", 16384, 0.66, "random-25", 15, 1.01, 5.5, ladder=_ladder(_EARLY), minutes=35),
-    Target("P1M", 4096, 0.93, "random-25", 35, 1.01, 15, minutes=35),
-    Target(
-        "P1M", 65536, 0.80, "5 iterations", 80, "5 iterations", None,
-        peers=(REFERENCE_PEER, OURS), ladder=_FIVE, minutes=12,
-    ),
-    Target(
-        "G500", 4096, 1.00, "random-25", 20, 1.00, 2, 1.00, ladder=_ladder(_LATE), minutes=40
-    ),
-)  # fmt: skip
-
-
-def choose_targets(rows: str | Sequence[str] | None = None) -> list[Target]:
-    """Cases by name; ``"U100"`` stands for all of its cases.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name; the message lists the known ones.
-
-    Examples
-    --------
-    >>> from annlab.benchmarks.targets import choose_targets
-    >>> [target.key for target in choose_targets("U100,P200-1024")]
-    ['U100-10', 'U100-100', 'P200-1024']
-    """
-    if rows is None:
-        return list(TARGETS)
-    names = rows.split(",") if isinstance(rows, str) else list(rows)
-    for name in names:
-        if not any(name in (target.key, target.data) for target in TARGETS):
-            known = ", ".join(target.key for target in TARGETS)
-            raise invalid("rows", f"among {known}", repr(name))
-    return [target for target in TARGETS if {target.key, target.data} & set(names)]
 
 
 def target_of(comparison: Comparison) -> Target | None:
@@ -464,11 +323,8 @@ def _case(target: Target) -> str:
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A titled table; nothing where it has no rows."""
-    if not rows:
-        return []
-    lines = [columns, ["---"] * len(columns), *rows]
-    return [f"{title}:", "", *("| " + " | ".join(line) + " |" for line in lines), ""]
+    """A titled table; nothing if it has no rows."""
+    return [f"{title}:", "", *table(columns, rows)] if rows else []
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> list[str]:

@@ -1,58 +1,27 @@
-"""Cells of a measurement, kept in a file as they come in: an interrupted run goes on where it was.
+"""Cells of a measurement, kept in a file as they come in: an interrupted run can be resumed.
 
-A cell is measured under settings: threads, seeds, processor, versions, and the very code that
-fits. Cells of other settings never mix with these: the file is refused, and says what differs.
+A cell is measured under settings: threads, seeds, processor, versions, and the behaviour of the
+fits. Cells of other settings are never mixed with these: the file is refused, with what differs.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from annlab._support.errors import invalid
 from annlab._support.files import atomic_write
+from annlab.benchmarks.campaign.behaviour import check_alike, code_facts
 from annlab.benchmarks.machine import machine_record
 
-FORMAT = 1
-#: Modules of the package that no fit runs through. All others count, new ones too: where one of
-#: them changed, old cells speak of other code.
-_NO_PART_IN_FITS = {
-    "__init__.py",
-    "_badges.py",
-    "_version.py",
-    "applications.py",
-    "cli.py",
-    "doctor.py",
-    "estimator.py",
-    "metrics.py",
-    "plotting.py",
-    "robust.py",
-}
+FORMAT = 2
 #: Packages whose version decides over a time.
 _DECISIVE = ("numpy", "scipy", "scikit-learn", "numba")
 
 
-def code_fingerprint() -> str:
-    """Twelve hexadecimal digits of the modules that a fit runs through.
-
-    Examples
-    --------
-    >>> from annlab.benchmarks.store import code_fingerprint
-    >>> len(code_fingerprint())
-    12
-    """
-    digest = sha256()
-    package = Path(__file__).resolve().parents[1]
-    for path in sorted(package.glob("*.py")):
-        if path.name not in _NO_PART_IN_FITS:
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def settings_of(threads: int, repeats: int, random_state: int, **more: Any) -> dict[str, Any]:
+def settings_of(threads: int, repeats: int, random_state: int) -> dict[str, Any]:
     """Settings under which cells may stand side by side."""
     machine = machine_record()
     versions = {name: machine["versions"].get(name) for name in _DECISIVE}
@@ -62,8 +31,7 @@ def settings_of(threads: int, repeats: int, random_state: int, **more: Any) -> d
         "random_state": random_state,
         "processor": machine["processor"],
         "versions": versions,
-        "code": code_fingerprint(),
-        **more,
+        "code": code_facts(),
     }
 
 
@@ -94,13 +62,13 @@ class Store:
     Parameters
     ----------
     path : path-like
-        Made where it is missing; taken up where it is there.
+        Created if it is missing, resumed if it exists.
     part : str
         Name of the part, such as ``"grid"``.
     settings : dict
         Of `settings_of`.
     again : bool, default=False
-        Begin anew, whatever the file holds.
+        Start over, whatever the file holds.
 
     Attributes
     ----------
@@ -110,12 +78,12 @@ class Store:
     Raises
     ------
     OSError, ValueError
-        Also where the file holds cells of other settings.
+        Also if the file holds cells of other settings.
 
     Examples
     --------
     >>> import tempfile, pathlib
-    >>> from annlab.benchmarks.store import Store
+    >>> from annlab.benchmarks.campaign.store import Store
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "grid.json"
     ...     Store(path, "grid", {"threads": 2}).add({"key": "a", "status": "ok"})
@@ -139,20 +107,9 @@ class Store:
         found = read_part(self.path)
         if found["part"] != part:
             raise invalid("path", f"a file of part {part!r}", f"{self.path.name}: {found['part']}")
-        # as JSON tells them: a tuple comes back as a list
-        wanted = json.loads(json.dumps(settings))
-        differing = [
-            name
-            for name in sorted({*wanted, *found["settings"]})
-            if wanted.get(name) != found["settings"].get(name)
-        ]
-        if differing and found["cells"]:
-            raise invalid(
-                "out",
-                "a folder whose cells were measured alike",
-                f"{self.path.name}, which differs in " + ", ".join(differing),
-                "Pass --again to measure them anew, or another --out.",
-            )
+        if found["cells"]:
+            # as JSON stores them: a tuple comes back as a list
+            check_alike(found["settings"], json.loads(json.dumps(settings)), self.path.name)
         self.machine = found["machine"]
         self.cells = {cell["key"]: cell for cell in found["cells"]}
 
@@ -161,9 +118,8 @@ class Store:
         return self.cells.get(key, {}).get("status") == "ok"
 
     def add(self, cell: dict[str, Any]) -> None:
-        """Keep a cell and write the file, all or nothing."""
+        """Keep a cell and write the file."""
         self.cells[cell["key"]] = cell
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         head = {
             "format": FORMAT,
             "part": self.part,
@@ -171,6 +127,6 @@ class Store:
             "machine": self.machine,
         }
         lines = ",\n".join(json.dumps(cell) for cell in self.cells.values())
-        text = json.dumps(head, indent=1)[:-2] + ',\n "cells": [\n' + lines + "\n]\n}\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.path, text=True) as file:
-            file.write(text)
+            file.write(json.dumps(head, indent=1)[:-2] + ',\n "cells": [\n' + lines + "\n]\n}\n")

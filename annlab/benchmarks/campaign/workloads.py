@@ -6,12 +6,14 @@ Everything is drawn from ``random_state`` and made on the spot, float32, without
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from annlab._support.checks import check_choice, check_integer, check_random_state
+from annlab._support.types import Seed
 
+#: (rows, features, generator) -> rows
+Maker = Callable[[int, int, np.random.RandomState], np.ndarray]
 #: Groups of the blobs of the grid.
 _BLOBS = 50
 
@@ -45,10 +47,13 @@ def _patches(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
     return X if d == X.shape[1] else _principal(X, d)
 
 
-def _mirrored(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
-    from annlab.datasets import load_benchmark_data
+def _benchmark(name: str) -> Maker:
+    def make(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
+        from annlab.datasets import load_benchmark_data
 
-    return load_benchmark_data("P1M", n=n, random_state=rng).X
+        return load_benchmark_data(name, n=n, random_state=rng).X
+
+    return make
 
 
 def _noisy_digits(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
@@ -88,11 +93,12 @@ def _unbalanced(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
     return centers[group] + rng.standard_normal((n, d))
 
 
-_MAKERS: dict[str, Callable[[int, int, np.random.RandomState], np.ndarray]] = {
+_MAKERS: dict[str, Maker] = {
     "uniform": _uniform,
     "blobs": _blobs,
     "patches": _patches,
-    "P1M": _mirrored,
+    "P200": _benchmark("P200"),
+    "P1M": _benchmark("P1M"),
     "digits with noise": _noisy_digits,
     "docstrings": _docstrings,
     "heavy tails": _heavy_tailed,
@@ -106,6 +112,7 @@ DESCRIPTIONS = {
     "blobs": f"{_BLOBS} round Gaussian groups of equal size",
     "patches": "8 x 8 colour patches of two photographs (16 x 16 above 192 features), projected on "
     "their first d principal components",
+    "P200": "8 x 8 colour patches of two photographs, 192 features",
     "P1M": "patches of two photographs and their mirror images, 64 principal components",
     "digits with noise": "scikit-learn's 1,797 digits drawn with repetition, values 0 to 16, plus "
     "N(0, 1) noise",
@@ -121,7 +128,7 @@ def available_workloads() -> tuple[str, ...]:
     return tuple(_MAKERS)
 
 
-def make_rows(name: str, n: int, d: int, *, random_state: Any = 0) -> np.ndarray:
+def make_rows(name: str, n: int, d: int, *, random_state: Seed = 0) -> np.ndarray:
     """Make the rows of a cell.
 
     Parameters
@@ -129,8 +136,8 @@ def make_rows(name: str, n: int, d: int, *, random_state: Any = 0) -> np.ndarray
     name : str
         One of `available_workloads`.
     n, d : int
-        Rows and features. Digits (64) and P1M (64) have the features that they have, and there
-        are only so many docstrings.
+        Rows and features. Digits (64), P200 (192) and P1M (64) have the features that they have,
+        and there are only so many docstrings.
     random_state : int, RandomState, Generator or None, default=0
 
     Returns
@@ -143,7 +150,7 @@ def make_rows(name: str, n: int, d: int, *, random_state: Any = 0) -> np.ndarray
 
     Examples
     --------
-    >>> from annlab.benchmarks.workloads import make_rows
+    >>> from annlab.benchmarks.campaign.workloads import make_rows
     >>> make_rows("heavy tails", 100, 3).shape
     (100, 3)
     """

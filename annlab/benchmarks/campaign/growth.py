@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from annlab._support.errors import invalid
-from annlab.benchmarks.cells import LABELS, finished, make_cell, seconds_of
+from annlab.benchmarks.campaign.cells import LABELS, Cell, finished, make_cell, seconds_of
+from annlab.benchmarks.campaign.markdown import table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: What grows, over which values, and what stays: data, n, d, k.
 SERIES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
@@ -31,30 +35,27 @@ CONTENDERS = ("auto", "graph")
 NAMES = {"n": "points", "k": "clusters", "d": "features"}
 
 
-def growth_cells(
-    *,
-    series: dict[str, tuple[tuple[int, ...], dict[str, Any]]] | None = None,
-    most_rows: int | None = None,
-    contenders: Sequence[str] = CONTENDERS,
-) -> list[dict[str, Any]]:
-    """Cells of the growth curves; with ``most_rows`` on fewer rows, and no more clusters than rows.
+def growth_cells(*, most_rows: int | None = None, full: bool = True) -> list[Cell]:
+    """Make the cells of the growth curves; none asks for more clusters than rows.
+
+    With ``most_rows`` on fewer rows; without ``full`` every other value of a series is left out.
 
     Examples
     --------
-    >>> from annlab.benchmarks.growth import growth_cells
+    >>> from annlab.benchmarks.campaign.growth import growth_cells
     >>> len(growth_cells())
     17
     """
     cells = []
-    for name, (values, fixed) in (SERIES if series is None else series).items():
-        for value in values:
+    for name, (values, fixed) in SERIES.items():
+        for value in values[:: 1 if full else 2]:
             shape = {**fixed, name: value}
             if most_rows is not None:
                 if name == "n" and value > most_rows:
                     continue
                 shape["n"] = min(shape["n"], most_rows)
             if shape["k"] <= shape["n"]:
-                cells.append(make_cell(**shape, contenders=contenders, series=name))
+                cells.append(make_cell(**shape, contenders=CONTENDERS, series=name))
     return cells
 
 
@@ -81,7 +82,7 @@ class Slope:
     constant: float
 
 
-def fit_slope(values: Any, seconds: Any) -> Slope:
+def fit_slope(values: ArrayLike, seconds: ArrayLike) -> Slope:
     """Fit an exponent to times.
 
     Parameters
@@ -100,34 +101,29 @@ def fit_slope(values: Any, seconds: Any) -> Slope:
 
     Examples
     --------
-    >>> from annlab.benchmarks.growth import fit_slope
+    >>> from annlab.benchmarks.campaign.growth import fit_slope
     >>> slope = fit_slope([1, 10, 100], [2.0, 20.0, 200.0])
     >>> round(slope.exponent, 6), round(slope.steepest, 6)
     (1.0, 1.0)
     """
-    from scipy.stats import t
+    from scipy.stats import linregress, t
 
     x, y = (np.asarray(a, dtype=np.float64) for a in (values, seconds))
     if x.shape != y.shape or len(np.unique(x)) < 2 or not (np.all(x > 0) and np.all(y > 0)):
         raise invalid("values", "positive, at least two distinct ones, one for each time", values)
     x, y = np.log(x), np.log(y)
-    spread = float(((x - x.mean()) ** 2).sum())
-    exponent = float(((x - x.mean()) * (y - y.mean())).sum() / spread)
-    constant = float(y.mean() - exponent * x.mean())
-    freedom = len(x) - 2
-    if freedom > 0:
-        left = y - constant - exponent * x
-        error = float(np.sqrt((left**2).sum() / freedom / spread))
-        margin = float(t.ppf(0.975, freedom)) * error
-    else:
-        margin = float("inf")
+    line = linregress(x, y)
+    exponent, freedom = float(line.slope), len(x) - 2
+    # through two runs alone goes any line
+    margin = float(t.ppf(0.975, freedom)) * float(line.stderr) if freedom > 0 else float("inf")
     places = np.unique(x)
     medians = [float(np.median(y[x == place])) for place in places]
     steps = [
         (upper - lower) / (end - begin)
         for (begin, end), (lower, upper) in zip(pairwise(places), pairwise(medians), strict=True)
     ]
-    return Slope(exponent, exponent - margin, exponent + margin, float(max(steps)), constant)
+    steepest, constant = float(max(steps)), float(line.intercept)
+    return Slope(exponent, exponent - margin, exponent + margin, steepest, constant)
 
 
 def slopes(part: dict[str, Any]) -> dict[tuple[str, str], Slope]:
@@ -147,7 +143,7 @@ def slopes(part: dict[str, Any]) -> dict[tuple[str, str], Slope]:
     return found
 
 
-def _fixed(cells: list[dict[str, Any]], name: str) -> str:
+def _fixed(cells: list[Cell], name: str) -> str:
     """What stays the same in a series."""
     first = cells[0]
     return first["data"] + "".join(
@@ -157,30 +153,37 @@ def _fixed(cells: list[dict[str, Any]], name: str) -> str:
 
 def page(part: dict[str, Any]) -> list[str]:
     """Lines of Markdown: exponents with intervals, and the times."""
-    lines = [
+    cells = finished(part)
+    exponents = []
+    for (name, contender), slope in slopes(part).items():
+        fixed = _fixed([cell for cell in cells if cell["series"] == name], name)
+        exponents.append(
+            [
+                f"{NAMES[name]} ({name})",
+                fixed,
+                contender,
+                f"{slope.exponent:.2f}",
+                f"{slope.low:.2f} to {slope.high:.2f}",
+                f"{slope.steepest:.2f}",
+            ]
+        )
+    times = []
+    for cell in cells:
+        results = cell["results"]
+        auto, graph = (
+            f"{seconds_of(cell, name):.3g}" if name in results else "–" for name in CONTENDERS
+        )
+        times.append([cell["key"], auto, results.get("auto", {}).get("algorithm", "–"), graph])
+    return [
         "Exponents of seconds ~ value ** exponent, by least squares on logarithms over all runs, "
         "with their 95 % intervals; *steepest* is the largest exponent between two neighbouring "
         "values.",
         "",
-        "| grows | fixed | algorithm | exponent | 95 % interval | steepest |",
-        "|---|---|---|---|---|---|",
+        *table(["grows", "fixed", "algorithm", "exponent", "95 % interval", "steepest"], exponents),
+        "Median seconds:",
+        "",
+        *table(["cell", "auto", "chose", "graph"], times),
     ]
-    cells = finished(part)
-    for (name, contender), slope in slopes(part).items():
-        fixed = _fixed([cell for cell in cells if cell["series"] == name], name)
-        lines.append(
-            f"| {NAMES[name]} ({name}) | {fixed} | {contender} | {slope.exponent:.2f} | "
-            f"{slope.low:.2f} to {slope.high:.2f} | {slope.steepest:.2f} |"
-        )
-    lines += ["", "Median seconds:", "", "| cell | auto | chose | graph |", "|---|---|---|---|"]
-    for cell in cells:
-        times = {
-            name: f"{seconds_of(cell, name):.3g}" if name in cell["results"] else "–"
-            for name in CONTENDERS
-        }
-        chose = cell["results"].get("auto", {}).get("algorithm", "–")
-        lines.append(f"| {cell['key']} | {times['auto']} | {chose} | {times['graph']} |")
-    return [*lines, ""]
 
 
 def _short(number: int) -> str:
@@ -191,7 +194,7 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def plot(part: dict[str, Any], figure: Any) -> None:
+def plot(part: dict[str, Any], figure: Figure) -> None:
     """Draw the three curves, each with its fitted line."""
     from matplotlib.ticker import NullLocator
 

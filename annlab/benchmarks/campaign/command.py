@@ -1,0 +1,311 @@
+"""``annlab bench``: compare k-means implementations from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from annlab._support.checks import check_real
+from annlab._support.errors import invalid
+from annlab._support.threads import resolve_n_jobs
+from annlab.benchmarks.campaign.cells import Cell, measure_cells
+from annlab.benchmarks.campaign.comparison import Comparison, file_stem
+from annlab.benchmarks.campaign.page import PARTS, Part, write_page
+from annlab.benchmarks.campaign.peers import choose_peers
+from annlab.benchmarks.campaign.running import compare
+from annlab.benchmarks.campaign.store import Store, read_part, settings_of
+from annlab.benchmarks.campaign.targets import RUN_LIMIT_S, Target, choose_targets
+from annlab.benchmarks.campaign.verdicts import Verdict, judge, verdict_table
+from annlab.datasets import Dataset, load_benchmark_data
+
+#: Random state of targets and parts: nothing was ever tuned with the seeds that it draws.
+FRESH = 2611
+#: Parts in the order in which they run: what is quick comes first.
+_ORDER = ("memory", "untuned", "grid", "growth")
+
+_DESCRIPTION = """\
+Compare k-means implementations by the time they take to a quality.
+
+Every peer gets the same rows, threads and seeds, runs in fresh processes, in turns, and
+is judged by the exact inertia of the labels it returns. Writes numbers (.json), a table
+(.md) and a plot (.png) for each case, and a page over all of them.
+
+A fair run needs a quiet machine: nothing else running, power plugged in, and
+--wait-idle 60, which waits before each process until others keep at most a quarter of
+a core busy. Each run notes what others used meanwhile; a page says which share of its
+runs was disturbed. --targets and the parts (--grid, --untuned, --growth, --memory) can be
+interrupted: the same command resumes them. All five take at most 90 minutes on two
+cores; with --full, which measures every cell and every peer, many hours. Figures are tied
+to what fits return: those of fits that behave otherwise are refused, not mixed.
+
+A peer is one implementation with its settings. Its ladder is a list of numbers of
+iterations; each is a rung: a run of its own, with a time and an inertia.
+
+Data, made on the spot: P200, 200,000 patches of two photographs, 192 features; P1M,
+1,000,000 of them in 64; G500, 500,000 points around 2,000 centres in 128, noisy: hard;
+U100, 100,000 uniform points in 10."""
+_EPILOG = """\
+examples:
+  annlab bench --quick                        a first impression in under two minutes
+  annlab bench --data P200 --clusters 1024    one case, all peers (many minutes)
+  annlab bench --targets --rows P200-1024     target and reached, for one case
+  annlab bench --grid --budget 30             never slower: as much as 30 minutes give
+  annlab bench --page --out data/benchmarks   write the page again from the numbers there
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``annlab bench``."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    add = parser.add_argument
+    add(
+        "--data",
+        nargs="+",
+        metavar="NAME",
+        help="P200 (default), P1M, G500, U100, or a .npy file with rows",
+    )
+    add("--clusters", nargs="+", type=int, metavar="K", help="default: 1024; 256 with --quick")
+    add(
+        "--targets",
+        action="store_true",
+        help="annlab's own cases: each target and what was reached",
+    )
+    add("--rows", metavar="NAMES", help="only these cases, such as U100,P200-1024")
+    add(
+        "--grid",
+        action="store_true",
+        help="algorithm='auto' against scikit-learn's defaults: a heat map",
+    )
+    add("--untuned", action="store_true", help="distributions that nobody tuned on")
+    add("--growth", action="store_true", help="time against points, clusters, features")
+    add("--memory", action="store_true", help="peak memory above the rows")
+    add("--full", action="store_true", help="every cell, peer, rung and seed of these five (hours)")
+    add(
+        "--max-rows",
+        type=int,
+        metavar="N",
+        help="targets and parts on at most so many rows, as a trial",
+    )
+    add("--again", action="store_true", help="measure again what is there already")
+    add("--quick", action="store_true", help="at most 20,000 rows, one seed, 90 seconds a case")
+    add("--peers", nargs="+", metavar="KEY", help="compare only these peers (see --list)")
+    add("--list", action="store_true", help="list the peers and end")
+    add("--page", action="store_true", help="only write the page again")
+    _add_limits(parser)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--seeds", type=int, metavar="N", help="seeds for each peer (3)")
+    add("--seeds-annlab", type=int, metavar="N", help="seeds for annlab (5)")
+    add("--ladder", nargs="+", type=int, metavar="N", help="the rungs: iterations to ask for")
+    add("--threads", type=int, metavar="N", help="default: all cores")
+    add("--run-limit", type=float, metavar="S", help="end a run after so many seconds (600)")
+    add(
+        "--budget",
+        type=float,
+        metavar="MINUTES",
+        help="start no new run after so many minutes; what is measured by then is kept",
+    )
+    add(
+        "--wait-idle",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="seconds to wait at most, before each process, until the machine is quiet (0)",
+    )
+    add("--random-state", type=int, metavar="N", help=f"seed (0; {FRESH} for targets and parts)")
+    add("--out", default="annlab-bench", metavar="FOLDER", help="default: annlab-bench")
+    add("--silent", action="store_true", help="show no progress")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the cases one after the other and write their files; 0 if every case has a result."""
+    if options.list:
+        for peer in choose_peers(options.peers):
+            reason = peer.missing()
+            print(f"{peer.key:24} {peer.label}" + (f" (left out: {reason})" if reason else ""))
+        return 0
+    folder = Path(options.out)
+    if options.page:
+        print(write_page(folder))
+        return 0
+    deadline = float("inf")
+    if options.budget is not None:
+        deadline = perf_counter() + 60.0 * check_real(options.budget, "--budget", strict=True)
+    by_name = {part.name: part for part in PARTS}
+    parts = [by_name[name] for name in _ORDER if getattr(options, name)]
+    status = 0
+    for part in parts:
+        status |= _part(part, options, folder, deadline)
+    if options.targets:
+        status |= _targets(options, folder, deadline)
+    elif not parts:
+        status |= _comparisons(options, folder, deadline)
+    return status
+
+
+def _compare(
+    options: argparse.Namespace,
+    folder: Path,
+    data: str | Dataset,
+    n_clusters: int,
+    *,
+    resume: bool,
+    deadline: float,
+    **settings: Any,
+) -> Comparison:
+    """Compare, storing the numbers after each peer; resume what is stored if asked to."""
+    name = data if isinstance(data, str) else data.name
+    path = folder / f"{file_stem(name, n_clusters)}.json"
+    given = {
+        "n_seeds": options.seeds,
+        "n_seeds_annlab": options.seeds_annlab,
+        "run_limit_s": options.run_limit,
+        "peers": options.peers,
+        "ladder": options.ladder,
+        "random_state": options.random_state,
+    }
+    return compare(
+        data,
+        n_clusters,
+        **settings | {key: value for key, value in given.items() if value is not None},
+        wait_idle_s=options.wait_idle,
+        n_jobs=options.threads,
+        progress=not options.silent,
+        stop_after_s=None if deadline == float("inf") else max(0.0, deadline - perf_counter()),
+        resume=Comparison.load(path) if resume and path.exists() else None,
+        checkpoint=lambda found: found.save_numbers(folder, path.stem),
+    )
+
+
+def _comparisons(options: argparse.Namespace, folder: Path, deadline: float) -> int:
+    failed = 0
+    clusters = options.clusters or [256 if options.quick else 1024]
+    for name, n_clusters in [(name, k) for name in options.data or ["P200"] for k in clusters]:
+        if perf_counter() > deadline:
+            failed += 1
+            print(f"No time left for {name} with k = {n_clusters}.", file=sys.stderr)
+            continue
+        result = _compare(
+            options,
+            folder,
+            _data(name),
+            n_clusters,
+            resume=False,
+            deadline=deadline,
+            quick=options.quick,
+        )
+        if not result.keys():
+            failed += 1
+            print(f"No peer finished on {name} with k = {n_clusters}.", file=sys.stderr)
+            continue
+        print(result.table())
+        for path in result.save(folder):
+            print(path)
+        # after each case, so that a comparison of hours that is cut short leaves a page
+        print(write_page(folder))
+    return 1 if failed else 0
+
+
+def _targets(options: argparse.Namespace, folder: Path, deadline: float) -> int:
+    """Run the cases of the targets, and print target against reached; 0 if all are finished."""
+    cases = choose_targets(options.rows)
+    verdicts: list[Verdict] = []
+    unfinished = 0
+    for number, case in enumerate(cases):
+        rows = case.rows if options.max_rows is None else min(case.rows, options.max_rows)
+        if perf_counter() > deadline or case.n_clusters > rows:
+            why = "no time left" if case.n_clusters <= rows else f"more clusters than {rows:,} rows"
+            print(f"{case.key}: {why}", file=sys.stderr)
+            unfinished += 1
+            continue
+        if not options.silent:
+            print(_outlook(cases, number, options.full), file=sys.stderr)
+        ladders = case.ladders if options.full else case.brief
+        result = _compare(
+            options,
+            folder,
+            load_benchmark_data(case.data, n=rows),
+            case.n_clusters,
+            resume=not options.again,
+            deadline=deadline,
+            run_limit_s=RUN_LIMIT_S,
+            peers=list(ladders),
+            ladder=ladders,
+            random_state=FRESH,
+            n_seeds=3 if options.full else 1,
+            n_seeds_annlab=options.seeds or (5 if options.full else 3),
+        )
+        unfinished += result.options["turns_left"] > 0
+        if result.keys():
+            result.save(folder)
+            verdicts.append(judge(result, case))
+            print("\n".join(verdict_table(verdicts[-1:])))
+            print(write_page(folder))
+    if len(verdicts) > 1:
+        print("\n".join(verdict_table(verdicts)))
+    return 1 if unfinished else 0
+
+
+def _outlook(cases: list[Target], number: int, full: bool) -> str:
+    minutes = [case.minutes if full else case.brief_minutes for case in cases]
+    return (
+        f"Case {number + 1} of {len(cases)}, {cases[number].key}: about {minutes[number]:g} "
+        f"minutes on {'four' if full else 'two'} cores, {sum(minutes[number:]):g} for all that "
+        "are left"
+    )
+
+
+def _part(part: Part, options: argparse.Namespace, folder: Path, deadline: float) -> int:
+    """Measure a part of the page; 0 if all of its cells are there."""
+    store = Store(
+        folder / f"{part.name}.json",
+        part.name,
+        settings_of(
+            resolve_n_jobs(options.threads),
+            options.seeds or part.repeats,
+            FRESH if options.random_state is None else options.random_state,
+        ),
+        again=options.again,
+    )
+    complete = measure_cells(
+        _cells(part, options),
+        store,
+        label=part.name,
+        deadline=deadline,
+        wait_idle_s=options.wait_idle,
+        progress=not options.silent,
+    )
+    if store.path.exists():
+        print("\n".join(part.lines(read_part(store.path))))
+        print(write_page(folder))
+    return 0 if complete else 1
+
+
+def _cells(part: Part, options: argparse.Namespace) -> list[Cell]:
+    """Cells of a part that the options ask for."""
+    cells = part.cells(full=options.full, most_rows=options.max_rows)
+    if options.clusters:
+        cells = [cell for cell in cells if cell["k"] in options.clusters]
+    if options.data:
+        cells = [cell for cell in cells if cell["data"] in options.data]
+    if not cells:
+        raise invalid("--data, --clusters, --max-rows", "such that a cell is left", "none")
+    return cells
+
+
+def _data(name: str) -> str | Dataset:
+    if not name.endswith(".npy"):
+        return name
+    import numpy as np
+
+    try:
+        X = np.load(name, allow_pickle=False)
+    except ValueError as reason:
+        raise invalid("--data", "an .npy file with numbers", f"{name} ({reason})") from reason
+    stem = Path(name).stem
+    return Dataset(X=X, labels=None, name=stem, description=f"Rows of {Path(name).name}.")

@@ -1,0 +1,142 @@
+"""The runs of a comparison: curves and times to a quality.
+
+Quality is the exact float64 inertia of the labels that a peer returns with the centroids that it
+returns, recomputed outside the clock. Time is that of the whole call: start, iterations and final
+labels. So a peer's curve is a ladder of whole runs with more and more iterations.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from annlab._support.checks import check_real
+from annlab._support.errors import invalid
+from annlab.benchmarks.machine import DISTURBED
+
+#: The peer and the rung that every inertia is divided by.
+REFERENCE_PEER, REFERENCE_STEP = "sklearn-random", 25
+REFERENCE = f"scikit-learn KMeans(init='random', n_init=1, max_iter={REFERENCE_STEP}, tol=0)"
+#: Why a rung has no time; details may follow after a colon.
+CONVERGED, TOO_SLOW = "converged on an earlier rung", "too slow"
+OUT_OF_TIME, FAILED = "no time left", "failed"
+ONCE = "made with one seed alone"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Measured:
+    """What `compare` measured, as plain data; `Comparison` says what is in it."""
+
+    data: dict[str, Any]
+    n_clusters: int
+    threads: int
+    reference: dict[str, Any]
+    peers: list[dict[str, Any]]
+    runs: list[dict[str, Any]]
+    floors: dict[str, float]
+    machine: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def keys(self) -> list[str]:
+        """Keys of the peers that have at least one run."""
+        have = {run["peer"] for run in self.runs if run["status"] == "ok"}
+        return [peer["key"] for peer in self.peers if peer["key"] in have]
+
+    def peer(self, key: str) -> dict[str, Any]:
+        """The record of a peer.
+
+        Raises
+        ------
+        ValueError
+            For an unknown key.
+        """
+        for record in self.peers:
+            if record["key"] == key:
+                return record
+        raise invalid("key", "among " + ", ".join(p["key"] for p in self.peers), repr(key))
+
+    def finished(self, key: str) -> list[dict[str, Any]]:
+        """Return the runs of a peer that have a time."""
+        return [run for run in self.runs if run["peer"] == key and run["status"] == "ok"]
+
+    def curve(self, key: str) -> list[dict[str, Any]]:
+        """Rungs of a peer: medians over the seeds of seconds and ratio, cheapest first.
+
+        Returns
+        -------
+        list of dict
+            rung, seconds, ratio (inertia over the reference), n_seeds.
+        """
+        self.peer(key)
+        rungs: dict[str, list[dict[str, Any]]] = {}
+        for run in self.finished(key):
+            rungs.setdefault(json.dumps(run["rung"], sort_keys=True), []).append(run)
+        points = [
+            {
+                "rung": runs[0]["rung"],
+                "seconds": float(np.median([run["seconds"] for run in runs])),
+                "ratio": float(np.median([run["inertia"] for run in runs]))
+                / self.reference["inertia"],
+                "n_seeds": len(runs),
+            }
+            for runs in rungs.values()
+        ]
+        return sorted(points, key=lambda point: point["seconds"])
+
+    def time_to(self, key: str, ratio: float) -> float:
+        """Seconds that a peer takes to an inertia of at most ``ratio`` times the reference.
+
+        Returns
+        -------
+        float
+            Median over the seeds; infinite where the median seed never gets there. A peer's time
+            is interpolated between the two rungs that enclose the quality, as if he had stopped
+            at the very best moment; annlab's own is that of the first whole run that got there.
+        """
+        limit = check_real(ratio, "ratio", strict=True) * self.reference["inertia"]
+        exact = bool(self.peer(key)["is_ours"])
+        seeds: dict[int, list[dict[str, Any]]] = {}
+        for run in self.finished(key):
+            seeds.setdefault(run["seed"], []).append(run)
+        cut_short = {
+            run["seed"] for run in self.runs if run["peer"] == key and run["status"] == ONCE
+        }
+        times = []
+        for seed, runs in seeds.items():
+            time = _first_time(runs, limit, exact)
+            # a seed whose long runs were spared says nothing about what they would reach
+            if time < float("inf") or seed not in cut_short:
+                times.append(time)
+        return float(np.median(times)) if times else float("inf")
+
+    def best(self, key: str) -> float:
+        """Lowest ratio that a peer reached, the median over its seeds at its best rung."""
+        return min((point["ratio"] for point in self.curve(key)), default=float("inf"))
+
+    def levels(self) -> list[float]:
+        """Ratios that are worth a column: 1.05, 1.01, 1.00, and lower ones that were reached."""
+        lowest = min((self.best(key) for key in self.keys()), default=1.0)
+        below = [round(1.0 - 0.05 * step, 2) for step in range(1, 20)]
+        return [1.05, 1.01, 1.0, *[level for level in below if level >= lowest][:5]]
+
+    def disturbed(self) -> float:
+        """Share of the runs during which others kept more than a quarter of a core busy."""
+        known = [run["others_cores"] for run in self.runs if run.get("others_cores") is not None]
+        return float(np.mean([cores > DISTURBED for cores in known])) if known else 0.0
+
+
+def _first_time(runs: list[dict[str, Any]], limit: float, whole_runs: bool) -> float:
+    """Least time of one seed's runs to an inertia of at most ``limit``."""
+    reached = [run for run in runs if run["inertia"] <= limit]
+    if not reached:
+        return float("inf")
+    first = min(reached, key=lambda run: run["seconds"])
+    before = [run for run in runs if run["seconds"] < first["seconds"]]
+    if whole_runs or not before:
+        return float(first["seconds"])
+    last = max(before, key=lambda run: run["seconds"])
+    share = (last["inertia"] - limit) / (last["inertia"] - first["inertia"])
+    return float(last["seconds"] + share * (first["seconds"] - last["seconds"]))
