@@ -148,11 +148,9 @@ def assign_blocks(
                 d2[p] = max(norms[p] + np.float32(2) * state[at + LANES], np.float32(0))
 
 
-@_compile(
-    types.void(_matrix, _row, _row, _i8, _i8, _i8, _longs, _wide_row, _i8, _matrix, _ints, _row)
-)
-def grow_groups(X, norms, weights, lo, hi, rounds, plan, uniforms, passes, centroids, labels, d1):
-    """Seed and refine the children of the groups ``lo <= g < hi``; see the twin."""
+@_compile(types.void(_matrix, _row, _row, _i8, _i8, _i8, _longs, _wide_row, _matrix, _row))
+def seed_groups(X, norms, weights, lo, hi, rounds, plan, uniforms, centroids, d1):
+    """Draw the children of the groups ``lo <= g < hi`` from their points; see the twin."""
     d = X.shape[1]
     n_groups = (len(plan) - 2) // 2
     tile = np.empty((TILE, d), np.float32)
@@ -166,22 +164,21 @@ def grow_groups(X, norms, weights, lo, hi, rounds, plan, uniforms, passes, centr
         if m == 0 or r1 == r0:
             continue
         half = np.zeros(m, np.float32)
-        sums = np.zeros((m, d), np.float64)
-        mass = np.zeros(m, np.float64)
+        sums = np.zeros(d, np.float64)
+        mass = 0.0
         # distance to the group's own mean: the first round spreads the seeds by it
         for i in range(r0, r1):
             w = np.float64(weights[i]) if weighted else 1.0
-            mass[0] += w
+            mass += w
             for f in range(d):
-                sums[0, f] += w * X[i, f]
-        scale = 1.0 / mass[0] if mass[0] > 0 else 0.0
+                sums[f] += w * X[i, f]
+        scale = 1.0 / mass if mass > 0 else 0.0
         for i in range(r0, r1):
             total = 0.0
             for f in range(d):
-                delta = X[i, f] - sums[0, f] * scale
+                delta = X[i, f] - sums[f] * scale
                 total += delta * delta
             d1[i] = np.float32(total)
-            labels[i] = c0
         done = 0
         for r in range(rounds):
             want = m * (r + 1) // rounds - done
@@ -206,6 +203,8 @@ def grow_groups(X, norms, weights, lo, hi, rounds, plan, uniforms, passes, centr
                         running += (np.float64(weights[i]) if weighted else 1.0) * d1[i]
                     for f in range(d):
                         centroids[c0 + c, f] = X[i, f]
+            if done + want == m:
+                break
             for c in range(done, done + want):
                 total = 0.0
                 for f in range(d):
@@ -223,37 +222,7 @@ def grow_groups(X, norms, weights, lo, hi, rounds, plan, uniforms, passes, centr
                     v = max(norms[start + i] + np.float32(2) * state[at], np.float32(0))
                     if done == 0 or v < d1[start + i]:
                         d1[start + i] = v
-                        labels[start + i] = c0 + done + np.int64(state[at + 2 * LANES])
             done += want
-        for turn in range(passes + 1):
-            sums[:] = 0.0
-            mass[:] = 0.0
-            for i in range(r0, r1):
-                w = np.float64(weights[i]) if weighted else 1.0
-                c = labels[i] - c0
-                mass[c] += w
-                for f in range(d):
-                    sums[c, f] += w * X[i, f]
-            for c in range(m):
-                if mass[c] > 0.0:
-                    total = 0.0
-                    for f in range(d):
-                        value = np.float32(sums[c, f] / mass[c])
-                        centroids[c0 + c, f] = value
-                        total += np.float64(value) * value
-                    half[c] = np.float32(0.5 * total)
-            if turn == passes:
-                break
-            for start in range(r0, r1, TILE):
-                t = min(TILE, r1 - start)
-                for i in range(t):
-                    for f in range(d):
-                        tile[i, f] = X[start + i, f]
-                _scan(tile, centroids[c0:c1], half, m, t, products, state)
-                for i in range(t):
-                    at = 4 * (i // LANES * LANES) + i % LANES
-                    d1[start + i] = max(norms[start + i] + np.float32(2) * state[at], np.float32(0))
-                    labels[start + i] = c0 + np.int64(state[at + 2 * LANES])
 
 
 @_compile(types.void(_ints, _ints, _longs))

@@ -92,7 +92,7 @@ def assign_blocks(
             d2[points] = np.maximum(norms[points] + 2 * next_least, 0)
 
 
-def grow_groups(
+def seed_groups(
     X: np.ndarray,
     norms: np.ndarray,
     weights: np.ndarray,
@@ -101,12 +101,10 @@ def grow_groups(
     rounds: int,
     plan: np.ndarray,
     uniforms: np.ndarray,
-    passes: int,
     centroids: np.ndarray,
-    labels: np.ndarray,
     d1: np.ndarray,
 ) -> None:
-    """Seed and refine the children of the groups ``lo <= g < hi``.
+    """Draw the children of the groups ``lo <= g < hi`` from their points.
 
     Parameters
     ----------
@@ -118,12 +116,10 @@ def grow_groups(
         Where each group's rows begin, then where its children begin.
     uniforms : ndarray of shape (k,), float64
         Random numbers in [0, 1).
-    passes : int
-        Lloyd iterations inside the group after the seeding.
     centroids : ndarray of shape (k, d), written
-        Means of the children.
-    labels, d1 : ndarrays of shape (n,), written
-        Child of each point, and its squared distance before the last update.
+        Points, where the children start.
+    d1 : ndarray of shape (n,), written
+        Squared distance to the nearest child of all rounds but the last.
     """
     n_groups = (len(plan) - 2) // 2
     for g in range(lo, hi):
@@ -137,7 +133,6 @@ def grow_groups(
         # the first round spreads the seeds by the distance to the group's own mean
         mean = w @ rows / w.sum() if w.sum() > 0 else np.zeros(X.shape[1])
         distance = np.square(rows - mean).sum(axis=1).astype(X.dtype)
-        label = np.zeros(r1 - r0, dtype=np.int32)
         done = 0
         for r in range(rounds):
             want = m * (r + 1) // rounds - done
@@ -153,23 +148,13 @@ def grow_groups(
                 picks = np.searchsorted(cumulative, targets * cumulative[-1], side="right")
                 picks = np.minimum(picks, len(rows) - 1)
             own[done : done + want] = rows[picks]
-            new = own[done : done + want]
-            nearest, _, least, _ = _two_nearest(rows, new, _half_norms(new))
-            value = np.maximum(norms[r0:r1] + 2 * least, 0)
-            closer = np.ones(len(rows), dtype=bool) if done == 0 else value < distance
-            distance = np.where(closer, value, distance)
-            label = np.where(closer, done + nearest, label).astype(np.int32)
+            if done + want < m:
+                new = own[done : done + want]
+                least = _two_nearest(rows, new, _half_norms(new))[2]
+                value = np.maximum(norms[r0:r1] + 2 * least, 0)
+                distance = value if done == 0 else np.minimum(value, distance)
             done += want
-        for turn in range(passes + 1):
-            sums = _sums(rows, label, w, m)
-            mass = np.bincount(label, weights=w, minlength=m)
-            own[mass > 0] = sums[mass > 0] / mass[mass > 0, None]
-            if turn == passes:
-                break
-            nearest, _, least, _ = _two_nearest(rows, own, _half_norms(own))
-            distance = np.maximum(norms[r0:r1] + 2 * least, 0)
-            label = nearest.astype(np.int32)
-        labels[r0:r1], d1[r0:r1] = c0 + label, distance
+        d1[r0:r1] = distance
 
 
 def _half_norms(centroids: np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from annlab.fit.run import Callback, fit_clusters
+from annlab.fit.run import fit
+from annlab.fit.settings import Callback, Settings
 from annlab.result import KMeansResult
 
 
@@ -43,7 +44,7 @@ def kmeans(
         Start. A function is called as ``init(X, n_clusters, random_state=...)``. Of data in parts
         both draw from a sample, which is all of it up to 8 million values.
     n_init : int, default=1
-        Starts to try; the result of lowest inertia is kept.
+        Starts to try; the result of lowest inertia is kept. An array is one start.
     tol : float, default=1e-4
         Stop when the centroids move, in sum of squares, by at most ``tol`` times the mean
         variance of the features (scikit-learn's meaning).
@@ -75,7 +76,7 @@ def kmeans(
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If an argument is invalid.
     KeyboardInterrupt
         Where Ctrl-C comes before the first iteration is through. Later it gives a result, with a
         warning: labels of the last finished iteration and the centroids that they belong to.
@@ -87,8 +88,8 @@ def kmeans(
 
     Data in parts is read once to look at it, once for the sample of the start, and once in each
     iteration. From the same start the result is that of the data in memory: bit for bit for
-    blocks without weights where ``n_clusters * d <= 16384``, but for the rounding of sums added
-    in another order elsewhere. Kept are 8 bytes for each row, the sample, and a group of chunks.
+    blocks, but for the rounding of sums added in another order for Dask. Kept are 8 bytes for
+    each row, the sample, and a group of chunks.
 
     Examples
     --------
@@ -99,12 +100,10 @@ def kmeans(
     >>> sorted(centroids.tolist())
     [[0.0, 0.5], [8.0, 0.5]]
     """
-    return fit_clusters(
-        X,
-        n_clusters,
-        max_iter,
+    settings = Settings(
+        n_clusters=n_clusters,
+        max_iter=max_iter,
         algorithm="brute",
-        algorithm_params=None,
         init=init,
         n_init=n_init,
         tol=tol,
@@ -117,6 +116,7 @@ def kmeans(
         progress=progress,
         checkpoint=checkpoint,
     )
+    return fit(X, settings)[0]
 
 
 def kmeans_ann(
@@ -172,7 +172,7 @@ checkpoint
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If an argument is invalid.
 
     Notes
     -----
@@ -189,10 +189,9 @@ checkpoint
     >>> result.algorithm, result.converged
     ('kd_tree', True)
     """
-    return fit_clusters(
-        X,
-        n_clusters,
-        max_iter,
+    settings = Settings(
+        n_clusters=n_clusters,
+        max_iter=max_iter,
         algorithm=algorithm,
         algorithm_params=algorithm_params,
         init=init,
@@ -208,3 +207,4 @@ checkpoint
         final_assignment=final_assignment,
         checkpoint=checkpoint,
     )
+    return fit(X, settings)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import warnings
 from typing import Any
 
 import numpy as np
@@ -22,38 +24,25 @@ from annlab._support.checks import (
     is_dask,
 )
 from annlab._support.errors import invalid
-from annlab._support.threads import Workers, chunk_bounds
-from annlab.distances import from_squared, pairwise_sq, unit_means
-from annlab.fit.choose import available_algorithms
-from annlab.fit.run import (
-    Stage,
-    distance_parts,
+from annlab._support.threads import Workers
+from annlab.distances import unit_means
+from annlab.fit.answers import (
+    beside,
+    distances_to,
     exact_inertia,
-    fit_clusters,
-    is_parted,
-    label_parts,
+    label,
     label_rows,
-    score_parts,
+    open_beside,
 )
-from annlab.fit.searches import Assignment, ExactAssigner, cluster_sums
+from annlab.fit.choose import available_algorithms
+from annlab.fit.run import fit
+from annlab.fit.settings import Settings
+from annlab.fit.states import Found
 from annlab.indexes import available_indexes, index_class
 from annlab.initialization import initial_centroids
-from annlab.rows.blocks import is_mapped
-from annlab.rows.memory import Piece, Points
-
-#: Distances that `KMeansANN.transform` computes at once: 8 MB of float64.
-_BLOCK_VALUES = 1 << 20
-
-
-class _Watched(Stage):
-    """Nothing replaced; the last assignment is looked at."""
-
-    def __init__(self) -> None:
-        self.final: Assignment | None = None
-
-    def done(self, final: Assignment) -> None:
-        # the sums alone: an assignment may hold on to points elsewhere
-        self.final = final
+from annlab.rows import is_out_of_core
+from annlab.rows.memory import MemoryRows
+from annlab.rows.reading import is_mapped
 
 
 class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
@@ -70,8 +59,8 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Parameters of the named index, such as ``{"ef": 50}``.
     init : {"k-means++", "random", "k-means||"}, function, or array of shape (k, d)
         Start. A function is called as ``init(X, n_clusters, random_state=...)``.
-    n_init : int, default=1
-        Starts that `fit` tries; the result of lowest inertia is kept.
+    n_init : int or "auto", default=1
+        Starts that `fit` tries; the result of lowest inertia is kept. ``"auto"`` is 1.
     max_iter : int, default=100
         Iterations of `fit` at most.
     tol : float, default=1e-4
@@ -94,6 +83,8 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         ``"auto"`` compares with all where that costs little beside the fit.
     checkpoint : path-like, optional
         File that `fit` writes after each iteration and goes on from, as in `annlab.kmeans`.
+    copy_x : bool, default=True
+        Accepted as scikit-learn takes it. The data is never written to either way.
 
     Attributes
     ----------
@@ -145,7 +136,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         algorithm: Any = "auto",
         algorithm_params: dict[str, Any] | None = None,
         init: Any = "k-means++",
-        n_init: int = 1,
+        n_init: int | str = 1,
         max_iter: int = 100,
         tol: float = 1e-4,
         metric: str = "euclidean",
@@ -156,6 +147,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         progress: bool = False,
         final_assignment: str = "auto",
         checkpoint: Any = None,
+        copy_x: bool = True,
     ) -> None:
         self.n_clusters = n_clusters
         self.algorithm = algorithm
@@ -172,6 +164,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.progress = progress
         self.final_assignment = final_assignment
         self.checkpoint = checkpoint
+        self.copy_x = copy_x
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeansANN:
         """Find the clusters of X.
@@ -192,20 +185,19 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Raises
         ------
         TypeError, ValueError
-            Naming the parameter, the rule and what came.
+            If an argument is invalid.
         """
-        parted = is_parted(X, algorithm=self.algorithm)
-        if not parted:
+        own = "graph" if isinstance(self.algorithm, str) and self.algorithm == "graph" else ""
+        elsewhere = is_out_of_core(X, together=bool(own))
+        if not elsewhere:
             self._note_features(X, reset=True)
-        watched = _Watched()
-        result = fit_clusters(
-            X,
-            self.n_clusters,
-            self.max_iter,
+        settings = Settings(
+            n_clusters=self.n_clusters,
+            max_iter=self.max_iter,
             algorithm=self.algorithm,
             algorithm_params=self.algorithm_params,
             init=self.init,
-            n_init=self.n_init,
+            n_init=self._n_init(),
             tol=self.tol,
             metric=self.metric,
             sample_weight=sample_weight,
@@ -216,23 +208,56 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             progress=self.progress,
             final_assignment=self.final_assignment,
             checkpoint=self.checkpoint,
-            stage=watched,
         )
+        result, last = fit(X, settings)
         self.result_ = result
         self.cluster_centers_ = result.centroids
         self.labels_ = result.labels
         self.inertia_ = result.inertia
         self.n_iter_ = result.n_iter
         self.n_steps_ = 0
-        if parted:
-            self._learn_from_parts(X, watched.final)
-            return self
-        weights = check_sample_weight(sample_weight, len(result.labels))
-        self._counts = np.bincount(result.labels, weights, result.n_clusters).astype(np.float64)
-        self._means = result.centroids.astype(np.float64)
-        if self.metric == "cosine":
-            self._means *= self._mean_cosines(X, weights)[:, None]
+        if elsewhere:
+            self._note_columns(X)
+        self._learn(last)
         return self
+
+    def _n_init(self) -> Any:
+        """The number of starts; "auto" is one, and an array is no more than one."""
+        if isinstance(self.n_init, str) and self.n_init == "auto":
+            return 1
+        is_array = not isinstance(self.init, str) and not callable(self.init)
+        if is_array and isinstance(self.n_init, numbers.Integral) and self.n_init > 1:
+            warnings.warn(
+                f"init is an array, which is one start: n_init={self.n_init} makes no difference.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return self.n_init
+
+    def _note_columns(self, X: Any) -> None:
+        """Note names and number of the features of data that is not together."""
+        self.n_features_in_ = self.cluster_centers_.shape[1]
+        names = getattr(X, "columns", None)
+        if names is not None and all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.array(list(names), dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def _learn(self, last: Found | None) -> None:
+        """Set what `partial_fit` goes on from: mean and weight of each cluster so far."""
+        centroids = self.cluster_centers_
+        self._means = centroids.astype(np.float64)
+        if last is None:
+            # it was interrupted: later batches count as much as all rows so far
+            self._counts = np.full(len(centroids), len(self.labels_) / len(centroids))
+            return
+        self._counts = last.tally.totals.copy()
+        if self.metric == "cosine":
+            # how long the mean of each cluster's unit rows is, along its centroid
+            along = np.einsum("ij,ij->i", last.tally.sums, self._means)
+            got = self._counts > 0
+            lengths = np.divide(along, self._counts, out=np.ones(len(centroids)), where=got)
+            self._means *= lengths[:, None]
 
     def _note_features(self, X: Any, *, reset: bool) -> None:
         """Note or compare names and number of the features, as scikit-learn does."""
@@ -242,36 +267,6 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             # it asks the first row for its length, where there may be none: ours say what is wrong
             check_data(X, accept_sparse=True)
             raise
-
-    def _learn_from_parts(self, X: Any, final: Assignment | None) -> None:
-        """Set what else `fit` leaves behind, for data that is not together."""
-        centroids = self.cluster_centers_
-        self.n_features_in_ = centroids.shape[1]
-        names = getattr(X, "columns", None)
-        if names is not None and all(isinstance(name, str) for name in names):
-            self.feature_names_in_ = np.array(list(names), dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        self._means = centroids.astype(np.float64)
-        if final is None or final.sums is None or final.totals is None:
-            # it was interrupted: later batches count as much as all rows so far
-            self._counts = np.full(len(centroids), len(self.labels_) / len(centroids))
-            return
-        self._counts = final.totals.copy()
-        if self.metric == "cosine":
-            along = np.einsum("ij,ij->i", final.sums, self._means)
-            got = self._counts > 0
-            lengths = np.divide(along, self._counts, out=np.ones(len(centroids)), where=got)
-            self._means *= lengths[:, None]
-
-    def _mean_cosines(self, X: Any, weights: np.ndarray | None) -> np.ndarray:
-        """How long the mean of each cluster's unit rows is, along its centroid."""
-        rows, centroids = check_data(X, accept_sparse=True), self.cluster_centers_
-        with Workers(self.n_jobs) as workers:
-            points = Points(rows, metric="cosine", workers=workers, around=centroids)
-            sums, totals = cluster_sums(points, self.labels_, weights, len(centroids))
-        along = np.einsum("ij,ij->i", sums, self._means)
-        return np.divide(along, totals, out=np.ones(len(centroids)), where=totals > 0)
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeansANN:
         """Move the centroids by one batch; each stays the mean of all rows that it ever got.
@@ -293,7 +288,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Raises
         ------
         TypeError, ValueError
-            Naming the parameter, the rule and what came.
+            If an argument is invalid.
 
         Notes
         -----
@@ -349,7 +344,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         """Draw the start from the first batch."""
         n_clusters = check_n_clusters(self.n_clusters, rows.shape[0])
         rng = check_random_state(self.random_state)
-        points = Points(rows, metric=self.metric, sample_weight=weights, workers=workers)
+        points = MemoryRows(rows, metric=self.metric, sample_weight=weights, workers=workers)
         start = points.outward(initial_centroids(self.init, points, n_clusters, rng))
         self._means = start.astype(np.float64)
         self._counts = np.zeros(n_clusters)
@@ -359,15 +354,13 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
     def _absorb(self, rows: Any, weights: np.ndarray | None, workers: Workers) -> None:
         """Move the running means by a batch, labelled with the centroids of before."""
         centroids = self.cluster_centers_
-        points = Points(
-            rows, metric=self.metric, sample_weight=weights, workers=workers, around=centroids
-        )
-        labels = ExactAssigner(points).assign(points.inward(centroids), None).labels
-        sums, totals = cluster_sums(points, labels, weights, len(centroids))
+        points = beside(rows, centroids, metric=self.metric, workers=workers, sample_weight=weights)
+        tally = label(points, centroids)[1]
+        sums, totals = tally.sums, tally.totals
         got = totals > 0
         batch_means = sums[got] / totals[got, None]
-        if points.shift is not None:
-            batch_means += points.shift
+        if points.coordinates.shift is not None:
+            batch_means += points.coordinates.shift
         counts = self._counts + totals
         # new arrays: an attribute that a caller holds does not change behind its back
         means = self._means.copy()
@@ -412,8 +405,14 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         2·n·k·d operations.
         """
         if self._in_parts(X):
+            centroids = self.cluster_centers_
+            if is_dask(X):
+                from annlab.rows.dask import lazy_labels
+
+                return lazy_labels(X, centroids, metric=self.metric)
             with Workers(self.n_jobs) as workers:
-                return label_parts(X, self.cluster_centers_, metric=self.metric, workers=workers)
+                opened = open_beside(X, centroids, metric=self.metric, workers=workers)
+                return np.asarray(label(opened, centroids)[0])
         rows = self._rows(X)
         with Workers(self.n_jobs) as workers:
             return label_rows(rows, self.cluster_centers_, metric=self.metric, workers=workers)
@@ -436,23 +435,13 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         2·n·k·d operations, in float64.
         """
         if is_dask(X) and self._in_parts(X):
-            return distance_parts(X, self.cluster_centers_, metric=self.metric)
+            from annlab.rows.dask import lazy_distances
+
+            return lazy_distances(X, self.cluster_centers_, metric=self.metric)
         rows, centroids = self._rows(X), self.cluster_centers_
-        k = len(centroids)
         with Workers(self.n_jobs) as workers:
-            points = Points(rows, metric=self.metric, workers=workers, around=centroids)
-            target = points.inward(centroids).astype(np.float64)
-            out = np.empty((points.n, k), dtype=points.out_dtype)
-            bounds = chunk_bounds(points.n, max(1, _BLOCK_VALUES // max(k, points.d)))
-            step = 4 * workers.n_jobs
-            for first in range(0, len(bounds), step):
-                some = bounds[first : first + step]
-                tasks = [(points.piece(a, b), target, self.metric) for a, b in some]
-                for (a, b), block in zip(some, workers.map(_distances, tasks), strict=True):
-                    out[a:b] = block
-        if points.zero_rows is not None:
-            out[points.zero_rows] = 1.0
-        return out
+            points = beside(rows, centroids, metric=self.metric, workers=workers)
+            return distances_to(points, centroids)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
         """Find the clusters of X and return its distances to the centroids.
@@ -483,14 +472,12 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         float
         """
         if self._in_parts(X):
+            centroids = self.cluster_centers_
             with Workers(self.n_jobs) as workers:
-                return -score_parts(
-                    X,
-                    self.cluster_centers_,
-                    metric=self.metric,
-                    sample_weight=sample_weight,
-                    workers=workers,
+                opened = open_beside(
+                    X, centroids, metric=self.metric, workers=workers, sample_weight=sample_weight
                 )
+                return -label(opened, centroids)[1].exact_inertia
         rows = self._rows(X)
         weights = check_sample_weight(sample_weight, rows.shape[0])
         centroids = self.cluster_centers_
@@ -501,7 +488,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
     def _in_parts(self, X: Any) -> bool:
         """Whether X comes after `fit` as data that is not together."""
         check_is_fitted(self)
-        if not is_parted(X) or is_mapped(X):
+        if not is_out_of_core(X) or is_mapped(X):
             return False
         width = getattr(X, "shape", (0, 0))[1:] or (0,)
         if is_dask(X) and width[0] != self.n_features_in_:
@@ -529,10 +516,6 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         tags.input_tags.sparse = _takes_sparse(self.algorithm)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _distances(piece: Piece, centroids: np.ndarray, metric: str) -> np.ndarray:
-    return from_squared(pairwise_sq(piece.load().astype(np.float64), centroids), metric)
 
 
 def _takes_sparse(algorithm: Any) -> bool:

@@ -19,11 +19,12 @@ from annlab._support.checks import (
 )
 from annlab._support.errors import invalid, require
 from annlab._support.threads import Workers, resolve_n_jobs
-from annlab.fit.run import exact_inertia, label_rows
-from annlab.fit.searches import cluster_sums
+from annlab.fit.answers import exact_inertia, label_rows
+from annlab.fit.lloyd import cluster_means
 from annlab.initialization import initial_centroids
 from annlab.result import KMeansResult, owned
-from annlab.rows.memory import Points
+from annlab.rows.memory import MemoryRows
+from annlab.rows.tally import Labelled
 
 __all__ = ["kmeans_faiss"]
 
@@ -139,7 +140,7 @@ def kmeans_faiss(
     best: KMeansResult | None = None
     for _ in range(n_init):
         with Workers(n_jobs) as workers:
-            points = Points(X, metric=metric, sample_weight=weights, workers=workers)
+            points = MemoryRows(X, metric=metric, sample_weight=weights, workers=workers)
             start = initial_centroids(init, points, n_clusters, rng)
             rows, scale = _single(points)
         # outside of Workers, whose limit of one BLAS thread would hold for faiss as well
@@ -169,7 +170,7 @@ def kmeans_faiss(
             centroids = points.outward(inner)
             labels = label_rows(X, centroids, metric=metric, workers=workers)
             total = exact_inertia(X, centroids, labels, metric, weights, workers)
-            moves_sq = _next_shift_sq(points, inner, labels, weights)
+            moves_sq = _next_shift_sq(points, inner, labels)
         if best is None or total < best.inertia:
             best = KMeansResult(
                 labels=owned(labels),
@@ -190,9 +191,9 @@ def kmeans_faiss(
     return replace(best, elapsed_s=time.perf_counter() - begin)
 
 
-def _single(points: Points) -> tuple[np.ndarray, float]:
+def _single(points: MemoryRows) -> tuple[np.ndarray, float]:
     """All rows in working coordinates as float32, and what they were divided by to fit."""
-    rows = points.piece(0, points.n).load()
+    rows = points.load(0, points.n)
     scale = 1.0
     if rows.dtype == np.float64:
         largest = float(np.abs(rows).max(initial=0.0))
@@ -203,14 +204,9 @@ def _single(points: Points) -> tuple[np.ndarray, float]:
     return np.ascontiguousarray(rows, dtype=np.float32), scale
 
 
-def _next_shift_sq(
-    points: Points, centroids: np.ndarray, labels: np.ndarray, weights: np.ndarray | None
-) -> float:
+def _next_shift_sq(points: MemoryRows, centroids: np.ndarray, labels: np.ndarray) -> float:
     """Σ ‖mean − centroid‖² over the clusters that have points: the step that is not taken."""
-    sums, totals = cluster_sums(points, labels, weights, len(centroids))
-    filled = totals > 0
-    means = sums[filled] / totals[filled, None]
-    if points.metric == "cosine":
-        lengths = np.linalg.norm(means, axis=1, keepdims=True)
-        means = np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 0)
-    return float(((means - centroids[filled]) ** 2).sum())
+    tally = points.sweep(Labelled(centroids=centroids), labels)[1]
+    filled = tally.totals > 0
+    found = cluster_means(tally.sums, tally.totals, centroids, unit=points.coordinates.unit)
+    return float(((found[filled] - centroids[filled]) ** 2).sum())

@@ -13,12 +13,13 @@ import numpy as np
 from annlab._support.checks import check_data
 from annlab._support.errors import invalid
 from annlab.distances import first_least, nearest, paired_sq, pairwise_sq
-from annlab.rows.memory import Piece, Points
+from annlab.rows.coordinates import Chunk, Coordinates
+from annlab.rows.memory import MemoryRows
 
 __all__ = ["INITS", "initial_centroids", "k_means_parallel", "k_means_plus_plus", "random_points"]
 
 
-def random_points(points: Points, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
+def random_points(points: MemoryRows, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
     """Draw distinct points, with probability proportional to their weights.
 
     Returns
@@ -42,10 +43,12 @@ def random_points(points: Points, n_clusters: int, rng: np.random.RandomState) -
             others = np.setdiff1d(np.arange(points.n), positive)
             extra = rng.choice(others, n_clusters - len(positive), replace=False)
             chosen = np.concatenate([positive, extra])
-    return points.rows(chosen)
+    return points.take(chosen)
 
 
-def k_means_plus_plus(points: Points, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
+def k_means_plus_plus(
+    points: MemoryRows, n_clusters: int, rng: np.random.RandomState
+) -> np.ndarray:
     """Draw points one by one, each with probability proportional to D²; keep the best of some.
 
     Each round draws ``2 + ln k`` candidates and keeps the one that lowers Σ w D² most.
@@ -72,7 +75,7 @@ def k_means_plus_plus(points: Points, n_clusters: int, rng: np.random.RandomStat
             candidates = _draw(weights * closest, trials, rng)
             if candidates is None:
                 candidates = _draw(weights, 1, rng)
-        rows = points.rows(candidates)
+        rows = points.take(candidates)
         parts = points.workers.map(
             _closer,
             [
@@ -93,7 +96,7 @@ def k_means_plus_plus(points: Points, n_clusters: int, rng: np.random.RandomStat
             joined = points.workers.map(_exactly, tasks, work=points.n * points.d)
         for (a, b), own in zip(bounds, joined, strict=True):
             closest[a:b] = own
-    return points.rows(chosen)
+    return points.take(chosen)
 
 
 def _draw(mass: np.ndarray, size: int, rng: np.random.RandomState) -> Any:
@@ -110,29 +113,29 @@ def _draw(mass: np.ndarray, size: int, rng: np.random.RandomState) -> Any:
 
 
 def _closer(
-    piece: Piece, candidates: np.ndarray, closest: np.ndarray, weights: np.ndarray
+    chunk: Chunk, candidates: np.ndarray, closest: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Distances to the nearest centroid if each candidate joined, and the potentials."""
     # in the working type: these tables are the largest thing that a start holds beside X
-    distances = np.ascontiguousarray(pairwise_sq(piece.load(), candidates).T)
+    distances = np.ascontiguousarray(pairwise_sq(chunk.load(), candidates).T)
     np.minimum(distances, closest, out=distances)
     return distances, distances @ weights
 
 
 def _exactly(
-    piece: Piece, centroid: np.ndarray, before: np.ndarray, joined: np.ndarray
+    chunk: Chunk, centroid: np.ndarray, before: np.ndarray, joined: np.ndarray
 ) -> np.ndarray:
     """Distances after a centroid has joined, those to it by differences.
 
     Among many points the next draw would otherwise hang on how a float32 product was rounded.
     """
     nearer = np.flatnonzero(joined < before)
-    joined[nearer] = paired_sq(piece.load()[nearer], centroid[None], np.zeros_like(nearer))
+    joined[nearer] = paired_sq(chunk.load()[nearer], centroid[None], np.zeros_like(nearer))
     return joined
 
 
 def k_means_parallel(
-    points: Points, n_clusters: int, rng: np.random.RandomState, *, n_rounds: int = 5
+    points: MemoryRows, n_clusters: int, rng: np.random.RandomState, *, n_rounds: int = 5
 ) -> np.ndarray:
     """Draw many points a round, then reduce them to k: k-means||, a cheap start for large k.
 
@@ -154,7 +157,7 @@ def k_means_parallel(
     chosen: list[int] = []
     new = np.atleast_1d(_draw(weights, 1, rng))
     for number in range(n_rounds + 1):
-        rows = points.rows(new)
+        rows = points.take(new)
         tasks = [(piece, rows) for piece in pieces]
         parts = points.workers.map(_nearest_new, tasks, work=points.n * points.d * len(rows))
         for (a, b), (distance, place) in zip(bounds, parts, strict=True):
@@ -174,24 +177,25 @@ def k_means_parallel(
     if len(candidates) < n_clusters:
         rest = np.setdiff1d(np.arange(points.n), candidates)
         extra = rng.choice(rest, n_clusters - len(candidates), replace=False)
-        return points.rows(np.concatenate([candidates, extra]))
-    reduced = Points(
-        points.rows(candidates),
+        return points.take(np.concatenate([candidates, extra]))
+    taken = points.take(candidates)
+    reduced = MemoryRows(
+        taken,
         sample_weight=candidate_weights,
         workers=points.workers,
-        shift=np.zeros(points.d),
+        coordinates=Coordinates.plain(taken.dtype),
     )
     return k_means_plus_plus(reduced, n_clusters, rng).astype(points.dtype)
 
 
-def _nearest_new(piece: Piece, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    rows = piece.load()
+def _nearest_new(chunk: Chunk, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows = chunk.load()
     place = nearest(rows, candidates)
     return paired_sq(rows, candidates, place), place
 
 
 #: Named starts.
-INITS: dict[str, Callable[[Points, int, np.random.RandomState], np.ndarray]] = {
+INITS: dict[str, Callable[[MemoryRows, int, np.random.RandomState], np.ndarray]] = {
     "k-means++": k_means_plus_plus,
     "random": random_points,
     "k-means||": k_means_parallel,
@@ -199,7 +203,7 @@ INITS: dict[str, Callable[[Points, int, np.random.RandomState], np.ndarray]] = {
 
 
 def initial_centroids(
-    init: Any, points: Points, n_clusters: int, rng: np.random.RandomState
+    init: Any, points: MemoryRows, n_clusters: int, rng: np.random.RandomState
 ) -> np.ndarray:
     """Turn the parameter ``init`` into centroids.
 
@@ -208,7 +212,7 @@ def initial_centroids(
     init : str, callable or array-like of shape (k, d)
         A name of `INITS`; a function ``init(X, n_clusters, random_state)`` as in scikit-learn; or
         the centroids themselves.
-    points : Points
+    points : MemoryRows
     n_clusters : int
     rng : RandomState
 

@@ -1,8 +1,7 @@
-"""k-means over many cores: the deck's two names, and the stage they stand for.
-
-Nothing of the loop changes here. `annlab._support.threads.Workers` cuts the points into chunks
-whose bounds depend on the data alone and hands them to threads (or to the joblib backend that the
-caller has chosen); sums are added in the order of the chunks. So the labels are the same for
+"""k-means over many cores: the deck's two names, and what they stand for.
+ `annlab._support.threads.Workers` cuts the points into chunks
+whose bounds depend on the data alone and hands them to threads; sums are added in the order of the
+chunks. So the labels are the same for
 every ``n_jobs``, bit for bit.
 """
 
@@ -16,7 +15,7 @@ from annlab._support.checks import check_data
 from annlab._support.errors import invalid
 from annlab._support.threads import Workers
 from annlab.clustering import kmeans_ann
-from annlab.fit.run import label_rows
+from annlab.fit.answers import label_rows
 from annlab.result import KMeansResult
 
 
@@ -91,9 +90,7 @@ def parallel_kmeans_ann(
     Notes
     -----
     One pool serves the whole fit, and its threads read X where it lies. The deck's version opens
-    a pool of processes and sends all of X in every iteration. Under
-    ``joblib.parallel_config(backend="loky")`` the tasks run in processes, which map one shared
-    file of X.
+    a pool of processes and sends all of X in every iteration.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """k-means that outliers cannot move: they get label −1 and no weight.
 
-Only two stages of the loop are replaced: the points that a start is drawn from, and the weights
-with which the points move the centroids.
+The steps are those of any fit. What differs is the search, which marks points that are served
+badly, the weights with which points move the centroids, and the points that a start is drawn from.
 """
 
 from __future__ import annotations
@@ -12,11 +12,17 @@ from typing import Any
 import numpy as np
 
 from annlab._support.checks import check_real
-from annlab.distances import k_nearest
-from annlab.fit.run import Callback, Stage, fit_clusters
-from annlab.fit.searches import Assigner, Assignment
+from annlab.distances import k_nearest, paired_sq
+from annlab.fit.answers import exact_inertia
+from annlab.fit.lloyd import advance, start
+from annlab.fit.run import Variant, fit
+from annlab.fit.settings import Callback, Settings
+from annlab.fit.states import Found, State
 from annlab.result import KMeansResult
-from annlab.rows.memory import Points
+from annlab.rows import Rows
+from annlab.rows.coordinates import Chunk
+from annlab.rows.memory import MemoryRows
+from annlab.rows.tally import Labelled
 
 #: 1.4826 times the median absolute deviation estimates the standard deviation of a normal sample.
 MAD_TO_SIGMA = 1.4826
@@ -59,136 +65,78 @@ def outlier_limit(distances: np.ndarray, threshold: float) -> float:
     return centre + threshold * MAD_TO_SIGMA * spread
 
 
-class RobustAssigner(Assigner):
-    """Give no weight to the points that the inner assigner serves badly.
+class Trimmed:
+    """An algorithm whose badly served points have no weight.
 
     Parameters
     ----------
-    inner : Assigner
+    inner : Algorithm
+        Labels all points.
     outlier_threshold : float
     trim : float or None
         Share of the points to leave out; overrides the threshold.
-    stage : RobustStage
-        Knows which rows are isolated.
+    seeds : MemoryRows
+        Rows with the weights by which starts draw from them.
+    allowed : ndarray of shape (n,), float64, optional
+        Weights of the rows that an empty cluster may be re-seeded from.
     """
 
-    def __init__(
-        self, inner: Assigner, outlier_threshold: float, trim: float | None, stage: RobustStage
-    ) -> None:
-        self.inner, self.points = inner, inner.points
-        self.name, self.exact = inner.name, inner.exact
-        self._threshold, self._trim, self._stage = outlier_threshold, trim, stage
+    exact_below = 0
 
-    def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
-        found = self.inner.assign(centroids, previous)
-        weights = np.ones(self.points.n) if found.weights is None else found.weights
-        distances = np.sqrt(self._without_itself(found, weights, centroids))
-        present = weights > 0
-        if self._trim is None:
-            limit = outlier_limit(distances[present], self._threshold)
-            outliers = distances > limit
-        else:
-            # cut by weight, so that a point of weight N counts as N points
-            order = np.argsort(-distances, kind="stable")
-            # strictly less: a share of 0 is nobody, not even points without weight
-            gone = np.cumsum(weights[order]) < self._trim * weights.sum() * (1 + 1e-12)
-            outliers = np.zeros(self.points.n, dtype=bool)
-            outliers[order[gone]] = True
-        kept = np.where(outliers, 0.0, weights)
-        self.outliers = outliers
+    def __init__(
+        self,
+        inner: Any,
+        outlier_threshold: float,
+        trim: float | None,
+        seeds: MemoryRows,
+        allowed: np.ndarray | None = None,
+    ) -> None:
+        self.inner, self.seeds, self.allowed = inner, seeds, allowed
+        self.name, self.exact, self.limits = inner.name, inner.exact, inner.limits
+        self.memory_type, self.compiled = inner.memory_type, inner.compiled
+        self._threshold, self._trim = outlier_threshold, trim
+
+    def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
+        return self.inner.start_at(start(rows, n_clusters, init, rng, self.seeds))
+
+    def step(self, rows: Rows, state: State) -> State:
+        return advance(self, rows, state)
+
+    def assign(self, rows: MemoryRows, state: State) -> Found:
+        found = self.inner.assign(rows, state)
+        distances_sq = paired(rows, state.centroids, found.labels)
+        outliers = self._outliers(rows, state.centroids, found.labels, distances_sq)
+        weights = np.ones(rows.n) if rows.sample_weight is None else rows.sample_weight
+        weighted = rows.reweighted(np.where(outliers, 0.0, weights))
+        members = found.labels if found.members is None else found.members
+        tally = weighted.sweep(Labelled(centroids=state.centroids), members)[1]
+        inertia = float(weighted.sample_weight @ distances_sq)
         return replace(
             found,
-            weights=kept,
-            inertia=float(kept @ found.distances_sq),
-            outliers=outliers,
-            seed_weights=self._stage.seed_weights,
             kind="trim",
-            # what the inner assigner has summed, it has summed with the outliers
-            sums=None,
-            totals=None,
+            tally=replace(tally, inertia=inertia, n_distances=found.tally.n_distances),
+            outliers=outliers,
+            weighted=weighted,
+            seeds=self.allowed,
         )
 
-    def state(self) -> dict[str, Any]:
-        return self.inner.state()
+    def finish(self, rows: MemoryRows, state: State, centroids: np.ndarray, exact: bool) -> Found:
+        found = self.inner.finish(rows, state, centroids, exact)
+        around = rows.around(centroids) if exact else rows
+        inner = around.inward(centroids)
+        distances_sq = paired(around, inner, found.labels)
+        outliers = self._outliers(around, inner, found.labels, distances_sq)
+        inertia = exact_inertia(
+            rows.X, centroids, np.where(outliers, np.int32(-1), found.labels), rows.metric,
+            rows.sample_weight, rows.workers,
+        )  # fmt: skip
+        return replace(found, outliers=outliers, tally=replace(found.tally, exact_inertia=inertia))
 
-    def restore(self, state: dict[str, Any], labels: np.ndarray | None, n_clusters: int) -> None:
-        self.inner.restore(state, labels, n_clusters)
-
-    def _without_itself(
-        self, found: Assignment, weights: np.ndarray, centroids: np.ndarray
-    ) -> np.ndarray:
-        """Squared distances as if no point had had a say in the place of its own centroid.
-
-        A start that draws an outlier sits on it, at distance 0: without the point itself, the
-        cluster's mean would lie m/(m − 1) times as far away, and a point alone in its cluster
-        belongs to the nearest other centroid.
-        """
-        mass = np.bincount(found.labels, weights=weights, minlength=len(centroids))
-        rest = mass[found.labels] - weights
-        shared = rest > 1e-12 * weights
-        factor = np.ones(self.points.n)
-        factor[shared] = mass[found.labels][shared] / rest[shared]
-        squared = found.distances_sq * factor**2
-        alone = np.flatnonzero(~shared & (weights > 0))
-        if alone.size and len(centroids) > 1:
-            distances, nearest = k_nearest(self.points.rows(alone), centroids, 2)
-            own = nearest[:, 0] == found.labels[alone]
-            squared[alone] = np.where(own, distances[:, 1], distances[:, 0]) ** 2
-        return squared
-
-
-class RobustStage(Stage):
-    """What `robust_kmeans_ann` replaces."""
-
-    takes_parts = False
-
-    def __init__(self, outlier_threshold: float, trim: float | None) -> None:
-        self._threshold, self._trim = outlier_threshold, trim
-        self._dense: np.ndarray | None = None
-
-    def settings(self) -> dict[str, Any]:
-        return {"outlier_threshold": self._threshold, "trim": self._trim}
-
-    def seed_points(self, points: Points, n_clusters: int, rng: np.random.RandomState) -> Points:
-        """Leave isolated rows out of the draw, of the start and of every re-seeding.
-
-        k-means++ draws far points on purpose, so it loves outliers. A row is isolated when its
-        distance to the m-th nearest row of a sample is beyond the same robust limit.
-        """
-        # the rows of the sample are held dense, also for sparse data of many features
-        size = min(points.n, _SAMPLE, max(64, (1 << 24) // points.d))
-        sample = np.sort(rng.choice(points.n, size, replace=False))
-        m = min(max(2, len(sample) // (4 * n_clusters)), 16)
-        if points.n <= 2 * n_clusters:
-            return points
-        rows = points.rows(sample)
-        chunks = [(piece.load(), rows, m + 1) for piece in points.pieces()]
-        reach = np.concatenate(points.workers.map(_reach, chunks))
-        isolated = reach > outlier_limit(reach, max(self._threshold, 2.0))
-        weights = np.ones(points.n) if points.sample_weight is None else points.sample_weight
-        kept = np.where(isolated, 0.0, weights)
-        if np.count_nonzero(kept) < n_clusters:
-            return points
-        self._dense = kept
-        return points.reweighted(kept)
-
-    def variance(self, points: Points) -> float:
-        # one far outlier would inflate the variance, and with it the tolerance, without bound
-        if points.sparse:
-            # most medians are 0 there
-            return points.variance
-        step = max(1, points.n // _SAMPLE)
-        rows = points.rows(np.arange(0, points.n, step)).astype(np.float64)
-        deviations = np.abs(rows - np.median(rows, axis=0))
-        return float(np.mean((MAD_TO_SIGMA * np.median(deviations, axis=0)) ** 2))
-
-    def wrap(self, assigner: Assigner) -> Assigner:
-        return RobustAssigner(assigner, self._threshold, self._trim, self)
-
-    def cost(self, assigner: Assigner, centroids: np.ndarray) -> float:
+    def cost(self, rows: MemoryRows, state: State) -> float:
         # the inertia without outliers would favour the run that calls most points outliers
-        distances_sq = assigner.assign(centroids, None).distances_sq
-        weights = assigner.points.sample_weight
+        found = self.inner.assign(rows, replace(state, labels=None, known=None))
+        distances_sq = paired(rows, state.centroids, found.labels)
+        weights = rows.sample_weight
         if weights is None:
             core = max(1, int(_CORE * len(distances_sq)))
             return float(np.sort(distances_sq)[:core].sum())
@@ -198,14 +146,111 @@ class RobustStage(Stage):
         left = _CORE * weights.sum() - (np.cumsum(weights) - weights)
         return float(np.clip(left, 0.0, weights) @ distances_sq[order])
 
-    @property
-    def seed_weights(self) -> np.ndarray | None:
-        """Weights of the rows that are not isolated; None before `seed_points` or without any."""
-        return self._dense
+    def _outliers(
+        self, rows: MemoryRows, centroids: np.ndarray, labels: np.ndarray, distances_sq: np.ndarray
+    ) -> np.ndarray:
+        """Mask of the points that are served badly, shape (n,), bool."""
+        weights = np.ones(rows.n) if rows.sample_weight is None else rows.sample_weight
+        distances = np.sqrt(without_itself(rows, centroids, labels, distances_sq))
+        if self._trim is None:
+            return distances > outlier_limit(distances[weights > 0], self._threshold)
+        # cut by weight, so that a point of weight N counts as N points
+        order = np.argsort(-distances, kind="stable")
+        # strictly less: a share of 0 is no point, not even one without weight
+        gone = np.cumsum(weights[order]) < self._trim * weights.sum() * (1 + 1e-12)
+        outliers = np.zeros(rows.n, dtype=bool)
+        outliers[order[gone]] = True
+        return outliers
 
 
-def _reach(rows: Any, sample: np.ndarray, n_neighbors: int) -> np.ndarray:
-    return k_nearest(rows, sample, n_neighbors)[0][:, -1]
+def paired(rows: MemoryRows, centroids: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Squared distance of each row to the centroid of its label, shape (n,), float64."""
+    tasks = [(chunk, centroids, labels[a:b]) for a, b, chunk in rows.chunks()]
+    return np.concatenate(rows.workers.map(_paired_chunk, tasks, work=4 * rows.n * rows.d))
+
+
+def _paired_chunk(chunk: Chunk, centroids: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    distances_sq = paired_sq(chunk.load(), centroids, labels)
+    if chunk.zero is not None:
+        distances_sq[chunk.zero] = 1.0
+    return distances_sq
+
+
+def without_itself(
+    rows: MemoryRows, centroids: np.ndarray, labels: np.ndarray, distances_sq: np.ndarray
+) -> np.ndarray:
+    """Squared distances as if no point had had a say in the place of its own centroid.
+
+    A start that draws an outlier sits on it, at distance 0: without the point itself, the
+    cluster's mean would lie m/(m − 1) times as far away, and a point alone in its cluster
+    belongs to the nearest other centroid.
+    """
+    weights = np.ones(rows.n) if rows.sample_weight is None else rows.sample_weight
+    mass = np.bincount(labels, weights=weights, minlength=len(centroids))
+    rest = mass[labels] - weights
+    shared = rest > 1e-12 * weights
+    factor = np.ones(rows.n)
+    factor[shared] = mass[labels][shared] / rest[shared]
+    squared = distances_sq * factor**2
+    alone = np.flatnonzero(~shared & (weights > 0))
+    if alone.size and len(centroids) > 1:
+        distances, nearest = k_nearest(rows.take(alone), centroids, 2)
+        own = nearest[:, 0] == labels[alone]
+        squared[alone] = np.where(own, distances[:, 1], distances[:, 0]) ** 2
+    return squared
+
+
+class RobustVariant(Variant):
+    """What `robust_kmeans_ann` replaces: the search, the weights, and the rows starts come from."""
+
+    together = True
+
+    def __init__(self, outlier_threshold: float, trim: float | None) -> None:
+        self._threshold, self._trim = outlier_threshold, trim
+
+    def settings(self) -> dict[str, Any]:
+        return {"outlier_threshold": self._threshold, "trim": self._trim}
+
+    def variance(self, rows: Rows) -> float:
+        # one far outlier would inflate the variance, and with it the tolerance, without bound
+        if rows.sparse:
+            # most medians are 0 there
+            return rows.variance
+        step = max(1, rows.n // _SAMPLE)
+        some = rows.take(np.arange(0, rows.n, step)).astype(np.float64)
+        deviations = np.abs(some - np.median(some, axis=0))
+        return float(np.mean((MAD_TO_SIGMA * np.median(deviations, axis=0)) ** 2))
+
+    def wrap(self, algorithm: Any, rows: Any, n_clusters: int, rng: Any) -> Trimmed:
+        seeds = self.without_isolated(rows, n_clusters, rng)
+        allowed = None if seeds is rows else seeds.sample_weight
+        return Trimmed(algorithm, self._threshold, self._trim, seeds, allowed)
+
+    def without_isolated(
+        self, rows: MemoryRows, n_clusters: int, rng: np.random.RandomState
+    ) -> MemoryRows:
+        """Leave isolated rows out of the draw, of the start and of every re-seeding.
+
+        k-means++ draws far points on purpose, so it loves outliers. A row is isolated when its
+        distance to the m-th nearest row of a sample is beyond the same robust limit.
+        """
+        # the rows of the sample are held dense, also for sparse data of many features
+        size = min(rows.n, _SAMPLE, max(64, (1 << 24) // rows.d))
+        sample = np.sort(rng.choice(rows.n, size, replace=False))
+        m = min(max(2, len(sample) // (4 * n_clusters)), 16)
+        if rows.n <= 2 * n_clusters:
+            return rows
+        some = rows.take(sample)
+        chunks = [(piece, some, m + 1) for piece in rows.pieces()]
+        reach = np.concatenate(rows.workers.map(_reach, chunks))
+        isolated = reach > outlier_limit(reach, max(self._threshold, 2.0))
+        weights = np.ones(rows.n) if rows.sample_weight is None else rows.sample_weight
+        kept = np.where(isolated, 0.0, weights)
+        return rows if np.count_nonzero(kept) < n_clusters else rows.reweighted(kept)
+
+
+def _reach(chunk: Chunk, sample: np.ndarray, n_neighbors: int) -> np.ndarray:
+    return k_nearest(chunk.load(), sample, n_neighbors)[0][:, -1]
 
 
 def robust_kmeans_ann(
@@ -276,10 +321,9 @@ trace, callback, progress, checkpoint
     check_real(outlier_threshold, "outlier_threshold", strict=True)
     if trim is not None:
         check_real(trim, "trim", maximum=0.999)
-    return fit_clusters(
-        X,
-        n_clusters,
-        max_iter,
+    settings = Settings(
+        n_clusters=n_clusters,
+        max_iter=max_iter,
         algorithm=algorithm,
         algorithm_params=algorithm_params,
         init=init,
@@ -293,5 +337,5 @@ trace, callback, progress, checkpoint
         callback=callback,
         progress=progress,
         checkpoint=checkpoint,
-        stage=RobustStage(float(outlier_threshold), trim),
     )
+    return fit(X, settings, RobustVariant(float(outlier_threshold), trim))[0]

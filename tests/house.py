@@ -72,8 +72,6 @@ ROOM_OF = {name: room.split()[0] for rooms in FLOORS for room in rooms for name 
 UPWARD = {
     ("indexes.pq", "clustering"): "product quantization is trained with our own k-means",
     ("widgets._quiz", "classroom"): "the questions stand with the exercises of their topic",
-    ("rows.blocks", "fit"): "the steps over blocks are still in the room of the rows",
-    ("rows.dask", "fit"): "the steps over Dask are still in the room of the rows",
 }
 #: Import circles that are still there, each as the sorted names of its modules.
 CIRCLES = [

@@ -43,16 +43,18 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+#: One algorithm will do: the others go through the same lines of the loop.
+LOOP = [
+    "test_lloyd.py -k 'not (loky or lsh or pq or ball_tree or faiss or graph or auto or small_k"
+    " or kd_tree or less_than_half or memory or changes_no_bit or next_to_nothing)'",
+    "test_checkpoint.py -k '(undisturbed and brute or random_states or callback or reseeded"
+    " or chosen)'",
+]
 #: Room -> tests that must notice; the quick ones first.
 ROOMS = {
-    "fit/searches": ["test_assignment.py"],
-    # one algorithm will do: the others go through the same lines of the loop
-    "fit/run": [
-        "test_lloyd.py -k 'not (loky or lsh or pq or ball_tree or faiss or graph or auto or small_k"
-        " or kd_tree or less_than_half or memory or changes_no_bit or next_to_nothing)'",
-        "test_checkpoint.py -k '(undisturbed and brute or random_states or callback or reseeded"
-        " or chosen)'",
-    ],
+    "fit/searches": ["test_searches.py"],
+    "rows/tally": ["test_searches.py"],
+    **{room: LOOP for room in ("fit/states", "fit/lloyd", "fit/answers", "fit/run")},
     "robust": ["test_robust.py", "test_checkpoint.py -k outliers"],
     "metrics/labels": ["test_metrics.py"],
     "metrics/partition": ["test_metrics.py"],

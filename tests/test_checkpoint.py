@@ -21,8 +21,9 @@ from annlab import (
 from annlab._support.errors import AnnlabWarning
 from annlab.fit import checkpoint as room
 from annlab.fit import choose as choosing
-from annlab.fit.checkpoint import Checkpoint, data_digest, describe
+from annlab.fit.checkpoint import Checkpoint
 from annlab.fit.choose import Choice
+from annlab.fit.settings import describe
 from annlab.result import read_npz
 
 X = np.random.RandomState(0).rand(1500, 6).astype(np.float32)
@@ -252,7 +253,7 @@ def test_the_file_of_another_fit_is_refused_and_kept(name, tmp_path):
 def test_another_variant_or_version_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "c.npz"
     stopped(path)
-    with pytest.raises(ValueError, match="where stage was "):
+    with pytest.raises(ValueError, match="where variant was "):
         robust_kmeans_ann(X, 5, random_state=0, checkpoint=path)
     monkeypatch.setattr(room, "__version__", "0")
     with pytest.raises(ValueError, match="where version of annlab was "):
@@ -304,8 +305,8 @@ def test_it_is_written_after_each_iteration(tmp_path):
 
     def callback(step):
         arrays = read_npz(path, max_bytes=1 << 24)
-        seen.append(arrays["run_labels"])
-        np.testing.assert_array_equal(arrays["run_labels"], step.labels)
+        seen.append(arrays["state_labels"])
+        np.testing.assert_array_equal(arrays["state_labels"], step.labels)
 
     kmeans(X, 5, 4, tol=0, random_state=0, checkpoint=path, callback=callback)
     assert len(seen) == 4
@@ -344,18 +345,6 @@ def test_what_cannot_be_deleted_stays_and_hinders_nobody(tmp_path):
     assert stubborn.is_dir() and not litter.exists() and not path.exists()
 
 
-def test_the_digest_is_of_the_values():
-    def digest(rows):
-        return data_digest(rows, lambda function, tasks: [function(*task) for task in tasks])
-
-    table = np.arange(12.0).reshape(4, 3)
-    assert digest(table) == digest(np.asfortranarray(table)) == digest(table[::1].copy())
-    others = [table + 1, table.reshape(3, 4), table.astype(np.float32), table[::-1], table[:3]]
-    assert len({digest(rows) for rows in [table, *others]}) == 6
-    thin = sparse.csr_matrix(table)
-    assert digest(thin) == digest(thin.copy()) != digest(thin * 2)
-
-
 def test_parameters_in_words():
     def named(X, n_clusters, random_state):
         return X[:n_clusters]
@@ -377,7 +366,7 @@ def test_parameters_in_words():
 
 
 def test_nothing_to_load(tmp_path):
-    assert Checkpoint(tmp_path / "c").load(3, 2, 1, 1, 5, False) is None
+    assert Checkpoint(tmp_path / "c").load(3, 2, 1, 1, 1 << 20) is None
 
 
 # -- content that no fit wrote -------------------------------------------------------------------
@@ -415,31 +404,33 @@ HOSTILE = {
     "an algorithm that is a number": fact("algorithm", value=3),
     "a reason that is a number": fact("why", value=3),
     "a tolerance that is text": fact("tol_sq", value="small"),
-    "a shift of another shape": array("state_shift", lambda a: a[:-1]),
-    "a shift that is integers": array("state_shift", lambda a: a.astype(np.int64)),
-    "more steps than there are": fact("run", "done", value=9),
-    "no steps": fact("run", "steps", value=[]),
-    "a reason that is none": fact("run", "reason", value=None),
-    "a place of random numbers": fact("state", "rng_now", "pos", value=9999),
-    "no random numbers": fact("state", "rng_now", value=[3]),
+    "a shift of another shape": array("shift", lambda a: a[:-1]),
+    "a shift that is integers": array("shift", lambda a: a.astype(np.int64)),
+    "another step": fact("state", "steps", 0, "iteration", value=9),
+    "no steps": fact("state", "steps", value=[]),
+    "a reason that is none": fact("state", "reason", value=None),
+    "a place of random numbers": array("rng_now", lambda a: np.r_[a[:624], 9999, a[625:]]),
+    "no random numbers": array("rng_now", lambda a: a * np.nan),
     "no state": fact("state", value={}),
-    "keys of random numbers": array("state_rng_begin", lambda a: a[:3]),
-    "keys of another type": array("state_rng_begin", lambda a: a.astype(np.float64)),
-    "centroids of another shape": array("run_centroids", lambda a: a[:-1]),
-    "centroids that are integers": array("run_at", lambda a: a.astype(np.int64)),
-    "centroids that are not finite": array("run_centroids", lambda a: a * np.nan),
-    "labels too high": array("run_labels", lambda a: a + 750),
-    "labels too low": array("run_labels", lambda a: a - 750),
-    "labels too few": array("run_labels", lambda a: a[:-1]),
-    "an order that is none": array("state_order", lambda a: a * 0),
-    "an order beyond the rows": array("state_order", lambda a: a + 1),
-    "an order below": array("state_order", lambda a: a - 1),
-    "an order of another type": array("state_order", lambda a: a.astype(np.int64)),
-    "own labels too high": array("state_labels", lambda a: a + 750),
-    "own labels too few": array("state_labels", lambda a: a[1:]),
-    "random numbers of its own": fact("state", "rng", value=["none"]),
-    "rounds that are text": fact("state", "round", value=["x"]),
-    "an unknown memory": fact("state", "turn", value=[None]),
+    "keys of random numbers": array("rng_begin", lambda a: a[:3]),
+    "keys beyond their range": array("rng_begin", lambda a: a * 1e6),
+    "keys of another type": array("rng_begin", lambda a: a.astype(np.int64)),
+    "centroids of another shape": array("state_centroids", lambda a: a[:-1]),
+    "centroids that are integers": array("state_at", lambda a: a.astype(np.int64)),
+    "centroids that are not finite": array("state_centroids", lambda a: a * np.nan),
+    "labels too high": array("state_labels", lambda a: a + 750),
+    "labels too low": array("state_labels", lambda a: a - 750),
+    "labels too few": array("state_labels", lambda a: a[:-1]),
+    "an order that is none": array("state_memory_order", lambda a: a * 0),
+    "an order beyond the rows": array("state_memory_order", lambda a: a + 1),
+    "an order below": array("state_memory_order", lambda a: a - 1),
+    "an order of another type": array("state_memory_order", lambda a: a.astype(np.int64)),
+    "own labels too high": array("state_memory_members", lambda a: a + 750),
+    "own labels too few": array("state_memory_members", lambda a: a[1:]),
+    "a seed that is text": fact("state", "memory", "seed", value="x"),
+    "a seed below 0": fact("state", "memory", "seed", value=-1),
+    "an inertia that is text": fact("state", "memory", "last", value="x"),
+    "a memory that is none": fact("state", "memory", value=[]),
 }
 
 
@@ -485,9 +476,9 @@ def test_outliers_of_another_shape_or_type_are_refused(change, tmp_path):
 
     fit(callback=lambda step: step.iteration == 2)
     arrays = read_npz(path, max_bytes=1 << 24)
-    mask = arrays["run_outliers"]
+    mask = arrays["state_outliers"]
     assert mask.any() and mask.dtype == bool
-    arrays["run_outliers"] = mask[1:] if change == "shape" else mask.astype(np.int8)
+    arrays["state_outliers"] = mask[1:] if change == "shape" else mask.astype(np.int8)
     write_npz(path, arrays)
     with pytest.raises(ValueError, match=r"^checkpoint must be .*outliers of another shape"):
         fit()

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import dask
 import dask.array as da
 import dask.dataframe as dd
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,8 +23,6 @@ from dask.distributed import Client, LocalCluster
 from annlab import (
     KMeansANN,
     KMeansResult,
-    blocks,
-    distributed,
     kmeans,
     kmeans_ann,
     metrics,
@@ -33,8 +30,10 @@ from annlab import (
 )
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
-from annlab.fit.searches import ExactAssigner
-from annlab.rows.dask import DaskPoints, as_array
+from annlab.fit.searches import Exact
+from annlab.rows import dask as distributed
+from annlab.rows import sample
+from annlab.rows.dask import DaskRows, as_array
 
 N, D, K = 3000, 6, 7
 
@@ -149,14 +148,15 @@ def test_the_worst_served_are_named_by_their_place():
     X, weights = cloud(dtype=np.float64), np.arange(N) % 4 / 4
     centroids = X[:K].copy()
     with Workers(1) as workers:
-        points = DaskPoints(parts(X), metric="euclidean", sample_weight=weights, workers=workers)
+        points = DaskRows(parts(X), metric="euclidean", sample_weight=weights, workers=workers)
         points = points.around(centroids)
-        order = points.order(points.inward(centroids), ExactAssigner(points))
-        worst = points.worst(order, None, 20)
+        inner = points.inward(centroids)
+        labels, _ = points.sweep(Exact().task(points, inner))
+        worst = points.worst(inner, labels, 20)
     distances_sq = ((X[:, None] - centroids) ** 2).sum(axis=2).min(axis=1)
     badness = np.where(weights > 0, distances_sq, 0.0)
     np.testing.assert_array_equal(worst.indices, np.argsort(-badness)[:20])
-    np.testing.assert_allclose(worst.rows + points.shift, X[worst.indices])
+    np.testing.assert_allclose(worst.rows + points.coordinates.shift, X[worst.indices])
     np.testing.assert_array_equal(worst.weights, weights[worst.indices])
 
 
@@ -191,12 +191,12 @@ def test_starts_come_from_a_sample(init, monkeypatch):
     X = cloud()
     whole = kmeans(X, K, 5, init=init, random_state=2)
     same(whole, kmeans(parts(X), K, 5, init=init, random_state=2))
-    monkeypatch.setattr(blocks, "SAMPLE_VALUES", 300 * D)
+    monkeypatch.setattr(sample, "SAMPLE_VALUES", 300 * D)
     weights = np.where(np.arange(N) % 4 == 0, 1.0, 0.0)
     for w in (None, weights):
         with Workers(1) as workers:
-            points = DaskPoints(parts(X), metric="euclidean", sample_weight=w, workers=workers)
-            seeds = points.seeds(K, np.random.RandomState(0))
+            points = DaskRows(parts(X), metric="euclidean", sample_weight=w, workers=workers)
+            seeds = points.sample(K, np.random.RandomState(0))
         assert seeds.n == 300
         assert seeds.sample_weight is None if w is None else (seeds.sample_weight == 1).all()
         found = kmeans(parts(X), K, 10, init=init, random_state=2, sample_weight=w)
@@ -368,15 +368,6 @@ def test_one_worker_killed_half_way_changes_nothing(client):
     np.testing.assert_array_equal(calm.labels.compute(), hurt.labels.compute())
 
 
-def test_the_dask_backend_of_joblib_takes_numpy(client):
-    X = cloud(6000, 16)
-    plain = kmeans_ann(X, 40, 4, random_state=0, algorithm="brute", n_jobs=2)
-    with joblib.parallel_config(backend="dask"):
-        far = kmeans_ann(X, 40, 4, random_state=0, algorithm="brute", n_jobs=2)
-    np.testing.assert_array_equal(plain.labels, far.labels)
-    np.testing.assert_allclose(plain.centroids, far.centroids, rtol=1e-6)
-
-
 def test_many_centroids_are_sent_without_a_warning(client):
     X = parts(cloud(1500, 1000), 500).persist()
     with warnings.catch_warnings():
@@ -488,9 +479,9 @@ def test_partitions_that_are_no_tables_are_refused():
             distributed.label_part(odd, X[:2], "euclidean")
     with pytest.raises((ValueError, TypeError), match="one weight for each row of X, partition"):
         distributed._survey(X, np.ones(9), False)
-    order = SimpleNamespace(centroids=np.zeros((2, D + 1)))
+    task = SimpleNamespace(centroids=np.zeros((2, D + 1)))
     with pytest.raises(ValueError, match=f"an array with {D + 1} columns; got a partition of {D}"):
-        distributed._assign(X, None, order, False)
+        distributed._assign(X, None, task, None, False)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])

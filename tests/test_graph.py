@@ -13,18 +13,25 @@ from sklearn.cluster import KMeans
 from annlab import KMeansANN, _kernels_numpy, kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._kernels_cache import load_kernels
 from annlab._support.threads import Workers
+from annlab.fit.answers import recall_of
 from annlab.fit.choose import choose, estimate
-from annlab.fit.graph.algorithm import GraphAssigner
+from annlab.fit.graph.algorithm import Graph
 from annlab.fit.graph.cloud import Cloud, Nearby, assign_all, even_cuts, sums_of
 from annlab.fit.graph.neighbours import assign_nearby, neighbourhoods
 from annlab.fit.graph.relocation import relocate
 from annlab.fit.graph.tree import Tree, plant_tree, share_out
 from annlab.fit.momentum import Momentum
-from annlab.fit.run import recall_of
-from annlab.rows.memory import Points
+from annlab.fit.states import Limits, State
+from annlab.rows.coordinates import Coordinates
+from annlab.rows.memory import MemoryRows
 from annlab.rows.sample import stratified
 
 ALIKE = np.empty(0, dtype=np.float32)
+LIMITS = Limits(100, 1e-4, 0.0)
+
+
+def plain_rows(X, workers, **options):
+    return MemoryRows(X, workers=workers, coordinates=Coordinates.plain(X.dtype), **options)
 
 
 @pytest.fixture(scope="module")
@@ -182,14 +189,13 @@ def test_momentum():
     C = np.array([[0.0], [5.0], [9.0], [3.0]])
     sums, totals = np.array([[2.0], [20.0], [0.0], [4.0]]), np.array([2.0, 4.0, 0.0, 1.0])
     # means 1, 5 and 4; the empty one stays
-    first = momentum.step(sums, totals, C, 4.0)
+    first = momentum.step(sums, totals, C, 4.0, None, 0)
     np.testing.assert_allclose(first, [[1.5], [5.0], [9.0], [4.5]])
     first[3] = 90.0
     # the second step adds a quarter of the last move, but not to one that was re-seeded far away
-    second = momentum.step(first * totals[:, None], totals, first, 4.0)
+    second = momentum.step(first * totals[:, None], totals, first, 4.0, C, 1)
     np.testing.assert_allclose(second - first, [[0.25 * 1.5], [0.0], [0.0], [0.0]])
-    momentum.restart()
-    third = momentum.step(first * totals[:, None], totals, first, 4.0)
+    third = momentum.step(first * totals[:, None], totals, first, 4.0, None, 0)
     np.testing.assert_allclose(third, first)
 
 
@@ -239,10 +245,9 @@ def test_high_intrinsic_dimension_takes_the_other_start():
     lloyd = kmeans(X, 200, 25, init="random", random_state=0)
     assert result.inertia <= 1.0 * lloyd.inertia
     with Workers(1) as workers:
-        points = Points(X, workers=workers)
-        assigner = GraphAssigner(points, _kernels_numpy)
-        assigner.start(200, np.random.RandomState(0))
-        assert "sample start" in assigner.reason
+        points = MemoryRows(X, workers=workers)
+        state = Graph(LIMITS).begin(points, 200, "k-means++", np.random.RandomState(0))
+        assert "on a sample" in state.story
 
 
 def test_steps_say_what_they_are():
@@ -381,10 +386,10 @@ def test_recall_counts_ties_as_right_and_errors_as_wrong():
     C = np.array([[0.0], [2.0], [9.0]])
     labels = np.tile(np.array([0, 0, 1, 1], dtype=np.int32), 1000)
     with Workers(1) as workers:
-        points = Points(X, workers=workers, shift=np.zeros(1))
+        points = plain_rows(X, workers)
         share, (low, high) = recall_of(points, labels, C, np.random.RandomState(0))
         assert low < 0.75 < high and low <= share <= high and high - low < 0.05
-        small = Points(X[:4], workers=workers, shift=np.zeros(1))
+        small = plain_rows(X[:4], workers)
         assert recall_of(small, labels[:4], C, np.random.RandomState(0)) == (0.75, (0.75, 0.75))
 
 
@@ -468,15 +473,16 @@ def test_a_start_that_iterates_on_samples_is_told():
 def test_what_the_loop_has_changed_is_heeded():
     X = curved(4000)
     with Workers(1) as workers:
-        assigner = GraphAssigner(Points(X, workers=workers, shift=np.zeros(12)), _kernels_numpy)
+        points, graph = plain_rows(X, workers), Graph(LIMITS)
         C = X[:900].copy()
-        first = assigner.assign(C, None)
+        first = graph.assign(points, graph.start_at(C))
         # the loop puts a point into the farthest cluster: it is then sought among that one's
         # neighbours, which its own centroid is not among
         farthest = int(np.square(C - X[3999]).sum(axis=1).argmax())
         known = first.labels.copy()
         known[3999] = farthest
-        second = assigner.assign(C, known)
+        state = State(C, labels=first.labels, known=known, memory=first.memory)
+        second = graph.assign(points, state)
     assert second.labels[3999] != first.labels[3999]
     np.testing.assert_array_equal(second.labels[:3999], first.labels[:3999])
 
@@ -486,7 +492,8 @@ def test_sums_carry_the_callers_weights(scale):
     X = curved(2000)
     weights = scale * np.random.RandomState(0).uniform(0.5, 1.0, size=2000)
     with Workers(1) as workers:
-        points = Points(X, sample_weight=weights, workers=workers, shift=np.zeros(12))
-        found = GraphAssigner(points, _kernels_numpy).assign(X[:150].copy(), None)
+        points = plain_rows(X, workers, sample_weight=weights)
+        graph = Graph(LIMITS)
+        found = graph.assign(points, graph.start_at(X[:150].copy()))
     expected = np.bincount(found.labels, weights=weights, minlength=150)
-    np.testing.assert_allclose(found.totals, expected, rtol=1e-5)
+    np.testing.assert_allclose(found.tally.totals, expected, rtol=1e-5)

@@ -17,7 +17,8 @@ from annlab.initialization import (
     k_means_plus_plus,
     random_points,
 )
-from annlab.rows.memory import Points
+from annlab.rows.coordinates import Coordinates
+from annlab.rows.memory import MemoryRows
 
 NAMES = tuple(INITS)
 
@@ -52,7 +53,7 @@ def chosen_rows(points, centroids):
 @pytest.mark.parametrize("k", [1, 2, 7, 60])
 def test_starts_are_distinct_points_of_the_data(name, k, workers):
     X = blobs(60)
-    points = Points(X, workers=workers)
+    points = MemoryRows(X, workers=workers)
     centroids = initial_centroids(name, points, k, np.random.RandomState(0))
     assert centroids.shape == (k, 3) and centroids.dtype == np.float64
     assert len(set(chosen_rows(points, centroids).tolist())) == k
@@ -60,7 +61,7 @@ def test_starts_are_distinct_points_of_the_data(name, k, workers):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_draws_the_same(name, workers):
-    points = Points(blobs(), workers=workers)
+    points = MemoryRows(blobs(), workers=workers)
     one, two, other = (
         initial_centroids(name, points, 5, np.random.RandomState(seed)) for seed in (4, 4, 5)
     )
@@ -74,7 +75,7 @@ def test_the_number_of_threads_does_not_matter(name):
     drawn = []
     for n_jobs in (1, 3):
         with Workers(n_jobs) as workers:
-            points = Points(X, workers=workers)
+            points = MemoryRows(X, workers=workers)
             assert len(points.bounds()) > 3
             drawn.append(initial_centroids(name, points, 9, np.random.RandomState(0)))
     np.testing.assert_array_equal(*drawn)
@@ -85,7 +86,7 @@ def test_points_without_weight_are_not_drawn(name, workers):
     X = blobs(200)
     weights = np.zeros(200)
     weights[::4] = 1.0
-    points = Points(X, sample_weight=weights, workers=workers)
+    points = MemoryRows(X, sample_weight=weights, workers=workers)
     for seed in range(5):
         rows = chosen_rows(points, initial_centroids(name, points, 6, np.random.RandomState(seed)))
         assert (weights[rows] > 0).all()
@@ -96,7 +97,7 @@ def test_more_clusters_than_points_with_weight(name, workers):
     X = blobs(20)
     weights = np.zeros(20)
     weights[:3] = [1.0, 1e-300, 1e10]
-    points = Points(X, sample_weight=weights, workers=workers)
+    points = MemoryRows(X, sample_weight=weights, workers=workers)
     centroids = initial_centroids(name, points, 6, np.random.RandomState(0))
     assert np.isfinite(centroids).all()
     assert chosen_rows(points, centroids).shape == (6,)
@@ -107,8 +108,9 @@ def test_more_clusters_than_points_with_weight(name, workers):
 def test_sparse_data_draws_what_dense_data_draws(name, metric, workers):
     rng = np.random.RandomState(0)
     X = rng.poisson(0.4, (300, 12)).astype(float) + np.eye(12)[rng.randint(12, size=300)]
-    dense = Points(X, metric=metric, workers=workers, shift=np.zeros(12))
-    thin = Points(sparse.csr_matrix(X), metric=metric, workers=workers)
+    unshifted = Coordinates(metric == "cosine", X.dtype, X.dtype)
+    dense = MemoryRows(X, workers=workers, coordinates=unshifted)
+    thin = MemoryRows(sparse.csr_matrix(X), metric=metric, workers=workers)
     a, b = (initial_centroids(name, p, 5, np.random.RandomState(3)) for p in (dense, thin))
     np.testing.assert_allclose(a, b, atol=1e-12)
     if metric == "cosine":
@@ -117,7 +119,7 @@ def test_sparse_data_draws_what_dense_data_draws(name, metric, workers):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_points_equal(name, workers):
-    points = Points(np.full((10, 2), 7.0), workers=workers)
+    points = MemoryRows(np.full((10, 2), 7.0), workers=workers)
     centroids = initial_centroids(name, points, 4, np.random.RandomState(0))
     np.testing.assert_array_equal(points.outward(centroids), np.full((4, 2), 7.0))
 
@@ -128,7 +130,7 @@ def test_all_points_equal(name, workers):
 @pytest.mark.parametrize("start", [k_means_plus_plus, k_means_parallel])
 def test_a_careful_start_beats_a_random_one(start, workers):
     X = blobs(600, k=12, seed=2)
-    points = Points(X, workers=workers)
+    points = MemoryRows(X, workers=workers)
     ours, random = (
         np.median([
             potential(X, points.outward(way(points, 12, np.random.RandomState(seed))))
@@ -141,7 +143,7 @@ def test_a_careful_start_beats_a_random_one(start, workers):
 
 def test_random_points_are_drawn_by_weight(workers):
     X = np.arange(4.0)[:, None]
-    points = Points(X, sample_weight=np.array([1.0, 2.0, 3.0, 4.0]), workers=workers)
+    points = MemoryRows(X, sample_weight=np.array([1.0, 2.0, 3.0, 4.0]), workers=workers)
     rng = np.random.RandomState(0)
     first = [int(points.outward(random_points(points, 1, rng))[0, 0]) for _ in range(4000)]
     np.testing.assert_allclose(np.bincount(first) / 4000, [0.1, 0.2, 0.3, 0.4], atol=0.025)
@@ -161,7 +163,7 @@ def test_k_means_plus_plus_draws_by_squared_distance(monkeypatch, workers):
     """With one candidate a round the law of the second centre can be computed by hand."""
     X = np.array([[0.0], [1.0], [3.0], [7.0]])
     weights = np.array([2.0, 1.0, 1.0, 0.5])
-    points = Points(X, sample_weight=weights, workers=workers)
+    points = MemoryRows(X, sample_weight=weights, workers=workers)
     # int(log k) candidates are added to 2: 2 + (-1) leaves one
     monkeypatch.setattr(room.np, "log", lambda k: -1.0)
     rng = np.random.RandomState(0)
@@ -178,7 +180,7 @@ def test_k_means_plus_plus_draws_by_squared_distance(monkeypatch, workers):
 def test_greedy_choice_keeps_the_best_candidate(monkeypatch, workers):
     """Of the candidates of a round the one stays that lowers the potential most."""
     X = blobs(100)
-    points = Points(X, workers=workers)
+    points = MemoryRows(X, workers=workers)
     rounds = []
     draw = room._draw
 
@@ -201,7 +203,7 @@ def test_greedy_choice_keeps_the_best_candidate(monkeypatch, workers):
 def test_k_means_parallel_draws_by_squared_distance(workers):
     """After one round the chance of a point is its share of the potential times 2k/rounds."""
     X = np.r_[np.zeros((50, 1)), np.full((50, 1), 1.0), np.full((2, 1), 50.0)]
-    points = Points(X, workers=workers)
+    points = MemoryRows(X, workers=workers)
     taken = []
     original = room._nearest_new
 

@@ -27,20 +27,16 @@ from annlab import KMeansResult, available_algorithms, kmeans, kmeans_ann
 from annlab._kernels_cache import load_kernels
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
-from annlab.fit import run as room
-from annlab.fit.run import (
-    Stage,
-    exact_inertia,
-    is_parted,
-    label_parts,
-    label_rows,
-    lloyd_steps,
-    recall_of,
-    score_parts,
-    update_centroids,
-)
-from annlab.fit.searches import Assigner, Assignment, ExactAssigner, IndexAssigner, Worst
-from annlab.rows.memory import Points
+from annlab.fit import lloyd, run
+from annlab.fit.answers import exact_inertia, label, label_rows, open_beside, recall_of
+from annlab.fit.lloyd import Lloyd, move
+from annlab.fit.searches import Exact
+from annlab.fit.settings import Settings
+from annlab.fit.states import Found, Limits, State, states
+from annlab.rows import is_out_of_core
+from annlab.rows.coordinates import Coordinates
+from annlab.rows.memory import MemoryRows
+from annlab.rows.tally import Labelled, Tally, Worst
 
 ALGORITHMS = available_algorithms()
 #: Those that compare all centroids, one way or another.
@@ -174,15 +170,21 @@ def test_one_iteration_equals_plain_loops(algorithm, metric, weighted, dtype):
 # -- empty clusters ----------------------------------------------------------------------------
 
 
-def moved(X, labels, centroids, weights=None, **more):
-    """`update_centroids` for labels made by hand."""
+def plain_rows(X, workers, weights=None):
+    frame = Coordinates.plain(X.dtype)
+    return MemoryRows(X, sample_weight=weights, workers=workers, coordinates=frame)
+
+
+def moved(X, labels, centroids, weights=None, *, worst=None, **more):
+    """`move` for labels made by hand."""
     X, centroids = np.asarray(X, float), np.asarray(centroids, float)
     labels = np.asarray(labels, np.int32)
-    distances_sq = ((X - centroids[labels]) ** 2).sum(axis=1)
     with Workers(1) as workers:
-        points = Points(X, sample_weight=weights, workers=workers, shift=np.zeros(X.shape[1]))
-        found = Assignment(labels, distances_sq, weights, 0.0, None, **more)
-        return update_centroids(points, found, centroids)
+        points = plain_rows(X, workers, weights)
+        tally = points.sweep(Labelled(centroids=centroids), labels)[1]
+        if worst is not None:
+            points.worst = worst
+        return move(points, Found(labels, tally, **more), centroids)
 
 
 def test_an_empty_cluster_takes_the_worst_served_point():
@@ -222,7 +224,7 @@ def test_points_without_weight_are_not_taken():
     new, reseeded = moved([[1.0], [9.0]], [0, 0], [[1.0], [50.0]], np.array([1.0, 0.0]))
     assert reseeded == {} and new.ravel().tolist() == [1.0, 50.0]
     # unless they are named as seeds, and then they move nobody
-    new, reseeded = moved(X, [0] * 4, [[0.0], [50.0]], weights, seed_weights=np.ones(4))
+    new, reseeded = moved(X, [0] * 4, [[0.0], [50.0]], weights, seeds=np.ones(4))
     assert reseeded == {3: 1}
     assert new.ravel().tolist() == [3.0, 90.0]
 
@@ -581,7 +583,7 @@ def test_chunks_are_cut_by_the_data_alone(k):
     bounds = []
     for n_jobs in (1, 3):
         with Workers(n_jobs) as workers:
-            bounds.append(Points(X, workers=workers).bounds())
+            bounds.append(MemoryRows(X, workers=workers).bounds())
     assert bounds[0] == bounds[1]
     sizes = [stop - start for start, stop in bounds[0]]
     assert len(sizes) > 3 and 0 < sizes[-1] < sizes[0] and sum(sizes) == len(X)
@@ -589,7 +591,7 @@ def test_chunks_are_cut_by_the_data_alone(k):
     np.testing.assert_array_equal(one.centroids, three.centroids)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", ["auto", "brute", "hnsw"])
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_a_backend_of_joblib_gives_the_same(backend, algorithm):
     X = cloud(1501, dtype=np.float32) + np.float32(5)
@@ -674,16 +676,16 @@ def test_an_interruption_leaves_a_consistent_result():
     plain = kmeans(X, 9, 2, init=X[:9], tol=0)
     np.testing.assert_array_equal(result.labels, plain.labels)
     np.testing.assert_array_equal(result.centroids, plain.centroids)
-    assert result.inertia == plain.inertia
+    assert result.inertia == pytest.approx(plain.inertia, rel=1e-12)
     rest = kmeans(X, 9, init=result.centroids, tol=0)
     np.testing.assert_array_equal(rest.labels, kmeans(X, 9, init=X[:9], tol=0).labels)
 
 
 def test_an_interruption_before_the_first_result_comes_through(monkeypatch):
-    def interrupted(self, centroids, previous):
+    def interrupted(self, rows, state):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ExactAssigner, "assign", interrupted)
+    monkeypatch.setattr(Lloyd, "assign", interrupted)
     with pytest.raises(KeyboardInterrupt):
         kmeans(blobs(), 3, random_state=0)
 
@@ -992,9 +994,8 @@ def test_inertia_leaves_outliers_out(make, metric, dtype):
     with Workers(2) as workers:
         for given in (None, weights):
             own = np.ones(5000) if given is None else given
-            for compiled in (False, True):
-                value = exact_inertia(make(X), C, labels, metric, given, workers, compiled=compiled)
-                assert value == pytest.approx(own[kept] @ each[kept], rel=1e-9)
+            value = exact_inertia(make(X), C, labels, metric, given, workers)
+            assert value == pytest.approx(own[kept] @ each[kept], rel=1e-9)
 
 
 @pytest.mark.parametrize("algorithm", ["brute", "hnsw", "small_k"])
@@ -1017,7 +1018,7 @@ def test_the_share_of_exact_labels_is_estimated(n):
     X, C = cloud(n), cloud(9, seed=1)
     labels = truth(X, C)[0].astype(np.int32)
     with Workers(2) as workers:
-        points = Points(X, workers=workers)
+        points = MemoryRows(X, workers=workers)
         assert recall_of(points, labels, points.inward(C), np.random.RandomState(0))[0] == 1.0
         wrong = np.random.RandomState(1).rand(n) < 0.3
         labels[wrong] = (labels[wrong] + 1) % 9
@@ -1036,7 +1037,7 @@ def test_a_twin_of_the_nearest_centroid_is_as_good():
     X, C = cloud(300), cloud(4, seed=1)
     labels = truth(X, C)[0].astype(np.int32) + 4
     with Workers(1) as workers:
-        points = Points(X, workers=workers)
+        points = MemoryRows(X, workers=workers)
         twice = points.inward(np.r_[C, C])
         assert recall_of(points, labels, twice, np.random.RandomState(0))[0] == 1.0
 
@@ -1079,22 +1080,22 @@ def test_a_memory_map_is_never_copied(tmp_path):
         np.testing.assert_array_equal(result.labels, kmeans(X, 8, 2, **options).labels)
 
 
-def test_the_room_has_one_loop():
-    """Whatever is replaced, the steps come from `lloyd_steps`."""
-    calls = []
-    original = room.lloyd_steps
+def test_the_room_has_one_loop(monkeypatch):
+    """Whatever is replaced, the states come from `states`, and each from `advance`."""
+    calls, steps = [], []
 
     def watched(*args, **options):
         calls.append(1)
-        return original(*args, **options)
+        return states(*args, **options)
 
-    room.lloyd_steps = watched
-    try:
-        for name in ("brute", "kd_tree", "small_k"):
-            kmeans_ann(blobs(), 3, algorithm=name, random_state=0)
-    finally:
-        room.lloyd_steps = original
-    assert len(calls) == 3
+    original = lloyd.advance
+    monkeypatch.setattr(run, "states", watched)
+    monkeypatch.setattr(lloyd, "advance", lambda *a: steps.append(1) or original(*a))
+    for name in ("brute", "kd_tree", "small_k", "graph"):
+        n_iter = kmeans_ann(blobs(), 3, algorithm=name, random_state=0).n_iter
+        assert len(steps) == n_iter
+        steps.clear()
+    assert len(calls) == 4
 
 
 @pytest.mark.parametrize("algorithm", ["brute", "small_k", "graph"])
@@ -1113,7 +1114,7 @@ def test_exact_inertia_of_a_single_weighted_row():
     X, origin = np.array([[3.0, 4.0]], dtype=np.float32), np.zeros((1, 2), dtype=np.float32)
     labels, weights = np.zeros(1, dtype=np.int32), np.array([7.0])
     with Workers(1) as workers:
-        assert room.exact_inertia(X, origin, labels, "euclidean", weights, workers) == 7 * 25
+        assert exact_inertia(X, origin, labels, "euclidean", weights, workers) == 7 * 25
 
 
 # -- interruptions -----------------------------------------------------------------------------
@@ -1123,10 +1124,10 @@ def test_an_interruption_of_the_last_assignment_keeps_what_the_loop_found(monkey
     X = cloud()
     plain = kmeans(X, 9, 4, init=X[:9], tol=0, trace=True)
 
-    def interrupted(self, points):
+    def interrupted(self, *args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ExactAssigner, "again", interrupted)
+    monkeypatch.setattr(Lloyd, "finish", interrupted)
     with pytest.warns(AnnlabWarning, match="interrupted.*is that of 4 iterations"):
         result = kmeans(X, 9, 4, init=X[:9], tol=0)
     np.testing.assert_array_equal(result.labels, plain.trace[-1].labels)
@@ -1137,7 +1138,7 @@ def test_an_interruption_of_the_last_assignment_keeps_what_the_loop_found(monkey
 
 def test_no_point_is_assigned_after_an_interruption(monkeypatch):
     X, calls = cloud(), []
-    original = ExactAssigner.assign
+    original = MemoryRows.sweep
 
     def counted(self, *args):
         calls.append(1)
@@ -1147,7 +1148,7 @@ def test_no_point_is_assigned_after_an_interruption(monkeypatch):
         if step.iteration == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(ExactAssigner, "assign", counted)
+    monkeypatch.setattr(MemoryRows, "sweep", counted)
     with pytest.warns(AnnlabWarning, match="interrupted"):
         kmeans(X, 9, init=X[:9], tol=0, callback=callback)
     assert len(calls) == 3
@@ -1160,45 +1161,19 @@ def test_a_second_interruption_loses_nothing(monkeypatch):
         if step.iteration == 3:
             raise KeyboardInterrupt
 
-    def interrupted(*args, **options):
-        raise KeyboardInterrupt
+    warn = run._warn_interrupted
 
-    monkeypatch.setattr(room, "exact_inertia", interrupted)
-    with pytest.warns(AnnlabWarning, match="interrupted"):
-        result = kmeans(X, 9, init=X[:9], tol=0, callback=callback)
-    assert result.inertia == result.trace[-1].inertia
-    assert result.inertia == pytest.approx(((X - result.centroids[result.labels]) ** 2).sum())
-
-
-def test_once_the_inertia_is_known_nothing_is_interrupted(monkeypatch):
-    """A further Ctrl-C ends the sum over all points, but not the handing over of the result."""
-    X, moments = cloud(), []
-    original, warn = room.exact_inertia, room._warn_interrupted
-
-    def callback(step):
-        if step.iteration == 3:
-            raise KeyboardInterrupt
-
-    def later(text):
-        moments.append("later")
+    def interrupted(text):
         signal.raise_signal(signal.SIGINT)
         warn(text)
 
-    def added(*args, **options):
-        moments.append("added")
-        if ends:
-            signal.raise_signal(signal.SIGINT)
-        return original(*args, **options) + 1000
-
-    monkeypatch.setattr(room, "exact_inertia", added)
-    monkeypatch.setattr(room, "_warn_interrupted", later)
-    for ends in (False, True):
-        moments.clear()
-        with pytest.warns(AnnlabWarning, match="interrupted"):
-            result = kmeans(X, 9, init=X[:9], tol=0, callback=callback)
-        assert moments == ["added", "later"] and result.stop_reason == "interrupted"
-        own = result.trace[-1].inertia
-        assert result.inertia == pytest.approx(own if ends else own + 1000)
+    monkeypatch.setattr(run, "_warn_interrupted", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.warns(AnnlabWarning, match="interrupted"):
+        result = kmeans(X, 9, init=X[:9], tol=0, callback=callback)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert result.inertia == result.trace[-1].inertia
+    assert result.inertia == pytest.approx(((X - result.centroids[result.labels]) ** 2).sum())
 
 
 def test_several_starts_do_not_share_what_an_assigner_remembers():
@@ -1219,17 +1194,16 @@ def test_several_starts_do_not_share_what_an_assigner_remembers():
 # -- the loop by itself ------------------------------------------------------------------------
 
 
-class Scripted(Assigner):
+class Scripted(Lloyd):
     """Answers prepared assignments, one after the other."""
 
-    name = "scripted"
-    exact = False
+    def __init__(self, answers, limits):
+        super().__init__("scripted", Exact(), Exact(), limits)
+        self.answers, self.asked = iter(answers), []
 
-    def __init__(self, points, answers):
-        self.points, self.answers, self.asked = points, iter(answers), []
-
-    def assign(self, centroids, previous):
-        self.asked.append((centroids.copy(), None if previous is None else previous.copy()))
+    def assign(self, rows, state):
+        known = state.known
+        self.asked.append((state.centroids.copy(), None if known is None else known.copy()))
         return next(self.answers)
 
 
@@ -1238,22 +1212,26 @@ FOUR = np.array([[0.0], [2.0], [10.0], [12.0]])
 MEANS = np.array([[1.0], [11.0]])
 
 
-def answered(labels=(0, 0, 1, 1), **more):
+def answered(labels=(0, 0, 1, 1), *, members=None, **more):
     labels = np.array(labels, np.int32)
-    return Assignment(labels, ((FOUR - MEANS[labels]) ** 2).ravel(), None, 4.0, 8, **more)
+    by = labels if members is None else members
+    sums = np.array([FOUR[by == j].sum(axis=0) for j in (0, 1)])
+    counts = np.bincount(by, minlength=2)
+    tally = Tally(sums, counts.astype(float), counts, inertia=4.0, n_distances=8)
+    return Found(labels, tally, members=members, **more)
 
 
-def scripted(answers, start=MEANS, *, max_iter=9, tol_sq=-1.0, **more):
+def scripted(answers, start=MEANS, *, max_iter=9, tol_sq=-1.0, state=None):
     """Steps and reasons of the loop over `FOUR`."""
     with Workers(1) as workers:
-        points = Points(FOUR, workers=workers, shift=np.zeros(1))
-        assigner = Scripted(points, answers)
-        found = list(lloyd_steps(assigner, start, max_iter=max_iter, tol_sq=tol_sq, **more))
-    steps, reasons, known = zip(*found, strict=True) if found else ((), (), ())
-    assert [step.iteration for step in steps] == list(
-        range(1 + more.get("done", 0), 1 + more.get("done", 0) + len(steps))
-    )
-    return steps, reasons, known, assigner
+        points = plain_rows(FOUR, workers)
+        algorithm = Scripted(answers, Limits(max_iter, 0.0, tol_sq))
+        state = state or State(start)
+        found = list(states(algorithm, points, state, trace=True))
+    steps = [after.steps[-1] for after in found]
+    first = state.iteration + 1
+    assert [step.iteration for step in steps] == list(range(first, first + len(steps)))
+    return steps, tuple(s.reason for s in found), [s.known for s in found], algorithm
 
 
 def test_the_loop_ends_when_the_same_labels_come_again():
@@ -1288,27 +1266,27 @@ def test_a_step_that_is_not_to_the_means_is_no_reason_to_stop(more):
     assert [step.n_moved for step in steps] == [4, 0, 0, 0]
 
 
-def test_an_assigner_may_say_that_it_is_done_and_how_many_moved():
-    steps, reasons, *_ = scripted([answered(), answered((1, 1, 0, 0), n_moved=3, finished=True)])
+def test_an_algorithm_may_say_that_it_is_done():
+    steps, reasons, *_ = scripted([answered(), answered((1, 1, 0, 0), finished=True)])
     assert reasons == ("", "small gain")
-    # the first step moves all; from then on what is counted elsewhere is believed
-    assert [step.n_moved for step in steps] == [4, 3]
-    assert scripted([answered(n_moved=1)], max_iter=1)[0][0].n_moved == 4
+    # the first step moves all
+    assert [step.n_moved for step in steps] == [4, 4]
 
 
 def test_the_loop_goes_on_where_an_earlier_one_stood():
     labels = np.array([0, 1, 1, 1], np.int32)
     known = np.array([1, 1, 1, 1], np.int32)
-    steps, reasons, _, assigner = scripted(
-        [answered()] * 2, done=5, max_iter=6, previous=labels, known=known
-    )
+    before = scripted([answered(), answered((1, 1, 0, 0))], max_iter=2)[0]
+    state = State(MEANS, steps=tuple(before), labels=labels, known=known)
+    steps, reasons, _, algorithm = scripted([answered()] * 2, max_iter=3, state=state)
     assert (len(steps), steps[0].n_moved, reasons) == (1, 1, ("max_iter",))
-    np.testing.assert_array_equal(assigner.asked[0][1], known)
-    assert scripted([], done=6, max_iter=6)[0] == ()
+    np.testing.assert_array_equal(algorithm.asked[0][1], known)
+    ended = State(MEANS, steps=tuple(before), reason="max_iter")
+    assert scripted([], state=ended)[0] == []
 
 
 def test_a_point_that_became_a_centroid_is_known_as_its_own():
-    answers = [answered((0, 0, 0, 0)), answered((0, 0, 0, 0), sums=None), answered()]
+    answers = [answered((0, 0, 0, 0)), answered((0, 0, 0, 0)), answered()]
     steps, reasons, known, assigner = scripted(answers, max_iter=3)
     # of the two worst served the first, which is the point at 12
     assert steps[0].n_empty == 1 and reasons[0] == ""
@@ -1320,26 +1298,13 @@ def test_a_point_that_became_a_centroid_is_known_as_its_own():
     assert steps[1].n_moved == 0
 
 
-def test_sums_that_an_assigner_knows_are_not_added_up_again(monkeypatch):
-    sums, totals = np.array([[2.0], [33.0]]), np.array([2.0, 3.0])
-    with monkeypatch.context() as patch:
-        patch.setattr(room, "cluster_sums", None)
-        steps, *_ = scripted([answered(sums=sums, totals=totals)], max_iter=1)
-    assert steps[0].new_centroids.tolist() == [[1.0], [11.0]]
-    for half in ({"sums": sums}, {"totals": totals}):
-        steps, *_ = scripted([answered((0, 1, 1, 1), **half)], max_iter=1)
-        assert steps[0].new_centroids.tolist() == [[0.0], [8.0]]
-    members = answered(members=np.array([1, 0, 0, 0], np.int32))
-    assert scripted([members], max_iter=1)[0][0].new_centroids.tolist() == [[8.0], [0.0]]
-
-
 @pytest.mark.parametrize("n_empty", [1, 3, 40])
 def test_a_few_candidates_for_each_empty_cluster_are_looked_at(n_empty):
     """Enough for some to be alone in their cluster; not all points, which may be elsewhere."""
     X = np.arange(500.0)[:, None]
     asked = []
 
-    def worst(size):
+    def worst(centroids, labels, size, seeds):
         asked.append(size)
         places = np.arange(size)
         return Worst(places, X[places], np.ones(size), np.zeros(size, int), np.ones(size))
@@ -1367,7 +1332,7 @@ def test_a_donor_keeps_more_than_rounding(unit):
 
 def test_a_step_is_timed_from_its_own_beginning(monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(room, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(lloyd, "time", SimpleNamespace(perf_counter=lambda: now[0]))
 
     def slow():
         # other labels each time, so that the loop goes on
@@ -1390,46 +1355,6 @@ def test_the_steps_take_no_longer_than_the_fit():
 
 
 # -- Ctrl-C ------------------------------------------------------------------------------------
-
-
-def test_within_the_shield_only_what_is_open_is_interrupted():
-    def own(*args):
-        raise LookupError
-
-    before = signal.signal(signal.SIGINT, own)
-    try:
-        shield = room._Shield()
-        with shield:
-            signal.raise_signal(signal.SIGINT)
-            shield.open = True
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-            assert not shield.open
-            signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) is own
-        # outside of the main thread signals are nobody's to set
-        failures = []
-
-        def elsewhere():
-            try:
-                with room._Shield():
-                    pass
-            except Exception as error:
-                failures.append(error)
-
-        thread = threading.Thread(target=elsewhere)
-        thread.start()
-        thread.join()
-        assert not failures and signal.getsignal(signal.SIGINT) is own
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_a_handler_that_is_not_of_python_is_left_alone(monkeypatch):
-    monkeypatch.setattr(signal, "getsignal", lambda number: None)
-    monkeypatch.setattr(signal, "signal", lambda *args: pytest.fail("nothing could put it back"))
-    with room._Shield():
-        pass
 
 
 @pytest.mark.parametrize("n_init", [1, 2])
@@ -1477,7 +1402,7 @@ def test_of_equal_starts_the_first_is_kept():
 
 def test_one_start_is_not_judged_and_an_array_is_one_start(monkeypatch):
     judged = []
-    monkeypatch.setattr(Stage, "cost", lambda self, assigner, C: judged.append(1) or 0.0)
+    monkeypatch.setattr(Lloyd, "cost", lambda self, rows, state: judged.append(1) or 0.0)
     kmeans(blobs(), 3, random_state=0)
     kmeans(blobs(), 3, init=blobs()[:3], n_init=7)
     assert not judged
@@ -1519,7 +1444,7 @@ def test_the_reason_is_that_of_the_start_that_is_kept_unless_a_callback_ended_al
 @pytest.mark.parametrize("exact", [True, False])
 def test_how_the_last_labels_are_made(final, exact_below, exact, monkeypatch):
     X = blobs()
-    monkeypatch.setattr(IndexAssigner, "exact_below", exact_below)
+    monkeypatch.setattr(Lloyd, "exact_below", exact_below)
     index = Blind()
     index.exact = exact
     result = kmeans_ann(X, 6, 2, algorithm=index, init=X[:6], final_assignment=final)
@@ -1537,38 +1462,33 @@ def test_how_the_last_labels_are_made(final, exact_below, exact, monkeypatch):
 def test_a_sample_for_the_recall_is_drawn_without_repetition_and_in_small_blocks(monkeypatch):
     X, C = cloud(9000), cloud(5, seed=1)
     sizes, rows = [], []
-    original = room._count_right
+    original = MemoryRows.take
 
-    def watched(source, chosen, labels, centroids):
+    def watched(self, chosen):
         sizes.append(len(chosen))
         rows.extend(chosen.tolist())
-        # sparse rows become dense where they are used
-        assert isinstance(source, Points) == points.sparse
-        return original(source, chosen, labels, centroids)
+        return original(self, chosen)
 
-    monkeypatch.setattr(room, "_count_right", watched)
+    monkeypatch.setattr(MemoryRows, "take", watched)
     labels = truth(X, C)[0].astype(np.int32)
     for given in (X, sparse.csr_matrix(X)):
         sizes.clear(), rows.clear()
         with Workers(1) as workers:
-            points = Points(given, workers=workers)
+            points = MemoryRows(given, workers=workers)
             centroids = points.inward(C)
             found = recall_of(points, labels, centroids, np.random.RandomState(0))
         assert found[0] == 1.0 and found[1][1] == 1.0 and 0.99 < found[1][0] < 1.0
         assert len(set(rows)) == 2000 and max(rows) > 8000
         # sparse rows are filled in: only some at a time
-        assert max(sizes) * 7 <= 2000
+        assert max(sizes) * 7 <= 2000 or not points.sparse
 
 
 # -- exact inertia -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(("n", "d"), [(70_000, 10), (700, 3000), (9000, 1)])
-def test_exact_inertia_goes_through_the_data_in_chunks(compiled, n, d, monkeypatch):
-    if compiled and load_kernels(compile=True) is None:
-        pytest.skip("no compiled loops here")
-    X = np.random.RandomState(0).rand(n, d).astype(np.float32 if compiled else np.float64)
+def test_exact_inertia_goes_through_the_data_in_chunks(n, d, monkeypatch):
+    X = np.random.RandomState(0).rand(n, d)
     C, labels = X[:3].copy(), np.arange(n, dtype=np.int32) % 3
     tasks, works = [], []
     original = Workers.map
@@ -1580,7 +1500,7 @@ def test_exact_inertia_goes_through_the_data_in_chunks(compiled, n, d, monkeypat
 
     monkeypatch.setattr(Workers, "map", watched)
     with Workers(2) as workers:
-        value = exact_inertia(X, C, labels, "euclidean", None, workers, compiled=compiled)
+        value = exact_inertia(X, C, labels, "euclidean", None, workers)
     own = sum(((X[j::3].astype(float) - C[j].astype(float)) ** 2).sum() for j in range(3))
     assert value == pytest.approx(own, rel=1e-10)
     # chunks of at most a quarter of a million values (2 MB), or of some rows where one is long
@@ -1592,40 +1512,18 @@ def test_exact_inertia_goes_through_the_data_in_chunks(compiled, n, d, monkeypat
     assert n * d <= works[0] <= 10 * n * d
 
 
-def test_compiled_loops_take_only_rows_that_lie_one_after_the_other(monkeypatch):
-    kernels = load_kernels(compile=True)
-    if kernels is None:
-        pytest.skip("no compiled loops here")
-    X = np.random.RandomState(0).rand(900, 6).astype(np.float32)
-    C, labels = X[:4].copy(), np.arange(900, dtype=np.int32) % 4
-    used, original = [], Workers.map
-
-    def watched(self, function, todo, work=float("inf")):
-        used.append(function is kernels.paired_inertia)
-        return original(self, function, todo, work)
-
-    monkeypatch.setattr(Workers, "map", watched)
-    with Workers(1) as workers:
-        values = [
-            exact_inertia(given, C, labels, "euclidean", np.ones(900), workers, compiled=compiled)
-            for given in (X, np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2])
-            for compiled in (True, False)
-        ]
-    assert values == pytest.approx([values[0]] * 6, rel=1e-12)
-    assert used == [True, False, False, False, False, False]
-
-
 # -- data in parts -----------------------------------------------------------------------------
 
 
 def test_what_is_read_part_by_part(tmp_path):
     np.save(tmp_path / "X.npy", blobs())
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    assert is_parted([blobs(), blobs()]) and is_parted(mapped) and is_parted(tmp_path / "X.npy")
+    assert is_out_of_core([blobs(), blobs()]) and is_out_of_core(mapped)
+    assert is_out_of_core(tmp_path / "X.npy")
     # graph lays out a copy of its own
-    assert not is_parted(mapped, algorithm="graph")
-    assert is_parted([blobs(), blobs()], algorithm="graph")
-    assert not is_parted(blobs()) and not is_parted(blobs().tolist())
+    assert not is_out_of_core(mapped, together=True)
+    assert is_out_of_core([blobs(), blobs()], together=True)
+    assert not is_out_of_core(blobs()) and not is_out_of_core(blobs().tolist())
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -1634,30 +1532,26 @@ def test_labels_and_inertia_of_blocks_are_those_of_all_rows(metric):
     weights = np.random.RandomState(0).rand(700)
     blocks = [X[:300], X[300:]]
     with Workers(2) as workers:
-        labels = label_parts(blocks, C, metric=metric, workers=workers)
         options = {"metric": metric, "workers": workers}
-        inertia = score_parts(blocks, C, sample_weight=weights, **options)
+        rows = open_beside(blocks, C, sample_weight=weights, **options)
+        labels, tally = label(rows, C)
         with pytest.raises(
             ValueError, match=r"^X must be an array with 4 columns; got shape \(700"
         ):
-            label_parts(blocks, C[:, :4], **options)
+            open_beside(blocks, C[:, :4], **options)
     expected, least = truth(X, C, weights, metric)
     np.testing.assert_array_equal(labels, expected)
-    assert inertia == pytest.approx(least, rel=1e-9) and isinstance(inertia, float)
+    assert tally.exact_inertia == pytest.approx(least, rel=1e-9)
 
 
 def test_a_variant_that_needs_all_points_together_says_so():
-    class Together(Stage):
-        takes_parts = False
+    class Together(run.Variant):
+        together = True
 
-    options = {
-        "algorithm": "brute", "algorithm_params": None, "init": "random", "n_init": 1,
-        "tol": 0.0, "metric": "euclidean", "sample_weight": None, "random_state": 0, "n_jobs": 1,
-        "trace": False, "callback": None, "progress": False, "stage": Together(),
-    }  # fmt: skip
+    settings = Settings(n_clusters=3, max_iter=5, algorithm="brute")
     with pytest.raises(TypeError, match=r"^X must be in memory.*got a list"):
-        room.fit_clusters([blobs(), blobs()], 3, 5, **options)
-    assert room.fit_clusters(blobs(), 3, 5, **options).labels.shape == (600,)
+        run.fit([blobs(), blobs()], settings, Together())
+    assert run.fit(blobs(), settings, Together())[0].labels.shape == (600,)
 
 
 def test_progress_of_an_interrupted_fit_ends_its_line(capsys):
@@ -1707,15 +1601,16 @@ def test_an_interrupted_fit_of_blocks_has_the_labels_of_the_last_step():
 def test_wide_blocks_are_labelled():
     X = cloud(60, d=300)
     with Workers(1) as workers:
-        labels = label_parts([X[:40], X[40:]], X[:3], metric="euclidean", workers=workers)
+        rows = open_beside([X[:40], X[40:]], X[:3], metric="euclidean", workers=workers)
+        labels = label(rows, X[:3])[0]
     np.testing.assert_array_equal(labels, truth(X, X[:3])[0])
 
 
 def test_outliers_are_marked_and_the_labels_stay():
     labels, mask = np.array([3, 0, 5], np.int32), np.array([False, True, False])
-    marked = room._marked(labels, mask)
+    marked = run._marked(labels, mask)
     assert marked.tolist() == [3, -1, 5] and marked.dtype == np.int32
-    assert labels.tolist() == [3, 0, 5] and room._marked(labels, None) is labels
+    assert labels.tolist() == [3, 0, 5] and run._marked(labels, None) is labels
 
 
 @pytest.mark.parametrize("function", [kmeans, kmeans_ann])
@@ -1737,21 +1632,6 @@ def stopped_at(path, iteration, X, **options):
     return kmeans(X, 6, checkpoint=path, callback=lambda s: s.iteration == iteration, **options)
 
 
-@pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, AttributeError])
-def test_a_state_that_is_none_of_the_assigners_is_a_damaged_file(error, tmp_path, monkeypatch):
-    path = tmp_path / "run.npz"
-    stopped_at(path, 2, cloud(), random_state=0)
-
-    def restore(self, state, labels, n_clusters):
-        if labels is not None:
-            raise error("what")
-
-    monkeypatch.setattr(Assigner, "restore", restore)
-    with pytest.raises(ValueError, match=r"^checkpoint must be .*run\.npz"):
-        stopped_at(path, 4, cloud(), random_state=0)
-    assert path.exists()
-
-
 def test_the_time_of_all_parts_counts(tmp_path):
     begin = time.perf_counter()
     first = stopped_at(tmp_path / "run", 2, cloud(), random_state=0)
@@ -1759,3 +1639,10 @@ def test_the_time_of_all_parts_counts(tmp_path):
     assert second.n_iter > 2
     assert sum(step.elapsed_s for step in second.trace) <= second.elapsed_s
     assert first.trace.elapsed_s.sum() < second.elapsed_s <= time.perf_counter() - begin
+
+
+def test_an_interrupted_result_ignores_a_handler_that_is_not_of_python(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", lambda *args: pytest.fail("nothing could put it back"))
+    with run._ignoring_interrupts():
+        pass

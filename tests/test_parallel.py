@@ -11,7 +11,7 @@ import pytest
 
 from annlab import assign_points_to_clusters, kmeans, parallel_kmeans_ann
 from annlab._support.threads import Workers
-from annlab.rows.memory import Points
+from annlab.rows.memory import MemoryRows
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def X():
 
 def test_the_data_spans_several_chunks_and_a_remainder(X):
     with Workers(1) as workers:
-        bounds = Points(X, workers=workers).bounds()
+        bounds = MemoryRows(X, workers=workers).bounds()
     sizes = {stop - start for start, stop in bounds}
     assert len(bounds) > 3 and len(sizes) == 2
 
@@ -48,16 +48,6 @@ def test_joblib_backends_give_the_same_bits(X, backend):
         other = kmeans(X, 5, 3, random_state=0)
     np.testing.assert_array_equal(alone.labels, other.labels)
     np.testing.assert_array_equal(alone.centroids, other.centroids)
-
-
-def test_processes_map_one_file_instead_of_receiving_the_rows(X):
-    with joblib.parallel_config(backend="loky", n_jobs=2), Workers() as workers:
-        shared = workers.share(X)
-        assert isinstance(shared, np.memmap)
-        assert workers.share(X) is shared
-        np.testing.assert_array_equal(shared, X)
-    with Workers(2) as workers:
-        assert workers.share(X) is X
 
 
 def test_more_than_one_thread_really_works():

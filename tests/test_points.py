@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from annlab._support.threads import Workers
-from annlab.rows.memory import Piece, Points
+from annlab.rows.memory import MemoryRows
 
 
 @pytest.fixture
@@ -24,6 +23,11 @@ def data(n=3000, d=5, dtype=np.float64, offset=0.0):
     return (np.random.RandomState(0).randn(n, d) + offset).astype(dtype)
 
 
+def rows_of(X, *, around=None, **options):
+    points = MemoryRows(X, **options)
+    return points if around is None else points.around(around)
+
+
 def whole(points):
     """All rows in working coordinates, dense."""
     loaded = [piece.load() for piece in points.pieces()]
@@ -34,7 +38,6 @@ CASES = {
     "plain": {},
     "far": {"offset": 1e4},
     "float32 far": {"offset": 1e4, "dtype": np.float32},
-    "given shift": {"shift": np.full(5, 0.25)},
     "around": {"around": np.full((2, 5), 3.0)},
     "cosine": {"metric": "cosine"},
     "cosine around": {"metric": "cosine", "around": np.eye(5)},
@@ -45,8 +48,6 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_distances_stay_what_they_are(case, kind, workers, tmp_path):
     options = dict(CASES[case])
-    if kind == "sparse" and "shift" in options:
-        pytest.skip("sparse data is never shifted")
     X = data(offset=options.pop("offset", 0.0), dtype=options.pop("dtype", np.float64))
     C = X[:7] * X.dtype.type(1.01)
     given = X
@@ -55,7 +56,7 @@ def test_distances_stay_what_they_are(case, kind, workers, tmp_path):
     if kind == "memory map":
         np.save(tmp_path / "X.npy", X)
         given = np.load(tmp_path / "X.npy", mmap_mode="r")
-    points = Points(given, workers=workers, **options)
+    points = rows_of(given, workers=workers, **options)
     rows, centroids = whole(points), points.inward(C)
     assert rows.dtype == centroids.dtype == points.dtype == X.dtype
     metric = options.get("metric", "euclidean")
@@ -71,27 +72,27 @@ def test_distances_stay_what_they_are(case, kind, workers, tmp_path):
     assert back.dtype == X.dtype
     # some rows are those of the whole
     some = np.array([2999, 0, 17, 17])
-    np.testing.assert_array_equal(points.rows(some), rows[some])
-    loaded = points.piece(10, 20).load()
+    np.testing.assert_array_equal(points.take(some), rows[some])
+    loaded = points.load(10, 20)
     loaded = loaded.toarray() if kind == "sparse" else loaded
     np.testing.assert_array_equal(loaded, rows[10:20])
     assert points.streams == (kind == "memory map")
 
 
 def test_data_is_shifted_where_it_lies_far_from_the_origin(workers):
-    assert Points(data(), workers=workers).shift is None
+    assert rows_of(data(), workers=workers).coordinates.shift is None
     np.testing.assert_allclose(
-        Points(data(offset=9.0), workers=workers).shift, data(offset=9.0).mean(axis=0)
+        rows_of(data(offset=9.0), workers=workers).coordinates.shift, data(offset=9.0).mean(axis=0)
     )
     weights = np.r_[np.ones(10), np.zeros(2990)]
     X = data(offset=9.0)
-    weighted = Points(X, sample_weight=weights, workers=workers)
-    np.testing.assert_allclose(weighted.shift, X[:10].mean(axis=0))
+    weighted = rows_of(X, sample_weight=weights, workers=workers)
+    np.testing.assert_allclose(weighted.coordinates.shift, X[:10].mean(axis=0))
     # float32 holds the shift exactly, so that the difference is rounded once
-    single = Points(data(offset=9.0, dtype=np.float32), workers=workers).shift
+    single = rows_of(data(offset=9.0, dtype=np.float32), workers=workers).coordinates.shift
     np.testing.assert_array_equal(single, single.astype(np.float32))
-    assert Points(sparse.csr_matrix(data(offset=9.0)), workers=workers).shift is None
-    assert Points(data(offset=9.0), metric="cosine", workers=workers).shift is None
+    assert rows_of(sparse.csr_matrix(data(offset=9.0)), workers=workers).coordinates.shift is None
+    assert rows_of(data(offset=9.0), metric="cosine", workers=workers).coordinates.shift is None
 
 
 @pytest.mark.parametrize(
@@ -101,16 +102,16 @@ def test_data_is_shifted_where_it_lies_far_from_the_origin(workers):
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
 def test_float32_leaves_its_range(scale, expected, make, workers):
     X = data(dtype=np.float32) * np.float32(scale)
-    points = Points(make(X), workers=workers)
-    assert points.dtype == expected and points.out_dtype == np.float32
+    points = rows_of(make(X), workers=workers)
+    assert points.dtype == expected and points.coordinates.out_dtype == np.float32
     assert points.inward(X[:2]).dtype == expected and points.outward(X[:2]).dtype == np.float32
-    frame = Points(make(data(dtype=np.float32)), workers=workers, around=X[:5])
+    frame = rows_of(make(data(dtype=np.float32)), workers=workers, around=X[:5])
     assert frame.dtype == expected, "the frame is that of the centroids"
     # one row is enough, whatever it weighs
     X = data(dtype=np.float32)
     X[5] = 1e20
     weights = np.r_[np.ones(5), 0.0, np.ones(2994)]
-    assert Points(make(X), sample_weight=weights, workers=workers).dtype == np.float64
+    assert rows_of(make(X), sample_weight=weights, workers=workers).dtype == np.float64
 
 
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
@@ -119,7 +120,7 @@ def test_float32_leaves_its_range(scale, expected, make, workers):
 def test_variance(make, dtype, offset, workers):
     X = data(dtype=dtype, offset=offset)
     rows = X.astype(float)
-    points = Points(make(X), workers=workers)
+    points = rows_of(make(X), workers=workers)
     assert points.variance == pytest.approx(rows.var(axis=0).mean(), rel=1e-6)
     weights = np.random.RandomState(1).randint(0, 3, 3000).astype(float)
     twin = points.reweighted(weights)
@@ -130,7 +131,7 @@ def test_variance(make, dtype, offset, workers):
     np.testing.assert_array_equal(twin.weights(5, 9), weights[5:9])
     assert points.weights(5, 9) is None
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    cosine = Points(make(X), metric="cosine", workers=workers)
+    cosine = rows_of(make(X), metric="cosine", workers=workers)
     assert cosine.variance == pytest.approx(unit.var(axis=0).mean(), rel=1e-5)
 
 
@@ -138,19 +139,19 @@ def test_rows_without_a_direction(workers):
     X = data(1000)
     X[[0, 999]] = 0.0
     for given in (X, sparse.csr_matrix(X)):
-        points = Points(given, metric="cosine", workers=workers)
-        np.testing.assert_array_equal(np.flatnonzero(points.zero_rows), [0, 999])
+        points = rows_of(given, metric="cosine", workers=workers)
+        np.testing.assert_array_equal(np.flatnonzero(points.zero), [0, 999])
     # zeros that are stored count as zeros
     stored = sparse.csr_matrix((np.array([0.0, 1.0]), np.array([0, 1]), np.array([0, 1, 2])))
-    assert Points(stored, metric="cosine", workers=workers).zero_rows.tolist() == [True, False]
-    assert Points(X[1:999], metric="cosine", workers=workers).zero_rows is None
-    assert Points(X, workers=workers).zero_rows is None
+    assert rows_of(stored, metric="cosine", workers=workers).zero.tolist() == [True, False]
+    assert rows_of(X[1:999], metric="cosine", workers=workers).zero is None
+    assert rows_of(X, workers=workers).zero is None
 
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 5001, 200_000])
 def test_chunks_cover_the_rows(n, workers):
     for X in (np.zeros((n, 3), np.float32), sparse.csr_matrix((n, 1000))):
-        bounds = Points(X, workers=workers).bounds()
+        bounds = rows_of(X, workers=workers).bounds()
         assert bounds[0][0] == 0 and bounds[-1][1] == n
         assert all(a[1] == b[0] for a, b in pairwise(bounds))
         sizes = [stop - start for start, stop in bounds]
@@ -159,38 +160,25 @@ def test_chunks_cover_the_rows(n, workers):
 
 
 def test_wide_rows_go_in_small_chunks(workers):
-    bounds = Points(np.zeros((9000, 4096), np.float32), workers=workers).bounds()
+    bounds = rows_of(np.zeros((9000, 4096), np.float32), workers=workers).bounds()
     assert bounds[0] == (0, 256)
 
 
 def test_a_copy_is_made_once_and_only_where_it_pays(workers, tmp_path):
     X = data(offset=9.0)
-    points = Points(X, workers=workers)
+    points = rows_of(X, workers=workers)
     first = points.pieces()[0].load()
     assert np.shares_memory(first, points.pieces()[0].load()), "it was shifted again"
     assert not np.shares_memory(first, X)
-    plain = Points(data(), workers=workers)
+    plain = rows_of(data(), workers=workers)
     assert np.shares_memory(plain.pieces()[0].load(), plain.X)
     for given in (
-        Points(X, workers=workers, around=X[:3]),
-        Points(X, workers=workers, around=X[:3], metric="cosine"),
+        rows_of(X, workers=workers, around=X[:3]),
+        rows_of(X, workers=workers, around=X[:3], metric="cosine"),
     ):
         one, other = (given.pieces()[0].load() for _ in range(2))
         assert not np.shares_memory(one, other), "a copy of all rows is kept for a single pass"
     np.save(tmp_path / "X.npy", X)
-    mapped = Points(np.load(tmp_path / "X.npy", mmap_mode="r"), workers=workers)
+    mapped = rows_of(np.load(tmp_path / "X.npy", mmap_mode="r"), workers=workers)
     assert not np.shares_memory(mapped.pieces()[0].load(), mapped.pieces()[0].load())
     np.testing.assert_array_equal(X, data(offset=9.0))
-
-
-def test_a_task_in_another_process_has_no_pool(workers):
-    points = Points(data(), workers=workers)
-    twin = pickle.loads(pickle.dumps(points))
-    assert twin.workers is None and points.workers is workers
-    np.testing.assert_array_equal(twin.rows(np.array([3])), points.rows(np.array([3])))
-
-
-def test_pieces_are_shifted_in_float64():
-    rows = np.array([[1e8 + 1.0]])
-    piece = Piece(rows, np.array([1e8]), np.dtype(np.float32))
-    assert piece.load().tolist() == [[1.0]] and piece.load().dtype == np.float32

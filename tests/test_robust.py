@@ -16,9 +16,12 @@ from scipy.stats import median_abs_deviation
 
 from annlab import kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._support.threads import Workers
-from annlab.fit.searches import ExactAssigner, finish
-from annlab.robust import RobustStage, outlier_limit
-from annlab.rows.memory import Points
+from annlab.fit.lloyd import Lloyd
+from annlab.fit.searches import Exact
+from annlab.fit.states import Limits, State
+from annlab.robust import RobustVariant, Trimmed, outlier_limit
+from annlab.rows.memory import MemoryRows
+from annlab.rows.tally import Labelled
 
 #: A centre counts as found when a centroid lies this close to it; the blobs' deviation is 0.5.
 FOUND = 0.3
@@ -121,12 +124,17 @@ def test_bad_parameters_are_named(options, name):
 # -- one assignment, by its rules ------------------------------------------------------------------
 
 
-def assigned(X, centroids, weights=None, threshold=2.0, trim=None, inner=ExactAssigner):
-    """What the robust assigner makes of points and centroids."""
+def trimmed(points, threshold=2.0, trim=None, search=Exact):
+    inner = Lloyd("brute", search(), search(), Limits(9, 0.0, 0.0))
+    return Trimmed(inner, threshold, trim, points)
+
+
+def assigned(X, centroids, weights=None, threshold=2.0, trim=None, search=Exact):
+    """What the robust algorithm makes of points and centroids."""
     with Workers(1) as workers:
-        points = Points(X, sample_weight=weights, workers=workers)
-        assigner = RobustStage(threshold, trim).wrap(inner(points))
-        return assigner.assign(points.inward(centroids), None)
+        points = MemoryRows(X, sample_weight=weights, workers=workers)
+        state = State(points.inward(centroids))
+        return trimmed(points, threshold, trim, search).assign(points, state)
 
 
 def without_itself(X, labels, weights, centroids):
@@ -172,11 +180,11 @@ def test_a_point_has_no_say_in_what_it_is_measured_by(weighted_groups, threshold
     expected = distances > limit
     assert 0 < expected.sum() < len(X)
     np.testing.assert_array_equal(found.outliers, expected)
-    np.testing.assert_allclose(found.weights, np.where(expected, 0.0, weights * scale))
+    kept_weights = np.where(expected, 0.0, weights * scale)
+    np.testing.assert_allclose(found.weighted.sample_weight, kept_weights)
     own = ((X - means[labels]) ** 2).sum(axis=1)
-    np.testing.assert_allclose(found.distances_sq, own, atol=1e-9)
     kept = ~expected
-    assert found.inertia == pytest.approx(scale * weights[kept] @ own[kept], rel=1e-9)
+    assert found.tally.inertia == pytest.approx(scale * weights[kept] @ own[kept], rel=1e-9)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 10, 40, 59])
@@ -188,8 +196,8 @@ def test_trimming_takes_the_worst_whatever_their_own_centroid(weighted_groups, s
     found = assigned(X, means, trim=size / len(X))
     assert sorted(np.flatnonzero(found.outliers)) == sorted(np.argsort(-distances)[:size])
     assert found.kind == "trim"
-    # the update must not take over sums in which outliers count
-    assert found.sums is None and found.totals is None
+    # outliers do not count among the sums
+    assert found.tally.totals.sum() == len(X) - size
 
 
 @pytest.mark.parametrize("n", [7, 10, 29, 100, 1000])
@@ -239,18 +247,22 @@ def test_points_without_weight_say_nothing_about_the_limit():
     np.testing.assert_array_equal(heavy.outliers[:60], alone.outliers)
     # they lie far beyond it
     assert heavy.outliers[60:].all()
-    assert heavy.inertia == pytest.approx(alone.inertia)
+    assert heavy.tally.inertia == pytest.approx(alone.tally.inertia)
 
 
-class _Labels(ExactAssigner):
-    """An inner assigner whose labels are given, right or wrong, like those of a poor index."""
+class _Given(Labelled):
+    def find(self, rows, old):
+        return super().find(rows, _Labels.given)
 
+
+class _Labels:
+    """A search whose labels are given, right or wrong, like those of a poor index."""
+
+    exact = False
     given: np.ndarray
 
-    def assign(self, centroids, previous):
-        rows = self.points.rows(np.arange(self.points.n))
-        distances_sq = ((rows - centroids[self.given]) ** 2).sum(axis=1)
-        return finish(self.points, self.given, distances_sq, None)
+    def task(self, rows, centroids):
+        return _Given(centroids=centroids)
 
 
 def test_a_point_alone_in_the_wrong_cluster_belongs_to_the_nearest():
@@ -258,14 +270,14 @@ def test_a_point_alone_in_the_wrong_cluster_belongs_to_the_nearest():
     X = np.array([[0.0, 0], [0.2, 0], [0.4, 0], [10, 0], [10.2, 0], [10.4, 0], [10.2, 0.1]])
     centroids = np.array([[0.2, 0.0], [10.2, 0.0], [300.0, 0.0]])
     _Labels.given = np.array([0, 0, 0, 1, 1, 1, 2], dtype=np.int32)
-    assert not assigned(X, centroids, inner=_Labels).outliers.any()
+    assert not assigned(X, centroids, search=_Labels).outliers.any()
     # where it is far from all others, it is an outlier although its own centroid sits on it
     X[6] = centroids[2]
-    assert assigned(X, centroids, inner=_Labels).outliers.tolist() == [False] * 6 + [True]
+    assert assigned(X, centroids, search=_Labels).outliers.tolist() == [False] * 6 + [True]
     # in whatever order the centroids are
     X[6] = [10.2, 0.1]
     _Labels.given = np.array([1, 1, 1, 2, 2, 2, 0], dtype=np.int32)
-    assert not assigned(X, centroids[[2, 0, 1]], inner=_Labels).outliers.any()
+    assert not assigned(X, centroids[[2, 0, 1]], search=_Labels).outliers.any()
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
@@ -302,14 +314,14 @@ def test_a_single_cluster_and_a_single_point():
 def seeds_of(X, n_clusters, threshold=2.0, weights=None, seed=0):
     """Weights with which a start is drawn, or None where all rows are as good."""
     with Workers(1) as workers:
-        points = Points(X, sample_weight=weights, workers=workers)
-        stage = RobustStage(threshold, None)
-        seeds = stage.seed_points(points, n_clusters, np.random.RandomState(seed))
-        if seeds is points:
-            assert stage.seed_weights is None
+        points = MemoryRows(X, sample_weight=weights, workers=workers)
+        rng = np.random.RandomState(seed)
+        found = RobustVariant(threshold, None).wrap(trimmed(points).inner, points, n_clusters, rng)
+        if found.seeds is points:
+            assert found.allowed is None
             return None
-        assert seeds.sample_weight is stage.seed_weights
-        return seeds.sample_weight
+        assert found.seeds.sample_weight is found.allowed
+        return found.allowed
 
 
 @pytest.mark.parametrize(
@@ -384,11 +396,11 @@ def test_the_sample_of_a_start_is_bounded(n, d, size, monkeypatch):
         asked.append(indices)
         raise _Stop
 
-    monkeypatch.setattr(Points, "rows", rows)
+    monkeypatch.setattr(MemoryRows, "take", rows)
     with Workers(1) as workers:
-        points = Points(csr_matrix((n, d), dtype=np.float32), workers=workers)
+        points = MemoryRows(csr_matrix((n, d), dtype=np.float32), workers=workers)
         with pytest.raises(_Stop):
-            RobustStage(2.0, None).seed_points(points, 3, np.random.RandomState(0))
+            RobustVariant(2.0, None).without_isolated(points, 3, np.random.RandomState(0))
     (indices,) = asked
     assert len(indices) == size
     # different rows, in the order in which a file holds them
@@ -409,7 +421,7 @@ def test_a_start_looks_at_more_rows_than_its_sample():
 
 def variance_of(X):
     with Workers(1) as workers:
-        return RobustStage(2.0, None).variance(Points(X, workers=workers))
+        return RobustVariant(2.0, None).variance(MemoryRows(X, workers=workers))
 
 
 @pytest.mark.parametrize("n", [1, 2, 101, 2048])
@@ -421,9 +433,9 @@ def test_the_variance_is_that_of_the_median_deviation(n):
 
 def test_the_variance_of_many_rows_is_that_of_some_all_over(monkeypatch):
     asked = []
-    plain = Points.rows
+    plain = MemoryRows.take
     monkeypatch.setattr(
-        Points, "rows", lambda self, indices: asked.append(indices) or plain(self, indices)
+        MemoryRows, "take", lambda self, indices: asked.append(indices) or plain(self, indices)
     )
     X = np.random.RandomState(0).randn(9000, 3) * 2
     X[:500] = 1e6
@@ -444,9 +456,8 @@ def test_starts_are_compared_by_the_best_served_three_quarters(n):
     X = np.random.RandomState(n).randn(n, 2)
     centroids = np.array([[0.5, 0.0], [-0.5, 1.0]])
     with Workers(1) as workers:
-        points = Points(X, workers=workers)
-        stage = RobustStage(2.0, None)
-        cost = stage.cost(stage.wrap(ExactAssigner(points)), points.inward(centroids))
+        points = MemoryRows(X, workers=workers)
+        cost = trimmed(points).cost(points, State(points.inward(centroids)))
     best = sorted(cdist(X, centroids, "sqeuclidean").min(axis=1))
     assert cost == pytest.approx(sum(best[: max(1, 3 * n // 4)]))
 
@@ -462,9 +473,8 @@ def test_weights_count_as_repetitions_where_starts_are_compared(scale):
     costs = []
     for rows, w in ((X, weights * scale), (np.repeat(X, weights, axis=0), None)):
         with Workers(1) as workers:
-            points = Points(rows, sample_weight=w, workers=workers)
-            stage = RobustStage(2.0, None)
-            costs.append(stage.cost(stage.wrap(ExactAssigner(points)), points.inward(centroids)))
+            points = MemoryRows(rows, sample_weight=w, workers=workers)
+            costs.append(trimmed(points).cost(points, State(points.inward(centroids))))
     assert costs[0] == pytest.approx(scale * costs[1])
 
 
@@ -473,10 +483,10 @@ def test_of_several_starts_the_one_that_calls_everything_an_outlier_is_not_the_b
     # two of the true centres share one centroid in the bad start
     bad = np.concatenate([centres[:3], centres[:1] + 0.3, centres[:1] - 0.3])
     with Workers(1) as workers:
-        points = Points(X, workers=workers)
-        stage = RobustStage(2.0, None)
-        assigner = stage.wrap(ExactAssigner(points))
-        costs = [stage.cost(assigner, points.inward(start)) for start in (centres, bad)]
+        points = MemoryRows(X, workers=workers)
+        algorithm = trimmed(points)
+        states = [State(points.inward(start)) for start in (centres, bad)]
+        costs = [algorithm.cost(points, state) for state in states]
     assert costs[0] < costs[1]
 
 

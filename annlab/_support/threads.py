@@ -241,13 +241,11 @@ class Workers:
 
     Notes
     -----
-    Threads serve by default: NumPy, BLAS, hnswlib and the compiled loops all release the
-    interpreter lock. The caller's own thread is one of them; the others come from one
-    `concurrent.futures` pool, because a dispatch through it costs 0.2 ms where ``joblib.Parallel``
-    costs 10 ms, and a fit dispatches at each iteration. The threads stay for the next fit, because
-    starting four takes as long as a small fit. Where the caller has chosen a backend with
-    ``joblib.parallel_config``, joblib runs the tasks on that backend instead; so a task is a plain
-    function of its arguments that returns its result and writes to nothing shared.
+    Threads are enough: NumPy, BLAS, hnswlib and the compiled loops all release the interpreter
+    lock. The caller's own thread is one of them; the others come from one `concurrent.futures`
+    pool, because a dispatch through it costs 0.2 ms where ``joblib.Parallel`` costs 10 ms, and a
+    fit dispatches at each iteration. The threads stay for the next fit, because starting four
+    takes as long as a small fit. Of ``joblib.parallel_config`` only ``n_jobs`` counts.
 
     Examples
     --------
@@ -259,11 +257,8 @@ class Workers:
 
     def __init__(self, n_jobs: int | None = None) -> None:
         self.n_jobs = resolve_n_jobs(n_jobs)
-        self._pool: Any = None
+        self._pool: _Threads | None = None
         self._blas: Any = None
-        self._folder: Any = None
-        self._shared: list[tuple[Any, Any]] = []
-        self._threads_only = False
 
     def __enter__(self) -> Workers:
         self._blas = single_threaded_blas()
@@ -275,10 +270,6 @@ class Workers:
             pool, self._pool = self._pool, None
             if pool is not None:
                 self._close(pool, *exc)
-            self._shared.clear()
-            folder, self._folder = self._folder, None
-            if folder is not None:
-                folder.cleanup()
         finally:
             # also where a second Ctrl-C comes while the threads end their chunks
             blas, self._blas = self._blas, None
@@ -286,65 +277,16 @@ class Workers:
                 blas.__exit__(*exc)
 
     @staticmethod
-    def _close(pool: Any, *exc: Any) -> None:
-        is_ours = isinstance(pool, _Threads)
-        if is_ours and exc[0] is None:
+    def _close(pool: _Threads, *exc: Any) -> None:
+        if exc[0] is None:
             _give_threads_back(pool)
             return
         try:
             pool.__exit__(*exc)
         except BaseException:
             # Ctrl-C while the threads end their chunks: they end all the same, unattended
-            if is_ours:
-                pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-    def use_threads(self) -> None:
-        """From here on, run tasks in threads whatever backend the caller chose.
-
-        For loops whose tasks write into arrays that they share: in another process they would
-        write into nothing.
-        """
-        if _configured()[0] is not None and self._pool is not None:
-            self._pool.__exit__(None, None, None)
-            self._pool = None
-        self._threads_only = True
-
-    @property
-    def in_processes(self) -> bool:
-        """Whether tasks run where they do not see the caller's memory (whatever ``n_jobs`` is)."""
-        backend = None if self._threads_only else _configured()[0]
-        return backend is not None and not getattr(backend, "supports_sharedmem", False)
-
-    def share(self, X: Any) -> Any:
-        """Put a dense array where processes can map it; threads get it as it is.
-
-        Under a joblib backend without shared memory every task would carry its rows along in
-        every iteration; a slice of a memory-mapped file travels as a name and an offset.
-        """
-        if (
-            self.n_jobs == 1
-            or not self.in_processes
-            # on another machine there is no such file
-            or type(_configured()[0]).__name__ not in ("LokyBackend", "MultiprocessingBackend")
-            or not hasattr(X, "__array_interface__")
-            or getattr(X, "filename", None) is not None
-        ):
-            return X
-        import tempfile
-        from pathlib import Path
-
-        import numpy as np
-
-        for original, mapped in self._shared:
-            if original is X:
-                return mapped
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="annlab-", ignore_cleanup_errors=True)
-        path = Path(self._folder.name) / f"X{len(self._shared)}.npy"
-        np.save(path, X)
-        self._shared.append((X, np.load(path, mmap_mode="r")))
-        return self._shared[-1][1]
 
     def map(
         self,
@@ -360,13 +302,6 @@ class Workers:
         todo = list(tasks)
         if self.n_jobs == 1 or len(todo) <= 1 or work < _WORTH_THREADS:
             return [function(*task) for task in todo]
-        if _configured()[0] is not None and not self._threads_only:
-            from joblib import Parallel, delayed
-
-            if self._pool is None:
-                self._pool = Parallel(n_jobs=self.n_jobs, prefer="threads")
-                self._pool.__enter__()
-            return list(self._pool(delayed(function)(*task) for task in todo))
         if self._pool is None:
             self._pool = _take_threads(self.n_jobs - 1)
         return _share(self._pool, function, todo)

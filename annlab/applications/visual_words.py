@@ -19,7 +19,7 @@ from annlab.applications._pixels import code_bytes, frozen, psnr_db
 from annlab.applications.images import ImageLike, load_image
 from annlab.clustering import kmeans_ann
 from annlab.datasets import load_patches
-from annlab.fit.run import label_rows
+from annlab.fit.answers import label_rows
 from annlab.result import KMeansResult
 
 

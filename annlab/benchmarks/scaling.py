@@ -1,6 +1,6 @@
 """Where the time of one k-means iteration goes when several cores share it.
 
-The loop is the package's own: `annlab.fit.searches` labels the points, `annlab.lloyd` moves the
+The iteration is that of exact k-means: label the points, move the
 centroids. Only the `annlab._support.threads.Workers` that hand out the chunks are replaced by ones
 with a clock in them, and by ones that send the chunks to processes, as the slide deck does.
 """

@@ -1,90 +1,55 @@
-"""What a fit leaves on disk after each iteration, so that a killed one can go on.
+"""The last state of a fit in a file, so that a killed fit can go on.
 
-A checkpoint holds all that decides the rest of the fit: where the loop stands, what the assigner
-remembers, the state of the random numbers, the earlier ones of several starts. A fit that goes on
-from it gives the very bits of one that was never interrupted. It is an ``.npz`` file of plain
-numbers, written beside the old one and moved into its place; nothing in it is ever executed.
+A checkpoint holds the last `State` and the best one of the earlier starts, which is all that
+decides the rest of the fit: a fit that goes on from it gives the very bits of one that was never
+interrupted. It is an ``.npz`` file of plain numbers, written beside the old one and moved into
+its place. Nothing in it is ever executed, and nothing in it is believed before it is checked.
 """
 
 from __future__ import annotations
 
-import hashlib
+import glob
 import json
 import os
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
-from annlab._support.checks import is_sparse
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._version import __version__
-from annlab.result import Step, check_labels, pack_steps, read_npz, unpack_steps, write_npz
+from annlab.fit.states import State
+from annlab.result import check_labels, pack_steps, read_npz, unpack_steps, write_npz
 
-_FORMAT = 1
+_FORMAT = 2
 _REMEDY = "Give this fit a file of its own, or delete that one."
-#: Bytes of data that one task hashes.
-_HASHED_BYTES = 1 << 24
+_STATE_ARRAYS = ("centroids", "labels", "at", "known", "outliers")
+_WRONG = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """One start of a fit, as far as it has come; arrays in working coordinates.
-
-    Attributes
-    ----------
-    centroids : ndarray of shape (k, d)
-        Where the next iteration begins.
-    done : int
-        Iterations that are through.
-    steps : list of Step
-        The first ``done`` of them count.
-    labels : ndarray of shape (n,), int32, or None
-        Of the last iteration.
-    at : ndarray of shape (k, d), or None
-        The centroids that ``labels`` belong to.
-    known : ndarray of shape (n,), int32, or None
-        The labels that the next assignment starts from.
-    outliers : ndarray of shape (n,), bool, or None
-    reason : str
-        Why the loop ended; empty where it goes on.
-    """
-
-    centroids: np.ndarray
-    done: int = 0
-    steps: list[Step] = field(default_factory=list)
-    labels: np.ndarray | None = None
-    at: np.ndarray | None = None
-    known: np.ndarray | None = None
-    outliers: np.ndarray | None = None
-    reason: str = ""
-
-
-@dataclass(eq=False)
-class Saved:
-    """The content of a checkpoint.
+class Progress:
+    """How far a fit has come: the content of a checkpoint.
 
     Attributes
     ----------
     algorithm, why : str
         What ``algorithm="auto"`` chose, which depends on what was compiled at that moment.
     compiled : bool or None
-        Whether compiled loops were used; None where there are none.
+        Whether compiled loops were used; None if there are none.
     shift : ndarray of shape (d,), float64, or None
         Of the working coordinates.
     tol_sq : float
     rng_begin, rng_now : RandomState
         As they were before the first draw of the fit, and after the last.
     turn : int
-        Which one of the ``n_init`` starts ``run`` is, from 0.
-    run : Run
-    assigner : dict
-        What the assigner remembers.
-    best : Run or None
-        The best one of the starts before.
+        Which one of the ``n_init`` starts ``state`` is, from 0.
+    state : State
+        The last one.
+    best : State or None
+        The last state of the best one of the earlier starts.
     best_cost : float
     elapsed_s : float
     """
@@ -97,11 +62,21 @@ class Saved:
     rng_begin: np.random.RandomState
     rng_now: np.random.RandomState
     turn: int
-    run: Run
-    assigner: dict[str, Any]
-    best: Run | None
+    state: State
+    best: State | None
     best_cost: float
     elapsed_s: float
+
+
+_FACTS = {
+    "algorithm": str,
+    "why": str,
+    "compiled": bool | None,
+    "tol_sq": float,
+    "turn": int,
+    "best_cost": float,
+    "elapsed_s": float,
+}
 
 
 def twin_of(rng: np.random.RandomState) -> np.random.RandomState:
@@ -125,88 +100,20 @@ def twin_of(rng: np.random.RandomState) -> np.random.RandomState:
     return twin
 
 
-def hash_rows(rows: Any) -> bytes:
-    """Digest of some rows: of their values, whatever their layout."""
-    digest = hashlib.blake2b(digest_size=16)
-    if is_sparse(rows):
-        for part in (rows.indptr.astype(np.int64), rows.indices.astype(np.int64), rows.data):
-            digest.update(part.tobytes())
-    else:
-        digest.update(rows.tobytes())
-    return digest.digest()
-
-
-def data_digest(X: Any, map_: Any) -> str:
-    """Digest of all data, in chunks.
-
-    Parameters
-    ----------
-    X : ndarray or CSR of shape (n, d)
-    map_ : callable
-        ``map_(function, tasks)``, such as `Workers.map`.
-
-    Notes
-    -----
-    One read of X, about 1 GB/s on each core.
-    """
-    width = max(1, X.nnz // X.shape[0]) if is_sparse(X) else X.shape[1]
-    step = max(1, _HASHED_BYTES // (width * X.dtype.itemsize))
-    starts = range(0, X.shape[0], step)
-    parts = map_(hash_rows, [(X[start : start + step],) for start in starts])
-    return join_digests(f"{X.shape} {X.dtype.str}", parts)
-
-
-def join_digests(head: str, parts: Iterable[bytes]) -> str:
-    """Digest of the digests of all parts, in order, and of what else there is to say."""
-    whole = hashlib.blake2b(head.encode(), digest_size=16)
-    for part in parts:
-        whole.update(part)
-    return whole.hexdigest()
-
-
-def describe(value: Any) -> str:
-    """A parameter in words that are the same in another process.
-
-    Arrays by their digest, functions by their name; an object by its class and, where it has
-    them, its parameters.
-    """
-    # first: a float64 is a float too, but in other words
-    if isinstance(value, np.generic):
-        return repr(value.item())
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return repr(value)
-    if isinstance(value, dict):
-        items = sorted((str(name), describe(entry)) for name, entry in value.items())
-        return "{" + ", ".join(f"{name}: {entry}" for name, entry in items) + "}"
-    if isinstance(value, np.random.RandomState | np.random.Generator):
-        return type(value).__name__
-    if callable(value) and hasattr(value, "__qualname__"):
-        return f"the function {value.__module__}.{value.__qualname__}"
-    if hasattr(value, "get_params"):
-        return f"{type(value).__name__} with {describe(value.get_params(deep=False))}"
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind in "biuf":
-            return f"an array of shape {array.shape} with digest {hash_rows(array).hex()}"
-    except (TypeError, ValueError):
-        pass
-    return f"an object of class {type(value).__qualname__}"
-
-
 class Checkpoint:
     """A file, and the fit that it belongs to.
 
     Parameters
     ----------
     path : path-like
-        ``.npz`` is appended where it is missing.
+        ``.npz`` is appended if it is missing.
 
     Raises
     ------
     TypeError
-        If it is no path.
+        If it is not a path.
     ValueError
-        If it is a folder, or lies in none.
+        If it is a folder, or in a folder that does not exist.
     """
 
     def __init__(self, path: Any) -> None:
@@ -231,21 +138,19 @@ class Checkpoint:
         """Say which fit the file is for: its data and parameters, in words."""
         self.fit = {**fit, "version of annlab": __version__}
 
-    def save(self, saved: Saved) -> None:
-        """Write the file anew, whole or not at all; where that fails, warn once and go on."""
-        arrays: dict[str, np.ndarray] = {}
-        facts: dict[str, Any] = {
-            name: getattr(saved, name)
-            for name in ("algorithm", "why", "compiled", "tol_sq", "turn", "best_cost", "elapsed_s")
+    def save(self, progress: Progress) -> None:
+        """Write the file again, whole or not at all; if that fails, warn once and go on."""
+        arrays = {
+            "rng_begin": _numbers_of(progress.rng_begin),
+            "rng_now": _numbers_of(progress.rng_now),
         }
+        if progress.shift is not None:
+            arrays["shift"] = progress.shift
+        facts: dict[str, Any] = {name: getattr(progress, name) for name in _FACTS}
         facts |= {"format": _FORMAT, "kind": "checkpoint", "fit": self.fit}
-        facts["run"] = _pack_run(saved.run, arrays, "run")
-        facts["best"] = None if saved.best is None else _pack_run(saved.best, arrays, "best")
-        facts["state"] = _pack_state(
-            saved.assigner
-            | {"rng_begin": saved.rng_begin, "rng_now": saved.rng_now, "shift": saved.shift},
-            arrays,
-        )
+        facts["state"] = _pack(progress.state, arrays, "state")
+        best = progress.best
+        facts["best"] = None if best is None else _pack(best, arrays, "best")
         arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
         try:
             write_npz(self.path, arrays)
@@ -257,38 +162,34 @@ class Checkpoint:
                     f"The checkpoint {self.path.name} could not be written ({reason}); the fit "
                     f"goes on without it.{older} Free some space: every iteration tries again.",
                     AnnlabWarning,
-                    stacklevel=5,
+                    stacklevel=6,
                 )
 
-    def load(self, n: int, d: int, k: int, n_init: int, max_iter: int, trace: bool) -> Saved | None:
-        """Read the file; None where there is none.
+    def load(self, n: int, d: int, k: int, n_init: int, most_bytes: int) -> _File | None:
+        """Read the file; None if there is none.
 
         Parameters
         ----------
-        n, d, k, n_init, max_iter : int
+        n, d, k, n_init : int
             Of the fit.
-        trace : bool
-            Whether the steps come with arrays, so that the file may be large.
+        most_bytes : int
+            Refuse a file whose content would take more memory.
 
         Raises
         ------
         ValueError
-            If the file is damaged, no checkpoint, or that of another fit.
+            If the file is damaged, not a checkpoint, or that of another fit.
         """
         if not self.path.exists():
             return None
-        steps = 2 * max_iter
-        most = (1 << 22) + (64 * n + 100 * k * d) * (2 + steps * bool(trace)) + 1024 * steps
-        try:
-            arrays = read_npz(self.path, max_bytes=most)
+        with self.refusing_damage():
+            arrays = read_npz(self.path, max_bytes=most_bytes)
             facts = json.loads(arrays.pop("facts").tobytes().decode())
             if facts["kind"] != "checkpoint" or facts["format"] != _FORMAT:
                 raise ValueError("another kind of file")
             fit = facts["fit"]
             if not all(isinstance(text, str) for text in fit.values()):
-                raise ValueError("parameters that are no text")
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as reason:
-            raise self._damaged(reason) from reason
+                raise ValueError("parameters that are not text")
         for name in dict.fromkeys([*self.fit, *fit]):
             before, now = fit.get(name, "nothing"), self.fit.get(name, "nothing")
             if before != now:
@@ -298,58 +199,24 @@ class Checkpoint:
                     f"{self.path.name}, where {name} was {before[:32]} and now is {now[:32]}",
                     _REMEDY,
                 )
-        try:
-            state = _unpack_state(facts["state"], arrays)
-            own = {name: state.pop(name) for name in ("rng_begin", "rng_now", "shift")}
-            for name in ("rng_begin", "rng_now"):
-                if not isinstance(own[name], np.random.RandomState):
-                    raise ValueError(f"{name} is no state of random numbers")
-            if own["shift"] is not None and (own["shift"].shape, own["shift"].dtype.kind) != (
-                (d,),
-                "f",
-            ):
+        with self.refusing_damage():
+            _check_facts({name: facts[name] for name in _FACTS}, _FACTS)
+            if not 0 <= facts["turn"] < n_init or facts["algorithm"] == "auto":
+                raise ValueError("a start or an algorithm that does not exist")
+            shift = arrays.get("shift")
+            if shift is not None and (shift.shape, shift.dtype) != ((d,), np.float64):
                 raise ValueError("a shift of another shape")
-            best = facts["best"]
-            if not 0 <= facts["turn"] < n_init or facts["compiled"] not in (None, True, False):
-                raise ValueError("a start that there is none of")
-            if facts["algorithm"] == "auto":
-                raise ValueError("an algorithm that is none")
-            for name, kind in (("algorithm", str), ("why", str), ("turn", int)):
-                if type(facts[name]) is not kind:
-                    raise ValueError(f"{name} is {type(facts[name]).__name__}")
-            for name in ("tol_sq", "best_cost", "elapsed_s"):
-                facts[name] = float(facts[name])
-            return Saved(
-                **{
-                    name: facts[name]
-                    for name in (
-                        "algorithm", "why", "compiled", "tol_sq", "turn", "best_cost", "elapsed_s",
-                    )
-                },
-                **own,
-                run=_unpack_run(facts["run"], arrays, "run", n, d, k),
-                best=None if best is None else _unpack_run(best, arrays, "best", n, d, k),
-                assigner=state,
-            )  # fmt: skip
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as reason:
-            raise self._damaged(reason) from reason
+            generators = {name: _generator_of(arrays[name]) for name in ("rng_begin", "rng_now")}
+        return _File(self, facts, arrays, generators, (n, d, k))
 
-    def damaged(self, reason: Exception) -> Exception:
-        """The error for content that fits no fit."""
-        return self._damaged(reason)
-
-    def _damaged(self, reason: Exception) -> Exception:
-        return invalid(
-            "checkpoint",
-            "an undamaged file that a fit wrote as its checkpoint",
-            f"{self.path.name} ({reason})",
-            _REMEDY,
-        )
+    def refusing_damage(self) -> _Refusing:
+        """A context in which content that fits no fit becomes an error that names the file."""
+        return _Refusing(self.path)
 
     def remove(self) -> None:
         """Delete the file, and what killed processes may have left of files beside it."""
-        leftovers: Iterable[Path] = self.path.parent.glob(f".{_escaped(self.path.name)}.{'?' * 16}")
-        for path in (self.path, *leftovers):
+        pattern = f".{glob.escape(self.path.name)}.{'?' * 16}"
+        for path in (self.path, *self.path.parent.glob(pattern)):
             try:
                 path.unlink(missing_ok=True)
             except OSError:
@@ -357,78 +224,150 @@ class Checkpoint:
                 continue
 
 
-def _escaped(name: str) -> str:
-    import glob
+class _Refusing:
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-    return glob.escape(name)
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, reason: Any, traceback: Any) -> None:
+        if isinstance(reason, _WRONG):
+            raise invalid(
+                "checkpoint",
+                "an undamaged file that a fit wrote as its checkpoint",
+                f"{self._path.name} ({reason})",
+                _REMEDY,
+            ) from reason
 
 
-def _pack_run(run: Run, arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
-    for name in ("centroids", "labels", "at", "outliers"):
-        array = getattr(run, name)
-        if array is not None:
+@dataclass(frozen=True, eq=False)
+class _File:
+    """A file that belongs to this fit; its states are still to be checked."""
+
+    keeper: Checkpoint
+    facts: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    generators: dict[str, np.random.RandomState]
+    size: tuple[int, int, int]
+
+    def named_algorithm(self, known: tuple[str, ...]) -> str:
+        """The algorithm that was chosen, if there is one of that name."""
+        name: str = self.facts["algorithm"]
+        with self.keeper.refusing_damage():
+            if name not in known:
+                raise ValueError("an algorithm that does not exist")
+        return name
+
+    def progress(self, memory_type: Any) -> Progress:
+        """The content, if the algorithm remembers things of that type.
+
+        Raises
+        ------
+        ValueError
+        """
+        best = self.facts["best"]
+        with self.keeper.refusing_damage():
+            return Progress(
+                **{name: self.facts[name] for name in _FACTS},
+                **self.generators,
+                shift=self.arrays.get("shift"),
+                state=self._state(self.facts["state"], "state", memory_type),
+                best=None if best is None else self._state(best, "best", memory_type),
+            )
+        raise AssertionError("refused above")
+
+    def _state(self, facts: dict[str, Any], prefix: str, memory_type: Any) -> State:
+        n, d, k = self.size
+        arrays = {name: self.arrays.get(f"{prefix}_{name}") for name in _STATE_ARRAYS}
+        labels, outliers = arrays["labels"], arrays["outliers"]
+        if arrays["known"] is None:
+            arrays["known"] = labels
+        for name in ("centroids", "at"):
+            table = arrays[name]
+            if table.shape != (k, d) or table.dtype not in (np.float32, np.float64):
+                raise ValueError("centroids of another shape")
+            if not np.isfinite(table).all():
+                raise ValueError("centroids that are not finite")
+        for name in ("labels", "known"):
+            check_labels(arrays[name], (n,), k, lowest=0)
+        if outliers is not None and (outliers.shape != (n,) or outliers.dtype != bool):
+            raise ValueError("outliers of another shape")
+        # the steps of a trace are in the caller's type, which need not be the working one
+        steps = unpack_steps(facts["steps"], self.arrays, f"{prefix}_step", (n,), (k, d), None)
+        if not steps or any(step.iteration != i for i, step in enumerate(steps, start=1)):
+            raise ValueError("steps that do not follow each other")
+        words = {"story": str, "reason": str, "uncounted": int}
+        plain = {name: facts[name] for name in words}
+        _check_facts(plain, words)
+        memory = _unpack_memory(facts["memory"], self.arrays, f"{prefix}_memory", memory_type)
+        if memory is not None:
+            memory.check(n, k, d)
+        return State(**arrays, **plain, steps=tuple(steps), memory=memory)
+
+
+def _pack(state: State, arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
+    """Put the arrays of a state among ``arrays``; return the rest, ready for JSON."""
+    for name in _STATE_ARRAYS:
+        array = getattr(state, name)
+        if array is not None and not (name == "known" and array is state.labels):
             arrays[f"{prefix}_{name}"] = array
-    if run.known is not None and run.known is not run.labels:
-        arrays[f"{prefix}_known"] = run.known
-    steps = pack_steps(run.steps[: run.done], arrays, f"{prefix}_step")
-    return {"done": run.done, "reason": run.reason, "steps": steps}
-
-
-def _unpack_run(
-    facts: dict[str, Any], arrays: dict[str, np.ndarray], prefix: str, n: int, d: int, k: int
-) -> Run:
-    centroids, at = arrays[f"{prefix}_centroids"], arrays[f"{prefix}_at"]
-    labels = arrays[f"{prefix}_labels"]
-    known = arrays.get(f"{prefix}_known", labels)
-    outliers = arrays.get(f"{prefix}_outliers")
-    for table in (centroids, at):
-        if table.shape != (k, d) or table.dtype not in (np.float32, np.float64):
-            raise ValueError("centroids of another shape")
-        if not np.isfinite(table).all():
-            raise ValueError("centroids that are not finite")
-    for row in (labels, known):
-        check_labels(row, (n,), k, lowest=0)
-    if outliers is not None and (outliers.shape != (n,) or outliers.dtype != bool):
-        raise ValueError("outliers of another shape")
-    # the steps of a trace are in the caller's type, which need not be the working one
-    steps = unpack_steps(facts["steps"], arrays, f"{prefix}_step", (n,), (k, d), None)
-    done, reason = facts["done"], facts["reason"]
-    if type(done) is not int or done != len(steps) or done < 1 or type(reason) is not str:
-        raise ValueError("a number of steps that is not theirs")
-    return Run(centroids, done, steps, labels, at, known, outliers, reason)
-
-
-def _pack_state(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for name, value in state.items():
-        if isinstance(value, np.random.RandomState):
-            whole: Any = value.get_state(legacy=False)
-            arrays[f"state_{name}"] = whole["state"]["key"]
-            facts[name] = {
-                "pos": int(whole["state"]["pos"]),
-                "has_gauss": int(whole["has_gauss"]),
-                "gauss": float(whole["gauss"]),
-            }
-        elif isinstance(value, np.ndarray):
-            arrays[f"state_{name}"] = value
-            facts[name] = "array"
+    facts: dict[str, Any] = {name: getattr(state, name) for name in ("story", "reason")}
+    facts["uncounted"] = state.uncounted
+    facts["steps"] = pack_steps(state.steps, arrays, f"{prefix}_step")
+    facts["memory"] = {}
+    for name, value in ({} if state.memory is None else state.memory._asdict()).items():
+        if isinstance(value, np.ndarray):
+            arrays[f"{prefix}_memory_{name}"] = value
         else:
-            facts[name] = [value]
+            facts["memory"][name] = value
     return facts
 
 
-def _unpack_state(facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    state: dict[str, Any] = {}
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            key = arrays[f"state_{name}"]
-            if key.shape != (624,) or key.dtype != np.uint32 or not 0 <= value["pos"] <= 624:
-                raise ValueError("no state of random numbers")
-            rng = np.random.RandomState()
-            rng.set_state(("MT19937", key, value["pos"], value["has_gauss"], value["gauss"]))
-            state[name] = rng
-        elif value == "array":
-            state[name] = arrays[f"state_{name}"]
-        else:
-            (state[name],) = value
-    return state
+def _unpack_memory(
+    facts: dict[str, Any], arrays: dict[str, np.ndarray], prefix: str, memory_type: Any
+) -> Any:
+    """What an algorithm remembers, as the type says; None if it remembers nothing."""
+    if memory_type is None:
+        if facts:
+            raise ValueError("a memory where there is nothing to remember")
+        return None
+    values = {}
+    for name, kind in get_type_hints(memory_type).items():
+        array = arrays.get(f"{prefix}_{name}")
+        values[name] = facts.get(name) if array is None else array
+        if array is None:
+            _check_facts({name: values[name]}, {name: kind})
+        elif kind != np.ndarray | None:
+            raise ValueError(f"{name} is an array")
+    return memory_type(**values)
+
+
+def _check_facts(facts: dict[str, Any], kinds: dict[str, Any]) -> None:
+    """Raise ValueError unless each value has its type."""
+    for name, kind in kinds.items():
+        value = facts[name]
+        allowed = kind | int if kind is float else kind
+        # to isinstance True is an integer
+        if not isinstance(value, allowed) or (type(value) is bool and kind in (int, float)):
+            raise ValueError(f"{name} is {type(value).__name__}")
+
+
+def _numbers_of(rng: np.random.RandomState) -> np.ndarray:
+    """The state of a generator as 627 numbers, which float64 holds exactly."""
+    whole: Any = rng.get_state(legacy=False)
+    inner = whole["state"]
+    return np.array([*inner["key"], inner["pos"], whole["has_gauss"], whole["gauss"]], np.float64)
+
+
+def _generator_of(numbers: np.ndarray) -> np.random.RandomState:
+    """The generator that `_numbers_of` describes."""
+    if numbers.shape != (627,) or numbers.dtype != np.float64 or not np.isfinite(numbers).all():
+        raise ValueError("not a state of random numbers")
+    key, pos = numbers[:624], int(numbers[624])
+    if not 0 <= pos <= 624 or key.min() < 0 or key.max() >= 2**32:
+        raise ValueError("not a state of random numbers")
+    rng = np.random.RandomState()
+    gauss = (int(numbers[625] != 0), float(numbers[626]))
+    rng.set_state(("MT19937", key.astype(np.uint32), pos, *gauss))
+    return rng

@@ -23,15 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from annlab import _kernels_numpy
 from annlab._kernels_cache import are_loaded, are_warm, load_kernels
 from annlab._support.checks import check_choice
 from annlab._support.errors import invalid
-from annlab.fit.graph.algorithm import GraphAssigner
-from annlab.fit.searches import Assigner, ExactAssigner, IndexAssigner
-from annlab.fit.small_k import FusedAssigner
+from annlab.fit.graph.algorithm import Graph
+from annlab.fit.lloyd import Lloyd
+from annlab.fit.searches import Exact, Indexed
+from annlab.fit.small_k import SmallK
+from annlab.fit.states import Algorithm, Limits
 from annlab.indexes import available_indexes, make_index
-from annlab.rows.memory import Points
+from annlab.rows import Rows
 
 #: Operations a second of one thread in a large float32 product. Processors differ by a factor of
 #: three either way; only ratios matter, except against the two constants below.
@@ -202,25 +203,84 @@ def available_algorithms() -> tuple[str, ...]:
     return ("auto", "small_k", "graph", *available_indexes())
 
 
-def _make_fast(
-    name: str,
-    points: Points,
+def make_algorithm(
+    algorithm: Any,
+    rows: Rows,
+    n_clusters: int,
     params: dict[str, Any],
-    tol: float,
-    max_iter: int | None,
-    compiled: bool,
-) -> Assigner:
-    """The two algorithms that come with a start of their own."""
-    if points.sparse:
-        raise invalid(
-            "X",
-            f"dense for algorithm={name!r}",
-            "a sparse matrix",
-            "Use algorithm='auto', 'brute' or 'lsh', which take sparse input.",
-            error=TypeError,
+    rng: np.random.RandomState,
+    limits: Limits,
+    *,
+    compiled: bool | None = None,
+) -> tuple[Algorithm, str]:
+    """Turn the parameter ``algorithm`` into an algorithm, and say why it was chosen.
+
+    Parameters
+    ----------
+    algorithm : str or object
+        A name of `available_algorithms`, or an object with ``fit`` and ``kneighbors``.
+    rows : Rows
+    n_clusters : int
+    params : dict
+        Parameters of the named index.
+    rng : RandomState
+        Seeds an index that has a ``random_state``.
+    limits : Limits
+    compiled : bool, optional
+        Whether to use compiled loops if there are any; by default as ``algorithm`` has it.
+
+    Returns
+    -------
+    algorithm : Algorithm
+    reason : str
+        Empty if the caller chose.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if not isinstance(algorithm, str):
+        _check_index(algorithm, params)
+        return _through(algorithm, type(algorithm).__name__, rows, limits), ""
+    check_choice(algorithm, "algorithm", available_algorithms())
+    name, reason, chosen = algorithm, "", True
+    if name == "auto":
+        choice = choose(
+            rows.n,
+            n_clusters,
+            rows.d,
+            sparse=rows.sparse,
+            streams=rows.streams,
+            double=rows.dtype != np.float32,
+            warm=are_warm(),
+            loaded=are_loaded(),
         )
-    points.workers.use_threads()
-    cls: Any = GraphAssigner if name == "graph" else FusedAssigner
+        name, reason, chosen = choice.algorithm, choice.reason, choice.compiled
+        logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
+    if name == "brute" and not params:
+        return Lloyd(name, Exact(), Exact(), limits), reason
+    if name in ("graph", "small_k"):
+        return _make_fast(name, rows, params, limits, chosen if compiled is None else compiled), (
+            reason
+        )
+    index = make_index(name, **params)
+    known = index.get_params(deep=False)
+    if "random_state" in known and "random_state" not in params:
+        index.set_params(random_state=int(rng.randint(2**31 - 1)))
+    if "n_jobs" in known and "n_jobs" not in params:
+        index.set_params(n_jobs=rows.workers.n_jobs)
+    return _through(index, name, rows, limits), reason
+
+
+def _make_fast(
+    name: str, rows: Rows, params: dict[str, Any], limits: Limits, compiled: bool
+) -> Algorithm:
+    """The two algorithms that come with a start of their own."""
+    cls: Any = Graph if name == "graph" else SmallK
+    if rows.sparse:
+        raise _needs_dense(name)
+    if name == "graph" and not rows.together:
+        raise _stays(name, rows)
     unknown = sorted(set(params) - set(cls.params))
     if unknown:
         raise invalid(
@@ -228,83 +288,21 @@ def _make_fast(
             f"made of {', '.join(cls.params) or 'nothing'} for algorithm={name!r}",
             ", ".join(unknown),
         )
-    kernels: Any = _kernels_numpy
-    if compiled and points.dtype == np.float32:
-        kernels = load_kernels(compile=True) or _kernels_numpy
-    return cls(points, kernels, tol=tol, max_iter=max_iter, **params)
+    available = compiled and rows.dtype == np.float32 and load_kernels(compile=True) is not None
+    made: Algorithm = cls(limits, compiled=available, **params)
+    return made
 
 
-def make_assigner(
-    algorithm: Any,
-    points: Points,
-    n_clusters: int,
-    params: dict[str, Any],
-    rng: np.random.RandomState,
-    n_jobs: int,
-    *,
-    tol: float = 1e-4,
-    max_iter: int | None = None,
-    compiled: bool | None = None,
-) -> tuple[Assigner, str]:
-    """Turn the parameter ``algorithm`` into an assigner, and say why it was chosen.
+def _through(index: Any, name: str, rows: Rows, limits: Limits) -> Algorithm:
+    """Lloyd's algorithm through an index over the centroids."""
+    if rows.sparse and not getattr(index, "accepts_sparse", False):
+        raise _needs_dense(name)
+    if not rows.keeps_labels:
+        raise _stays(name, rows)
+    return Lloyd(name, Indexed(index), Exact(), limits)
 
-    Parameters
-    ----------
-    algorithm : str or object
-        A name of `available_algorithms`, or an object with ``fit`` and ``kneighbors``.
-    points : Points
-    n_clusters : int
-    params : dict
-        Parameters of the named index.
-    rng : RandomState
-        Seeds an index that has a ``random_state``.
-    n_jobs : int
-    tol : float, default=1e-4
-    max_iter : int, optional
-        What the loop will be told, for assigners that end differently near the end.
-    compiled : bool, optional
-        Whether to use compiled loops where there are some; by default as ``algorithm`` has it.
 
-    Returns
-    -------
-    assigner : Assigner
-    reason : str
-        Empty where the caller chose.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
-    reason = ""
-    if isinstance(algorithm, str):
-        check_choice(algorithm, "algorithm", available_algorithms())
-        name = algorithm
-        chosen = True
-        if name == "auto":
-            choice = choose(
-                points.n,
-                n_clusters,
-                points.d,
-                sparse=points.sparse,
-                streams=points.streams,
-                double=points.dtype != np.float32,
-                warm=are_warm(),
-                loaded=are_loaded(),
-            )
-            name, reason, chosen = choice.algorithm, choice.reason, choice.compiled
-            logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
-        if name == "brute" and not params:
-            return ExactAssigner(points), reason
-        if name in ("graph", "small_k"):
-            use = chosen if compiled is None else compiled
-            return _make_fast(name, points, params, tol, max_iter, use), reason
-        index = make_index(name, **params)
-        known = index.get_params(deep=False)
-        if "random_state" in known and "random_state" not in params:
-            index.set_params(random_state=int(rng.randint(2**31 - 1)))
-        if "n_jobs" in known and "n_jobs" not in params:
-            index.set_params(n_jobs=n_jobs)
-        return IndexAssigner(points, index, name), reason
+def _check_index(algorithm: Any, params: dict[str, Any]) -> None:
     for method in ("fit", "kneighbors"):
         if not callable(getattr(algorithm, method, None)) or isinstance(algorithm, type):
             raise invalid(
@@ -321,4 +319,24 @@ def make_assigner(
             params,
             "Set the parameters on the object itself.",
         )
-    return IndexAssigner(points, algorithm, type(algorithm).__name__), reason
+
+
+def _needs_dense(name: str) -> Exception:
+    return invalid(
+        "X",
+        f"dense for algorithm={name!r}",
+        "a sparse matrix",
+        "Use algorithm='auto', 'brute' or 'lsh', which take sparse input.",
+        error=TypeError,
+    )
+
+
+def _stays(name: str, rows: Rows) -> Exception:
+    where = "blocks" if rows.keeps_labels else "a Dask collection"
+    return invalid(
+        "algorithm",
+        f"one that leaves the data where it is, for X in {where}",
+        repr(name),
+        "Use algorithm='auto', 'brute' or 'small_k'"
+        + (", or an index over the centroids such as 'hnsw'." if rows.keeps_labels else "."),
+    )

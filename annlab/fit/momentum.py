@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,10 +12,10 @@ from annlab._support.threads import chunk_bounds
 _STEP_VALUES = 1 << 16
 
 
-class Momentum:
+class Momentum(NamedTuple):
     """Over-relaxed updates: more than the step to the means, and more and more of the last move.
 
-    Parameters
+    Attributes
     ----------
     length : float
         Length of the step; 1 goes to the means, 2 would only swing to and fro.
@@ -29,33 +29,17 @@ class Momentum:
     K-means algorithms", NIPS 7). It takes about half the iterations of plain steps.
     """
 
-    def __init__(self, length: float, most: float) -> None:
-        self.length, self.most = length, most
-        self.before: np.ndarray | None = None
-        self.turn = 0
-
-    def restart(self) -> None:
-        """Forget the last move: clusters have been moved elsewhere."""
-        self.before, self.turn = None, 0
-
-    def state(self) -> dict[str, Any]:
-        """What a later `step` depends on."""
-        return {"before": self.before, "turn": self.turn}
-
-    def restore(self, state: dict[str, Any], shape: tuple[int, int]) -> None:
-        """Go on from a `state`.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-        """
-        before, turn = state["before"], int(state["turn"])
-        if before is not None and before.shape != shape:
-            raise ValueError("centroids of another shape")
-        self.before, self.turn = before, turn
+    length: float
+    most: float
 
     def step(
-        self, sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray, radius_sq: float
+        self,
+        sums: np.ndarray,
+        totals: np.ndarray,
+        centroids: np.ndarray,
+        radius_sq: float,
+        before: np.ndarray | None,
+        turn: int,
     ) -> np.ndarray:
         """Where the centroids go.
 
@@ -66,6 +50,10 @@ class Momentum:
         radius_sq : float
             Mean squared distance of a point to its centroid. A centroid that has come farther
             than that was re-seeded, and gets no momentum.
+        before : ndarray of shape (k, d), or None
+            The centroids before the last move.
+        turn : int
+            Moves so far.
 
         Returns
         -------
@@ -73,7 +61,7 @@ class Momentum:
             Empty clusters stay.
         """
         new = np.empty(sums.shape)
-        share = min(self.most, self.turn / (self.turn + 3.0))
+        share = min(self.most, turn / (turn + 3.0))
         # some rows at a time: at large k each further array of this size is worth saving
         for start, stop in chunk_bounds(len(sums), max(1, _STEP_VALUES // sums.shape[1])):
             at, filled = new[start:stop], totals[start:stop] > 0
@@ -83,11 +71,15 @@ class Momentum:
             means -= at[filled]
             means *= self.length
             at[filled] += means
-            if self.before is not None and self.most > 0:
-                move = centroids[start:stop] - self.before[start:stop]
+            if before is not None and self.most > 0:
+                move = centroids[start:stop] - before[start:stop]
                 move[np.einsum("ij,ij->i", move, move) > radius_sq] = 0.0
                 move[~filled] = 0.0
                 at += share * move
-        self.before = centroids
-        self.turn += 1
         return new
+
+
+def check_move(before: Any, k: int, d: int) -> None:
+    """Raise ValueError unless it is None or a table of k centroids."""
+    if before is not None and (before.shape != (k, d) or before.dtype.kind != "f"):
+        raise ValueError("centroids of another shape")

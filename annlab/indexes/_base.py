@@ -153,8 +153,6 @@ class NeighborIndex(BaseEstimator):
         self._prepare(Q, n_neighbors)
         bounds = chunk_bounds(Q.shape[0], self.chunk_rows)
         with Workers(self.n_jobs) as workers:
-            # a process would be sent the whole index for each chunk
-            workers.use_threads()
             tasks = [(Q[start:stop], n_neighbors) for start, stop in bounds]
             if self.uses_threads:
                 parts = workers.map(self._answer, tasks)

@@ -129,8 +129,6 @@ class PQIndex(NeighborIndex):
             for a, b, seed in zip(splits[:-1], splits[1:], seeds, strict=True)
         ]
         with Workers(self.n_jobs) as workers:
-            # a pool of processes inside a fit's own would break both
-            workers.use_threads()
             books = workers.map(_train, tasks)
         self.splits_, self._books = splits, books
         self.codes_ = self._encode(rows)

@@ -21,7 +21,7 @@ from annlab._support.pair import Pair
 from annlab._support.threads import Workers
 from annlab._support.types import LabelsLike, Matrix, MatrixLike, Seed
 from annlab.distances import paired_sq, pairwise_sq, unit_rows
-from annlab.fit.run import exact_inertia
+from annlab.fit.answers import exact_inertia
 from annlab.metrics.labels import check_labels
 from annlab.metrics.silhouette import mean_silhouette
 

@@ -1,1 +1,71 @@
-"""Where the data lies: in memory, in blocks of a file, in a Dask collection."""
+"""Where the data lies: in memory, in blocks of a file, in a Dask collection.
+
+`Rows` is what the engine asks of it; its one verb is `sweep`. Nothing outside of this folder asks
+which kind it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from annlab._support.checks import check_data, check_sample_weight, is_dask
+from annlab._support.errors import invalid
+from annlab._support.threads import Workers
+from annlab.rows.base import Rows
+from annlab.rows.blocks import BlockRows
+from annlab.rows.memory import MemoryRows
+from annlab.rows.reading import is_in_blocks, is_mapped
+
+__all__ = ["Rows", "is_out_of_core", "open_rows"]
+
+
+def is_out_of_core(X: Any, *, together: bool = False) -> bool:
+    """Tell whether X stays where it is and is read part by part; nothing is read.
+
+    Parameters
+    ----------
+    X : object
+    together : bool, default=False
+        Whether the caller lays out a copy of its own; a mapped file is then read like an array.
+    """
+    return is_dask(X) or (is_in_blocks(X) and not (together and is_mapped(X)))
+
+
+def open_rows(
+    X: Any, *, metric: str, sample_weight: Any, workers: Workers, together: bool = False
+) -> Rows:
+    """Check data and weights, and say where the rows are.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix, or data that stays where it is
+        A mapped file, blocks, or a Dask collection.
+    metric : {"euclidean", "cosine"}
+    sample_weight : array-like of shape (n,), optional
+    workers : Workers
+    together : bool, default=False
+        As in `is_out_of_core`.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    if not is_out_of_core(X, together=together):
+        X = check_data(X, accept_sparse=True)
+        weights = check_sample_weight(sample_weight, X.shape[0])
+        return MemoryRows(X, metric=metric, sample_weight=weights, workers=workers)
+    options: dict[str, Any] = {"metric": metric, "sample_weight": sample_weight}
+    if is_dask(X):
+        from annlab.rows.dask import DaskRows
+
+        return DaskRows(X, workers=workers, **options)
+    return BlockRows(X, workers=workers, **options)
+
+
+def need_together(X: Any, remedy: str) -> None:
+    """Refuse data that is neither in memory nor a mapped file."""
+    if is_out_of_core(X, together=True):
+        raise invalid(
+            "X", "in memory, or a mapped .npy file, here", f"a {type(X).__name__}", remedy,
+            error=TypeError,
+        )  # fmt: skip

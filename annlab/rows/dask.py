@@ -1,9 +1,8 @@
 """k-means over many machines: points that stay in the partitions of a Dask collection.
 
-Nothing of the loop changes. `DaskPoints` gives the answers of `PartedPoints` from
-wherever the partitions lie: an iteration sends the centroids out, each partition labels its rows
-and adds them up, and the sums come back as a tree, eight at a time. What reaches this process is
-one table of sums, whatever the number of rows; X never does. The work runs on the caller's
+A sweep sends its task out, each partition labels its rows and adds them up, and the sums come
+back as a tree, eight at a time. What reaches this process is one table of sums, whatever the
+number of rows; X never does. The work runs on the caller's
 ``dask.distributed`` client, or on Dask's default scheduler where there is none.
 
 Each partition's task depends on that partition and on the centroids alone, and the tree is the
@@ -37,22 +36,15 @@ from annlab._support.checks import (
     working_dtype,
 )
 from annlab._support.errors import invalid, require
-from annlab._support.progress import Progress
 from annlab._support.threads import Workers, chunk_bounds, single_threaded_blas
-from annlab.distances import from_squared, pairwise_sq
-from annlab.fit.searches import ExactAssigner, Worst
-from annlab.rows.blocks import (
-    Order,
-    PartedPoints,
-    Survey,
-    Tally,
-    assign_rows,
-    join_worst,
-    survey_rows,
-    worst_rows,
-)
-from annlab.rows.memory import Points
-from annlab.rows.sample import stratified
+from annlab.distances import from_squared, nearest, pairwise_sq
+from annlab.rows.base import Rows
+from annlab.rows.blocks import check_and_survey, settle_size
+from annlab.rows.coordinates import Chunk, Coordinates
+from annlab.rows.memory import MemoryRows
+from annlab.rows.sample import sample_size, stratified
+from annlab.rows.survey import Survey
+from annlab.rows.tally import Tally, Task, Worst, join_worst, worst_in
 
 #: Partitions whose sums one task adds up.
 _BRANCHES = 8
@@ -132,28 +124,33 @@ def _survey(raw: Any, weights: Any, unit: bool) -> Survey:
         if w.size and w.any():
             check_sample_weight(w, len(w))
     parts = [
-        survey_rows(table[a:b], None if w is None else w[a:b], unit)
+        check_and_survey(table[a:b], None if w is None else w[a:b], unit)
         for a, b in _bounds(*table.shape)
     ]
     if not parts:
-        return survey_rows(table, w, unit)
+        return check_and_survey(table, w, unit)
     whole = reduce(Survey.__add__, parts)
     # the chunks of a partition are one part
     whole.sizes, whole.positive = [sum(whole.sizes)], [sum(whole.positive)]
     return whole
 
 
-def _assign(raw: Any, weights: Any, order: Order, keep: bool) -> tuple[Any, Tally]:
+def _assign(
+    raw: Any, weights: Any, task: Task, coordinates: Coordinates, keep: bool
+) -> tuple[Any, Tally]:
     table = _table(raw)
-    k, d = order.centroids.shape
-    if table.shape[1] != d:
-        raise invalid("X", f"an array with {d} columns", f"a partition of {table.shape[1]}")
+    if table.shape[1] != task.centroids.shape[1]:
+        raise invalid(
+            "X",
+            f"an array with {task.centroids.shape[1]} columns",
+            f"a partition of {table.shape[1]}",
+        )
     labels = np.empty(len(table), dtype=np.int32)
-    whole = Tally(np.zeros((k, d)), np.zeros(k), np.zeros(k, np.int64), 0.0, 0.0, 0.0, 0)
+    whole = Tally.empty(*task.centroids.shape)
     with single_threaded_blas():
-        for a, b in _bounds(len(table), d):
+        for a, b in _bounds(*table.shape):
             own = None if weights is None else np.asarray(weights[a:b], dtype=np.float64)
-            labels[a:b], part = assign_rows(table[a:b], own, None, order)
+            labels[a:b], part = task(coordinates.chunk(table[a:b]), own, None)
             whole += part
     return labels if keep else None, whole
 
@@ -165,12 +162,8 @@ def _moved(tally: Tally, labels: np.ndarray, before: np.ndarray | None) -> Tally
 
 def _added(tallies: list[Tally]) -> Tally:
     # a task must not write into what another one has computed
-    first = tallies[0]
-    whole = Tally(
-        first.sums.copy(), first.totals.copy(), first.counts.copy(), first.inertia,
-        first.unweighted, first.exact_inertia, first.n_distances, first.n_moved,
-    )  # fmt: skip
-    for tally in tallies[1:]:
+    whole = Tally.empty(*tallies[0].sums.shape)
+    for tally in tallies:
         whole += tally
     return whole
 
@@ -179,21 +172,22 @@ def _surveyed(parts: list[Survey]) -> Survey:
     return reduce(Survey.__add__, parts)
 
 
-def _worst(raw: Any, weights: Any, order: Order, first: int, size: int) -> Worst:
+def _worst(
+    raw: Any, weights: Any, labels: Any, centroids: np.ndarray, coordinates: Coordinates,
+    first: int, size: int,
+) -> Worst:  # fmt: skip
     table = _table(raw)
     found = [
-        worst_rows(
-            table[a:b],
+        worst_in(
+            coordinates.chunk(table[a:b]),
             None if weights is None else np.asarray(weights[a:b], dtype=np.float64),
-            None,
-            order,
+            labels[a:b],
+            centroids,
             first + a,
             size,
         )
-        for a, b in _bounds(*table.shape)
+        for a, b in _bounds(*table.shape) or [(0, 0)]
     ]
-    if not found:
-        found = [worst_rows(table, None, np.empty(0, np.int32), order, first, 0)]
     return join_worst(found, size)
 
 
@@ -209,18 +203,32 @@ def _picked(
     return table[indices], w[indices]
 
 
+def _compared(raw: Any, centroids: np.ndarray, metric: str) -> tuple[Chunk, np.ndarray]:
+    """Rows of a partition, and centroids, in the coordinates that these decide."""
+    rows = check_data(_table(raw), n_features=centroids.shape[1])
+    dtype = working_dtype(rows.dtype)
+    frame = Coordinates(metric == "cosine", dtype, dtype).around(centroids)
+    return frame.chunk(rows), frame.inward(centroids)
+
+
 def label_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
     """Exact labels of the rows of one partition, shape (len(raw),), int32.
 
     The rule of `KMeansANN.predict`: the label of a row depends on that row alone.
     """
-    table = _table(raw)
-    if len(table) == 0:
+    if len(_table(raw)) == 0:
         return np.empty(0, dtype=np.int32)
-    with Workers(1) as workers:
-        rows = check_data(table, n_features=centroids.shape[1])
-        points = Points(rows, metric=metric, workers=workers, around=centroids)
-        return ExactAssigner(points).label(points.inward(centroids))
+    with single_threaded_blas():
+        chunk, inner = _compared(raw, centroids, metric)
+        labels = np.concatenate(
+            [
+                nearest(chunk.coordinates.load(chunk.raw[a:b]), inner)
+                for a, b in _bounds(len(chunk.raw), max(chunk.raw.shape[1], len(inner)))
+            ]
+        )
+    if chunk.zero is not None:
+        labels[chunk.zero] = 0
+    return labels
 
 
 def distance_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
@@ -229,15 +237,14 @@ def distance_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
     out = np.empty((len(table), len(centroids)), dtype=working_dtype(table.dtype))
     if len(table) == 0:
         return out
-    with Workers(1) as workers:
-        rows = check_data(table, n_features=centroids.shape[1])
-        points = Points(rows, metric=metric, workers=workers, around=centroids)
-        inner = points.inward(centroids).astype(np.float64)
+    with single_threaded_blas():
+        chunk, inner = _compared(table, centroids, metric)
+        wide = inner.astype(np.float64)
         for a, b in _bounds(len(table), max(len(centroids), table.shape[1])):
-            part = points.piece(a, b).load().astype(np.float64)
-            out[a:b] = from_squared(pairwise_sq(part, inner), metric)
-        if points.zero_rows is not None:
-            out[points.zero_rows] = 1.0
+            part = chunk.coordinates.load(chunk.raw[a:b]).astype(np.float64)
+            out[a:b] = from_squared(pairwise_sq(part, wide), metric)
+    if chunk.zero is not None:
+        out[chunk.zero] = 1.0
     return out
 
 
@@ -273,12 +280,12 @@ def lazy_distances(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
     )  # fmt: skip
 
 
-def _room_for(order: Order) -> Any:
-    """Send an order out without Dask's warning that 10 MB are much: many centroids are."""
+def _room_for(task: Task) -> Any:
+    """Send a task out without Dask's warning that 10 MB are much: many centroids are."""
     import dask
 
     # centroids, their frame, and the target; the warning stays for what else the graph may hold
-    n_bytes = 4 * order.centroids.size * 8
+    n_bytes = 4 * task.centroids.size * 8
     return dask.config.set(
         {"distributed.admin.large-graph-warning-threshold": 10_000_000 + n_bytes}
     )
@@ -287,8 +294,8 @@ def _room_for(order: Order) -> Any:
 # -- the points ------------------------------------------------------------------------------------
 
 
-class DaskPoints(PartedPoints):
-    """Points in the partitions of a Dask collection.
+class DaskRows(Rows):
+    """Rows in the partitions of a Dask collection.
 
     Parameters
     ----------
@@ -301,18 +308,20 @@ class DaskPoints(PartedPoints):
     Notes
     -----
     This process holds k·d values, the sample and some hundred bytes for each partition. A worker
-    holds a partition, its labels, and k·d sums. X is computed anew in each iteration unless it
-    was persisted: ``X = X.persist()`` where the machines have room for it.
+    holds a partition, its labels, and k·d sums. X is computed anew in each sweep unless it was
+    persisted: ``X = X.persist()`` where the machines have room for it.
     """
 
+    together = False
+    streams = True
     # the labels of the last iteration would have to travel from task to task: a machine that is
     # lost would take the whole history with it
-    searches = False
+    keeps_labels = False
 
     def __init__(self, X: Any, *, metric: str, sample_weight: Any, workers: Workers) -> None:
-        super().__init__(metric=metric, workers=workers)
         from dask import delayed
 
+        self.workers = workers
         self._delayed: Callable[..., Any] = partial(delayed, pure=False)
         self._array = as_array(X)
         self._parts = list(self._array.to_delayed().ravel())
@@ -321,10 +330,25 @@ class DaskPoints(PartedPoints):
             self._call(_survey, part, weights, metric == "cosine")
             for part, weights in zip(self._parts, self._weights, strict=True)
         ]
-        survey: Survey = self._tree(_surveyed, surveys).compute()
-        self._sizes, self._positive = survey.sizes, survey.positive
-        self._learn(survey, weighted=sample_weight is not None)
+        self._survey: Survey = self._tree(_surveyed, surveys).compute()
+        settle_size(self, self._survey)
+        self.n_zero = self._survey.n_zero
+        if sample_weight is not None:
+            self.heaviest = self._survey.heaviest
+        self.coordinates = self._survey.coordinates(unit=metric == "cosine")
         self._array = self._sized(self._array)
+
+    def survey(self) -> Survey:
+        return self._survey
+
+    def chunks(self, task: Task | None = None) -> Iterator[tuple[int, int, Chunk]]:
+        raise invalid(
+            "checkpoint",
+            "None for a Dask collection, whose labels stay on its machines",
+            "a path",
+            "Keep the centroids instead: callback=lambda step: "
+            "numpy.save(path, step.new_centroids), and start from them with init.",
+        )
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return self._delayed(function)(*arguments)
@@ -333,7 +357,7 @@ class DaskPoints(PartedPoints):
         """The same array, which knows how many rows it has."""
         if np.isnan(array.shape[0]):
             array = array.copy()
-            array._chunks = (tuple(self._sizes), (self.d,))
+            array._chunks = (tuple(self._survey.sizes), (self.d,))
         return array
 
     def _weight_parts(self, sample_weight: Any) -> list[Any]:
@@ -379,52 +403,51 @@ class DaskPoints(PartedPoints):
             ]
         return parts[0]
 
-    def _ordered(self, order: Order) -> Any:
+    def _sent(self, value: Any) -> Any:
         # one task of its own: workers fetch it from each other, and a lost one is sent again
-        return self._delayed(order, traverse=False)
+        return self._delayed(value, traverse=False)
 
-    def sweep(self, order: Order, old: Any, line: Progress | None) -> tuple[Any, Tally]:
+    def sweep(self, task: Task, old: Any = None) -> tuple[Any, Tally]:
         import dask
 
-        last = order.target is not None
-        sent = self._ordered(order)
+        last = task.target is not None
+        sent, frame = self._sent(task), self._sent(self.coordinates)
         labels, tallies = [], []
         before = old.parts if isinstance(old, Labels) else [None] * len(self._parts)
         for part, weights, was in zip(self._parts, self._weights, before, strict=True):
-            found = self._call(_assign, part, weights, sent, not last)
+            found = self._call(_assign, part, weights, sent, frame, not last)
             tally = self._call(itemgetter(1), found)
             if not last:
                 labels.append(self._call(itemgetter(0), found))
                 tally = self._call(_moved, tally, labels[-1], was)
             tallies.append(tally)
         root = self._tree(_added, tallies)
-        if last:
-            with _room_for(order):
-                return Labels([], self), root.compute()
-        # the labels stay where they are computed, for the next step to be compared with
-        with _room_for(order):
-            root, *kept = dask.persist(root, *labels)
-        return Labels(kept, self), root.compute()
+        with _room_for(task):
+            if not last:
+                # the labels stay where they are computed, for the next sweep to compare with
+                root, *labels = dask.persist(root, *labels)
+            return Labels(labels, self.n), root.compute()
 
-    def worst(self, order: Order, labels: Any, size: int) -> Worst:
-        sent = self._ordered(order)
-        firsts = np.concatenate([[0], np.cumsum(self._sizes)]).tolist()
+    def worst(
+        self, centroids: np.ndarray, labels: Any, size: int, seeds: np.ndarray | None = None
+    ) -> Worst:
+        sent, frame = self._sent(centroids), self._sent(self.coordinates)
+        firsts = np.concatenate([[0], np.cumsum(self._survey.sizes)[:-1]]).tolist()
         parts = [
-            self._call(_worst, part, weights, sent, first, size)
-            for part, weights, first in zip(self._parts, self._weights, firsts, strict=False)
+            self._call(_worst, *part, sent, frame, first, size)
+            for *part, first in zip(self._parts, self._weights, labels.parts, firsts, strict=True)
         ]
         found: Worst = self._tree(partial(join_worst, size=size), parts).compute()
         return found
 
-    def _sample(
-        self, size: int, n_clusters: int, rng: np.random.RandomState
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def sample(self, n_clusters: int, rng: np.random.RandomState) -> MemoryRows:
         import dask
 
         # rows without weight are no rows to start from, where there are more than are needed
-        positive = self.heaviest != 1.0 or sum(self._positive) < self.n
-        positive = positive and self.n > size and sum(self._positive) >= n_clusters
-        counts = self._positive if positive else self._sizes
+        sizes, positives = self._survey.sizes, self._survey.positive
+        size = sample_size(self.d, n_clusters)
+        positive = self.n > size and n_clusters <= sum(positives) < self.n
+        counts = positives if positive else sizes
         ends = np.cumsum(counts)
         chosen = stratified(int(ends[-1]), size, rng)
         tasks, low = [], 0
@@ -436,25 +459,27 @@ class DaskPoints(PartedPoints):
                 tasks.append(self._call(_picked, part, weights, own, positive))
             low = high
         found = dask.compute(*tasks)
-        rows = np.concatenate([part for part, _ in found]).astype(self.out_dtype, copy=False)
-        if found[0][1] is None:
-            return rows, None
-        return rows, np.concatenate([weights for _, weights in found])
-
-    def each(self, function: Callable[[Any], Any]) -> Iterator[Any]:
-        raise invalid(
-            "checkpoint",
-            "None for a Dask collection, whose labels stay on its machines",
-            "a path",
-            "Keep the centroids instead: callback=lambda step: "
-            "numpy.save(path, step.new_centroids), and start from them with init.",
+        rows = np.concatenate([part for part, _ in found])
+        weighted = found[0][1] is not None
+        return MemoryRows(
+            rows.astype(self.coordinates.out_dtype, copy=False),
+            sample_weight=np.concatenate([own for _, own in found]) if weighted else None,
+            workers=self.workers,
+            coordinates=self.coordinates,
         )
 
-    def last_labels(self, order: Order, labels: Any) -> Any:
-        assert self.target is not None
-        return lazy_labels(self._array, self.target, metric=self.metric)
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        rows = self._array[np.sort(indices)].compute()
+        return np.asarray(self.coordinates.load(rows))[np.argsort(np.argsort(indices))]
 
-    def labels_so_far(self, labels: Any, centroids: np.ndarray) -> Any:
+    def moved(self, tally: Tally, labels: Any, before: Any) -> int:
+        return self.n if before is None else tally.n_moved
+
+    def relabelled(self, labels: Any, changes: dict[int, int]) -> Any:
+        # all centroids are compared: the old labels are only counted
+        return labels
+
+    def labels_of(self, labels: Any, centroids: np.ndarray) -> Any:
         return lazy_labels(self._array, centroids, metric=self.metric)
 
 
@@ -466,9 +491,9 @@ class Labels:
     parts : list of Delayed
     """
 
-    def __init__(self, parts: list[Any], points: DaskPoints) -> None:
+    def __init__(self, parts: list[Any], n: int) -> None:
         self.parts = parts
-        self._n = points.n
+        self._n = n
 
     def __len__(self) -> int:
         return self._n

@@ -1,45 +1,24 @@
-"""The data of a fit: rows, weights, working coordinates, and the chunks they are read in."""
+"""Rows in memory, or in a mapped file that is read like memory."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from annlab._support.checks import is_sparse, working_dtype
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.distances import squared_norms, unit_rows
+from annlab.rows.base import Rows
+from annlab.rows.coordinates import Chunk, Coordinates, zero_rows
+from annlab.rows.survey import Survey, survey
+from annlab.rows.tally import Task
 
 
-@dataclass(frozen=True)
-class Piece:
-    """Some rows, and how to bring them into working coordinates (done where they are used)."""
-
-    rows: Any
-    shift: np.ndarray | None
-    dtype: np.dtype
-    unit: bool = False
-
-    def load(self) -> Any:
-        """Return the rows in working coordinates and type: a view where nothing changes."""
-        if self.unit:
-            return unit_rows(self.rows)[0]
-        if self.shift is None:
-            return self.rows.astype(self.dtype, copy=False)
-        if self.rows.dtype == self.dtype == np.float32:
-            # the shift is a float32 number, so this rounds once, as float64 would
-            return self.rows - self.shift.astype(np.float32)
-        return np.subtract(self.rows, self.shift, dtype=np.float64).astype(self.dtype)
-
-
-class Points:
-    """The data of a fit in *working coordinates*: unit rows for cosine, centred for Euclid.
-
-    ``‖x‖² − 2 x·c + ‖c‖²`` in float32 loses the distance when the data lies far from the origin:
-    an offset of 10,000 standard deviations changes more than half of all labels. So data whose
-    mean is long against its spread is shifted by it; distances do not change.
+class MemoryRows(Rows):
+    """Rows that can be looked up at random.
 
     Parameters
     ----------
@@ -48,30 +27,15 @@ class Points:
     metric : {"euclidean", "cosine"}, default="euclidean"
     sample_weight : ndarray of shape (n,), float64, optional
     workers : Workers
-    shift : ndarray of shape (d,), float64, optional
-        Shift to use instead of the data's mean.
-    around : ndarray of shape (k, d), optional
-        Centroids that say where the data lies. Shift and working type then come from them and
-        not from the rows, so that what is computed for a row is the row's own; and rows are
-        brought into working coordinates chunk by chunk, which suits a single pass.
-
-    Attributes
-    ----------
-    n, d : int
-    variance : float
-        Mean over the features of the (weighted) variance.
-    shift : ndarray of shape (d,), float64, or None
-    dtype : dtype
-        Working type: float32 or float64.
-    zero_rows : ndarray of shape (n,), bool, or None
-        Rows without a direction (cosine only).
-    streams : bool
-        Whether X is a memory-mapped file, which is only ever read in blocks.
+    coordinates : Coordinates, optional
+        Instead of those that fit the data. Then nothing is read to choose them.
+    once : bool, default=False
+        They are read once: a copy of all rows would cost more than it saves.
 
     Notes
     -----
-    Rows that are shifted or scaled are copied once (`settle`), because that is cheaper than to do
-    it again in every iteration; memory-mapped rows never are.
+    Rows that are shifted or scaled are copied once (`settle`), because that is cheaper than doing
+    it again in every iteration; memory-mapped rows never are, nor rows that are read once.
     """
 
     def __init__(
@@ -81,216 +45,122 @@ class Points:
         metric: str = "euclidean",
         sample_weight: np.ndarray | None = None,
         workers: Workers,
-        shift: np.ndarray | None = None,
-        around: np.ndarray | None = None,
+        coordinates: Coordinates | None = None,
+        once: bool = False,
     ) -> None:
-        self.metric = metric
+        self.X = X
+        self.n, self.d = X.shape
         self.sample_weight = sample_weight
+        self.heaviest = 1.0 if sample_weight is None else float(sample_weight.max()) or 1.0
         self.workers = workers
         self.sparse = is_sparse(X)
         self.streams = isinstance(X, np.memmap)
-        self.out_dtype = working_dtype(X.dtype)
-        self.dtype = self.out_dtype
-        self.zero_rows: np.ndarray | None = None
-        self.shift: np.ndarray | None = None
+        self.zero: np.ndarray | None = None
         self._ready: Any = None
-        self._variance: float | None = None
-        self._may_settle = False
-        self.X = workers.share(X)
-        self.n, self.d = X.shape
-        if metric == "cosine":
-            zero = np.concatenate(workers.map(_is_zero, [(p.rows,) for p in self.pieces()]))
-            self.zero_rows = zero if zero.any() else None
+        self._survey: Survey | None = None
+        unit = metric == "cosine" if coordinates is None else coordinates.unit
+        if unit:
+            parts = [(X[a:b],) for a, b in self.bounds()]
+            zero = np.concatenate(workers.map(zero_rows, parts))
+            self.n_zero = int(np.count_nonzero(zero))
+            self.zero = zero if self.n_zero else None
+        if coordinates is not None:
+            self.coordinates = coordinates
+        elif unit:
+            dtype = working_dtype(X.dtype)
+            self.coordinates = Coordinates(True, dtype, dtype)
         else:
-            self._centre(shift, around)
-        changes = metric == "cosine" or self.shift is not None
-        self._may_settle = changes and around is None and not isinstance(self.X, np.memmap)
+            self.coordinates = self._look(unit=False).coordinates(
+                unit=False, may_shift=not self.sparse
+            )
+        changes = unit or self.coordinates.shift is not None
+        self._may_settle = changes and not (self.streams or once)
 
-    def __getstate__(self) -> dict[str, Any]:
-        # a task in another process has no pool of its own
-        return self.__dict__ | {"workers": None}
+    def survey(self) -> Survey:
+        if self._survey is None:
+            self._survey = self._look(unit=self.coordinates.unit)
+        return self._survey
+
+    def _look(self, *, unit: bool) -> Survey:
+        tasks = [(self.X[a:b], self.weights(a, b), unit) for a, b in self.bounds()]
+        parts = self.workers.map(survey, tasks, work=8.0 * self.n * self.d)
+        self._survey = reduce(Survey.__add__, parts)
+        return self._survey
+
+    @property
+    def width(self) -> int:
+        return self.X.nnz // self.n if self.sparse else self.d
 
     def settle(self) -> None:
-        """Keep a copy of all rows in working coordinates, where they differ from X.
-
-        For whoever reads them in every iteration; who lays out a copy of its own does not call
-        this, so that X is never there three times.
-        """
+        """Keep a copy of all rows in working coordinates, if they differ from X."""
         if not self._may_settle:
             return
         self._may_settle = False
-        if self.metric == "cosine" and self.sparse:
-            self._ready = unit_rows(self.X)[0]
-        else:
-            self._ready = self._loaded()
-
-    def _centre(self, shift: np.ndarray | None, around: np.ndarray | None) -> None:
-        """Choose the working type and the shift."""
-        if around is not None:
-            shift = None if self.sparse else around.astype(np.float64).mean(axis=0)
-            largest = float(np.abs(around).max())
-        else:
-            mean, largest = self._moments()
-            if shift is None and not self.sparse and mean @ mean > self.variance * self.d:
-                shift = mean
-        self.shift = shift
-        if self.dtype == np.float32 and largest > 0 and not 1e-15 < largest < 1e15:
-            # squares of such values leave the range of float32
-            self.dtype = np.dtype(np.float64)
-        if self.shift is not None and self.dtype == np.float32:
-            # any shift near the mean will do; one that float32 holds makes the differences exact
-            self.shift = self.shift.astype(np.float32).astype(np.float64)
-
-    def _loaded(self) -> np.ndarray:
-        """All rows in working coordinates."""
-        work = np.empty((self.n, self.d), dtype=self.dtype)
+        if self.sparse:
+            self._ready = self.coordinates.load(self.X)
+            return
+        ready = np.empty((self.n, self.d), dtype=self.dtype)
         bounds = self.bounds()
-        pieces = [self.piece(start, stop) for start, stop in bounds]
-        # a few chunks at a time: their temporaries are all that lies beside the copy
+        # a few chunks at a time: their temporaries are all that is there beside the copy
         step = 4 * self.workers.n_jobs
-        for first in range(0, len(pieces), step):
-            loaded = self.workers.map(Piece.load, [(p,) for p in pieces[first : first + step]])
-            for (start, stop), rows in zip(bounds[first : first + step], loaded, strict=True):
-                work[start:stop] = rows
-        return work
+        for first in range(0, len(bounds), step):
+            some = bounds[first : first + step]
+            loaded = self.workers.map(self.coordinates.load, [(self.X[a:b],) for a, b in some])
+            for (a, b), rows in zip(some, loaded, strict=True):
+                ready[a:b] = rows
+        self._ready = ready
+
+    def chunk(self, start: int, stop: int) -> Chunk:
+        """Rows ``start`` to ``stop``."""
+        ready = None if self._ready is None else self._ready[start:stop]
+        zero = None if self.zero is None else self.zero[start:stop]
+        return Chunk(self.X[start:stop], self.coordinates, zero, ready)
+
+    def pieces(self) -> list[Chunk]:
+        """The chunks, in order, for several passes."""
+        self.settle()
+        return [self.chunk(start, stop) for start, stop in self.bounds()]
+
+    def chunks(self, task: Task | None = None) -> Iterator[tuple[int, int, Chunk]]:
+        rows = self.chunk_rows()
+        if task is not None:
+            rows = task.chunk_rows(self.n, self.d, rows)
+            if not (task.shifts and self.lies_well):
+                self.settle()
+        for start, stop in chunk_bounds(self.n, rows):
+            yield start, stop, self.chunk(start, stop)
 
     @property
-    def variance(self) -> float:
-        if self._variance is None:
-            self._moments()
-        assert self._variance is not None
-        return self._variance
+    def lies_well(self) -> bool:
+        """Whether X can be read as it is, but for a shift."""
+        plain = not self.coordinates.unit and not self.sparse and self.X.dtype == self.dtype
+        return bool(plain and self.X.flags.c_contiguous)
 
-    def bounds(self) -> list[tuple[int, int]]:
-        """Chunk bounds; they depend on the data alone."""
-        # values of a row that are stored
-        width = self.X.nnz // self.n if self.sparse else self.d
-        rows = min(max(256, -(-self.n // 16)), max(256, (1 << 19) // max(width, 1)), 1 << 16)
-        return chunk_bounds(self.n, rows)
+    def load(self, start: int, stop: int) -> Any:
+        """Rows ``start`` to ``stop`` in working coordinates."""
+        return self.chunk(start, stop).load()
 
-    def pieces(self) -> list[Piece]:
-        """The chunks, in order."""
-        self.settle()
-        return [self.piece(start, stop) for start, stop in self.bounds()]
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        rows = (
+            self.coordinates.load(self.X[indices])
+            if self._ready is None
+            else (self._ready[indices])
+        )
+        return rows.toarray() if self.sparse else rows
 
-    def piece(self, start: int, stop: int) -> Piece:
-        """Rows ``start`` to ``stop``."""
-        if self._ready is not None:
-            return Piece(self._ready[start:stop], None, self.dtype)
-        return Piece(self.X[start:stop], self.shift, self.dtype, self.metric == "cosine")
-
-    def reweighted(self, sample_weight: np.ndarray) -> Points:
-        """The same points with other weights; the data is shared, not copied."""
-        twin = copy(self)
-        twin.workers = self.workers
-        twin.sample_weight = sample_weight
-        twin._variance = None
-        return twin
-
-    def rows(self, indices: np.ndarray) -> np.ndarray:
-        """Some rows in working coordinates, dense, shape (len(indices), d)."""
-        if self._ready is not None:
-            part = Piece(self._ready[indices], None, self.dtype).load()
-        else:
-            part = self.X[indices]
-            part = Piece(part, self.shift, self.dtype, self.metric == "cosine").load()
-        return part.toarray() if self.sparse else part
-
-    def weights(self, start: int, stop: int) -> np.ndarray | None:
-        """Weights of some rows, or None where all weigh 1."""
-        return None if self.sample_weight is None else self.sample_weight[start:stop]
-
-    def count_zero_rows(self) -> int:
-        """Rows without a direction (cosine only)."""
-        return 0 if self.zero_rows is None else int(self.zero_rows.sum())
-
-    def seeds(self, n_clusters: int, rng: np.random.RandomState) -> Points:
-        """Points in memory that a start may be drawn from: all of them, where they are here."""
+    def sample(self, n_clusters: int, rng: np.random.RandomState) -> MemoryRows:
         return self
 
-    def inward(self, centroids: np.ndarray) -> np.ndarray:
-        """Bring centroids of the caller's coordinates into working coordinates."""
-        work = np.asarray(centroids, dtype=np.float64)
-        if self.metric == "cosine":
-            work, _ = unit_rows(work)
-        if self.shift is not None:
-            work = work - self.shift
-        return np.ascontiguousarray(work, dtype=self.dtype)
+    def within(self, coordinates: Coordinates) -> MemoryRows:
+        twin = copy(self)
+        twin.coordinates = coordinates
+        # read once: a copy of all rows would cost more than it saves
+        twin._ready, twin._may_settle = None, False
+        return twin
 
-    def outward(self, centroids: np.ndarray) -> np.ndarray:
-        """Bring centroids back into the caller's coordinates and type (a copy)."""
-        work = centroids.astype(np.float64)
-        if self.shift is not None:
-            work += self.shift
-        return work.astype(self.out_dtype)
-
-    def _moments_at_once(self, kernels: Any, total: float) -> tuple[np.ndarray, float]:
-        """`_moments` in one read of X."""
-        parts = self.workers.map(
-            _chunk_moments,
-            [
-                (kernels, self.X[a:b], self.weights(a, b))
-                for a, b in chunk_bounds(self.n, max(1024, (1 << 18) // self.d))
-            ],
-            work=2 * self.n * self.d,
-        )
-        mean = np.asarray(sum(first for first, _, _ in parts) / total)
-        squares = sum(second for _, second, _ in parts) / total
-        self._variance = float(np.maximum(squares - mean * mean, 0.0).mean())
-        return mean, max(largest for _, _, largest in parts)
-
-    def _moments(self) -> tuple[np.ndarray, float]:
-        """Mean row in working coordinates and the largest magnitude; `variance` on the way."""
-        tasks = [
-            (self.piece(start, stop), self.weights(start, stop)) for start, stop in self.bounds()
-        ]
-        total = float(self.n if self.sample_weight is None else self.sample_weight.sum())
-        if self.metric == "euclidean" and not self.sparse and self.X.dtype == np.float32:
-            from annlab._kernels_cache import load_kernels
-
-            kernels = load_kernels(compile=False, load=False)
-            if kernels is not None and self.X.flags.c_contiguous:
-                return self._moments_at_once(kernels, total)
-        parts = self.workers.map(_sum_rows, tasks, work=8 * self.n * self.d)
-        mean = np.asarray(sum(part for part, _ in parts) / total)
-        around = [(*task, mean) for task in tasks]
-        spread = sum(self.workers.map(_sum_squares, around, work=8 * self.n * self.d))
-        self._variance = float(spread) / total / self.d
-        return mean, max(largest for _, largest in parts)
-
-
-def _chunk_moments(
-    kernels: Any, rows: np.ndarray, weights: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, float]:
-    first, second = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
-    extremes = np.empty(3, dtype=np.float32)
-    w = np.empty(0) if weights is None else weights
-    kernels.moments(rows, w, 0, len(rows), first, second, extremes)
-    return first, second, max(-float(extremes[0]), float(extremes[1]))
-
-
-def _is_zero(rows: Any) -> np.ndarray:
-    if is_sparse(rows):
-        entries = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[rows.data != 0]
-        return np.bincount(entries, minlength=rows.shape[0]) == 0
-    return ~rows.any(axis=1)
-
-
-def _sum_rows(piece: Piece, weights: np.ndarray | None) -> tuple[np.ndarray, float]:
-    rows = piece.load()
-    w = np.ones(rows.shape[0]) if weights is None else weights
-    values = rows.data if is_sparse(rows) else rows
-    largest = max(-float(values.min()), float(values.max())) if values.size else 0.0
-    if is_sparse(rows):
-        return np.asarray(rows.T @ w), largest
-    return w @ rows.astype(np.float64), largest
-
-
-def _sum_squares(piece: Piece, weights: np.ndarray | None, mean: np.ndarray) -> float:
-    rows = piece.load()
-    w = np.ones(rows.shape[0]) if weights is None else weights
-    if is_sparse(rows):
-        # Σ w (x − m)² = Σ w x² − 2 m·Σ w x + Σ w ‖m‖², without filling in the zeros
-        squares = float(w @ squared_norms(rows.astype(np.float64)))
-        return squares - 2.0 * float(mean @ (rows.T @ w)) + float(w.sum()) * float(mean @ mean)
-    return float(w @ squared_norms(rows - mean))
+    def reweighted(self, sample_weight: np.ndarray) -> MemoryRows:
+        """The same rows with other weights; the data is shared, not copied."""
+        twin = copy(self)
+        twin.sample_weight = sample_weight
+        twin._survey = None
+        return twin

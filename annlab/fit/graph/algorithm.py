@@ -1,13 +1,12 @@
-"""The algorithm `graph`: its start, its assignments, and when it ends."""
+"""The algorithm `graph`: where it begins, how it assigns, and when it ends."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from annlab import _kernels_numpy
 from annlab._support.checks import check_integer, check_real
 from annlab._support.threads import chunk_bounds
 from annlab.fit.graph.cloud import (
@@ -25,10 +24,13 @@ from annlab.fit.graph.neighbours import assign_nearby, neighbourhoods
 from annlab.fit.graph.relocation import relocate
 from annlab.fit.graph.samples import grow_from_sample
 from annlab.fit.graph.tree import Tree, plant_tree
+from annlab.fit.lloyd import Lloyd
 from annlab.fit.momentum import Momentum
-from annlab.fit.searches import Assigner, Assignment, finish
-from annlab.fit.small_k import FusedAssigner
-from annlab.rows.memory import Points
+from annlab.fit.searches import Fused
+from annlab.fit.states import Found, Limits, State
+from annlab.rows import Rows
+from annlab.rows.memory import MemoryRows
+from annlab.rows.tally import Tally, inertia_of_rows
 
 #: Below this ratio of second-nearest to nearest coarse distance (squared, median over all points)
 #: a tree loses more than it saves: 1.1 to 2 on photos, text and heavy tails, 1.03 on Gaussians in
@@ -37,254 +39,266 @@ LOW_CONTRAST = 1.08
 #: Finish when an iteration gains less than this many times ``tol``: early where relocation has
 #: gained much in all (a share of the inertia), late where it has not.
 EARLY, LATE, MUCH = 20.0, 5.0, 0.036
+#: Labels come from lists of neighbours, which far moves would outrun: no share of the last move.
+_MOMENTUM = Momentum(1.6, 0.0)
 
 
-class GraphAssigner(Assigner):
+class Layout(NamedTuple):
+    """What `Graph` remembers from one iteration to the next.
+
+    Attributes
+    ----------
+    own : bool
+        Whether it began in its own way; if not, it is Lloyd's algorithm and nothing else.
+    settled : bool
+        Whether no more clusters are moved elsewhere.
+    seed : int
+        Of the random numbers; those of an iteration come from it and the number of the iteration.
+    order : ndarray of shape (n,), int32, or None
+        Point that is at each place of the layout; None before the first assignment.
+    members : ndarray of shape (n,), int32, or None
+        Cluster of the point at each place, after any relocation.
+    gained : float
+        What relocations have gained in all, as a share of the inertia.
+    last : float
+        Inertia of the last iteration.
+    """
+
+    own: bool = False
+    settled: bool = True
+    seed: int = 0
+    order: np.ndarray | None = None
+    members: np.ndarray | None = None
+    gained: float = 0.0
+    last: float = np.inf
+
+    def check(self, n: int, k: int, d: int) -> None:
+        """Raise ValueError unless it fits data of this size: it may come from a file."""
+        if self.order is None or self.members is None:
+            raise ValueError("no layout after an iteration")
+        for row in (self.order, self.members):
+            if row.shape != (n,) or row.dtype != np.int32 or row.min() < 0:
+                raise ValueError("an order or labels of another shape")
+        if self.members.max() >= k:
+            raise ValueError("labels beyond the clusters")
+        if not (np.bincount(self.order, minlength=n) == 1).all():
+            raise ValueError("an order that is not a permutation")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError("a seed out of range")
+
+
+class Graph(Lloyd):
     """Points to centroids through the centroids' neighbours, with a start of its own.
 
     Parameters
     ----------
-    points : Points
-    kernels : module
-        Compiled loops or their NumPy twins.
-    tol : float, default=1e-4
-        Finish when an iteration lowers the inertia by less than 20 times this share, or 5 times
+    limits : Limits
+        It finishes when an iteration lowers the inertia by less than 20 times ``tol``, or 5 times
         where relocation has gained little.
-    max_iter : int, optional
-        The iteration that must not move clusters elsewhere, because it is the last.
+    compiled : bool, default=False
+        Whether to use compiled loops.
     n_candidates : int, default=96
         Centroids that a point is compared with.
     n_relocations : int, default=6
         Iterations that may move centroids to other places.
     relocation_share : float, default=0.3
         Clusters that such an iteration moves at most, as a share of k.
-
-    Notes
-    -----
-    It remembers where the points were, in the order of the tree; `assign` is to be called with
-    the centroids that came out of the last call, or with some that moved a little.
     """
 
-    name = "graph"
-    exact = False
     exact_below = 700
+    memory_type = Layout
     #: What ``algorithm_params`` may set.
     params = ("n_candidates", "n_relocations", "relocation_share")
 
     def __init__(
         self,
-        points: Points,
-        kernels: Any,
+        limits: Limits,
         *,
-        tol: float = 1e-4,
-        max_iter: int | None = None,
+        compiled: bool = False,
         n_candidates: int = 96,
         n_relocations: int = 6,
         relocation_share: float = 0.3,
     ) -> None:
-        n_candidates = check_integer(n_candidates, "n_candidates", minimum=8)
-        n_relocations = check_integer(n_relocations, "n_relocations", minimum=0)
-        relocation_share = check_real(relocation_share, "relocation_share", maximum=0.5)
-        self.points = points
-        self._tol = tol
-        self._max_iter = max_iter
-        self._kernels = kernels
-        self.compiled = kernels is not _kernels_numpy
-        self._seed = 0
-        self._width = n_candidates
-        self._n_relocations = n_relocations
-        self._share = relocation_share
-        self._weights, self._scale = scaled_weights(points)
-        self._reset()
+        self.search: Fused
+        super().__init__("graph", Fused(compiled), Fused(compiled), limits)
+        self.exact = False
+        self.compiled = compiled
+        self._width = check_integer(n_candidates, "n_candidates", minimum=8)
+        self._n_relocations = check_integer(n_relocations, "n_relocations", minimum=0)
+        self._share = check_real(relocation_share, "relocation_share", maximum=0.5)
+        # the points in the order of a layout: what can be made again from the rows and that order
+        self._laid_out: tuple[np.ndarray, Cloud] | None = None
 
-    def _reset(self) -> None:
-        self._rng = np.random.RandomState(self._seed)
-        self._cloud: Cloud | None = None
-        self._order: np.ndarray | None = None
-        self._labels: np.ndarray | None = None
-        self._start_work = 0
-        self._gained = 0.0
-        # labels come from lists of neighbours, which far moves would outrun: no momentum
-        self._momentum = Momentum(1.6, 0.0)
-        self._round = 0
-        self._last = np.inf
-        # with a start that the caller gave, it is Lloyd's algorithm and nothing else
-        self._own = False
-        self._settled = True
-        self._reported: np.ndarray | None = None
-        self.reason = ""
-
-    def state(self) -> dict[str, Any]:
-        momentum = self._momentum.state()
-        names = ("seed", "start_work", "gained", "round", "last", "own", "settled")
-        return momentum | {name: getattr(self, f"_{name}") for name in names} | {
-            "rng": self._rng,
-            "order": self._order,
-            "labels": self._labels,
-            "reason": self.reason,
-        }  # fmt: skip
-
-    def restore(self, state: dict[str, Any], labels: np.ndarray | None, n_clusters: int) -> None:
-        self._reset()
-        if not state:
-            return
-        points, workers = self.points, self.points.workers
-        order, own = state["order"], state["labels"]
-        for row in (order, own):
-            if row.shape != (points.n,) or row.dtype != np.int32 or row.min() < 0:
-                raise ValueError("an order or labels of another shape")
-        if own.max() >= n_clusters:
-            raise ValueError("labels beyond the clusters")
-        if not (np.bincount(order, minlength=points.n) == 1).all():
-            raise ValueError("an order that is none")
-        self._momentum.restore(state, (n_clusters, points.d))
-        # a file may hold anything; what numbers it holds decides nothing but the fit's own end
-        self._seed, self._start_work = int(state["seed"]), int(state["start_work"])
-        self._round, self._gained = int(state["round"]), float(state["gained"])
-        self._last = float(state["last"])
-        self._own, self._settled = bool(state["own"]), bool(state["settled"])
-        self._rng, self.reason = state["rng"], str(state["reason"])
-        if not isinstance(self._rng, np.random.RandomState):
-            raise TypeError("no state of random numbers")
-        self._order, self._labels, self._reported = order, own, labels
-        norms = np.concatenate(workers.map(self._norms, chunk_bounds(points.n, self._rows_each())))
-        self._cloud = reordered(points.rows, order, norms, self._weights, self._kernels, workers)
-
-    def _rows_each(self) -> int:
-        return max(512, VALUES // self.points.d)
-
-    def _norms(self, start: int, stop: int) -> np.ndarray:
-        rows = self._load(start, stop)
-        return np.asarray(np.einsum("ij,ij->i", rows, rows))
-
-    def _load(self, start: int, stop: int) -> np.ndarray:
-        return np.asarray(self.points.piece(start, stop).load())
-
-    def start(self, n_clusters: int, rng: np.random.RandomState) -> np.ndarray:
-        """Plant a tree, or grow from a sample where a tree would not do.
-
-        Returns
-        -------
-        ndarray of shape (k, d), working coordinates
-        """
-        self._seed = int(rng.randint(2**31 - 1))
-        self._reset()
-        self._own, self._settled = True, self._n_relocations == 0
-        points, workers = self.points, self.points.workers
-        unit = points.metric == "cosine"
+    def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
+        """Plant a tree, or grow from a sample where a tree would not do."""
+        if not (isinstance(init, str) and init == "k-means++"):
+            return super().begin(rows, n_clusters, init, rng)
+        assert isinstance(rows, MemoryRows)
+        # of an earlier start
+        self._laid_out = None
+        seed = int(rng.randint(2**31 - 1))
+        rng = np.random.RandomState(seed)
+        kernels, weights = self.search.kernels(rows.dtype), scaled_weights(rows)
+        unit = rows.coordinates.unit
+        layout = Layout(own=True, settled=self._n_relocations == 0, seed=seed)
         grown = plant_tree(
-            self._load, points.rows, points.n, self._weights, n_clusters, self._kernels, workers,
-            self._rng, least_contrast=LOW_CONTRAST,
+            rows.load, rows.take, rows.n, weights, n_clusters, kernels, rows.workers, rng,
+            least_contrast=LOW_CONTRAST,
         )  # fmt: skip
         if isinstance(grown, Tree):
-            self.reason = f"tree start, contrast {grown.contrast:.2f}"
-            self.begun = "started from a tree of the points"
-            self._cloud, self._order = grown.cloud, grown.order
-            self._labels, self._start_work = grown.labels, grown.n_distances
+            self._laid_out = (grown.order, grown.cloud)
+            centroids = grown.centroids
             if unit:
-                return means_of(grown.cloud, grown.labels, grown.centroids, unit=True)
-            return grown.centroids
-        self.reason = f"sample start, contrast {grown:.2f}"
-        self.begun = "started with iterations on a sample, which n_iter does not count"
-        centroids, self._start_work, self._gained = grow_from_sample(
-            points.rows, points.n, self._weights, n_clusters, self._kernels, workers, self._rng,
-            unit=unit,
-        )  # fmt: skip
-        return centroids
-
-    def _adopt(self, centroids: np.ndarray) -> Nearby:
-        """Compare all points with all centroids, then lay the points out block by block."""
-        points, workers = self.points, self.points.workers
-        found, norms = assign_all(self._load, points.n, self._kernels, workers, centroids)
-        around = neighbourhoods(centroids, self._kernels, workers, self._rng, width=self._width)
-        order, _ = sort_by(self._kernels, around.block[found.labels], len(around.counts))
-        self._cloud = reordered(points.rows, order, norms, self._weights, self._kernels, workers)
-        self._order = order
-        return Nearby(
-            labels=found.labels[order],
-            second=found.second[order],
-            d1=found.d1[order],
-            d2=found.d2[order],
-            n_distances=found.n_distances,
+                centroids = means_of(grown.cloud, grown.labels, centroids, unit=True)
+            return State(
+                centroids,
+                memory=layout._replace(order=grown.order, members=grown.labels),
+                uncounted=grown.n_distances,
+                story="started from a tree of the points",
+            )
+        centroids, work, gained = grow_from_sample(
+            rows.take, rows.n, weights, n_clusters, kernels, rows.workers, rng, unit=unit
+        )
+        return State(
+            centroids,
+            memory=layout._replace(gained=gained),
+            uncounted=work,
+            story="started with iterations on a sample, which n_iter does not count",
         )
 
-    def _find(self, centroids: np.ndarray) -> Nearby:
-        if self._labels is None or self._cloud is None:
-            return self._adopt(centroids)
-        around = neighbourhoods(
-            centroids, self._kernels, self.points.workers, self._rng, width=self._width
-        )
-        return assign_nearby(self._cloud, centroids, self._labels, around)
+    def start_at(self, centroids: np.ndarray) -> State:
+        return State(centroids, memory=Layout())
 
-    def assign(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
-        k = len(centroids)
-        self._heed(previous)
-        found = self._find(centroids)
-        cloud, order = self._cloud, self._order
-        assert cloud is not None and order is not None
-        self._labels = found.labels
-        base = self._report(found)
+    def assign(self, rows: Rows, state: State) -> Found:
+        assert isinstance(rows, MemoryRows)
+        k = len(state.centroids)
+        layout, cloud, found = self._find(rows, state, state.centroids)
+        base = self._report(rows, layout, found, k)
         # where moving clusters gains much, the fit is ahead of Lloyd's and may end early; where
         # it gains little (uniform data), only patience gets there
-        least = self._tol * (EARLY if self._gained >= MUCH else LATE)
-        small = not base.inertia < (1.0 - least) * self._last
-        self._last = base.inertia
-        self._round += 1
-        at_end = self._round == self._max_iter
-        moved = False
-        if not self._settled and not at_end:
-            self._labels, expected = relocate(cloud, found, k, share=self._share)
+        least = self.limits.tol * (EARLY if layout.gained >= MUCH else LATE)
+        small = not base.tally.inertia < (1.0 - least) * layout.last
+        layout = layout._replace(last=base.tally.inertia)
+        at_end = state.iteration + 1 == self.limits.max_iter
+        moved, members = False, found.labels
+        if not layout.settled and not at_end:
+            members, expected = relocate(cloud, found, k, share=self._share)
             moved = expected > 0
-            self._gained += expected
             # the last rounds move a handful of centroids: what is left is Lloyd's business
-            self._settled = self._round >= self._n_relocations or expected < 0.4 * self._tol
-        sums, totals = sums_of(cloud, self._labels, k)
-        kind, members, finished = "lloyd", None, False
+            layout = layout._replace(
+                gained=layout.gained + expected,
+                settled=state.iteration + 1 >= self._n_relocations
+                or expected < 0.4 * self.limits.tol,
+            )
+        sums, totals = sums_of(cloud, members, k)
+        kind, own, finished = "lloyd", None, False
         if moved:
-            self._momentum.restart()
-            kind, members = "relocation", np.empty_like(base.labels)
-            members[order] = self._labels
-        elif self._own and not small and not at_end:
+            kind, own = "relocation", np.empty_like(base.labels)
+            own[layout.order] = members
+        elif layout.own and not small and not at_end:
             kind = "relaxed"
             radius_sq = float(found.d1.mean())
-            sums = self._momentum.step(sums, totals, centroids, radius_sq)
+            sums = _MOMENTUM.step(sums, totals, state.centroids, radius_sq, None, 0)
             sums *= totals[:, None]
         else:
-            finished = self._own
-        self._reported = base.labels
-        if self._scale != 1.0:
-            sums, totals = sums * self._scale, totals * self._scale
-        return replace(
-            base, kind=kind, members=members, sums=sums, totals=totals, finished=finished
+            finished = layout.own
+        scale = rows.heaviest
+        return Found(
+            labels=base.labels,
+            tally=replace(base.tally, sums=sums * scale, totals=totals * scale),
+            kind=kind,
+            finished=finished,
+            memory=layout._replace(members=members),
+            members=own,
         )
 
-    def again(self, points: Points) -> Assigner:
-        """Exact assignment of the same points, by the rule of `annlab.distances.nearest`."""
-        return FusedAssigner(points, self._kernels)
+    def finish(self, rows: Rows, state: State, centroids: np.ndarray, exact: bool) -> Found:
+        if exact:
+            return super().finish(rows, state, centroids, exact)
+        assert isinstance(rows, MemoryRows)
+        layout, cloud, found = self._find(rows, state, rows.inward(centroids))
+        last = self._report(rows, layout, found, len(centroids))
+        target, unit = rows.target(centroids), rows.coordinates.unit
+        tasks = [
+            (rows.X[a:b], target, last.labels[a:b], rows.weights(a, b))
+            for a, b in chunk_bounds(rows.n, max(256, (1 << 18) // rows.d))
+        ]
+        parts = rows.workers.map(
+            lambda *task: inertia_of_rows(*task, unit=unit), tasks, work=8.0 * rows.n * rows.d
+        )
+        sums, totals = sums_of(cloud, found.labels, len(centroids))
+        return replace(
+            last,
+            tally=replace(
+                last.tally,
+                sums=sums * rows.heaviest,
+                totals=totals * rows.heaviest,
+                counts=np.bincount(found.labels, minlength=len(centroids)),
+                exact_inertia=float(sum(parts)),
+            ),
+        )
 
-    def _heed(self, previous: np.ndarray | None) -> None:
-        """Take over what the loop has changed in the labels that it was given."""
-        if previous is None or self._reported is None or previous is self._reported:
-            return
-        changed = np.flatnonzero(previous != self._reported)
-        if changed.size and self._labels is not None:
-            place = np.empty(self.points.n, dtype=np.int32)
-            place[self._order] = np.arange(self.points.n, dtype=np.int32)
-            self._labels[place[changed]] = previous[changed]
+    def _find(
+        self, rows: MemoryRows, state: State, centroids: np.ndarray
+    ) -> tuple[Layout, Cloud, Nearby]:
+        """Look each point up among the neighbours of its cluster; all clusters the first time."""
+        layout: Layout = state.memory
+        rng = np.random.RandomState([layout.seed, state.iteration])
+        kernels, workers = self.search.kernels(rows.dtype), rows.workers
+        if layout.order is None or layout.members is None:
+            # compare with all centroids, then lay the points out block by block
+            found, norms = assign_all(rows.load, rows.n, kernels, workers, centroids)
+            around = neighbourhoods(centroids, kernels, workers, rng, width=self._width)
+            order, _ = sort_by(kernels, around.block[found.labels], len(around.counts))
+            cloud = reordered(rows.take, order, norms, scaled_weights(rows), kernels, workers)
+            self._laid_out = (order, cloud)
+            found = replace(
+                found, labels=found.labels[order], second=found.second[order],
+                d1=found.d1[order], d2=found.d2[order],
+            )  # fmt: skip
+            return layout._replace(order=order), cloud, found
+        members = layout.members
+        if state.known is not state.labels:
+            # points that became the centroid of a cluster that was empty
+            changed = np.flatnonzero(state.known != state.labels)
+            place = np.empty(rows.n, dtype=np.int32)
+            place[layout.order] = np.arange(rows.n, dtype=np.int32)
+            members = members.copy()
+            members[place[changed]] = state.known[changed]
+        cloud = self._cloud(rows, layout.order)
+        around = neighbourhoods(centroids, kernels, workers, rng, width=self._width)
+        return layout, cloud, assign_nearby(cloud, centroids, members, around)
 
-    def final(self, centroids: np.ndarray, previous: np.ndarray | None) -> Assignment:
-        """Label the points for ``centroids`` once more, without moving any cluster."""
-        self._heed(previous)
-        found = self._find(centroids)
-        self._labels = found.labels
-        return self._report(found)
+    def _cloud(self, rows: MemoryRows, order: np.ndarray) -> Cloud:
+        """The points in the order of a layout, made again only for another order."""
+        if self._laid_out is None or self._laid_out[0] is not order:
+            kernels = self.search.kernels(rows.dtype)
 
-    def _report(self, found: Nearby) -> Assignment:
-        """Bring an answer back into the order of the data."""
-        order = self._order
-        labels = np.empty(self.points.n, dtype=np.int32)
-        distances_sq = np.empty(self.points.n)
-        labels[order] = found.labels
-        distances_sq[order] = found.d1
-        work, self._start_work = found.n_distances + self._start_work, 0
-        return finish(self.points, labels, distances_sq, work)
+            def norms_of(start: int, stop: int) -> np.ndarray:
+                part = np.asarray(rows.load(start, stop))
+                return np.asarray(np.einsum("ij,ij->i", part, part))
+
+            bounds = chunk_bounds(rows.n, max(512, VALUES // rows.d))
+            norms = np.concatenate(rows.workers.map(norms_of, bounds))
+            weights = scaled_weights(rows)
+            cloud = reordered(rows.take, order, norms, weights, kernels, rows.workers)
+            self._laid_out = (order, cloud)
+        return self._laid_out[1]
+
+    def _report(self, rows: MemoryRows, layout: Layout, found: Nearby, k: int) -> Found:
+        """Bring an answer back into the order of the data; its sums are still to come."""
+        labels = np.empty(rows.n, dtype=np.int32)
+        distances_sq = np.empty(rows.n)
+        labels[layout.order] = found.labels
+        distances_sq[layout.order] = found.d1
+        if rows.zero is not None:
+            labels[rows.zero], distances_sq[rows.zero] = 0, 1.0
+        weights = rows.sample_weight
+        tally = Tally(
+            sums=None,
+            totals=np.empty(0),
+            counts=np.empty(0, dtype=np.int64),
+            inertia=float(distances_sq.sum() if weights is None else weights @ distances_sq),
+            n_distances=found.n_distances,
+        )
+        return Found(labels, tally)

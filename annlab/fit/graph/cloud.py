@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.distances import nearest, uncertain
-from annlab.fit.searches import cluster_means
-from annlab.rows.memory import Points
+from annlab.distances import decide, uncertain
+from annlab.fit.lloyd import cluster_means
+from annlab.fit.searches import half_norms
+from annlab.rows.memory import MemoryRows
 
 #: Values of a chunk of rows: 2 MB of float32. A chunk's bounds depend on the data alone.
 VALUES = 1 << 19
@@ -41,16 +42,25 @@ class Cloud:
     workers: Workers
     kernels: Any
 
+    @classmethod
+    def of(cls, rows: MemoryRows, kernels: Any) -> Cloud:
+        """Rows in working coordinates, in their own order."""
+        X = np.ascontiguousarray(rows.take(np.arange(rows.n)))
+        norms = np.einsum("ij,ij->i", X, X)
+        return cls(X, norms, scaled_weights(rows), rows.workers, kernels)
+
     def weighed(self, values: np.ndarray) -> np.ndarray:
         """``values`` times the weights, in float64."""
         wide = values.astype(np.float64)
         return wide * self.weights if len(self.weights) > 0 else wide
 
 
-def half_norms(centroids: np.ndarray) -> np.ndarray:
-    """½‖c‖² of each centroid, summed in float64, shape (k,), dtype of the centroids."""
-    total = np.einsum("ij,ij->i", centroids, centroids, dtype=np.float64)
-    return (0.5 * total).astype(centroids.dtype)
+def scaled_weights(rows: MemoryRows) -> np.ndarray:
+    """Weights in the type of the data, at most 1; empty where every point weighs 1."""
+    weights = rows.sample_weight
+    if weights is None or rows.heaviest <= 0:
+        return np.empty(0, dtype=rows.dtype)
+    return (weights / rows.heaviest).astype(rows.dtype)
 
 
 def sort_by(kernels: Any, keys: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
@@ -106,20 +116,56 @@ class Nearby:
         )
 
 
-def scan_rows(
-    kernels: Any, rows: np.ndarray, norms: np.ndarray, centroids: np.ndarray, halves: np.ndarray
+def assign_blocks(
+    cloud: Cloud,
+    centroids: np.ndarray,
+    halves: np.ndarray,
+    order: np.ndarray,
+    starts: np.ndarray,
+    candidates: np.ndarray,
+    counts: np.ndarray,
+    tasks: int = 1,
 ) -> Nearby:
-    """Two nearest of all centroids for some rows: one block whose candidates are all."""
-    n, k = len(rows), len(centroids)
-    found = Nearby.empty(n, rows.dtype)
-    kernels.assign_blocks(
-        rows, norms, np.arange(n, dtype=np.int32), np.array([0, n]),
-        np.arange(k, dtype=np.int32)[None], np.array([k], dtype=np.int32), centroids, halves,
-        0, 1, found.labels, found.second, found.d1, found.d2,
-    )  # fmt: skip
-    close = uncertain(found.d1, found.d2, 2.0 * halves, rows.shape[1])
-    if close.size and k > 1:
-        found.rename(close, nearest(rows[close], centroids))
+    """Two nearest of the candidates that the points of each block share.
+
+    Parameters
+    ----------
+    cloud : Cloud
+    centroids, halves : ndarrays of shape (k, d) and (k,)
+    order, starts : ndarrays of shape (n,), int32, and (n_blocks + 1,), int64
+        Points block by block, and where each block begins.
+    candidates, counts : ndarrays of shape (n_blocks, width) and (n_blocks,), int32
+        Ascending; the first ``counts[b]`` count.
+    tasks : int, default=1
+        Pieces that the work is cut into.
+
+    Notes
+    -----
+    2·n·width·d operations. Near-ties are decided by the rule of `annlab.distances`.
+    """
+    found = Nearby.empty(len(order), cloud.X.dtype)
+
+    def run(lo: int, hi: int) -> None:
+        cloud.kernels.assign_blocks(
+            cloud.X, cloud.norms, order, starts, candidates, counts, centroids, halves, lo, hi,
+            found.labels, found.second, found.d1, found.d2,
+        )  # fmt: skip
+
+    cloud.workers.map(run, even_cuts(starts, tasks))
+    close = uncertain(found.d1, found.d2, 2.0 * halves, cloud.X.shape[1])
+    # one candidate alone has no rival
+    close = close[found.d2[close] < np.inf]
+    if close.size:
+        block = np.empty(len(order), dtype=np.int32)
+        block[order] = np.repeat(np.arange(len(counts), dtype=np.int32), np.diff(starts))
+        width = candidates.shape[1]
+        # some at a time: each is compared with all candidates of its block
+        for a, b in chunk_bounds(len(close), max(1, VALUES // width)):
+            places = close[a:b]
+            own = block[places]
+            pair, column = np.nonzero(np.arange(width) < counts[own, None])
+            listed = candidates[own[pair], column]
+            found.rename(places, decide(cloud.X[places], centroids, pair, listed))
     return found
 
 
@@ -156,9 +202,13 @@ def assign_all(
     def chunk(start: int, stop: int) -> tuple[Nearby, np.ndarray]:
         rows = load(start, stop)
         norms = np.einsum("ij,ij->i", rows, rows)
-        return scan_rows(kernels, rows, norms, centroids, halves), norms
+        cloud = Cloud(rows, norms, norms[:0], workers, kernels)
+        order = np.arange(len(rows), dtype=np.int32)
+        found = assign_blocks(cloud, centroids, halves, order, np.array([0, len(rows)]), *one_block)
+        return found, norms
 
     k, d = centroids.shape
+    one_block = np.arange(k, dtype=np.int32)[None], np.array([k], dtype=np.int32)
     rows_each = max(512, min(VALUES // d, PRODUCTS // (k * d), max(2048, n // 16)))
     parts = workers.map(chunk, chunk_bounds(n, rows_each), work=n * k * d)
     columns: dict[str, Any] = {
@@ -167,21 +217,6 @@ def assign_all(
     }
     found = Nearby(**columns, n_distances=n * len(centroids))
     return found, np.concatenate([norms for _, norms in parts])
-
-
-def scaled_weights(points: Points) -> tuple[np.ndarray, float]:
-    """Weights in the type of the data, at most 1, and the factor that was taken out of them.
-
-    Returns
-    -------
-    weights : ndarray of shape (n,), or empty where every point weighs 1
-    scale : float
-    """
-    weights = points.sample_weight
-    if weights is None or weights.max() <= 0:
-        return np.empty(0, dtype=points.dtype), 1.0
-    scale = float(weights.max())
-    return (weights / scale).astype(points.dtype), scale
 
 
 def times(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -9,9 +9,9 @@ import numpy as np
 
 from annlab._support.rounding import products
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.distances import decide, uncertain
-from annlab.fit.graph.cloud import PRODUCTS, Cloud, Nearby, even_cuts, half_norms, sort_by
+from annlab.fit.graph.cloud import PRODUCTS, Cloud, Nearby, assign_blocks, sort_by
 from annlab.fit.graph.tree import Tree, plant_tree
+from annlab.fit.searches import half_norms
 
 
 @dataclass
@@ -135,25 +135,10 @@ def assign_nearby(
     2·n·width·d operations. The old label is always among the candidates, so no point gets worse.
     """
     order, starts = sort_by(cloud.kernels, around.block[labels], len(around.counts))
-    found = Nearby.empty(len(labels), cloud.X.dtype)
-    halves = half_norms(centroids)
-
-    def run(lo: int, hi: int) -> None:
-        cloud.kernels.assign_blocks(
-            cloud.X, cloud.norms, order, starts, around.candidates, around.counts, centroids,
-            halves, lo, hi, found.labels, found.second, found.d1, found.d2,
-        )  # fmt: skip
-
     work = len(labels) * around.candidates.shape[1] * cloud.X.shape[1]
-    cloud.workers.map(run, even_cuts(starts, max(64, work // PRODUCTS)))
-    close = uncertain(found.d1, found.d2, 2.0 * halves, cloud.X.shape[1])
-    # some at a time: each is compared with all candidates of its block
-    width = around.candidates.shape[1]
-    for a, b in chunk_bounds(len(close), max(1, (1 << 19) // width)):
-        places = close[a:b]
-        block = around.block[labels[places]]
-        pair, column = np.nonzero(np.arange(width) < around.counts[block, None])
-        candidates = around.candidates[block[pair], column]
-        found.rename(places, decide(cloud.X[places], centroids, pair, candidates))
+    found = assign_blocks(
+        cloud, centroids, half_norms(centroids), order, starts, around.candidates, around.counts,
+        max(64, work // PRODUCTS),
+    )  # fmt: skip
     found.n_distances = int(np.diff(starts) @ around.counts.astype(np.int64))
     return found

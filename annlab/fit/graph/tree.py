@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from annlab._support.threads import Workers
-from annlab.fit.graph.cloud import Cloud, assign_all, reordered, sort_by, times
+from annlab.fit.graph.cloud import (
+    Cloud,
+    assign_all,
+    assign_blocks,
+    half_norms,
+    means_of,
+    pieces,
+    reordered,
+    sort_by,
+    times,
+)
 from annlab.rows.sample import stratified
 
 #: Points that the coarse centroids are trained on, per coarse centroid.
@@ -57,23 +67,35 @@ def share_out(total: int, mass: np.ndarray, room: np.ndarray) -> np.ndarray:
 def grow(
     cloud: Cloud, starts: np.ndarray, shares: np.ndarray, rounds: int, passes: int, uniforms: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Children of all groups, the groups in parallel; returns centroids and labels."""
+    """Children of all groups, and labels: D² sampling, then ``passes`` Lloyd iterations.
+
+    The groups go in parallel; a point is compared with the children of its own group.
+    """
     n, d = cloud.X.shape
     k = int(shares.sum())
     plan = np.concatenate([starts, [0], np.cumsum(shares)]).astype(np.int64)
     centroids = np.zeros((k, d), dtype=cloud.X.dtype)
-    labels = np.zeros(n, dtype=np.int32)
     d1 = np.empty(n, dtype=cloud.X.dtype)
     # the longest first, so that no thread ends with a long one alone
     turns = np.argsort(-np.diff(starts) * shares, kind="stable")
 
     def group(g: int) -> None:
-        cloud.kernels.grow_groups(
-            cloud.X, cloud.norms, cloud.weights, g, g + 1, rounds, plan, uniforms, passes,
-            centroids, labels, d1,
-        )  # fmt: skip
+        cloud.kernels.seed_groups(
+            cloud.X, cloud.norms, cloud.weights, g, g + 1, rounds, plan, uniforms, centroids, d1
+        )
 
     cloud.workers.map(group, [(int(g),) for g in turns])
+    children = plan[len(starts) : -1, None] + np.arange(shares.max())
+    children = np.minimum(children, k - 1).astype(np.int32)
+    order, counts = np.arange(n, dtype=np.int32), shares.astype(np.int32)
+    labels = np.zeros(n, dtype=np.int32)
+    for _ in range(passes + 1):
+        found = assign_blocks(
+            cloud, centroids, half_norms(centroids), order, starts, children, counts,
+            pieces(cloud.X.size),
+        )  # fmt: skip
+        labels = found.labels
+        centroids = means_of(cloud, labels, centroids, unit=False)
     return centroids, labels
 
 

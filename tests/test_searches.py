@@ -1,4 +1,4 @@
-"""Assignment: labels for given centroids, and the sums by cluster that follow."""
+"""Searches: labels for given centroids, what they add up to, and how a name becomes one."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from sklearn.neighbors import NearestNeighbors
 
 from annlab import available_algorithms, available_indexes, kmeans_ann
 from annlab._kernels_cache import load_kernels
-from annlab._support.threads import Workers, chunk_bounds
+from annlab._support.threads import Workers
 from annlab.fit import choose as choosing
 from annlab.fit import searches as room
-from annlab.fit.choose import make_assigner
-from annlab.fit.searches import (
-    Assigner,
-    Assignment,
-    ExactAssigner,
-    IndexAssigner,
-    Worst,
-    cluster_means,
-    cluster_sums,
-    finish,
-    inertia_of_rows,
-    label_block,
-    worst_places,
-    worst_served,
-)
-from annlab.rows.memory import Points
+from annlab.fit.answers import label_rows
+from annlab.fit.choose import make_algorithm
+from annlab.fit.lloyd import cluster_means
+from annlab.fit.searches import Exact, Fused, Indexed, label_block
+from annlab.fit.states import Found, Limits, State
+from annlab.rows.coordinates import Coordinates
+from annlab.rows.memory import MemoryRows
+from annlab.rows.tally import Labelled, Worst, inertia_of_rows, worst_places
+
+
+def rows_of(X, workers, weights=None, **options):
+    """Rows whose coordinates are their own."""
+    frame = Coordinates.plain(X.dtype)
+    return MemoryRows(X, sample_weight=weights, workers=workers, coordinates=frame, **options)
+
+
+def assigned(search, points, centroids, old=None):
+    """Labels and tally of a sweep."""
+    return points.sweep(search.task(points, centroids), old)
 
 
 @pytest.fixture
@@ -76,65 +79,70 @@ class Misled(Plain):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("k", [1, 11, 1500])
-def test_exact_labels_and_distances(dtype, k, workers):
+@pytest.mark.parametrize("search", [Exact(), Fused(False), Fused(True)])
+def test_exact_labels_and_distances(search, dtype, k, workers):
     X, C = data(3000, k=k, dtype=dtype)
-    points = Points(X, workers=workers)
+    points = rows_of(X, workers)
     sizes = [stop - start for start, stop in points.bounds()]
     assert len(sizes) > 3 and sizes[-1] < sizes[0], "three chunks and a remainder"
-    found = ExactAssigner(points).assign(C, None)
+    labels, tally = assigned(search, points, C)
     truth = cdist(X.astype(float), C.astype(float), "sqeuclidean")
-    np.testing.assert_array_equal(found.labels, truth.argmin(axis=1))
-    np.testing.assert_allclose(found.distances_sq, truth.min(axis=1), rtol=1e-5)
-    assert found.labels.dtype == np.int32 and found.distances_sq.dtype == np.float64
-    assert found.n_distances == 3000 * k
-    assert found.inertia == pytest.approx(truth.min(axis=1).sum(), rel=1e-6)
-    assert (found.kind, found.weights, found.outliers) == ("lloyd", None, None)
+    np.testing.assert_array_equal(labels, truth.argmin(axis=1))
+    assert labels.dtype == np.int32 and tally.n_distances == 3000 * k
+    assert tally.inertia == pytest.approx(truth.min(axis=1).sum(), rel=1e-5)
+    assert tally.unweighted == pytest.approx(tally.inertia)
+    assert tally.n_used == len(np.unique(labels))
 
 
 def test_long_chunks_are_labelled_in_blocks(monkeypatch, workers):
     X, C = data(40_000, d=2, k=600)
-    points = Points(X, workers=workers, shift=np.zeros(2))
+    points = rows_of(X, workers)
     asked = []
     nearest = room.nearest
     monkeypatch.setattr(
         room, "nearest", lambda Q, *a, **o: asked.append(len(Q)) or nearest(Q, *a, **o)
     )
-    labels = ExactAssigner(points).label(C)
+    labels = assigned(Exact(), points, C)[0]
     assert len(asked) > len(points.bounds()) and sum(asked) == 40_000
     np.testing.assert_array_equal(labels, cKDTree(C).query(X)[1])
-    np.testing.assert_array_equal(ExactAssigner(points).assign(C, None).labels, labels)
 
 
-def test_inertia_is_weighted(workers):
-    X, C = data(500)
-    weights = np.random.RandomState(0).rand(500)
-    found = ExactAssigner(Points(X, sample_weight=weights, workers=workers)).assign(C, None)
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
+@pytest.mark.parametrize("search", [Exact(), Fused(False), Fused(True)])
+def test_sums_and_inertia_are_weighted(search, scale, workers):
+    X, C = data(500, dtype=np.float32)
+    weights = scale * np.random.RandomState(0).rand(500)
+    labels, tally = assigned(search, rows_of(X, workers, weights), C)
     expected = weights @ cdist(X, C, "sqeuclidean").min(axis=1)
-    assert found.inertia == pytest.approx(expected)
-    assert found.weights is weights
+    assert tally.inertia == pytest.approx(expected, rel=1e-5)
+    sums, totals = sums_by_hand(X, labels, weights, len(C))
+    np.testing.assert_allclose(tally.sums, sums, rtol=1e-5, atol=1e-4 * scale)
+    np.testing.assert_allclose(tally.totals, totals, rtol=1e-6)
 
 
 def test_sparse_rows_get_the_labels_of_dense_ones(workers):
     X, C = data(1500, d=30)
     X[np.random.RandomState(1).rand(*X.shape) < 0.8] = 0
-    dense = ExactAssigner(Points(X, workers=workers, shift=np.zeros(30))).assign(C, None)
-    points = Points(sparse.csr_matrix(X), workers=workers)
-    thin = ExactAssigner(points).assign(C, None)
+    dense = assigned(Exact(), rows_of(X, workers), C)
+    points = MemoryRows(sparse.csr_matrix(X), workers=workers)
+    thin = assigned(Exact(), points, C)
     assert len(points.bounds()) > 3
-    np.testing.assert_array_equal(thin.labels, dense.labels)
-    np.testing.assert_allclose(thin.distances_sq, dense.distances_sq, rtol=1e-9)
+    np.testing.assert_array_equal(thin[0], dense[0])
+    assert thin[1].inertia == pytest.approx(dense[1].inertia, rel=1e-9)
+    np.testing.assert_allclose(thin[1].sums, dense[1].sums, rtol=1e-9, atol=1e-12)
 
 
 def test_rows_without_a_direction_go_to_label_0(workers):
     X, C = data(10, k=3)
     X[[2, 7]] = 0.0
-    points = Points(X, metric="cosine", workers=workers)
-    np.testing.assert_array_equal(np.flatnonzero(points.zero_rows), [2, 7])
-    found = finish(points, np.full(10, 2, np.int32), np.full(10, 0.5), None)
-    assert found.labels.tolist() == [2, 2, 0, 2, 2, 2, 2, 0, 2, 2]
-    assert found.inertia == 8 * 0.5 + 2 * 1.0
-    labels = ExactAssigner(points).assign(points.inward(C), None).labels
-    assert labels[2] == labels[7] == 0
+    points = MemoryRows(X, metric="cosine", workers=workers)
+    alone = MemoryRows(np.delete(X, [2, 7], axis=0), metric="cosine", workers=workers)
+    for search in (Exact(), Fused(False)):
+        labels, tally = assigned(search, points, points.inward(C))
+        rest = assigned(search, alone, points.inward(C))[1]
+        assert labels[2] == labels[7] == 0
+        assert tally.inertia == pytest.approx(rest.inertia + 2.0)
+        np.testing.assert_allclose(tally.totals, rest.totals + np.array([2, 0, 0]))
 
 
 # -- through an index --------------------------------------------------------------------------
@@ -152,10 +160,10 @@ def test_rows_without_a_direction_go_to_label_0(workers):
 )
 def test_any_index_of_the_protocol_serves(index, workers):
     X, C = data()
-    found = IndexAssigner(Points(X, workers=workers), index, "mine").assign(C, None)
-    np.testing.assert_array_equal(found.labels, cdist(X, C).argmin(axis=1))
-    np.testing.assert_allclose(found.distances_sq, cdist(X, C, "sqeuclidean").min(axis=1))
-    assert found.n_distances is None
+    labels, tally = assigned(Indexed(index), rows_of(X, workers), C)
+    np.testing.assert_array_equal(labels, cdist(X, C).argmin(axis=1))
+    assert tally.inertia == pytest.approx(cdist(X, C, "sqeuclidean").min(axis=1).sum())
+    assert tally.n_distances is None
     assert not hasattr(index, "X") and not hasattr(index, "n_samples_fit_"), "fitted in place"
 
 
@@ -163,15 +171,14 @@ def test_any_index_of_the_protocol_serves(index, workers):
 def test_every_index_serves(name, workers):
     pytest.importorskip("faiss") if name == "faiss" else None
     X, C = data(3000, d=8, k=64)
-    points = Points(X, workers=workers)
-    assigner, reason = make_assigner(name, points, 64, {}, np.random.RandomState(0), 2)
-    found = assigner.assign(points.inward(C), None)
-    truth = cdist(X, C)
-    right = np.mean(found.labels == truth.argmin(axis=1))
-    assert right == 1.0 if assigner.exact else right > 0.85
-    assert assigner.name == name and reason == ""
-    shifted = cdist(X, C, "sqeuclidean")[np.arange(3000), found.labels]
-    np.testing.assert_allclose(found.distances_sq, shifted, rtol=1e-6)
+    points = rows_of(X, workers)
+    algorithm, reason = made(name, points, k=64)
+    labels, tally = assigned(algorithm.search, points, C)
+    truth = cdist(X, C, "sqeuclidean")
+    right = np.mean(labels == truth.argmin(axis=1))
+    assert right == 1.0 if algorithm.exact else right > 0.85
+    assert algorithm.name == name and reason == ""
+    assert tally.inertia == pytest.approx(truth[np.arange(3000), labels].sum(), rel=1e-6)
 
 
 def test_queries_go_to_the_index_in_batches(monkeypatch, workers):
@@ -186,50 +193,43 @@ def test_queries_go_to_the_index_in_batches(monkeypatch, workers):
             self.n_distances_ = len(Q) * 2
             return super().kneighbors(Q, n_neighbors)
 
-    points = Points(X, workers=workers)
-    whole = IndexAssigner(points, Counted(), "mine").assign(C, None)
+    points = rows_of(X, workers)
+    whole = assigned(Indexed(Counted()), points, C)
     monkeypatch.setattr(room, "_INDEX_ROWS", 300)
-    parts = IndexAssigner(points, Counted(), "mine").assign(C, None)
+    parts = assigned(Indexed(Counted()), points, C)
     assert asked == [1000, 300, 300, 300, 100]
-    np.testing.assert_array_equal(parts.labels, whole.labels)
-    np.testing.assert_array_equal(parts.distances_sq, whole.distances_sq)
-    assert whole.n_distances == parts.n_distances == 2000
+    np.testing.assert_array_equal(parts[0], whole[0])
+    assert whole[1].n_distances == parts[1].n_distances == 2000
 
 
 def test_a_point_keeps_its_label_unless_the_candidate_is_closer(workers):
     X, C = data(800)
     truth = cdist(X, C, "sqeuclidean")
-    points = Points(X, workers=workers)
-    assigner = IndexAssigner(points, Misled(), "mine")
-    first = assigner.assign(C, None)
-    assert np.mean(first.labels != truth.argmin(axis=1)) > 0.3, "this test needs wrong answers"
+    points = rows_of(X, workers)
+    misled = Indexed(Misled())
+    first = assigned(misled, points, C)[0]
+    assert np.mean(first != truth.argmin(axis=1)) > 0.3, "this test needs wrong answers"
     best = truth.argmin(axis=1).astype(np.int32)
-    np.testing.assert_array_equal(assigner.assign(C, best).labels, best)
+    np.testing.assert_array_equal(assigned(misled, points, C, best)[0], best)
     previous = np.random.RandomState(5).randint(11, size=800).astype(np.int32)
-    kept = assigner.assign(C, previous)
-    expected = np.where(
-        truth[np.arange(800), previous] <= truth[np.arange(800), first.labels],
-        previous,
-        first.labels,
-    )
-    np.testing.assert_array_equal(kept.labels, expected)
-    np.testing.assert_allclose(kept.distances_sq, truth[np.arange(800), expected])
+    kept, tally = assigned(misled, points, C, previous)
+    places = np.arange(800)
+    expected = np.where(truth[places, previous] <= truth[places, first], previous, first)
+    np.testing.assert_array_equal(kept, expected)
+    assert tally.inertia == pytest.approx(truth[places, expected].sum())
     # equally close: the old label stays
-    twins = np.array([[0.0], [2.0]])
-    middle = IndexAssigner(
-        Points(np.ones((4, 1)), workers=workers, shift=np.zeros(1)), Plain(), "mine"
-    )
-    assert middle.assign(twins, np.array([0, 1, 0, 1], np.int32)).labels.tolist() == [0, 1, 0, 1]
+    twins, old = np.array([[0.0], [2.0]]), np.array([0, 1, 0, 1], np.int32)
+    middle = assigned(Indexed(Plain()), rows_of(np.ones((4, 1)), workers), twins, old)[0]
+    assert middle.tolist() == [0, 1, 0, 1]
 
 
 def test_an_exact_index_needs_no_memory(workers):
     X, C = data(400)
     exact = Misled()
     exact.exact = True
-    points = Points(X, workers=workers)
-    with_memory = IndexAssigner(points, exact, "mine").assign(C, np.zeros(400, np.int32))
-    without = IndexAssigner(points, exact, "mine").assign(C, None)
-    np.testing.assert_array_equal(with_memory.labels, without.labels)
+    points = rows_of(X, workers)
+    with_memory = assigned(Indexed(exact), points, C, np.zeros(400, np.int32))[0]
+    np.testing.assert_array_equal(with_memory, assigned(Indexed(exact), points, C)[0])
 
 
 # -- refusals ----------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ def test_what_an_index_must_not_answer(case, workers):
     value, error, says = BAD_ANSWERS[case]
     X, C = data(50)
     with pytest.raises(error, match=f"^algorithm must be an object whose .*{says}"):
-        IndexAssigner(Points(X, workers=workers), answer(value), "mine").assign(C, None)
+        assigned(Indexed(answer(value)), rows_of(X, workers), C)
 
 
 class Half:
@@ -346,128 +346,31 @@ def sums_by_hand(X, labels, weights, k):
 
 
 @pytest.mark.parametrize("weighted", [True, False])
-@pytest.mark.parametrize("path", ["chunks", "clusters", "sparse", "memory map"])
-def test_sums_are_those_of_plain_loops(path, weighted, tmp_path, monkeypatch):
+@pytest.mark.parametrize("path", ["dense", "sparse", "memory map"])
+def test_sums_are_those_of_plain_loops(path, weighted, tmp_path):
     X = data(1700, d=6)[0].astype(np.float32)
     rng = np.random.RandomState(0)
     labels = rng.randint(9, size=1700).astype(np.int32)
     labels[labels == 4] = 5
     weights = rng.rand(1700) if weighted else np.ones(1700)
     expected, expected_totals = sums_by_hand(X, labels, weights, 9)
-    if path == "clusters":
-        monkeypatch.setattr(room, "_SMALL_SUMS", 1)
     given = X
     if path == "sparse":
         given = sparse.csr_matrix(X)
     if path == "memory map":
         np.save(tmp_path / "X.npy", X)
         given = np.load(tmp_path / "X.npy", mmap_mode="r")
-        monkeypatch.setattr(room, "_SMALL_SUMS", 1)
     ways = []
     for n_jobs in (1, 2, 4):
         with Workers(n_jobs) as workers:
-            points = Points(given, workers=workers, shift=np.zeros(6))
-            ways.append(cluster_sums(points, labels, weights if weighted else None, 9))
-    for sums, totals in ways:
-        np.testing.assert_allclose(sums, expected, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(totals, expected_totals)
-        np.testing.assert_array_equal(sums, ways[0][0])
-        assert sums.dtype == totals.dtype == np.float64
-    assert (ways[0][0][4] == 0).all() and ways[0][1][4] == 0
-
-
-def test_long_clusters_are_summed_in_pieces(monkeypatch, workers):
-    monkeypatch.setattr(room, "_SMALL_SUMS", 1)
-    X = np.full((40_000, 1), 0.1, dtype=np.float32)
-    points = Points(X, workers=workers, shift=np.zeros(1))
-    taken = []
-    rows = Points.rows
-    monkeypatch.setattr(Points, "rows", lambda self, i: taken.append(len(i)) or rows(self, i))
-    labels = np.ones(40_000, np.int32)
-    sums, totals = cluster_sums(points, labels, None, 3)
-    assert len(taken) == 3 and max(taken) == 1 << 14
-    # summed in float64: in float32 the sum would be off by far more
-    assert sums[1, 0] == pytest.approx(math.fsum(X[:, 0].tolist()), rel=1e-12)
-    assert totals.tolist() == [0.0, 40_000.0, 0.0]
-
-
-def test_any_cut_into_chunks_has_the_same_sums_and_few_tables_at_a_time(monkeypatch, workers):
-    X = data(2050)[0]
-    labels = np.random.RandomState(0).randint(7, size=2050).astype(np.int32)
-    expected, totals = sums_by_hand(X, labels, np.ones(2050), 7)
-    points = Points(X, workers=workers, shift=np.zeros(5))
-    points.settle()
-    monkeypatch.setattr(Points, "bounds", lambda self: chunk_bounds(self.n, 50))
-    at_once = []
-    original = Workers.map
-
-    def watched(self, function, tasks, work=float("inf")):
-        at_once.append(len(tasks))
-        return original(self, function, tasks, work)
-
-    monkeypatch.setattr(Workers, "map", watched)
-    found = cluster_sums(points, labels, None, 7)
-    np.testing.assert_allclose(found[0], expected)
-    np.testing.assert_array_equal(found[1], totals)
-    # 41 tables of k·d numbers are never there together
-    assert sum(at_once) == 41 and max(at_once) <= 16
-
-
-@pytest.mark.parametrize(("k", "by_chunks"), [(16_384 // 4, True), (16_384 // 4 + 1, False)])
-def test_small_tables_are_summed_by_chunks(k, by_chunks, monkeypatch, workers):
-    """`kmeans` promises where blocks have the bits of data in memory: up to k·d of 16,384."""
-    X = data(300, d=4)[0]
-    labels = np.random.RandomState(0).randint(k, size=300).astype(np.int32)
-    calls = []
-    original = room.chunk_sums
-    monkeypatch.setattr(room, "chunk_sums", lambda *task: calls.append(1) or original(*task))
-    sums, totals = cluster_sums(Points(X, workers=workers, shift=np.zeros(4)), labels, None, k)
-    assert bool(calls) == by_chunks
-    assert sums.shape == (k, 4) and totals.shape == (k,)
-    np.testing.assert_allclose(sums.sum(axis=0), X.sum(axis=0))
-    np.testing.assert_array_equal(totals, np.bincount(labels, minlength=k))
-
-
-def test_data_in_processes_goes_there_in_chunks(monkeypatch, workers):
-    X = data(300)[0]
-    monkeypatch.setattr(Workers, "in_processes", True)
-    monkeypatch.setattr(room, "_SMALL_SUMS", 1)
-    monkeypatch.setattr(room, "_block_sums", None)
-    labels = np.arange(300, dtype=np.int32) % 4
-    sums, _ = cluster_sums(Points(X, workers=workers, shift=np.zeros(5)), labels, None, 4)
-    np.testing.assert_allclose(sums, [X[i::4].sum(axis=0) for i in range(4)])
-
-
-@pytest.mark.parametrize("k", [3, 64, 200, 1000])
-def test_large_tables_are_shared_out_to_threads(k, monkeypatch, workers):
-    monkeypatch.setattr(room, "_SMALL_SUMS", 1)
-    X = data(2000, d=2)[0]
-    labels = np.random.RandomState(0).randint(k, size=2000).astype(np.int32)
-    points = Points(X, workers=workers, shift=np.zeros(2))
-    points.settle()
-    shares = []
-    original = Workers.map
-
-    def watched(self, function, tasks, work=float("inf")):
-        shares.append(len(tasks))
-        return original(self, function, tasks, work)
-
-    monkeypatch.setattr(Workers, "map", watched)
-    sums, _ = cluster_sums(points, labels, None, k)
-    expected = sums_by_hand(X, labels, np.ones(2000), k)[0]
-    np.testing.assert_allclose(sums, expected, atol=1e-12)
-    # enough of them for many threads, and no more than it costs to hand out
-    assert min(k, 64) <= shares[0] <= 128
-
-
-def test_an_empty_first_and_last_cluster_have_empty_sums(monkeypatch, workers):
-    monkeypatch.setattr(room, "_SMALL_SUMS", 1)
-    X = np.arange(1.0, 7.0)[:, None]
-    points = Points(X, workers=workers, shift=np.zeros(1))
-    labels = np.array([2, 1, 2, 1, 4, 4], np.int32)
-    sums, totals = cluster_sums(points, labels, None, 7)
-    assert sums.ravel().tolist() == [0, 6, 4, 0, 11, 0, 0]
-    assert totals.tolist() == [0, 2, 2, 0, 2, 0, 0]
+            points = rows_of(given, workers, weights if weighted else None)
+            ways.append(points.sweep(Labelled(centroids=X[:9]), labels)[1])
+    for tally in ways:
+        np.testing.assert_allclose(tally.sums, expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(tally.totals, expected_totals)
+        np.testing.assert_array_equal(tally.sums, ways[0].sums)
+        assert tally.sums.dtype == tally.totals.dtype == np.float64
+    assert (ways[0].sums[4] == 0).all() and ways[0].totals[4] == 0
 
 
 def test_means_of_clusters():
@@ -498,8 +401,7 @@ def test_inertia_of_some_rows(metric, make, weighted, least):
         if labels[i] != -1
     )
     given = make(X)
-    # a name that is equal, not the very same object
-    found = inertia_of_rows(given, C, labels, weights, "".join(list(metric)))
+    found = inertia_of_rows(given, C, labels, weights, metric == "cosine")
     assert found == pytest.approx(expected, rel=1e-12) and type(found) is float
 
 
@@ -522,84 +424,41 @@ def test_worst_places_are_those_of_a_sort(seed):
     assert both[worst_places(badness[both], 5)].tolist() == by_hand[:5]
 
 
-def served(points, size, **more):
+def worst(points, size, seeds=None):
     labels = np.array([0, 1, 1, 0, 1], np.int32)
-    distances_sq = np.array([3.0, 9.0, 1.0, 9.0, 4.0])
-    given = Assignment(labels, distances_sq, points.sample_weight, 0.0, None, **more)
-    found = worst_served(points, given, size)
-    assert distances_sq.tolist() == [3.0, 9.0, 1.0, 9.0, 4.0], "the caller's own"
-    return found
+    return points.worst(np.zeros((2, 2)), labels, size, seeds)
 
 
 def test_the_worst_served_points(workers):
-    X = np.arange(10, dtype=np.float32).reshape(5, 2)
-    points = Points(X, workers=workers, shift=np.zeros(2))
-    found = served(points, 3)
+    X = np.array([[1.0, 1.0], [3.0, 0.0], [0.0, 1.0], [0.0, 3.0], [2.0, 0.0]])
+    found = worst(rows_of(X.astype(np.float32), workers), 3)
     assert found.indices.tolist() == [1, 3, 4]
-    assert found.rows.tolist() == [[2, 3], [6, 7], [8, 9]] and found.rows.dtype == np.float64
+    assert found.rows.tolist() == [[3, 0], [0, 3], [2, 0]] and found.rows.dtype == np.float64
     assert found.badness.tolist() == [9, 9, 4]
     assert found.labels.tolist() == [1, 0, 1]
     assert found.weights.tolist() == [1, 1, 1] and found.weights.dtype == np.float64
-    moved = served(points, 3, members=np.array([4, 3, 2, 1, 0], np.int32))
-    assert moved.labels.tolist() == [3, 1, 0]
-    assert served(points, 2, worst=lambda size: ("asked", size)) == ("asked", 2)
-
-
-def test_points_without_weight_are_served_well_enough(workers):
-    X = np.arange(10.0).reshape(5, 2)
-    weights = np.array([2.0, 0.0, 1.0, 0.5, 0.0])
-    points = Points(X, sample_weight=weights, workers=workers, shift=np.zeros(2))
-    found = served(points, 5)
+    # points without weight are served well enough
+    weighted = rows_of(X, workers, np.array([2.0, 0.0, 1.0, 0.5, 0.0]))
+    found = worst(weighted, 5)
     assert found.indices.tolist() == [3, 0, 2, 1, 4]
-    assert found.badness.tolist() == [9, 3, 1, 0, 0]
+    assert found.badness.tolist() == [9, 2, 1, 0, 0]
     assert found.weights.tolist() == [0.5, 2, 1, 0, 0]
     # who may be a seed is another question than who moves a centroid
-    named = served(points, 2, seed_weights=np.array([1.0, 1.0, 0.0, 0.0, 1.0]))
+    named = worst(weighted, 2, np.array([1.0, 1.0, 0.0, 0.0, 1.0]))
     assert named.indices.tolist() == [1, 4] and named.weights.tolist() == [0, 0]
-
-
-def test_rows_without_a_direction_are_served_well_enough(workers):
-    X = np.array([[1.0, 1.0], [0.0, 0.0], [2.0, 1.0], [1.0, 3.0], [1.0, 4.0]])
-    found = served(Points(X, metric="cosine", workers=workers), 5)
-    assert found.indices.tolist() == [3, 4, 0, 2, 1] and found.badness[-1] == 0
+    # and rows without a direction cannot give one
+    X[1] = 0.0
+    cosine = MemoryRows(X, metric="cosine", workers=workers)
+    assert cosine.worst(np.eye(2), np.zeros(5, np.int32), 5).badness[-1] == 0
 
 
 def test_records_are_compared_as_objects_and_never_change():
     empty = np.empty(0)
-    for record in (Worst(*[empty] * 5), Assignment(empty, empty, None, 0.0, None)):
+    for record in (Worst(*[empty] * 5), Found(empty, None), State(empty)):
         assert record == record and len({record, record}) == 1
         assert record != type(record)(**vars(record))
         with pytest.raises(AttributeError):
             record.labels = None
-
-
-# -- what every assigner answers ---------------------------------------------------------------
-
-
-class Least(Assigner):
-    """What a new assigner has to bring: nothing but `assign`."""
-
-    def assign(self, centroids, previous):
-        return "labels", centroids, previous
-
-
-def test_an_assigner_that_brings_nothing_of_its_own(workers):
-    with pytest.raises(TypeError):
-        Assigner()
-    least, points = Least(), Points(data()[0], workers=workers)
-    assert least.start(3, np.random.RandomState(0)) is None
-    assert (least.exact_below, least.compiled, least.outliers) == (0, None, None)
-    assert least.state() == {}
-    least.restore({}, None, 3)
-    with pytest.raises(ValueError, match="nothing to remember"):
-        least.restore({"centroids": np.zeros(3)}, None, 3)
-    again = least.again(points)
-    assert type(again) is ExactAssigner and again.points is points
-    assert least.final("centroids", "previous") == ("labels", "centroids", "previous")
-    labels = np.array([0, 1, 2, 3], np.int32)
-    assert least.relabelled(labels, {1: 7, 3: 0}).tolist() == [0, 7, 2, 0]
-    assert labels.tolist() == [0, 1, 2, 3]
-    assert (ExactAssigner.exact, ExactAssigner.name) == (True, "brute")
 
 
 def announced(monkeypatch, action):
@@ -623,12 +482,13 @@ def announced(monkeypatch, action):
 def test_whether_threads_pay_is_judged_by_the_operations(n, d, k, monkeypatch, workers):
     """Announced work is that of the documented cost, within a small factor: 2·n·k·d, and n·d."""
     X, C = data(n, d=d, k=k)
-    points = Points(X, workers=workers, shift=np.zeros(d))
-    points.settle()
-    (work,) = announced(monkeypatch, lambda: ExactAssigner(points).assign(C, None))
-    assert n * k * d <= work <= 4 * n * k * d
+    points = rows_of(X, workers)
+    for search in (Exact(), Fused(False)):
+        for work in announced(monkeypatch, lambda: assigned(search, points, C)):  # noqa: B023
+            assert n * k * d <= work <= 4 * n * k * d
     labels = np.zeros(n, np.int32)
-    for work in announced(monkeypatch, lambda: cluster_sums(points, labels, None, 2)):
+    task = Labelled(centroids=C[:2])
+    for work in announced(monkeypatch, lambda: points.sweep(task, labels)):
         assert n * d <= work <= 64 * n * d
 
 
@@ -642,9 +502,9 @@ def test_shifting_the_centroids_never_fills_sparse_rows(monkeypatch, workers):
         return original(rows, centroids, frame=frame)
 
     monkeypatch.setattr(room, "nearest", watched)
-    dense = ExactAssigner(Points(X, workers=workers, shift=np.zeros(8))).label(C)
+    dense = assigned(Exact(), rows_of(X, workers), C)[0]
     assert seen[-1][:2] == (False, False), "this test needs centroids far from the origin"
-    thin = ExactAssigner(Points(sparse.csr_matrix(X), workers=workers)).label(C)
+    thin = assigned(Exact(), MemoryRows(sparse.csr_matrix(X), workers=workers), C)[0]
     # laid out by columns SciPy need not copy them for each chunk
     assert seen[-1] == (True, True, True)
     np.testing.assert_array_equal(thin, dense)
@@ -669,10 +529,11 @@ def test_a_product_of_a_block_stays_small(k, monkeypatch):
     np.testing.assert_array_equal(labels, np.repeat(np.arange(1, len(asked) + 1), asked))
 
 
+@pytest.mark.filterwarnings("ignore:2 rows of X are all zero")
 def test_the_exact_labels_alone_put_rows_without_a_direction_into_cluster_0(workers):
     X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    points = Points(X, metric="cosine", workers=workers)
-    assert ExactAssigner(points).label(np.array([[0.0, 1.0], [1.0, 0.0]])).tolist() == [0, 1, 0, 0]
+    labels = label_rows(X, np.array([[0.0, 1.0], [1.0, 0.0]]), metric="cosine", workers=workers)
+    assert labels.tolist() == [0, 1, 0, 0]
 
 
 # -- what an index is asked --------------------------------------------------------------------
@@ -689,29 +550,18 @@ def test_an_index_is_asked_for_a_bounded_number_of_rows(workers):
             asked.append((len(Q), n_neighbors))
             return None, np.zeros((len(Q), 1), np.int64)
 
-    points = Points(np.zeros((70_000, 1), np.float32), workers=workers)
-    found = IndexAssigner(points, Quick(), "mine").assign(np.zeros((2, 1), np.float32), None)
+    points = rows_of(np.zeros((70_000, 1), np.float32), workers)
+    labels = assigned(Indexed(Quick()), points, np.zeros((2, 1), np.float32))[0]
     # so that its answers stay small beside the data, and its loops long
     assert asked == [(1 << 16, 1), (70_000 - (1 << 16), 1)]
-    assert found.labels.dtype == np.int32 and found.distances_sq.dtype == np.float64
-    assert found.labels.shape == found.distances_sq.shape == (70_000,)
-
-
-def test_no_rows_have_no_neighbours():
-    class Nothing:
-        def kneighbors(self, Q, n_neighbors):
-            return None, np.empty((0, 1), np.int64)
-
-    found, distances = room.search_block(Nothing(), np.empty((0, 2)), np.ones((3, 2)), None)
-    assert found.shape == distances.shape == (0,)
+    assert (labels.dtype, labels.shape) == (np.int32, (70_000,))
 
 
 def test_the_nearest_index_may_be_the_last_or_the_first(workers):
     X, C = data(30, k=4)
     for which in (0, 3):
         index = answer(lambda n, which=which: (None, np.full((n, 1), which, np.uint8)))
-        found = IndexAssigner(Points(X, workers=workers), index, "mine").assign(C, None)
-        assert set(found.labels) == {which}
+        assert set(assigned(Indexed(index), rows_of(X, workers), C)[0]) == {which}
 
 
 def test_counts_of_distances_are_given_only_where_all_are_known(monkeypatch, workers):
@@ -723,37 +573,39 @@ def test_counts_of_distances_are_given_only_where_all_are_known(monkeypatch, wor
             return super().kneighbors(Q, n_neighbors)
 
     X, C = data(40)
-    found = IndexAssigner(Points(X, workers=workers), Sometimes(), "mine").assign(C, None)
-    assert found.n_distances == 10 and type(found.n_distances) is int
-    found = IndexAssigner(Points(X[:30], workers=workers), Sometimes(), "mine").assign(C, None)
-    assert found.n_distances is None
+    counted = [
+        assigned(Indexed(Sometimes()), rows_of(rows, workers), C)[1].n_distances
+        for rows in (X, X[:30])
+    ]
+    assert counted == [10, None] and type(counted[0]) is int
 
 
 def test_what_makes_an_index_of_ones_own_special(workers):
-    points = Points(sparse.csr_matrix(np.eye(3)), workers=workers)
-    assert IndexAssigner(Points(np.eye(3), workers=workers), Plain(), "x").exact is False
+    points = MemoryRows(sparse.csr_matrix(np.eye(3)), workers=workers)
+    assert Indexed(Plain()).exact is False
     index = Plain()
     index.accepts_sparse = True
-    assert IndexAssigner(points, index, "x").name == "x"
+    assert made(index, points)[0].name == "Plain"
     index.accepts_sparse = False
-    with pytest.raises(TypeError, match="dense for algorithm='x'"):
-        IndexAssigner(points, index, "x")
+    with pytest.raises(TypeError, match="dense for algorithm='Plain'"):
+        made(index, points)
 
 
 # -- how a name becomes an assigner ------------------------------------------------------------
 
 
-def made(algorithm, points, params=None, seed=0, n_jobs=3, **more):
-    rng = np.random.RandomState(seed)
-    return make_assigner(algorithm, points, 4, params or {}, rng, n_jobs, **more)
+def made(algorithm, points, params=None, *, k=4, rng=None, seed=0, **more):
+    rng = rng or np.random.RandomState(seed)
+    limits = Limits(100, 1e-4, 0.0)
+    return make_algorithm(algorithm, points, k, params or {}, rng, limits, **more)
 
 
 def parameters(points, name, params=None, **more):
-    return made(name, points, params, **more)[0]._index.get_params()
+    return made(name, points, params, **more)[0].search.index.get_params()
 
 
 def test_an_index_is_seeded_by_the_fit_unless_it_has_a_seed_of_its_own(workers):
-    points = Points(data(50)[0], workers=workers)
+    points = MemoryRows(data(50)[0], workers=workers)
     seeds = [parameters(points, "lsh", seed=seed)["random_state"] for seed in range(40)]
     assert len(set(seeds)) == 40
     # any RandomState takes them
@@ -761,25 +613,25 @@ def test_an_index_is_seeded_by_the_fit_unless_it_has_a_seed_of_its_own(workers):
     assert parameters(points, "lsh", seed=3)["random_state"] == seeds[3]
     assert parameters(points, "lsh", {"random_state": 11})["random_state"] == 11
     rng = np.random.RandomState(0)
-    make_assigner("lsh", points, 4, {"random_state": 11}, rng, 1)
-    make_assigner("kd_tree", points, 4, {}, rng, 1)
+    made("lsh", points, {"random_state": 11}, rng=rng)
+    made("kd_tree", points, rng=rng)
     assert rng.randint(1000) == np.random.RandomState(0).randint(1000), "nothing was drawn"
 
 
 def test_an_index_uses_the_cores_of_the_fit_unless_it_is_told_otherwise(workers):
-    points = Points(data(50)[0], workers=workers)
-    assert parameters(points, "lsh")["n_jobs"] == 3
-    assert parameters(points, "lsh", {"n_jobs": 2})["n_jobs"] == 2
+    points = MemoryRows(data(50)[0], workers=workers)
+    assert parameters(points, "lsh")["n_jobs"] == 2
+    assert parameters(points, "lsh", {"n_jobs": 3})["n_jobs"] == 3
     for name in available_indexes():
         if name != "faiss":
             assert parameters(points, name, {"n_jobs": 1} if name == "brute" else {})
 
 
 def test_brute_goes_through_an_index_only_for_its_parameters(workers):
-    points = Points(data(50)[0], workers=workers)
-    assert type(made("brute", points)[0]) is ExactAssigner
-    assigner, reason = made("brute", points, {"n_jobs": 1})
-    assert (type(assigner), assigner.exact, reason) == (IndexAssigner, True, "")
+    points = MemoryRows(data(50)[0], workers=workers)
+    assert type(made("brute", points)[0].search) is Exact
+    algorithm, reason = made("brute", points, {"n_jobs": 1})
+    assert (type(algorithm.search), algorithm.exact, reason) == (Indexed, True, "")
 
 
 AUTO = {
@@ -801,20 +653,20 @@ def test_auto_is_told_what_the_data_is(case, monkeypatch, caplog, workers):
         return original(*sizes, **known)
 
     monkeypatch.setattr(choosing, "choose", watched)
-    points = Points(convert(data(200)[0]), workers=workers)
+    points = MemoryRows(convert(data(200)[0]), workers=workers)
     with caplog.at_level("INFO", logger="annlab"):
-        assigner, reason = made("auto", points)
+        algorithm, reason = made("auto", points)
     ((sizes, known),) = asked
     assert sizes == (200, 4, 5)
     assert (known["sparse"], known["streams"], known["double"]) == (thin, False, double)
-    assert assigner.name == ("brute" if thin else "small_k")
-    assert caplog.messages == [f"algorithm {assigner.name}: {reason}"] and reason
+    assert algorithm.name == ("brute" if thin else "small_k")
+    assert caplog.messages == [f"algorithm {algorithm.name}: {reason}"] and reason
 
 
 @pytest.mark.parametrize("name", ["small_k", "graph"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_compiled_loops_serve_where_they_are_asked_for_and_fit_the_data(name, dtype, workers):
-    points = Points(data(50, dtype=dtype)[0], workers=workers)
+    points = MemoryRows(data(50, dtype=dtype)[0], workers=workers)
     possible = dtype == np.float32 and load_kernels(compile=True) is not None
     assert made(name, points)[0].compiled is possible
     assert made(name, points, compiled=True)[0].compiled is possible
@@ -823,24 +675,23 @@ def test_compiled_loops_serve_where_they_are_asked_for_and_fit_the_data(name, dt
 
 def test_without_compiled_loops_numpy_serves(monkeypatch, workers):
     monkeypatch.setattr(choosing, "load_kernels", lambda **options: None)
-    points = Points(data(50, dtype=np.float32)[0], workers=workers)
-    assigner = made("small_k", points, compiled=True)[0]
-    assert assigner.compiled is False
+    points = MemoryRows(data(50, dtype=np.float32)[0], workers=workers)
+    algorithm = made("small_k", points, compiled=True)[0]
+    assert algorithm.compiled is False
     C = points.inward(data(50)[1].astype(np.float32))
-    np.testing.assert_array_equal(
-        assigner.assign(C, None).labels, ExactAssigner(points).assign(C, None).labels
-    )
+    ours, plain = (assigned(s, points, C)[0] for s in (algorithm.search, Exact()))
+    np.testing.assert_array_equal(ours, plain)
 
 
 @pytest.mark.parametrize("name", ["small_k", "graph"])
 def test_compiled_loops_do_not_take_sparse_rows(name, workers):
-    points = Points(sparse.csr_matrix(np.eye(5)), workers=workers)
+    points = MemoryRows(sparse.csr_matrix(np.eye(5)), workers=workers)
     with pytest.raises(TypeError, match=f"dense for algorithm='{name}'"):
         made(name, points)
 
 
 def test_both_methods_must_be_there(workers):
-    points = Points(data(50)[0], workers=workers)
+    points = MemoryRows(data(50)[0], workers=workers)
 
     class OtherHalf:
         def kneighbors(self, Q, n_neighbors):
@@ -853,22 +704,8 @@ def test_both_methods_must_be_there(workers):
 
 
 def test_each_name_makes_its_own_assigner(workers):
-    points = Points(data(50)[0], workers=workers)
+    points = MemoryRows(data(50)[0], workers=workers)
     for name in available_algorithms()[1:]:
         if name != "faiss":
             # a name that is equal, not the very same object
             assert made("".join(list(name)), points)[0].name == name
-
-
-def test_only_an_assigner_that_says_so_has_finished(workers):
-    X, C = data(50)
-    assert ExactAssigner(Points(X, workers=workers)).assign(C, None).finished is False
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 257])
-def test_sums_of_any_number_of_rows(n, workers):
-    X, labels = data(n)[0], np.arange(n, dtype=np.int32) % 3
-    sums, totals = cluster_sums(Points(X, workers=workers, shift=np.zeros(5)), labels, None, 3)
-    expected, expected_totals = sums_by_hand(X, labels, np.ones(n), 3)
-    np.testing.assert_allclose(sums, expected, atol=1e-12)
-    np.testing.assert_array_equal(totals, expected_totals)

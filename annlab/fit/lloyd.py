@@ -1,0 +1,204 @@
+"""One step of Lloyd's algorithm: assign every point, move every centroid to the mean of its points.
+
+Points are assigned by a search (`annlab.fit.searches`). The other algorithms differ in where they
+begin and in `assign`; the step is the same.
+
+Lloyd (1982), "Least squares quantization in PCM", IEEE Transactions on Information Theory 28(2),
+doi 10.1109/TIT.1982.1056489.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from annlab.distances import unit_means
+from annlab.fit.searches import Search
+from annlab.fit.states import Found, Limits, State, why_stop
+from annlab.initialization import initial_centroids
+from annlab.result import Step
+from annlab.rows import Rows
+from annlab.rows.tally import Tally
+
+
+class Lloyd:
+    """Lloyd's algorithm with a search.
+
+    Parameters
+    ----------
+    name : str
+    search : Search
+        Of each iteration.
+    last : Search
+        Exact; of the labels that are returned.
+    limits : Limits
+    """
+
+    exact_below = 0
+    memory_type: Any = None
+    compiled: bool | None = None
+
+    def __init__(self, name: str, search: Search, last: Search, limits: Limits) -> None:
+        self.name, self.limits = name, limits
+        self.search, self.last = search, last
+        self.exact = search.exact
+
+    def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
+        return self.start_at(start(rows, n_clusters, init, rng))
+
+    def start_at(self, centroids: np.ndarray) -> State:
+        """The state before the first iteration, from given centroids (working coordinates)."""
+        return State(centroids)
+
+    def step(self, rows: Rows, state: State) -> State:
+        return advance(self, rows, state)
+
+    def assign(self, rows: Rows, state: State) -> Found:
+        """Label all rows for the centroids of a state."""
+        labels, tally = rows.sweep(self.search.task(rows, state.centroids), state.known)
+        return Found(labels, tally)
+
+    def finish(self, rows: Rows, state: State, centroids: np.ndarray, exact: bool) -> Found:
+        target = rows.target(centroids)
+        if exact:
+            # coordinates and rule of `predict`, so that labels are equal to the last near-tie
+            rows = rows.around(centroids)
+        search = self.last if exact else self.search
+        task = replace(search.task(rows, rows.inward(centroids)), target=target)
+        labels, tally = rows.sweep(task, None if exact else state.labels)
+        return Found(labels, tally)
+
+    def cost(self, rows: Rows, state: State) -> float:
+        return self.assign(rows, replace(state, known=None, labels=None)).tally.inertia
+
+
+def advance(algorithm: Any, rows: Rows, state: State) -> State:
+    """One step: assign every point, move every centroid, and ask whether that was the last.
+
+    Parameters
+    ----------
+    algorithm : Algorithm
+        With ``assign(rows, state) -> Found``.
+    rows : Rows
+    state : State
+    """
+    began = time.perf_counter()
+    found = algorithm.assign(rows, state)
+    centroids, reseeded = move(rows, found, state.centroids)
+    tally = found.tally
+    counted = None if tally.n_distances is None else tally.n_distances + state.uncounted
+    step = Step(
+        iteration=state.iteration + 1,
+        kind=found.kind,
+        inertia=tally.inertia,
+        n_moved=rows.moved(tally, found.labels, state.labels),
+        n_empty=len(reseeded),
+        shift_sq=float(np.sum((centroids.astype(np.float64) - state.centroids) ** 2)),
+        n_distances=counted,
+        elapsed_s=time.perf_counter() - began,
+    )
+    return State(
+        centroids=centroids,
+        steps=(*state.steps, step),
+        labels=found.labels,
+        at=state.centroids,
+        # a re-seeded point has a centroid of its own, which an approximate search may not find
+        known=rows.relabelled(found.labels, reseeded),
+        outliers=found.outliers,
+        memory=found.memory,
+        story=state.story,
+        reason=why_stop(step, found, algorithm.limits),
+    )
+
+
+def start(
+    rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState, seeds: Any = None
+) -> np.ndarray:
+    """Centroids of shape (k, d), working coordinates, from the parameter ``init``.
+
+    Parameters
+    ----------
+    rows : Rows
+    n_clusters : int
+    init : str, callable, or array-like of shape (k, d)
+    rng : RandomState
+    seeds : MemoryRows, optional
+        Rows to draw from, instead of ``rows.sample``.
+    """
+    if isinstance(init, str) or callable(init):
+        source = rows.sample(n_clusters, rng) if seeds is None else seeds
+        return initial_centroids(init, source, n_clusters, rng)
+    return initial_centroids(init, rows, n_clusters, rng)
+
+
+def means(tally: Tally, centroids: np.ndarray, *, unit: bool = False) -> np.ndarray:
+    """Means of the clusters, shape (k, d), float64; an empty one keeps its centroid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.fit.lloyd import means
+    >>> from annlab.rows.tally import Tally
+    >>> tally = Tally(np.array([[6.0], [0.0]]), np.array([3.0, 0.0]), np.array([3, 0]))
+    >>> means(tally, np.array([[1.0], [9.0]]))
+    array([[2.],
+           [9.]])
+    """
+    return cluster_means(tally.sums, tally.totals, centroids, unit=unit)
+
+
+def cluster_means(
+    sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray, *, unit: bool = False
+) -> np.ndarray:
+    """`means` of sums (k, d) and weights (k,); ``unit`` scales them to length 1."""
+    found = centroids.astype(np.float64)
+    np.divide(sums, totals[:, None], out=found, where=(totals > 0)[:, None])
+    return unit_means(found, centroids) if unit else found
+
+
+def move(rows: Rows, found: Found, centroids: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
+    """Move each centroid to the weighted mean of its points; re-seed the empty ones.
+
+    An empty cluster takes over the point that its own centroid serves worst, as in scikit-learn;
+    points are taken in order of falling distance, never the last one of a cluster.
+
+    Parameters
+    ----------
+    rows : Rows
+    found : Found
+    centroids : ndarray of shape (k, d)
+        Kept where a cluster is empty and no point is left to re-seed it from.
+
+    Returns
+    -------
+    new_centroids : ndarray of shape (k, d), dtype of ``centroids``
+    reseeded : dict of int to int
+        The point that each re-seeded cluster took over, as ``{point: cluster}``.
+    """
+    sums, totals = found.tally.sums, found.tally.totals
+    empty = np.flatnonzero(totals == 0)
+    reseeded: dict[int, int] = {}
+    if empty.size:
+        size = min(rows.n, 4 * empty.size + 16)
+        weighted = rows if found.weighted is None else found.weighted
+        worst = weighted.worst(centroids, found.labels, size, found.seeds)
+        donors = worst.labels if found.members is None else found.members[worst.indices]
+        columns = (worst.indices, worst.rows, worst.badness, donors, worst.weights)
+        candidates = iter(zip(*columns, strict=True))
+        for cluster in empty:
+            for index, row, badness, donor, weight in candidates:
+                if badness <= 0:
+                    break
+                if weight > 0:
+                    if totals[donor] - weight <= 1e-12 * weight:
+                        continue
+                    sums[donor] -= weight * row
+                    totals[donor] -= weight
+                sums[cluster], totals[cluster] = row, 1.0
+                reseeded[int(index)] = int(cluster)
+                break
+    new = cluster_means(sums, totals, centroids, unit=rows.coordinates.unit)
+    return new.astype(centroids.dtype), reseeded

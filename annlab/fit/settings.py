@@ -1,0 +1,107 @@
+"""What a fit is asked to do: the parameters of `kmeans_ann`, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from annlab._support.checks import check_choice, check_integer, check_real
+from annlab._support.errors import invalid
+from annlab.result import Step
+from annlab.rows.base import hash_rows
+
+Callback = Callable[[Step], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The parameters of `annlab.kmeans_ann`, which describes them."""
+
+    n_clusters: int
+    max_iter: int = 100
+    algorithm: Any = "auto"
+    algorithm_params: dict[str, Any] | None = None
+    init: Any = "k-means++"
+    n_init: int = 1
+    tol: float = 1e-4
+    metric: str = "euclidean"
+    sample_weight: Any = None
+    random_state: Any = None
+    n_jobs: int | None = None
+    trace: bool = False
+    callback: Callback | None = None
+    progress: bool = False
+    final_assignment: str = "auto"
+    checkpoint: Any = None
+
+    def checked(self) -> Settings:
+        """The same settings in plain types.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is invalid.
+        """
+        check_choice(self.metric, "metric", ("euclidean", "cosine"))
+        check_choice(self.final_assignment, "final_assignment", ("auto", "exact", "algorithm"))
+        callback, params = self.callback, self.algorithm_params
+        if callback is not None and not callable(callback):
+            raise invalid(
+                "callback", "None or a function of one Step", repr(callback), error=TypeError
+            )
+        if params is not None and not isinstance(params, dict):
+            raise invalid("algorithm_params", "None or a dict", repr(params), error=TypeError)
+        n_init = check_integer(self.n_init, "n_init")
+        return replace(
+            self,
+            n_clusters=check_integer(self.n_clusters, "n_clusters"),
+            max_iter=check_integer(self.max_iter, "max_iter"),
+            # an array is one start, however often it is tried
+            n_init=n_init if self.draws_starts else 1,
+            tol=check_real(self.tol, "tol"),
+        )
+
+    @property
+    def draws_starts(self) -> bool:
+        """Whether another start would be another one."""
+        return isinstance(self.init, str) or callable(self.init)
+
+    def words(self) -> dict[str, str]:
+        """The parameters that decide the result, in words that are the same in any process."""
+        names = (
+            "n_clusters", "max_iter", "algorithm", "algorithm_params", "init", "n_init", "tol",
+            "metric", "sample_weight", "random_state", "trace", "final_assignment",
+        )  # fmt: skip
+        return {name: describe(getattr(self, name)) for name in names}
+
+
+def describe(value: Any) -> str:
+    """A parameter in words that are the same in another process.
+
+    Arrays by their digest, functions by their name; an object by its class and, if it has them,
+    its parameters.
+    """
+    # first: a float64 is a float too, but in other words
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return repr(value)
+    if isinstance(value, dict):
+        items = sorted((str(name), describe(entry)) for name, entry in value.items())
+        return "{" + ", ".join(f"{name}: {entry}" for name, entry in items) + "}"
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return type(value).__name__
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"the function {value.__module__}.{value.__qualname__}"
+    if hasattr(value, "get_params"):
+        return f"{type(value).__name__} with {describe(value.get_params(deep=False))}"
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "biuf":
+            return f"an array of shape {array.shape} with digest {hash_rows(array).hex()}"
+    except (TypeError, ValueError):
+        pass
+    return f"an object of class {type(value).__qualname__}"

@@ -1,0 +1,191 @@
+"""k-means as a sequence of states: `begin` makes the first, `step` the next from the last.
+
+This is the algorithm of the whole package. What a step does is in `annlab.fit.lloyd`; what is done
+with the states (several starts, callbacks, checkpoints, Ctrl-C) is in `annlab.fit.run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from annlab.result import Step, owned
+from annlab.rows import Rows
+from annlab.rows.tally import Tally
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that a fit is between two iterations; centroids in working coordinates.
+
+    Attributes
+    ----------
+    centroids : ndarray of shape (k, d)
+        Those that the next iteration assigns to.
+    steps : tuple of Step
+        The iterations so far.
+    labels : ndarray of shape (n,), int32, or None
+        Of the last iteration, or what stands for them where they stay elsewhere.
+    at : ndarray of shape (k, d), or None
+        The centroids that ``labels`` belong to.
+    known : ndarray of shape (n,), int32, or None
+        The labels that the next assignment starts from: ``labels``, except for points that became
+        the centroid of a cluster that was empty.
+    outliers : ndarray of shape (n,), bool, or None
+    memory : NamedTuple or None
+        What the algorithm remembers.
+    uncounted : int
+        Distances that the start took; the next step counts them.
+    story : str
+        What the algorithm's own start did, as a clause for `KMeansResult.reason`.
+    reason : str
+        Why the fit stopped; empty while it goes on.
+    """
+
+    centroids: np.ndarray
+    steps: tuple[Step, ...] = ()
+    labels: Any = None
+    at: np.ndarray | None = None
+    known: Any = None
+    outliers: np.ndarray | None = None
+    memory: Any = None
+    uncounted: int = 0
+    story: str = ""
+    reason: str = ""
+
+    @property
+    def iteration(self) -> int:
+        """Iterations that are finished."""
+        return len(self.steps)
+
+    def shown(self, rows: Rows) -> Step:
+        """The last step with its arrays, in the caller's coordinates."""
+        assert self.at is not None
+        before = self.steps[-2].new_centroids if self.iteration > 1 else None
+        here = isinstance(self.labels, np.ndarray)
+        return replace(
+            self.steps[-1],
+            labels=owned(self.labels) if here else None,
+            centroids=owned(rows.outward(self.at)) if before is None else before,
+            new_centroids=owned(rows.outward(self.centroids)),
+        )
+
+
+class Limits(NamedTuple):
+    """When a fit stops: iterations, the parameter ``tol``, and Σ ‖new − old‖² that it means."""
+
+    max_iter: int
+    tol: float
+    tol_sq: float
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What an assignment finds, and where it wants the centroids to go.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n,), int32
+    tally : Tally
+        ``sums`` over ``totals`` is where the centroids go; the update may write to both.
+    kind : str
+        Becomes `Step.kind`.
+    finished : bool
+        The algorithm's own reason to stop: an iteration gains too little.
+    memory : NamedTuple or None
+        What the algorithm remembers now.
+    members : ndarray of shape (n,), int32, or None
+        Labels that the update goes by, if clusters were moved elsewhere.
+    outliers : ndarray of shape (n,), bool, or None
+    weighted : Rows or None
+        The rows with the weights that move the centroids, if those differ.
+    seeds : ndarray of shape (n,), float64, or None
+        Weights of the points that an empty cluster may be re-seeded from, if those differ.
+    """
+
+    labels: Any
+    tally: Tally
+    kind: str = "lloyd"
+    finished: bool = False
+    memory: Any = None
+    members: np.ndarray | None = None
+    outliers: np.ndarray | None = None
+    weighted: Any = None
+    seeds: np.ndarray | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the centroids go to the means of these labels."""
+        return self.members is None and self.kind != "relaxed"
+
+
+class Algorithm(Protocol):
+    """A way to cluster rows. Nothing is remembered outside of the states.
+
+    Attributes
+    ----------
+    name : str
+        Becomes `KMeansResult.algorithm`.
+    exact : bool
+        Whether every label names the nearest centroid.
+    exact_below : int
+        Up to this many clusters a comparison with all centroids costs little beside the fit, so
+        that ``final_assignment="auto"`` makes the returned labels exact.
+    limits : Limits
+    memory_type : type or None
+        Of `State.memory`.
+    compiled : bool or None
+        Whether its loops are compiled ones; None if it has none.
+    """
+
+    name: str
+    exact: bool
+    exact_below: int
+    limits: Limits
+    memory_type: Any
+    compiled: bool | None
+
+    def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
+        """The state before the first iteration."""
+        ...
+
+    def step(self, rows: Rows, state: State) -> State:
+        """The state after one more iteration."""
+        ...
+
+    def finish(self, rows: Rows, state: State, centroids: np.ndarray, exact: bool) -> Found:
+        """Label all rows for the returned centroids (the caller's coordinates)."""
+        ...
+
+    def cost(self, rows: Rows, state: State) -> float:
+        """How bad the centroids are: the lowest of several starts is kept."""
+        ...
+
+
+def states(
+    algorithm: Algorithm, rows: Rows, state: State, *, trace: bool = False
+) -> Iterator[State]:
+    """Iterate until there is a reason to stop.
+
+    ``trace`` keeps the arrays of each step in `State.steps`.
+    """
+    while not state.reason:
+        state = algorithm.step(rows, state)
+        if trace:
+            state = replace(state, steps=(*state.steps[:-1], state.shown(rows)))
+        yield state
+
+
+def why_stop(step: Step, found: Found, limits: Limits) -> str:
+    """Reason to stop after a step, the strongest first; empty if there is none."""
+    # only a step to the means can show that nothing changes any more
+    if found.is_plain and step.n_moved == 0:
+        return "labels unchanged"
+    if found.is_plain and step.shift_sq <= limits.tol_sq:
+        return "tolerance"
+    if found.finished:
+        return "small gain"
+    return "max_iter" if step.iteration == limits.max_iter else ""

@@ -1,0 +1,141 @@
+"""Working coordinates: unit rows for cosine, centred rows for Euclid, and chunks of rows in them.
+
+``‖x‖² − 2 x·c + ‖c‖²`` in float32 loses the distance when the data is far from the origin: an
+offset of 10,000 standard deviations changes more than half of all labels. So data whose mean is
+long compared with its spread is shifted by it; distances do not change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from annlab._support.checks import is_sparse
+from annlab.distances import unit_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinates:
+    """How rows and centroids get into working coordinates, and centroids back out.
+
+    Attributes
+    ----------
+    unit : bool
+        Rows are scaled to length 1.
+    out_dtype, dtype : dtype
+        Floating type of the data, and of the working coordinates.
+    shift : ndarray of shape (d,), float64, or None
+        Subtracted from the rows.
+    """
+
+    unit: bool
+    out_dtype: np.dtype
+    dtype: np.dtype
+    shift: np.ndarray | None = None
+
+    @classmethod
+    def plain(cls, dtype: Any) -> Coordinates:
+        """Coordinates in which rows stay what they are."""
+        return cls(False, np.dtype(dtype), np.dtype(dtype))
+
+    @classmethod
+    def fitting(cls, dtype: np.dtype, largest: float, shift: np.ndarray | None) -> Coordinates:
+        """Euclidean coordinates for values up to ``largest`` in magnitude."""
+        working = dtype
+        if dtype == np.float32 and largest > 0 and not 1e-15 < largest < 1e15:
+            # squares of such values leave the range of float32
+            working = np.dtype(np.float64)
+        if shift is not None and working == np.float32:
+            # any shift near the mean will do; one that float32 holds makes the differences exact
+            shift = shift.astype(np.float32).astype(np.float64)
+        return cls(False, dtype, working, shift)
+
+    def around(self, centroids: np.ndarray, *, may_shift: bool = True) -> Coordinates:
+        """Coordinates that depend on centroids alone, so that a row's label is the row's own.
+
+        Parameters
+        ----------
+        centroids : ndarray of shape (k, d)
+            In the caller's coordinates.
+        may_shift : bool, default=True
+            False for sparse rows, which a shift would fill.
+        """
+        if self.unit:
+            return Coordinates(True, self.out_dtype, self.out_dtype)
+        shift = centroids.astype(np.float64).mean(axis=0) if may_shift else None
+        return Coordinates.fitting(self.out_dtype, float(np.abs(centroids).max()), shift)
+
+    def inward(self, centroids: np.ndarray) -> np.ndarray:
+        """Bring centroids of the caller's coordinates into working coordinates."""
+        work = np.asarray(centroids, dtype=np.float64)
+        if self.unit:
+            work, _ = unit_rows(work)
+        if self.shift is not None:
+            work = work - self.shift
+        return np.ascontiguousarray(work, dtype=self.dtype)
+
+    def outward(self, centroids: np.ndarray) -> np.ndarray:
+        """Bring centroids back into the caller's coordinates and type (a copy)."""
+        work = centroids.astype(np.float64)
+        if self.shift is not None:
+            work += self.shift
+        return work.astype(self.out_dtype)
+
+    def load(self, raw: Any) -> Any:
+        """Bring rows into working coordinates and type: a view where nothing changes."""
+        if self.unit:
+            return unit_rows(raw.astype(self.dtype, copy=False))[0]
+        if self.shift is None:
+            return raw.astype(self.dtype, copy=False)
+        if raw.dtype == self.dtype == np.float32:
+            # the shift is a float32 number, so this rounds once, as float64 would
+            return raw - self.shift.astype(np.float32)
+        return np.subtract(raw, self.shift, dtype=np.float64).astype(self.dtype)
+
+    def chunk(self, raw: Any) -> Chunk:
+        """Rows that are read for the first time."""
+        return Chunk(raw, self, zero_rows(raw) if self.unit else None)
+
+
+def zero_rows(raw: Any) -> np.ndarray:
+    """Mask of the rows without a direction, shape (n,), bool."""
+    if is_sparse(raw):
+        entries = np.repeat(np.arange(raw.shape[0]), np.diff(raw.indptr))[raw.data != 0]
+        return np.bincount(entries, minlength=raw.shape[0]) == 0
+    return ~np.asarray(raw).any(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some rows, brought into working coordinates where they are used.
+
+    Attributes
+    ----------
+    raw : ndarray or CSR of shape (m, d)
+        As the caller has them.
+    coordinates : Coordinates
+    zero : ndarray of shape (m,), bool, or None
+        Rows without a direction; None if there are none, or no matter.
+    ready : ndarray or CSR of shape (m, d), optional
+        In working coordinates, if they are kept in them.
+    """
+
+    raw: Any
+    coordinates: Coordinates
+    zero: np.ndarray | None = None
+    ready: Any = None
+
+    def load(self) -> Any:
+        """Return the rows in working coordinates."""
+        return self.coordinates.load(self.raw) if self.ready is None else self.ready
+
+    def dense(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return contiguous rows of the working type, and what is still to be subtracted."""
+        frame, raw = self.coordinates, self.raw
+        shift = np.zeros(raw.shape[1], dtype=frame.dtype)
+        lies_well = raw.__class__ is np.ndarray and raw.flags.c_contiguous
+        if self.ready is None and not frame.unit and lies_well and raw.dtype == frame.dtype:
+            return raw, shift if frame.shift is None else frame.shift.astype(frame.dtype)
+        return np.ascontiguousarray(self.load()), shift

@@ -1,0 +1,317 @@
+"""What is done with a chunk of rows, and how the answers of all chunks add up.
+
+A `Task` travels to where the rows are. For each chunk it gives their labels and a `Tally`; the
+tallies are added in the order of the chunks, so a result is the same for every number of threads.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from annlab._support.checks import is_sparse
+from annlab.distances import paired_sq, unit_rows
+from annlab.rows.coordinates import Chunk
+
+
+@dataclass
+class Tally:
+    """What an assignment of some rows adds up to.
+
+    Attributes
+    ----------
+    sums, totals : ndarrays of shape (k, d) and (k,), float64
+        Weighted sum and weight of the rows of each cluster.
+    counts : ndarray of shape (k,), int64
+        Rows of each cluster.
+    inertia : float
+        Σ w d².
+    unweighted : float
+        Σ d².
+    exact_inertia : float
+        Σ w d² in the caller's coordinates, in float64; of a last assignment.
+    n_distances : int or None
+        None if an index does not count them.
+    n_moved : int
+        Labels that differ from those before; counted where the labels do not come here.
+    """
+
+    sums: Any
+    totals: np.ndarray
+    counts: np.ndarray
+    inertia: float = 0.0
+    unweighted: float = 0.0
+    exact_inertia: float = 0.0
+    n_distances: int | None = 0
+    n_moved: int = 0
+
+    @classmethod
+    def empty(cls, k: int, d: int) -> Tally:
+        return cls(np.zeros((k, d)), np.zeros(k), np.zeros(k, dtype=np.int64))
+
+    def __iadd__(self, other: Tally) -> Tally:
+        if is_sparse(other.sums):
+            entries = other.sums.tocoo()
+            self.sums[entries.row, entries.col] += entries.data
+        else:
+            self.sums += other.sums
+        self.totals += other.totals
+        self.counts += other.counts
+        self.inertia += other.inertia
+        self.unweighted += other.unweighted
+        self.exact_inertia += other.exact_inertia
+        self.n_moved += other.n_moved
+        if self.n_distances is not None and other.n_distances is not None:
+            self.n_distances += other.n_distances
+        else:
+            self.n_distances = None
+        return self
+
+    @property
+    def n_used(self) -> int:
+        """Clusters with at least one row."""
+        return int(np.count_nonzero(self.counts))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task(ABC):
+    """Label a chunk of rows and add it up by cluster. It can be pickled.
+
+    Attributes
+    ----------
+    centroids : ndarray of shape (k, d)
+        In working coordinates.
+    target : ndarray of shape (k, d), float64, or None
+        The centroids in the caller's coordinates (unit rows for cosine), of a last assignment.
+    """
+
+    #: Whether it does one chunk after the other, because it uses threads of its own.
+    has_threads: ClassVar[bool] = False
+    #: Whether it subtracts a shift on the way, so that rows need not be copied for that.
+    shifts: ClassVar[bool] = False
+
+    centroids: np.ndarray
+    target: np.ndarray | None = None
+
+    @property
+    def k(self) -> int:
+        return len(self.centroids)
+
+    @abstractmethod
+    def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
+        """Label rows in working coordinates.
+
+        Parameters
+        ----------
+        rows : ndarray or CSR of shape (m, d)
+        old : ndarray of shape (m,), int32, or None
+            Their labels before, for searches that are not exact.
+
+        Returns
+        -------
+        labels : ndarray of shape (m,), int32
+        distances_sq : ndarray of shape (m,), float64
+        n_distances : int or None
+        """
+
+    def chunk_rows(self, n: int, d: int, usual: int) -> int:
+        """Rows of a chunk, if all rows are in memory."""
+        return usual
+
+    def work(self, n: int, d: int) -> float:
+        """Operations for n rows; few are not worth handing to threads."""
+        return float(n) * d * (self.k + 8)
+
+    def __call__(
+        self, chunk: Chunk, weights: np.ndarray | None, old: np.ndarray | None
+    ) -> tuple[np.ndarray, Tally]:
+        rows = chunk.load()
+        labels, distances_sq, n_distances = self.find(rows, old)
+        if chunk.zero is not None:
+            labels[chunk.zero], distances_sq[chunk.zero] = 0, 1.0
+        sums = chunk_sums(rows, labels, weights, self.k)
+        return labels, self.tally(chunk, labels, weights, distances_sq, sums, n_distances)
+
+    def tally(
+        self,
+        chunk: Chunk,
+        labels: np.ndarray,
+        weights: np.ndarray | None,
+        distances_sq: np.ndarray,
+        sums: Any,
+        n_distances: int | None,
+    ) -> Tally:
+        """Add up a labelled chunk."""
+        counts = np.bincount(labels, minlength=self.k)
+        weighted = weights is not None
+        return Tally(
+            sums=sums,
+            totals=np.bincount(labels, weights=weights, minlength=self.k).astype(np.float64),
+            counts=counts,
+            inertia=float(weights @ distances_sq if weighted else distances_sq.sum()),
+            unweighted=float(distances_sq.sum()),
+            exact_inertia=self.exact_inertia(chunk, labels, weights),
+            n_distances=n_distances,
+        )
+
+    def exact_inertia(self, chunk: Chunk, labels: np.ndarray, weights: np.ndarray | None) -> float:
+        """Σ w ‖x − c‖² to ``target``; 0 without one."""
+        if self.target is None:
+            return 0.0
+        return inertia_of_rows(chunk.raw, self.target, labels, weights, unit=chunk.coordinates.unit)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Labelled(Task):
+    """Keep the labels as they are, and add up."""
+
+    def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
+        assert old is not None, "there are labels to keep"
+        return old.copy(), paired_sq(rows, self.centroids, old), 0
+
+    def work(self, n: int, d: int) -> float:
+        return 16.0 * n * d
+
+
+def chunk_sums(rows: Any, labels: np.ndarray, weights: np.ndarray | None, n_clusters: int) -> Any:
+    """Weighted sum of the rows of each cluster, shape (k, d), float64; sparse where they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.rows.tally import chunk_sums
+    >>> chunk_sums(np.array([[1.0], [2.0], [4.0]]), np.array([0, 1, 1]), None, 2)
+    array([[1.],
+           [6.]])
+    """
+    from scipy.sparse import csr_matrix
+
+    n = rows.shape[0]
+    values = np.ones(n) if weights is None else weights
+    members = csr_matrix((values, labels, np.arange(n + 1)), shape=(n, n_clusters)).T
+    return members @ rows.astype(np.float64)
+
+
+def inertia_of_rows(
+    rows: Any,
+    centroids: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None,
+    unit: bool = False,
+) -> float:
+    """Σ w ‖x − c‖² of some rows in float64; labels of −1 are left out.
+
+    Parameters
+    ----------
+    rows : ndarray or CSR of shape (m, d)
+    centroids : ndarray of shape (k, d), float64
+    labels : ndarray of shape (m,), int32
+    weights : ndarray of shape (m,), float64, or None
+    unit : bool, default=False
+        Scale the rows to length 1 first.
+
+    Notes
+    -----
+    3·m·d operations.
+    """
+    kept = labels >= 0
+    if not kept.all():
+        rows, labels = rows[kept], labels[kept]
+        weights = None if weights is None else weights[kept]
+    rows = np.asarray(rows) if not is_sparse(rows) else rows
+    rows = rows.astype(np.float64)
+    if unit:
+        rows = unit_rows(rows)[0]
+    distances = paired_sq(rows, centroids, labels)
+    return float(distances.sum() if weights is None else weights @ distances)
+
+
+# -- the worst served points -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Worst:
+    """The points that their centroids serve worst, worst first; ties in order of index.
+
+    Attributes
+    ----------
+    indices : ndarray of shape (m,), int64
+    rows : ndarray of shape (m, d), float64
+        In working coordinates.
+    badness : ndarray of shape (m,), float64
+        Squared distance to the centroid; 0 for a point that no cluster may be re-seeded from.
+    labels : ndarray of shape (m,), int32
+    weights : ndarray of shape (m,), float64
+    """
+
+    indices: np.ndarray
+    rows: np.ndarray
+    badness: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+
+
+def worst_places(badness: np.ndarray, size: int) -> np.ndarray:
+    """Places of the ``size`` largest values, largest first; ties in order of place.
+
+    Which of several equal values are among them does not depend on how they are stored: the
+    worst of parts are the worst of the whole.
+    """
+    size = min(len(badness), size)
+    if size == 0:
+        return np.empty(0, dtype=np.int64)
+    limit = np.partition(badness, len(badness) - size)[len(badness) - size]
+    above = np.flatnonzero(badness > limit)
+    level = np.flatnonzero(badness == limit)[: size - len(above)]
+    places = np.concatenate([above, level])
+    return places[np.lexsort((places, -badness[places]))]
+
+
+def worst_in(
+    chunk: Chunk,
+    weights: np.ndarray | None,
+    labels: np.ndarray,
+    centroids: np.ndarray,
+    first: int,
+    size: int,
+    seeds: np.ndarray | None = None,
+) -> Worst:
+    """The worst served of a chunk, whose first row is row ``first`` of all.
+
+    ``seeds`` are weights that say which rows may be taken, if other than ``weights``.
+    """
+    rows = chunk.load()
+    badness = paired_sq(rows, centroids, labels)
+    allowed = weights if seeds is None else seeds
+    if allowed is not None:
+        badness[allowed == 0] = 0.0
+    if chunk.zero is not None:
+        # a row without a direction cannot give one to a centroid
+        badness[chunk.zero] = 0.0
+    places = worst_places(badness, size)
+    chosen = rows[places]
+    return Worst(
+        places + first,
+        (chosen.toarray() if is_sparse(chosen) else chosen).astype(np.float64),
+        badness[places],
+        labels[places],
+        np.ones(len(places)) if weights is None else weights[places],
+    )
+
+
+def join_worst(parts: Sequence[Worst], size: int) -> Worst:
+    """The worst served of several parts."""
+    indices = np.concatenate([part.indices for part in parts])
+    badness = np.concatenate([part.badness for part in parts])
+    order = np.lexsort((indices, -badness))[:size]
+    return Worst(
+        indices[order],
+        np.concatenate([part.rows for part in parts])[order],
+        badness[order],
+        np.concatenate([part.labels for part in parts])[order],
+        np.concatenate([part.weights for part in parts])[order],
+    )
