@@ -100,7 +100,13 @@ def draw_sheet(figure: Figure) -> None:
     """Show three moments of one run, from a bad start."""
     from annlab.datasets import make_blobs
     from annlab.lloyd import kmeans
-    from annlab.widgets._look import frame_limits, plane, scatter_centroids, scatter_clusters, three
+    from annlab.widgets.base.look import (
+        frame_limits,
+        plane,
+        scatter_centroids,
+        scatter_clusters,
+        three,
+    )
 
     X = make_blobs(150, 3, separation=6, random_state=4, dtype=np.float64).X
     trace = kmeans(X, 3, init=X[[0, 1, 2]], tol=0, trace=True).trace

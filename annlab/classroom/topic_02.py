@@ -57,12 +57,12 @@ def walk_by_hand(case: Case, answer: object) -> None:
 
 def write_recall(case: Case, answer: object) -> None:
     """02-2: recall of a search for several neighbours."""
-    truth = np.array([case.rng.choice(50, 5, replace=False) for _ in range(30)])
+    truth = np.array([case.rng.choice(100, 5, replace=False) for _ in range(30)])
     found = truth.copy()
     for row in found:
-        lost = case.rng.randint(1, 4)
-        # in place of them come points that are neighbours of other queries
-        row[:lost] = case.rng.choice(np.setdiff1d(np.arange(50), row), lost, replace=False)
+        # some queries lose all; in place come points of which many are neighbours of other queries
+        lost = case.rng.randint(1, 6)
+        row[:lost] = case.rng.choice(np.setdiff1d(np.arange(100), row), lost, replace=False)
         case.rng.shuffle(row)
     hits = hits_by_row(found, truth)
     case.compare(
@@ -75,7 +75,7 @@ def write_recall(case: Case, answer: object) -> None:
             "count_not_share": hits.sum(),
             "count_not_share-2": hits.mean(),
             "share_of_misses": 1 - hits.sum() / truth.size,
-            "mixes_queries": np.isin(found, truth).mean(),
+            "mixes_queries": [np.isin(found, truth).mean(), np.isin(truth, found).mean()],
         },
     )
 
@@ -102,19 +102,31 @@ def greedy_walk(case: Case, answer: object) -> None:
     """02-4: where a greedy walk ends."""
     from annlab.indexes.walk import greedy_walk as walk
 
-    for _ in range(12):
+    links, rounds = _chain(40, (0, 20), (10, 30)), 0
+    while rounds < 12:
         X = case.rng.rand(40, 2)
-        links = _chain(40, (0, 20), (10, 30))
         # sorted by angle: links are short, and the walk can get stuck
         X = X[np.argsort(np.arctan2(X[:, 1] - 0.5, X[:, 0] - 0.5))]
         query, node = case.rng.rand(2), int(case.rng.randint(40))
         truth = walk(_graph(X, links, node), query, ef=1)[-1].best
-        nearest = int(((X - query) ** 2).sum(axis=1).argmin())
-        first = min([node, *links[node]], key=lambda i: ((X[i] - query) ** 2).sum())
+        gaps = ((X - query) ** 2).sum(axis=1)
+        nearest, first = int(gaps.argmin()), min([node, *links[node]], key=gaps.__getitem__)
+        # where the walker goes to and fro at the end, if she never compares with where she stands
+        ends = [node]
+        for _ in range(100):
+            ends = [*ends[-1:], min(links[ends[-1]], key=gaps.__getitem__)]
+        if not set(ends).isdisjoint({nearest, first, node} - {truth}):
+            continue
+        rounds += 1
         case.compare(
             case.call(answer, X, links, query, node),
             truth,
-            {"brute_force": nearest, "one_step": first, "stays": node},
+            {
+                "brute_force": nearest,
+                "one_step": first,
+                "stays": node,
+                "never_compares": ends,
+            },
         )
 
 
@@ -127,7 +139,7 @@ def draw_sheet(figure: Figure) -> None:
     from annlab.indexes.walk import NavigableGraph
     from annlab.indexes.walk import greedy_walk as walk
     from annlab.plotting import PALETTE
-    from annlab.widgets._look import ALARM, chart, plane
+    from annlab.widgets.base.look import ALARM, chart, plane
 
     left, right = figure.subplots(1, 2)
     angle = np.linspace(0.15, 2 * np.pi - 0.15, 40)

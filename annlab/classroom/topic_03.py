@@ -128,7 +128,7 @@ def draw_sheet(figure: Figure) -> None:
     from annlab.datasets import make_blobs
     from annlab.distances import pairwise_sq
     from annlab.lloyd import kmeans_ann
-    from annlab.widgets._look import frame_limits, plane, scatter_centroids, scatter_clusters
+    from annlab.widgets.base.look import frame_limits, plane, scatter_centroids, scatter_clusters
 
     X = make_blobs(240, 8, separation=5, random_state=3, dtype=np.float64).X
     start = X[np.random.RandomState(3).choice(len(X), 8, replace=False)]

@@ -151,7 +151,7 @@ def draw_sheet(figure: Figure) -> None:
     from annlab.datasets import make_uniform_cube
     from annlab.indexes import make_index
     from annlab.plotting import PALETTE
-    from annlab.widgets._look import chart
+    from annlab.widgets.base.look import chart
 
     def seen(k: int, d: int, n: int = 200) -> float:
         index = make_index("kd_tree").fit(make_uniform_cube(k, d, random_state=0, dtype=float))

@@ -156,7 +156,7 @@ def draw_sheet(figure: Figure) -> None:
     from annlab.indexes import make_index
     from annlab.metrics import recall_at_k
     from annlab.plotting import PALETTE
-    from annlab.widgets._look import ALARM, chart, plane
+    from annlab.widgets.base.look import ALARM, chart, plane
 
     left, right = figure.subplots(1, 2)
     X, query = np.random.RandomState(12).uniform(-1, 1, (36, 2)), np.array([-0.12, 0.5])

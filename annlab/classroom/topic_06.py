@@ -154,7 +154,7 @@ def draw_sheet(figure: Figure) -> None:
     from annlab.distances import pairwise_sq
     from annlab.indexes import make_index
     from annlab.plotting import PALETTE
-    from annlab.widgets._look import chart
+    from annlab.widgets.base.look import chart
 
     left, right = figure.subplots(1, 2)
     cube = make_uniform_cube(1100, 200, random_state=6, dtype=float)

@@ -153,7 +153,7 @@ def draw_sheet(figure: Figure) -> None:
     from annlab.indexes.careless import CarelessIndex
     from annlab.lloyd import kmeans, kmeans_ann
     from annlab.plotting import PALETTE
-    from annlab.widgets._look import ALARM, chart
+    from annlab.widgets.base.look import ALARM, chart
 
     digits = load_digits_data().X[::3].astype(np.float64)
     left, right = figure.subplots(1, 2)

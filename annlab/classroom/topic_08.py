@@ -175,7 +175,7 @@ def draw_sheet(figure: Figure) -> None:
     """Show a photograph with few and with more colours, its palette below each."""
     from annlab.applications import segment_image
     from annlab.datasets import load_photo
-    from annlab.widgets._look import three
+    from annlab.widgets.base.look import three
 
     # upright, as the columns are
     photo = load_photo("china")[10:420, 40:340]

@@ -156,7 +156,7 @@ def draw_sheet(figure: Figure) -> None:
 
     from annlab.applications import cluster_documents
     from annlab.datasets import load_documents
-    from annlab.widgets._look import chart
+    from annlab.widgets.base.look import chart
 
     corpus = load_documents()
     order = np.argsort(corpus.labels, kind="stable")

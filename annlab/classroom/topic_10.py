@@ -173,7 +173,7 @@ def draw_sheet(figure: Figure) -> None:
     from annlab.distances import pairwise_sq
     from annlab.indexes.factory_string import explain_factory
     from annlab.plotting import PALETTE
-    from annlab.widgets._look import ALARM, INK, chart, plane
+    from annlab.widgets.base.look import ALARM, INK, chart, plane
 
     left, right = figure.subplots(1, 2)
     heads = np.array([[0.24, 0.26], [0.74, 0.3], [0.3, 0.78], [0.78, 0.78]])

@@ -219,7 +219,7 @@ def draw_sheet(figure: Figure) -> None:
 
     from annlab.datasets import make_moons, make_uniform_cube
     from annlab.lloyd import kmeans
-    from annlab.widgets._look import plane, scatter_clusters
+    from annlab.widgets.base.look import plane, scatter_clusters
 
     moons, truth = make_moons(300, random_state=0, dtype=np.float64)
     noise = make_uniform_cube(300, 2, random_state=0, dtype=np.float64)

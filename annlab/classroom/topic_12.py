@@ -198,7 +198,7 @@ def draw_sheet(figure: Figure) -> None:
     from annlab.datasets import make_blobs
     from annlab.lloyd import kmeans
     from annlab.robust import robust_kmeans_ann
-    from annlab.widgets._look import frame_limits, plane, scatter_centroids, scatter_clusters
+    from annlab.widgets.base.look import frame_limits, plane, scatter_centroids, scatter_clusters
 
     middles = np.array([[0.0, 0.0], [6.0, 1.0], [2.5, 5.5]])
     clean = make_blobs(180, centers=middles, cluster_std=0.75, random_state=3, dtype=np.float64).X

@@ -161,7 +161,7 @@ def draw_sheet(figure: Figure) -> None:
     """Amdahl's curves, and the bytes that travel in an iteration."""
     from annlab.benchmarks.scaling import amdahl
     from annlab.plotting import PALETTE
-    from annlab.widgets._look import chart
+    from annlab.widgets.base.look import chart
 
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     workers = np.array([1, 2, 4, 8, 16])

@@ -163,7 +163,7 @@ def draw_sheet(figure: Figure) -> None:
     from threadpoolctl import threadpool_limits
 
     from annlab.lloyd import kmeans
-    from annlab.widgets._look import plane, scatter_clusters
+    from annlab.widgets.base.look import plane, scatter_clusters
 
     noise = np.random.RandomState(14).rand(300, 50)
     with threadpool_limits(1):

@@ -144,7 +144,7 @@ def draw_sheet(figure: Figure) -> None:
     from annlab.applications import learn_visual_words
     from annlab.datasets import load_photo
     from annlab.plotting import PALETTE
-    from annlab.widgets._look import chart
+    from annlab.widgets.base.look import chart
 
     china, flower = load_photo("china"), load_photo("flower")
     ks, n_patches = (2, 8, 32, 128, 512, 2048), 4000
