@@ -207,14 +207,6 @@ def pick(rng: np.random.RandomState, *values: Any) -> Any:
     return values[rng.randint(len(values))]
 
 
-def small_int(rng: np.random.RandomState) -> Any:
-    return pick(rng, 1, 2, 3, 5, 8, np.int64(2), np.uint8(3))
-
-
-def real(rng: np.random.RandomState) -> Any:
-    return pick(rng, 0.0, 0.1, 0.5, 1.0, 2, 3.5, np.float32(0.25), 1e-9, 1e9)
-
-
 def some_labels(rng: np.random.RandomState, n: int) -> Any:
     labels = rng.randint(0, pick(rng, 1, 2, 4), n)
     return pick(rng, labels, labels.tolist(), labels - 1, labels.astype(float), labels.astype("i1"))
@@ -224,6 +216,40 @@ ALGORITHMS = (
     "auto", "small_k", "graph", "brute", "kd_tree", "ball_tree", "hnsw", "lsh", "pq",
     "faiss",
 )  # fmt: skip
+
+
+#: Good values of parameters that depend on nothing else; several names may share them.
+ONE_OF: dict[str, tuple[Any, ...]] = {
+    name: values
+    for names, values in {
+        "max_iter": (1, 2, 5, 20),
+        "n_init": (1, 2, 3),
+        "metric": ("euclidean", "cosine"),
+        "n_jobs": (1, 2, None, -1),
+        "trace progress quick": (True, False),
+        "callback": (None, lambda step: None, lambda step: True, lambda step: "go on"),
+        "final_assignment": ("auto", "exact", "algorithm"),
+        "tol trim outlier_threshold threshold tolerance noise cluster_std box position_weight"
+        " separation elongation weight_sigma center_scale outlier_fraction outlier_scale size": (
+            0.0, 0.1, 0.5, 1.0, 2, 3.5, np.float32(0.25), 1e-9, 1e9,
+        ),
+        "n_samples n_queries sample_size max_points n n_patches": (1, 5, 30, 200),
+        "n_features n_components": (1, 2, 5),
+        "dtype": (np.float32, np.float64, "float32", "i4", object),
+        "color_space": ("rgb", "lab"),
+        "method": (None, "pca", "random", "none"),
+        "max_pixels": (1, 10**6),
+        "counts": (None, [1, 2, 3, 4]),
+        "ax": (None,),
+        "knobs": (None, {}, {"ef": [1, 5]}, {"ef": []}, {"nothing": [1]}),
+        "repeats": (1,),
+        "n_neighbors_range": ([1, 2], range(1, 3), [], [0], [10**6]),
+        "cluster": (0, 1, 10**9, -1),
+        "id": ("1.1", "1.2", "2.1", "99.9", ""),
+        "number topic": (1, 2, "01", 99),
+    }.items()
+    for name in names.split()
+}  # fmt: skip
 
 
 class Maker:
@@ -244,6 +270,8 @@ class Maker:
             if name in tables and rng.rand() < 0.8:
                 return broken(rng, self.X)
             return odd(rng)
+        if name in ONE_OF:
+            return pick(rng, *ONE_OF[name])
         good = getattr(self, f"good_{name}", None)
         if good is not None:
             return good()
@@ -294,9 +322,6 @@ class Maker:
     def good_n_neighbors(self) -> Any:
         return pick(self.rng, 1, 2, self.n)
 
-    def good_max_iter(self) -> Any:
-        return pick(self.rng, 1, 2, 5, 20)
-
     def good_algorithm(self) -> Any:
         if self.rng.rand() < 0.07:
             return BadIndex(pick(self.rng, *BAD_INDEXES))
@@ -321,12 +346,6 @@ class Maker:
             return pick(self.rng, "k-means++", "random", "k-means||", first)
         return pick(self.rng, bad, self.table(d=self.d), self.table())
 
-    def good_n_init(self) -> Any:
-        return pick(self.rng, 1, 2, 3)
-
-    def good_metric(self) -> Any:
-        return pick(self.rng, "euclidean", "cosine")
-
     def good_sample_weight(self) -> Any:
         weights = self.rng.rand(self.n) * 10.0 ** self.rng.uniform(-20, 20)
         if self.rng.rand() < 0.7:
@@ -337,20 +356,6 @@ class Maker:
     def good_random_state(self) -> Any:
         return pick(self.rng, 0, 1, None, 2**32 - 1, np.random.RandomState(0),
                     np.random.default_rng(0))  # fmt: skip
-
-    def good_n_jobs(self) -> Any:
-        return pick(self.rng, 1, 2, None, -1)
-
-    def good_trace(self) -> Any:
-        return pick(self.rng, True, False)
-
-    good_progress = good_quick = good_trace
-
-    def good_callback(self) -> Any:
-        return pick(self.rng, None, lambda step: None, lambda step: True, lambda step: "go on")
-
-    def good_final_assignment(self) -> Any:
-        return pick(self.rng, "auto", "exact", "algorithm")
 
     def good_checkpoint(self) -> Any:
         name = self.folder / f"c{self.rng.randint(10**6)}.npz"
@@ -369,27 +374,6 @@ class Maker:
 
     good_url = good_path
 
-    def good_tol(self) -> Any:
-        return real(self.rng)
-
-    good_trim = good_outlier_threshold = good_threshold = good_tolerance = good_tol
-    good_noise = good_cluster_std = good_box = good_position_weight = good_separation = good_tol
-    good_elongation = good_weight_sigma = good_center_scale = good_outlier_fraction = good_tol
-    good_outlier_scale = good_size = good_tol
-
-    def good_n_samples(self) -> Any:
-        return pick(self.rng, 1, 5, 30, 200)
-
-    good_n_queries = good_sample_size = good_max_points = good_n = good_n_patches = good_n_samples
-
-    def good_n_features(self) -> Any:
-        return pick(self.rng, 1, 2, 5)
-
-    good_n_components = good_n_features
-
-    def good_dtype(self) -> Any:
-        return pick(self.rng, np.float32, np.float64, "float32", "i4", object)
-
     def good_image(self) -> Any:
         shape = pick(self.rng, (4, 5, 3), (1, 1, 3), (6, 3), (4, 5, 4), (2, 2, 2, 3))
         image = self.rng.randint(0, 256, shape).astype(np.uint8)
@@ -397,18 +381,12 @@ class Maker:
 
     good_rgb = good_lab = good_photos = good_image
 
-    def good_color_space(self) -> Any:
-        return pick(self.rng, "rgb", "lab")
-
     def good_documents(self) -> Any:
         words = ["a", "cat", "dog", "the", "runs", "sleeps", "", "über", "42"]
         return [
             " ".join(self.rng.choice(words, self.rng.randint(8)))
             for _ in range(self.rng.randint(1, 9))
         ]
-
-    def good_method(self) -> Any:
-        return pick(self.rng, None, "pca", "random", "none")
 
     def good_found(self) -> Any:
         return self.rng.randint(0, 5, (self.n, 3))
@@ -421,44 +399,14 @@ class Maker:
         result = annlab.kmeans(self.rng.rand(20, 2), 3, random_state=0, max_iter=4)
         return pick(self.rng, result, [result], {"a": result, "b": result}, [])
 
-    def good_max_pixels(self) -> Any:
-        return pick(self.rng, 1, 10**6)
-
     def good_inertias(self) -> Any:
         return self.rng.rand(3)
 
     def good_colors(self) -> Any:
         return self.rng.rand(4, 3)
 
-    def good_counts(self) -> Any:
-        return pick(self.rng, None, [1, 2, 3, 4])
-
     def good_patches(self) -> Any:
         return self.rng.rand(5, 12)
-
-    def good_ax(self) -> Any:
-        return None
-
-    def good_knobs(self) -> Any:
-        return pick(self.rng, None, {}, {"ef": [1, 5]}, {"ef": []}, {"nothing": [1]})
-
-    def good_repeats(self) -> Any:
-        return 1
-
-    def good_n_neighbors_range(self) -> Any:
-        return pick(self.rng, [1, 2], range(1, 3), [], [0], [10**6])
-
-    def good_cluster(self) -> Any:
-        return pick(self.rng, 0, 1, 10**9, -1)
-
-    def good_id(self) -> Any:
-        return pick(self.rng, "1.1", "1.2", "2.1", "99.9", "")
-
-    def good_number(self) -> Any:
-        return pick(self.rng, 1, 2, "01", 99)
-
-    def good_topic(self) -> Any:
-        return self.good_number()
 
 
 # -- what is called ----------------------------------------------------------------------------

@@ -151,7 +151,27 @@ def test_sixteen_bit_grey_is_scaled_and_not_clipped():
     assert load_image(encoded(deep))[0, :, 0].tolist() == [0, 1, 128, 255]
     with pytest.raises(ValueError, match="at most 16 bits"):
         load_image(Image.fromarray(np.array([[70000, -1]], dtype=np.int32)))
+    # mode I holds 32 bits, and a small value in it may be black or white
+    with pytest.raises(ValueError, match=r"32 bits \(mode I"):
+        load_image(Image.fromarray(np.array([[0, 255]], dtype=np.int32)))
     assert load_image(Image.fromarray(np.array([[0, 1]], dtype=np.float32)))[0, 1, 0] == 255
+
+
+def test_pixel_limit_of_pillow_follows_max_pixels(picture, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert load_image(encoded(picture), max_pixels=1000).shape == picture.shape
+    with pytest.raises(ValueError, match="at most max_pixels=100 pixels"):
+        load_image(encoded(picture), max_pixels=100)
+    assert Image.MAX_IMAGE_PIXELS == 10
+
+
+def test_documents_in_a_frame_or_a_dict_are_refused():
+    pd = pytest.importorskip("pandas")
+    texts = ["cat dog", "cat mouse", "car road", "car wheel"]
+    for wrong in (pd.DataFrame({"text": texts}), {"text": texts}, np.array([texts])):
+        with pytest.raises(TypeError, match="column that holds the texts"):
+            cluster_documents(wrong, 2)
+    assert len(cluster_documents(pd.Series(texts), 2, random_state=0).labels) == 4
 
 
 def test_transparency_is_laid_over_white(picture):

@@ -191,11 +191,10 @@ def test_start_brings_our_settings_and_runs_what_it_is_given(tmp_path):
     assert int(done.stdout.split()[0]) == os.getpid()
     folder = Path(done.stdout.split()[1].split(os.pathsep)[0])
     assert (folder / "jupyter_lab_config.json").is_file()
-    for _ in range(100):
-        if (tmp_path / "called").exists() and (tmp_path / "called").read_text():
-            break
+    called, end = tmp_path / "called", time.monotonic() + 60
+    while not (called.exists() and called.read_text()) and time.monotonic() < end:
         time.sleep(0.05)
-    assert (tmp_path / "called").read_text().split() == ["warmup", "--quiet"]
+    assert called.read_text().split() == ["warmup", "--quiet"]
 
 
 # ------------------------------------------------------------------------- the steps, run here

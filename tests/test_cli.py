@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -19,7 +20,7 @@ from annlab._cli import delivery, lab
 from annlab._cli.delivery import MANIFEST, deliver, describe
 from annlab._cli.lab import lab_command
 from annlab._cli.main import _parser
-from annlab._support import places
+from annlab._support import places, progress
 from annlab._version import __version__
 
 
@@ -119,6 +120,54 @@ def test_warmup_says_where_the_loops_are_kept(capsys, monkeypatch):
     assert "compiled loops were ready" in said or "cannot be compiled" in said
     assert cli.main(["warmup", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_without_some_characters_shows_the_others(monkeypatch, encoding):
+    bytes_out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding=encoding))
+    monkeypatch.setattr("annlab._cli.warmup.run", lambda options: print("4 × 5 ≤ 20 \udce9") or 0)
+    assert cli.main(["warmup"]) == 0
+    said = bytes_out.getvalue().decode(encoding)
+    assert said.startswith("4 ") and said.endswith(" 20 ?\n")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["warmup"]])
+def test_a_reader_that_leaves_is_no_error(words):
+    """As in annlab doctor | true."""
+    command = [sys.executable, "-m", "annlab", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+        assert (process.wait(), said) == (0, b"")
+
+
+@pytest.mark.parametrize("close", ["2>&-", "2>&1 >&- | true", ">&-"])
+def test_a_closed_stream_ends_no_fit(tmp_path, close):
+    if shutil.which("sh") is None:
+        pytest.skip("there is no POSIX shell")
+    script = tmp_path / "fit.py"
+    script.write_text(
+        "import numpy as np\nfrom annlab import kmeans\n"
+        "X = np.random.RandomState(0).rand(200, 2)\n"
+        "kmeans(X, 3, max_iter=5, progress=True)\nopen('done', 'w')\n"
+    )
+    words = shlex.join([sys.executable, str(script)])
+    subprocess.run(["sh", "-c", f"{words} {close}"], cwd=tmp_path, capture_output=True)
+    assert (tmp_path / "done").exists()
+
+
+def test_progress_is_told_at_most_four_times_a_second(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr("annlab._support.progress.time.perf_counter", lambda: now[0])
+    line = progress.Progress(True, 100, "work")
+    for done in range(1, 101):
+        now[0] += 0.1
+        line.update(done, "on")
+    line.close("is done")
+    lines = capsys.readouterr().err.split("\r")[1:]
+    assert len(lines) <= 10 * 4 + 2 and lines[-2].startswith("work 100/100, on, at most 0 s left")
+    assert lines[-1].rstrip() == "work is done" and lines[-1].endswith("\n")
 
 
 # ---------------------------------------------------------------------------------- the delivery
@@ -480,6 +529,33 @@ def test_authors_open_the_notebooks_of_the_checkout(tmp_path, monkeypatch):
     assert opened_folder(monkeypatch) == (tmp_path / "annlab-notebooks").resolve()
 
 
+def test_inside_a_folder_of_copies_no_second_one_is_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["lab", "--no-start"]) == 0
+    mine = tmp_path / "annlab-notebooks"
+    before = sorted(mine.rglob("*"))
+    for here in (mine, mine / "images"):
+        monkeypatch.chdir(here)
+        assert cli.main(["lab", "--no-start"]) == 0
+        assert capsys.readouterr().out.rstrip().endswith(f"{mine} is up to date.")
+        assert sorted(mine.rglob("*")) == before
+    # a folder of another name, made with --dir, is one as well
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["lab", "--no-start", "--dir", "course"]) == 0
+    monkeypatch.chdir(tmp_path / "course")
+    assert opened_folder(monkeypatch) == (tmp_path / "course").resolve()
+    assert not (tmp_path / "course" / "annlab-notebooks").exists()
+
+
+def test_among_the_originals_the_copies_are_beside_them(tmp_path, monkeypatch):
+    checkout = tmp_path / "checkout"
+    (checkout / "notebooks" / "images").mkdir(parents=True)
+    monkeypatch.setattr(places, "PACKAGE", checkout / "annlab")
+    for inside in ("", "images"):
+        assert lab._own_folder(checkout / "notebooks" / inside) == checkout / "annlab-notebooks"
+    assert lab._own_folder(checkout) == places.COPIES
+
+
 def test_the_originals_of_an_installed_package_are_not_opened(tmp_path, monkeypatch, capsys):
     inside = places.PACKAGE / "_notebooks_src"
     monkeypatch.setattr(lab, "source_folder", lambda: inside)
@@ -563,6 +639,18 @@ def test_it_is_said_where_jupyterlab_opens(source, monkeypatch, capsys, words, o
     assert ("copy the address that it prints" in said) != opens
 
 
+def test_an_argument_for_jupyterlab_is_told_where_it_belongs(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["lab", "--no-start", "--port", "8890"])
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: --port" in said
+    assert "put -- before them: annlab lab --no-start -- --port 8890" in said
+    with pytest.raises(SystemExit):
+        cli.main(["warmup", "--port", "8890"])
+    assert "JupyterLab" not in capsys.readouterr().err
+
+
 def test_arguments_after_two_dashes_reach_jupyterlab(source, monkeypatch):
     seen = {}
     monkeypatch.setattr(os, "execve", lambda path, words, env: seen.update(words=words))
@@ -584,8 +672,8 @@ def test_everything_that_a_delivery_did_is_told(tmp_path):
         f"1 files copied into {tmp_path}.",
         "2 files that you had not changed were brought up to date.",
         "Delivered again: d, e.",
-        "g.ipynb is yours and was kept; the newer original lies beside it: g (new).ipynb",
-        "h is yours and was kept; the newer original lies beside it: h (new)",
+        "g.ipynb is yours and was kept; the newer original is beside it: g (new).ipynb",
+        "h is yours and was kept; the newer original is beside it: h (new)",
     ]
     assert any(line.startswith("Kept as you changed them: f.") for line in lines)
     assert not any(

@@ -409,7 +409,7 @@ def test_the_findings_as_text(monkeypatch, capsys):
     assert cli.main(["doctor"]) == 1
     page = capsys.readouterr().out
     assert re.search(r"^problem +hnswlib +It dies\.\n +fix: pip install it$", page, flags=re.M)
-    assert "To be mended: 1" in page
+    assert "1 thing to fix, 1 of them blocking." in page
     monkeypatch.setattr(command, "examine", lambda folder: findings[:1])
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out.endswith("All is well.\n")

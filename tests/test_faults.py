@@ -54,7 +54,7 @@ def test_threads_that_no_fit_needs_are_seen():
     from annlab._support.threads import Workers
 
     def until(condition):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < end
             time.sleep(0.005)

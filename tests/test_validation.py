@@ -311,3 +311,44 @@ def test_what_is_no_data_at_all_is_told_how_to_load_some(X):
 def test_swapped_arguments_are_told_the_order():
     with pytest.raises(ValueError, match=r"0 dimensions.*The data comes first"):
         check_data(5)
+
+
+ROWS = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+
+
+def _containers():
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    from scipy import sparse
+
+    frame = pd.DataFrame(ROWS, columns=["a", "b"])
+    return {
+        "masked array with nothing masked": np.ma.masked_array(ROWS),
+        "nullable columns": frame.astype("Float64"),
+        "nullable integers": frame.astype(int).astype("Int64"),
+        "column of vectors": pd.DataFrame({"v": list(ROWS)}),
+        "series of vectors": pd.Series(list(ROWS)),
+        "polars lists": pl.DataFrame({"v": ROWS.tolist()}),
+        "lazy frame": pl.DataFrame(ROWS).lazy(),
+        "sparse frame": pd.DataFrame.sparse.from_spmatrix(sparse.csr_matrix(ROWS)),
+    }
+
+
+def test_containers_of_numbers_are_read():
+    for name, X in _containers().items():
+        np.testing.assert_array_equal(check_data(X), ROWS, err_msg=name)
+
+
+def test_containers_that_lack_values_are_refused_for_that_reason():
+    pd = pytest.importorskip("pandas")
+    from scipy import sparse
+
+    gaps = pd.DataFrame(ROWS).astype("Float64")
+    gaps.iloc[1, 1] = pd.NA
+    for X, words in (
+        (gaps, "free of missing values"),
+        (np.ma.masked_greater(ROWS, 4), "2 of them"),
+        (pd.Series([[1, 2], [1, 2, 3]]), "one length; got lengths from 2 to 3"),
+        (sparse.coo_array(np.array([1.0, 0.0])), "2-D array"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=words):
+            check_data(X, accept_sparse=True)

@@ -50,7 +50,7 @@ def usual_size():
     widgets.projector(False)
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=60.0):
     """Wait until a thread has done its work."""
     end = time.monotonic() + seconds
     while not condition():
@@ -740,7 +740,7 @@ def test_the_default_is_checked_as_well():
     ("name", "content", "message"),
     [
         ("table.csv", "a,b\nc,d\n", "rows of numbers"),
-        ("table.csv", "", "rows of numbers"),
+        ("table.csv", "", "a file with rows"),
         ("notes.txt", "one line", "three paragraphs"),
         ("notes.txt", "!\n?\n.\n", "with words"),
         ("array.npy", "no array", "numpy.save"),

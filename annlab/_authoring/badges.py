@@ -17,12 +17,16 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from annlab._authoring.normalising import dumps, normalise
 from annlab._support.errors import invalid, require
 from annlab._support.places import COPIES, checkout_folder
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 #: Stands for the owner until the repository is published; a release refuses to go out with it.
 PLACEHOLDER = "OWNER"
@@ -146,7 +150,9 @@ def install_source(repository: str, root: Path) -> str:
 # ------------------------------------------------------------------------------------- rewriting
 
 
-def with_badges(notebook: Any, name: str, root: Path, folder: str = "notebooks") -> Any:
+def with_badges(
+    notebook: NotebookNode, name: str, root: Path, folder: str = "notebooks"
+) -> NotebookNode:
     """Return a copy of a notebook with its buttons and its install cell brought up to date.
 
     Stored outputs stay; execution counts move on by one where the install cell is new, as if the
@@ -193,7 +199,7 @@ def with_badges(notebook: Any, name: str, root: Path, folder: str = "notebooks")
     return normalise(fresh, name)
 
 
-def _put_install_cell(notebook: Any, source: str, nbformat: Any) -> None:
+def _put_install_cell(notebook: NotebookNode, source: str, nbformat: ModuleType) -> None:
     tagged = [c for c in notebook.cells if INSTALL_TAG in c.metadata.get("tags", ())]
     if tagged:
         tagged[0].source = source

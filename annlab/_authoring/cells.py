@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -13,27 +16,27 @@ EXEMPT_TAGS = frozenset({"nbval-ignore-output", "nbval-skip", "skip-execution"})
 REASONS = ("timings", "embeddings")
 
 
-def text_of(value: Any) -> str:
+def text_of(value: str | list[str]) -> str:
     """Return a text that a notebook may hold in pieces."""
     return value if isinstance(value, str) else "".join(value)
 
 
-def tags_of(cell: Any) -> set[str]:
+def tags_of(cell: NotebookNode) -> set[str]:
     """Return the tags of a cell."""
     return set(cell.metadata.get("tags", ()))
 
 
-def reason_of(cell: Any) -> str:
+def reason_of(cell: NotebookNode) -> str:
     """Return why a cell is not compared or is expected to fail; empty if it does not say."""
     return str(cell.metadata.get("annlab", {}).get("reason", ""))
 
 
-def code_cells(notebook: Any) -> list[tuple[int, Any]]:
+def code_cells(notebook: NotebookNode) -> list[tuple[int, NotebookNode]]:
     """Return (number from 1, cell) of every code cell."""
     return [(n, cell) for n, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"]
 
 
-def prose(notebook: Any) -> list[tuple[int, str]]:
+def prose(notebook: NotebookNode) -> list[tuple[int, str]]:
     """Return (number from 1, text) of every Markdown cell."""
     return [
         (n, text_of(cell.source))
@@ -42,7 +45,7 @@ def prose(notebook: Any) -> list[tuple[int, str]]:
     ]
 
 
-def text_places(output: Any) -> Iterator[tuple[Any, Any]]:
+def text_places(output: NotebookNode) -> Iterator[tuple[Any, Any]]:
     """Yield (container, key) of every readable text of an output."""
     if output.output_type == "stream":
         yield output, "text"
@@ -56,7 +59,7 @@ def text_places(output: Any) -> Iterator[tuple[Any, Any]]:
                 yield output.data, kind
 
 
-def headings(notebook: Any) -> list[str]:
+def headings(notebook: NotebookNode) -> list[str]:
     """Return the headings of the second level, in order."""
     return [
         match.group(1).strip()

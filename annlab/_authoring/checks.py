@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from annlab._authoring.cells import (
@@ -24,6 +24,9 @@ from annlab._authoring.normalising import KERNELSPEC, dumps, normalise
 from annlab._authoring.topics import is_topic, topic_findings
 from annlab._authoring.verdicts import verdict_findings
 from annlab._support.errors import require
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 ERROR_TAGS = frozenset({"raises-exception", "nbval-raises-exception"})
 #: GitHub stops showing notebooks somewhat above this size.
@@ -88,7 +91,7 @@ def exempt_cells(path: Path) -> list[tuple[int, str]]:
     ]
 
 
-def _execution(notebook: Any) -> Iterator[str]:
+def _execution(notebook: NotebookNode) -> Iterator[str]:
     expected = 0
     for number, cell in code_cells(notebook):
         if not text_of(cell.source).strip():
@@ -115,7 +118,7 @@ def _execution(notebook: Any) -> Iterator[str]:
                 yield f"cell {number} wrote to stderr: {text_of(output.text).strip()[:120]}"
 
 
-def _metadata(notebook: Any) -> Iterator[str]:
+def _metadata(notebook: NotebookNode) -> Iterator[str]:
     if dict(notebook.metadata.get("kernelspec", {})) != KERNELSPEC:
         # JupyterLab asks for a kernel, in a dialog that covers the page
         yield f"metadata.kernelspec must be {KERNELSPEC}"
@@ -140,7 +143,7 @@ def _metadata(notebook: Any) -> Iterator[str]:
                 yield f"cell {number} shows a widget whose state is not stored"
 
 
-def _state_texts(value: Any) -> Iterator[str]:
+def _state_texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -168,7 +171,7 @@ def machine_traces(text: str) -> list[str]:
     return found
 
 
-def _machine_traces(notebook: Any) -> Iterator[str]:
+def _machine_traces(notebook: NotebookNode) -> Iterator[str]:
     for number, cell in code_cells(notebook):
         for output in cell.outputs:
             for holder, key in text_places(output):
@@ -180,7 +183,7 @@ def _machine_traces(notebook: Any) -> Iterator[str]:
             yield f"a widget's state holds an address or a path of a machine: {trace}"
 
 
-def _exemptions(notebook: Any) -> Iterator[str]:
+def _exemptions(notebook: NotebookNode) -> Iterator[str]:
     for number, cell in enumerate(notebook.cells, 1):
         tags = tags_of(cell)
         reason = reason_of(cell)
@@ -195,7 +198,7 @@ def _exemptions(notebook: Any) -> Iterator[str]:
             yield f"cell {number} is expected to fail: metadata.annlab.reason must say what for"
 
 
-def _links(notebook: Any, path: Path) -> Iterator[str]:
+def _links(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for number, text in prose(notebook):
         for match in _LINK.finditer(text):
             target = unquote(match.group(1) or match.group(2))
@@ -206,7 +209,7 @@ def _links(notebook: Any, path: Path) -> Iterator[str]:
                 yield f"cell {number} links to {target}, which does not exist"
 
 
-def _typed_numbers(notebook: Any) -> Iterator[str]:
+def _typed_numbers(notebook: NotebookNode) -> Iterator[str]:
     printed: set[str] = set()
     for _, cell in code_cells(notebook):
         for output in cell.outputs:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from annlab._authoring.normalising import KERNELSPEC
 from annlab._support.errors import require
 
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
-def execute(notebook: Any, folder: Path, *, timeout: int = 600) -> Any:
+
+def execute(notebook: NotebookNode, folder: Path, *, timeout: int = 600) -> NotebookNode:
     """Run all cells in a new kernel and store outputs and the states of all widgets.
 
     Parameters

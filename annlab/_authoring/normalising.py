@@ -8,11 +8,14 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from annlab._authoring.cells import WIDGET_STATE, text_of, text_places
 from annlab._support.errors import require
 from annlab._support.places import PACKAGE
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 #: What every saved notebook says about its kernel: what JupyterLab itself writes, but for the
 #: version of Python, which differs from machine to machine.
@@ -28,7 +31,7 @@ LANGUAGE = {
 _KERNEL_FILE = re.compile(r"\S*ipykernel_\d+[/\\]\d+\.py")
 
 
-def normalise(notebook: Any, name: str) -> Any:
+def normalise(notebook: NotebookNode, name: str) -> NotebookNode:
     """Return a copy without anything that differs between two runs of the same notebook.
 
     Parameters
@@ -60,22 +63,22 @@ def normalise(notebook: Any, name: str) -> Any:
     return _renamed_widgets(clean, name)
 
 
-def content_name(cell: Any) -> str:
+def content_name(cell: NotebookNode) -> str:
     """Name a cell by its content, so that the name does not depend on who wrote it, or where."""
     text = f"{cell.cell_type}\n{text_of(cell.source)}".encode()
     return hashlib.sha256(text).hexdigest()[:12]
 
 
-def _cell_id(cell: Any, taken: dict[str, int]) -> str:
+def _cell_id(cell: NotebookNode, taken: dict[str, int]) -> str:
     """Return the name of a cell, numbered where several have the same content."""
     identifier = content_name(cell)
     taken[identifier] = taken.get(identifier, 0) + 1
     return identifier if taken[identifier] == 1 else f"{identifier}-{taken[identifier]}"
 
 
-def _joined(outputs: list[Any]) -> list[Any]:
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     """Join neighbouring pieces of one stream: where the kernel cuts it is chance."""
-    joined: list[Any] = []
+    joined: list[NotebookNode] = []
     for output in outputs:
         last = joined[-1] if joined else None
         if last and output.output_type == "stream" == last.output_type and output.name == last.name:
@@ -85,7 +88,7 @@ def _joined(outputs: list[Any]) -> list[Any]:
     return joined
 
 
-def _normal_output(output: Any) -> Any:
+def _normal_output(output: NotebookNode) -> NotebookNode:
     output.pop("transient", None)
     for holder, key in text_places(output):
         holder[key] = _without_machine(text_of(holder[key]))
@@ -107,7 +110,7 @@ def _without_machine(text: str) -> str:
     return text
 
 
-def _renamed_widgets(notebook: Any, name: str) -> Any:
+def _renamed_widgets(notebook: NotebookNode, name: str) -> NotebookNode:
     """Number the widget models in the order of their making; the kernel gave them random names.
 
     The number leads the new name, so that sorting the names (as the file does) keeps the order.
@@ -126,7 +129,7 @@ def _renamed_widgets(notebook: Any, name: str) -> Any:
     return nbformat.from_dict(json.loads(text))
 
 
-def dumps(notebook: Any) -> str:
+def dumps(notebook: NotebookNode) -> str:
     """Text of a notebook file, the same on every machine."""
     nbformat = require("nbformat", purpose="to write notebooks", extra="test")
     return str(nbformat.writes(notebook, version=4)).rstrip("\n") + "\n"

@@ -11,13 +11,16 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from annlab._authoring.cells import WIDGET_STATE, WIDGET_VIEW, code_cells, reason_of
 from annlab._authoring.execution import execute
 from annlab._authoring.normalising import content_name
 from annlab._support.errors import require
 from annlab._support.threads import available_cpus
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 #: A machine is idle if fewer cores than this are busy, on average over a window of time.
 IDLE_CORES = 0.3
@@ -49,8 +52,8 @@ class Patience:
 
 
 def execute_quietly(
-    notebook: Any, folder: Path, patience: Patience, *, timeout: int = 600
-) -> tuple[Any, str]:
+    notebook: NotebookNode, folder: Path, patience: Patience, *, timeout: int = 600
+) -> tuple[NotebookNode, str]:
     """Execute a notebook, but renew the timings in it only on an idle machine.
 
     Parameters
@@ -93,12 +96,12 @@ def execute_quietly(
     )
 
 
-def shows_timings(cell: Any) -> bool:
+def shows_timings(cell: NotebookNode) -> bool:
     """Tell whether a cell says that its output shows timings."""
     return reason_of(cell).startswith("timings:")
 
 
-def _keep_output(fresh: Any, stored: Any, number: int) -> None:
+def _keep_output(fresh: NotebookNode, stored: NotebookNode, number: int) -> None:
     """Put the stored output of a cell back, or none if the cell was edited since."""
     new, old = fresh.cells[number - 1], stored.cells[number - 1]
     # a stored cell is named by its content, so an edited one no longer fits its name
@@ -112,7 +115,9 @@ def _keep_output(fresh: Any, stored: Any, number: int) -> None:
             output.execution_count = new.execution_count
 
 
-def _exchange_widgets(fresh: Any, outputs: list[Any], stored: Any, kept: list[Any]) -> None:
+def _exchange_widgets(
+    fresh: NotebookNode, outputs: list[NotebookNode], stored: NotebookNode, kept: list[NotebookNode]
+) -> None:
     """Exchange the states behind the widgets of ``outputs`` for those behind ``kept``."""
     states, older = _states(fresh), _states(stored)
     gone = _behind(outputs, states)
@@ -131,11 +136,11 @@ def _exchange_widgets(fresh: Any, outputs: list[Any], stored: Any, kept: list[An
         }
 
 
-def _states(notebook: Any) -> dict[str, Any]:
+def _states(notebook: NotebookNode) -> dict[str, Any]:
     return dict(notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {}))
 
 
-def _behind(outputs: list[Any], states: dict[str, Any]) -> set[str]:
+def _behind(outputs: list[NotebookNode], states: dict[str, Any]) -> set[str]:
     """Return the models that the shown widgets are made of: all that are linked, either way."""
     links: dict[str, set[str]] = {name: set() for name in states}
     for name, state in states.items():

@@ -7,10 +7,13 @@ import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from annlab._authoring.badges import INSTALL_TAG, without_badges
 from annlab._authoring.cells import code_cells, headings, prose, tags_of, text_of
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 #: Sections of a topic notebook, in this order: what the lint calls one, and how its heading reads.
 SECTIONS: tuple[tuple[str, str], ...] = (
@@ -45,13 +48,13 @@ def is_topic(path: Path) -> bool:
     return re.match(r"(?!00)\d\d_", path.name) is not None
 
 
-def topic_findings(notebook: Any) -> Iterator[str]:
+def topic_findings(notebook: NotebookNode) -> Iterator[str]:
     """Yield what a topic notebook lacks, or has too much of."""
     yield from _order(notebook)
     yield from _sizes(notebook)
 
 
-def _order(notebook: Any) -> Iterator[str]:
+def _order(notebook: NotebookNode) -> Iterator[str]:
     first = notebook.cells[0] if notebook.cells else None
     if first is None or first.cell_type != "markdown" or not text_of(first.source).startswith("# "):
         yield "the first cell must be the title and the question (a heading of the first level)"
@@ -72,7 +75,7 @@ def _lines(source: str) -> int:
     return sum(bool(line.strip()) for line in source.splitlines())
 
 
-def _sizes(notebook: Any) -> Iterator[str]:
+def _sizes(notebook: NotebookNode) -> Iterator[str]:
     # neither the cell for Colab nor the buttons are the author's: badges.py makes them
     code = [
         (number, text_of(cell.source))

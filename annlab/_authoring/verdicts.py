@@ -6,18 +6,21 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from annlab._authoring.cells import code_cells, text_of
 from annlab._support.errors import require
 from annlab.widgets._verdict import WORDS
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 #: Table of all verdicts, made from the notebooks by `verdict_table`.
 VERDICTS_FILE = "README.md"
 _VERDICT = re.compile(r"\| slide (\d+) says \| we measured \| verdict \|\n\|(?:-+\|)+\n(\|.*\|)")
 
 
-def verdicts(notebook: Any) -> list[tuple[int, str]]:
+def verdicts(notebook: NotebookNode) -> list[tuple[int, str]]:
     """Return (slide, row ``| claim | measurement | verdict |``) of each verdict that is shown."""
     shown = [
         text_of(output.get("data", {}).get("text/markdown", ""))
@@ -27,7 +30,7 @@ def verdicts(notebook: Any) -> list[tuple[int, str]]:
     return [(int(m[1]), m[2]) for text in shown for m in _VERDICT.finditer(text)]
 
 
-def verdict_findings(notebook: Any) -> Iterator[str]:
+def verdict_findings(notebook: NotebookNode) -> Iterator[str]:
     """Yield what is wrong with the verdicts of a notebook."""
     if not verdicts(notebook):
         yield "no cell shows a verdict (widgets.verdict)"

@@ -1,7 +1,7 @@
-"""Deliver the notebooks into a folder of the student's own.
+"""Copy the notebooks into a folder that belongs to the student.
 
-The folder belongs to the student. `deliver` may only ever write a file that does not exist there,
-or replace one that still has the content that `deliver` gave it.
+`deliver` only ever writes a file that does not exist there, or replaces one that still has the
+content that `deliver` gave it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from annlab._support.errors import invalid
 from annlab._support.files import atomic_write
 from annlab._support.places import source_folder
 
-#: Where `deliver` remembers what it gave: relative name -> `_digest` of the content as delivered.
+#: Where `deliver` records what it wrote: relative name -> `_digest` of the content as delivered.
 MANIFEST = Path(".annlab") / "delivered.json"
 #: What travels, relative to notebooks/; the same patterns as package-data in pyproject.toml.
 #: Not exercises/: those are the teachers' and hold the solutions (see annlab classroom).
@@ -31,9 +31,9 @@ class Delivery:
     added: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
-    #: changed by the student and kept; nothing new to offer
+    #: changed by the student and kept; the original is not newer
     kept: list[str] = field(default_factory=list)
-    #: (changed by the student and kept, name of the newer original that now lies beside it)
+    #: (changed by the student and kept, name of the newer original that is now beside it)
     beside: list[tuple[str, str]] = field(default_factory=list)
     #: deleted by the student and left so
     left_out: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Delivery:
 
 
 def _as_delivered(name: str, content: bytes) -> bytes:
-    """Content of a copy: a notebook has no outputs, so that no answer stands below its question.
+    """Return the content of a copy: a notebook without outputs, which would show the answers.
 
     The originals keep theirs, for readers without Python and for the tests that compare with them.
     """
@@ -55,17 +55,16 @@ def _as_delivered(name: str, content: bytes) -> bytes:
         # state of the widgets that were shown
         notebook["metadata"].pop("widgets", None)
     except (ValueError, KeyError, TypeError, AttributeError):
-        # no notebook in spite of its name; it is not for us to judge
+        # not a notebook in spite of its name: copied as it is
         return content
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _digest(name: str, content: bytes) -> str:
-    """SHA-256 of a file; of a notebook without what JupyterLab changes when it is only opened.
+    """Return the SHA-256 of a file, for a notebook without what merely opening it changes.
 
-    Opening a notebook is enough for JupyterLab to write this machine's kernel and version of
-    Python into it. That is no work of the student's; everything else counts: text, code, outputs,
-    counts, tags, other metadata.
+    JupyterLab writes this machine's kernel and version of Python into a notebook that is opened.
+    Everything else is the student's work: text, code, outputs, counts, tags, other metadata.
     """
     if name.endswith(".ipynb"):
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
@@ -88,12 +87,12 @@ def _read_manifest(folder: Path) -> dict[str, str]:
         known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return {str(name): str(digest) for name, digest in known["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # without a record every file counts as the student's own, which is the safe reading
+        # without a record every file counts as the student's, which is safe
         return {}
 
 
 def _content(path: Path) -> bytes | None:
-    """Content of a plain file; None for a folder, a link or a file that cannot be read."""
+    """Return the content of a plain file; None for a folder, a link or an unreadable file."""
     try:
         return path.read_bytes() if path.is_file() and not path.is_symlink() else None
     except OSError:
@@ -101,7 +100,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _name_beside(folder: Path, name: str, known: dict[str, str]) -> str:
-    """Name for a newer original that is free, or holds an older one that nobody has changed."""
+    """Return a name for a newer original: a free one, or that of an older, unchanged original."""
     path = Path(name)
     number = 1
     while True:
@@ -124,11 +123,11 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
     Parameters
     ----------
     folder : Path
-        Made if it does not exist.
+        Created if it does not exist.
     source : Path, optional
         Folder to copy from; by default the notebooks that came with annlab.
     restore : bool, default=False
-        Deliver files again that the student has deleted.
+        Also write files that the student has deleted.
 
     Returns
     -------
@@ -143,13 +142,13 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
 
     Notes
     -----
-    For each file, by what lies in the folder:
+    For each file, by what is in the folder:
 
     ====================================  =====================================================
     nothing, never delivered              it is delivered
     nothing, delivered before             the student deleted it: it stays away, unless restored
     the delivered content                 it is replaced when a newer original comes
-    anything else                         it is the student's: kept; a newer original is laid
+    anything else                         it is the student's: kept; a newer original is put
                                           beside it as ``NAME.new.ipynb``, once
     ====================================  =====================================================
 
@@ -231,7 +230,7 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
 
 
 def describe(done: Delivery, folder: Path) -> str:
-    """Say in plain sentences what `deliver` did."""
+    """Describe in plain sentences what `deliver` did."""
     lines = []
     if done.added:
         lines.append(f"{len(done.added)} files copied into {folder}.")
@@ -240,7 +239,7 @@ def describe(done: Delivery, folder: Path) -> str:
     if done.restored:
         lines.append("Delivered again: " + ", ".join(done.restored) + ".")
     for name, beside in done.beside:
-        lines.append(f"{name} is yours and was kept; the newer original lies beside it: {beside}")
+        lines.append(f"{name} is yours and was kept; the newer original is beside it: {beside}")
     if done.kept:
         lines.append("Kept as you changed them: " + ", ".join(done.kept) + ".")
     if done.left_out:

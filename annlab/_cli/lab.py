@@ -1,14 +1,15 @@
-"""``annlab lab``: the notebooks in a folder of the student's own, and JupyterLab on it."""
+"""``annlab lab``: copy the notebooks into a folder of yours, and open JupyterLab on it."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from annlab._cli.delivery import deliver, describe
+from annlab._cli.delivery import MANIFEST, deliver, describe
 from annlab._support.errors import invalid, require
 from annlab._support.places import COPIES, PACKAGE, source_folder
 
@@ -18,7 +19,7 @@ START = "00_start_here.ipynb"
 def lab_command(
     folder: Path, *, page: str | None = START, arguments: tuple[str, ...] = ()
 ) -> tuple[list[str], dict[str, str]]:
-    """Command line and environment that open JupyterLab on a folder, with annlab's settings.
+    """Return the command line and environment that open JupyterLab with annlab's settings.
 
     Parameters
     ----------
@@ -33,14 +34,14 @@ def lab_command(
     -------
     command : list of str
     environment : dict of str to str
-        A copy of this process's, with annlab's settings put *beside* the user's own: no news
-        toast, no look for updates. Nothing is written to the user's configuration.
+        A copy of this process's, with annlab's settings *beside* the user's own: no news toast,
+        no check for updates. The user's configuration is not written to.
     """
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
     if page is not None and (folder / page).exists():
         command.append(f"--LabApp.default_url=/lab/tree/{page}")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        # containers run as root; JupyterLab refuses that unless it is said
+        # JupyterLab refuses to run as root, as in a container, without this
         command.append("--allow-root")
     environment = dict(os.environ)
     ours = str(PACKAGE / "lab_config")
@@ -52,7 +53,7 @@ def lab_command(
 
 
 def _where_it_opens(arguments: Sequence[str]) -> str:
-    """Where the student will see JupyterLab, by what is passed on to it."""
+    """Say where JupyterLab will appear, by the arguments that are passed on to it."""
     opens = True
     for word in arguments:
         name, _, value = word.partition("=")
@@ -69,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Copy the course's notebooks into a folder of yours and open JupyterLab on it.\n\n"
         "The copies have no outputs: predict first, then run the cell.\n\n"
         "The folder is yours: call this again whenever you like, also after an update of annlab.\n"
-        "A notebook that you changed is never overwritten: if a newer original exists, it is laid\n"
-        "beside yours as NAME.new.ipynb. A notebook that you deleted stays deleted. To begin one\n"
+        "A notebook that you changed is never overwritten: if a newer original exists, it is put\n"
+        "beside yours as NAME.new.ipynb. A notebook that you deleted stays deleted. To start one\n"
         "again from the original, delete it and use --restore."
     )
     parser.epilog = (
@@ -80,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  annlab lab --no-start               copy or update only\n"
         "  annlab lab --restore                bring back what you deleted\n"
         "  annlab lab -- --port 8890           pass arguments on to JupyterLab\n"
-        "  annlab lab -- --no-browser          on a machine far away: it prints an address\n"
+        "  annlab lab -- --no-browser          on a remote machine: it prints an address\n"
         "  annlab lab --no-copy                a checkout's notebooks themselves (for authors)\n\n"
         "It does not start, or a cell fails at once? annlab doctor says what to do."
     )
@@ -105,14 +106,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="passed on to JupyterLab")
 
 
+def _own_folder(here: Path) -> Path:
+    """Return where the copies are, or shall be, seen from the folder where annlab is called.
+
+    Inside a folder of copies it is that one, and among the originals of a checkout the one beside
+    them, so that no second, blank copy is made inside.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        originals = source_folder()
+        if here == originals or originals in here.parents:
+            return originals.parent / COPIES
+    if not (here / COPIES).exists():
+        for folder in (here, *here.parents):
+            if (folder / MANIFEST).is_file():
+                return folder
+    return COPIES
+
+
 def run(options: argparse.Namespace) -> int:
-    """Deliver the notebooks, then become JupyterLab."""
+    """Copy the notebooks, then become JupyterLab."""
     if options.dir is not None:
         folder = options.dir.expanduser()
     elif not options.no_copy:
-        folder = COPIES
+        folder = _own_folder(Path.cwd())
     elif (folder := source_folder()).parent == PACKAGE:
-        # the originals of an installed package are nobody's to change
+        # the originals of an installed package must not be changed
         raise invalid(
             "--no-copy",
             "used in a checkout, or with --dir",

@@ -1,4 +1,4 @@
-"""The ``annlab`` command: a table of subcommands, each a module that loads only when it is called.
+"""The ``annlab`` command: a table of subcommands, each a module that is loaded when called.
 
 A new subcommand is one line of `COMMANDS` and a module with two functions::
 
@@ -12,11 +12,14 @@ page to learn from.
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from annlab._support.progress import tell
 from annlab._version import __version__
 
 #: name -> (module, what it does in one line)
@@ -24,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lab": ("annlab._cli.lab", "copy the notebooks into a folder of yours and open JupyterLab"),
     "doctor": (
         "annlab._cli.doctor.command",
-        "say what is wrong with this installation, and the command that mends it",
+        "check this installation, and print the command that fixes each problem",
     ),
     "cluster": (
         "annlab._cli.cluster",
@@ -48,14 +51,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
 }
 
-#: exit status: all is well, a check failed, the call or the installation is at fault
+#: Exit status: success, a failed check, wrong arguments or a broken installation.
 OK, FAILED, USAGE = 0, 1, 2
 
 _DESCRIPTION = """\
 k-means clustering with approximate nearest neighbours: taught, measured and fast.
 
 To start:  annlab lab            the course, in JupyterLab
-           annlab doctor         something does not work? this says what to do
+           annlab doctor         something does not work? it says what to do
            annlab cluster rows.csv --n-clusters 8
            annlab NAME --help    what a command does, with examples"""
 
@@ -93,8 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0 if all is well, 1 if a check failed, 2 if the call or the installation is
-        at fault (the reason is on stderr, in one sentence), 130 after Ctrl-C.
+        Exit status: 0 on success, 1 if a check failed, 2 if the arguments or the installation are
+        wrong (the reason is on stderr, in one sentence), 130 after Ctrl-C.
 
     Examples
     --------
@@ -103,8 +106,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a character that the terminal lacks becomes a question mark, not an error
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        try:
+            return _run(words)
+        finally:
+            # raises here if the reader has gone, rather than when the interpreter exits
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader of our output (head, less) has gone, so there is nothing to report
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _run(words: list[str]) -> int:
     parser = _parser(words)
-    options = parser.parse_args(words)
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        message = f"unrecognized arguments: {' '.join(unknown)}"
+        if options.command == "lab":
+            place = words.index(unknown[0])
+            passed_on = shlex.join(["annlab", *words[:place], "--", *words[place:]])
+            message += f". To pass them on to JupyterLab, put -- before them: {passed_on}"
+        parser.error(message)
     if options.command is None:
         parser.print_help()
         return OK
@@ -113,17 +140,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # the reader of our output (head, less) has left; nobody is there to be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        raise
     except MemoryError as reason:
         # NumPy says how much was asked for, Python says nothing
-        print(
+        tell(
             f"annlab {options.command}: out of memory. {reason} Close other programs, or use "
-            "smaller data.".replace("  ", " "),
-            file=sys.stderr,
+            "smaller data.".replace("  ", " ")
         )
         return USAGE
     except (ValueError, TypeError, ImportError, OSError) as reason:
-        print(f"annlab {options.command}: {reason}", file=sys.stderr)
+        tell(f"annlab {options.command}: {reason}")
         return USAGE

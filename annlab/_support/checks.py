@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from annlab._support.errors import invalid
+from annlab._support.reading import READ_FAULTS
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -46,12 +47,15 @@ def map_npy(path: Any, name: str = "X") -> np.ndarray:
     """
     try:
         mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as reason:
+    except READ_FAULTS as reason:
+        remedy = "Check the path, or save the rows again: numpy.save('rows.npy', X)."
+        if "Python objects" in str(reason):
+            remedy = "Save it as numbers: numpy.save('rows.npy', X.astype(float))."
         raise invalid(
             name,
             "the path of an .npy file that can be read",
             f"{Path(path).name} ({reason})",
-            "Check the path, or save the rows again: numpy.save('rows.npy', X).",
+            remedy,
         ) from reason
     return mapped
 
@@ -105,15 +109,55 @@ def as_array(value: Any, name: str) -> np.ndarray:
         ) from reason
 
 
-def _numeric(X: Any, name: str) -> np.ndarray:
+def _as_dense(X: Any, name: str) -> Any:
+    """Collect what is lazy and unmask what has nothing masked."""
+    if hasattr(X, "collect") and hasattr(X, "lazy"):
+        return X.collect()
     if np.ma.isMaskedArray(X):
+        if np.ma.is_masked(X):
+            raise invalid(
+                name,
+                "free of masked values",
+                f"a masked array with {int(np.ma.count_masked(X))} of them",
+                "Fill it first: X.filled(...).",
+                error=TypeError,
+            )
+        return X.data
+    return X
+
+
+def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
+    """Numbers of an object array: of mixed types, nullable, or one vector in each cell."""
+    cells = array.ravel()
+    if array.size == len(array) and len(cells) and hasattr(cells[0], "__len__"):
+        # a column of vectors, such as embeddings in a frame
+        if not isinstance(cells[0], (str, bytes)):
+            lengths = sorted({np.size(cell) for cell in cells})
+            if len(lengths) > 1:
+                raise invalid(
+                    name,
+                    "made of vectors of one length",
+                    f"lengths from {lengths[0]} to {lengths[-1]}",
+                    "Give every row the same number of values.",
+                )
+            array = np.stack([np.asarray(cell) for cell in cells])
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as reason:
+        missing = "NAType" in str(reason) or "NoneType" in str(reason)
         raise invalid(
             name,
-            "free of masked values",
-            "a masked array",
-            "Fill it first: X.filled(...).",
-            error=TypeError,
-        )
+            "free of missing values" if missing else "numeric",
+            "at least one" if missing else f"values of dtype object ({reason})",
+            "Drop or impute the rows that lack a value (sklearn.impute does)."
+            if missing
+            else "Encode or drop the columns that are not numbers.",
+            error=TypeError if isinstance(reason, TypeError) and not missing else ValueError,
+        ) from reason
+
+
+def _numeric(X: Any, name: str) -> np.ndarray:
+    X = _as_dense(X, name)
     try:
         # a memory-mapped file stays one, so that it is read in blocks and never as a whole
         array = X if isinstance(X, np.memmap) else np.asarray(X)
@@ -125,17 +169,7 @@ def _numeric(X: Any, name: str) -> np.ndarray:
             "Give every row the same number of values.",
         ) from reason
     if array.dtype.kind == "O":
-        # pandas frames of mixed number types arrive as object arrays of real numbers
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError, OverflowError) as reason:
-            raise invalid(
-                name,
-                "numeric",
-                f"values of dtype object ({reason})",
-                "Encode or drop the columns that are not numbers.",
-                error=TypeError if isinstance(reason, TypeError) else ValueError,
-            ) from reason
+        array = _from_objects(array, name)
     if array.dtype.kind not in "fiub":
         raise invalid(
             name,
@@ -234,6 +268,13 @@ def check_data(
             )
         if X.dtype.kind not in "fiub":
             raise invalid(name, "real and numeric", f"dtype {X.dtype}", "Convert it to float64.")
+        if X.ndim != 2:
+            raise invalid(
+                name,
+                "a 2-D array of shape (n, d)",
+                f"a sparse array of shape {X.shape}",
+                "Reshape your data: X.reshape(1, -1) for one sample.",
+            )
         matrix = X.tocsr().astype(working_dtype(X.dtype), copy=False)
         if not matrix.has_canonical_format:
             matrix = matrix.copy()

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+
+
+def tell(text: str, end: str = "\n") -> None:
+    """Write to stderr; one that is closed, or that nobody reads any more, is no reason to stop."""
+    # None where a program was started without it; print would then take stdout
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(text, end=end, file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -60,12 +69,10 @@ class Progress:
 
     def _show(self, parts: list[str]) -> None:
         line = ", ".join(part for part in parts if part)
-        sys.stderr.write("\r" + line.ljust(self._width))
-        sys.stderr.flush()
+        tell("\r" + line.ljust(self._width), end="")
         self._width = len(line)
 
     def close(self, text: str = "") -> None:
         """End the line."""
         if self.enabled and self._width:
-            sys.stderr.write("\r" + f"{self.label} {text}".ljust(self._width) + "\n")
-            sys.stderr.flush()
+            tell("\r" + f"{self.label} {text}".ljust(self._width))

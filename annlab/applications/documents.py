@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +191,19 @@ def _texts(documents: Iterable[str]) -> Sequence[str]:
             rule,
             f"one {type(documents).__name__}",
             "Pass a list of texts, one entry for each document.",
+            error=TypeError,
+        )
+    if (
+        isinstance(documents, Mapping)
+        or getattr(documents, "ndim", 1) == 2
+        or (hasattr(documents, "columns"))
+    ):
+        # iterating over these gives the names of columns
+        raise invalid(
+            "documents",
+            rule,
+            f"a {type(documents).__name__} of several columns",
+            "Pass the column that holds the texts, such as list(frame['text']).",
             error=TypeError,
         )
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -113,15 +114,26 @@ def _check_size(size: tuple[int, int], limit: int) -> None:
         raise invalid("image", "of at least one pixel", f"{width} x {height}", "Pass a picture.")
 
 
+@contextmanager
+def _no_pillow_limit() -> Iterator[None]:
+    """Lift Pillow's own limit of pixels: `_check_size` holds the caller's."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def _from_file(stream: BinaryIO, limit: int) -> np.ndarray:
     from PIL import Image
 
     Image.init()
     formats = [name for name in _FORMATS if name in Image.OPEN]
     try:
-        with warnings.catch_warnings():
-            # Pillow's own size warning comes at another limit; `_check_size` replaces it
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with _no_pillow_limit():
             picture = Image.open(stream, formats=formats)
     except Image.UnidentifiedImageError as reason:
         # Pillow's text names the stream by its address in memory, which helps nobody
@@ -138,8 +150,9 @@ def _decoded(picture: Image, limit: int) -> np.ndarray:
     _check_size(picture.size, limit)
     try:
         # reads the pixels; Pillow raises a dozen kinds of error on damaged files
-        picture.load()
-        upright = ImageOps.exif_transpose(picture)
+        with _no_pillow_limit():
+            picture.load()
+            upright = ImageOps.exif_transpose(picture)
     except Exception as reason:
         raise _unreadable(reason) from reason
     return _from_pil(upright)
@@ -151,13 +164,14 @@ def _from_pil(picture: Image) -> np.ndarray:
     if picture.mode == "F":
         return _from_array(np.asarray(picture), picture.width * picture.height)
     if picture.mode.startswith("I"):
-        # 16-bit grey; Pillow's own conversion would clip it to white
+        # Pillow's own conversion would clip it to white
         grey = np.asarray(picture).astype(np.int64)
-        if grey.min() < 0 or grey.max() > 65535:
+        # mode I holds 32 bits, of which it is not known what is white; of a PNG 16 are used
+        if picture.mode == "I" and picture.format != "PNG":
             raise invalid(
                 "image",
                 "of at most 16 bits per channel",
-                f"values from {grey.min()} to {grey.max()}",
+                f"32 bits (mode I, values from {grey.min()} to {grey.max()})",
                 "Scale it to floats from 0 to 1 and pass the array.",
             )
         return _grey((grey / 257.0).round().astype(np.uint8))

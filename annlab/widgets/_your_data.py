@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from annlab._support.checks import check_data, check_integer
+from annlab._support.checks import check_data, check_integer, is_sparse
 from annlab._support.errors import AnnlabWarning, invalid
+from annlab.datasets.arrays import open_array
+from annlab.datasets.tables import COMPRESSED, PARQUET, TEXT, looks_numeric, read_table
 
-_TABLES = (".csv", ".tsv", ".tab")
 _TEXTS = (".txt", ".md", ".rst", ".text")
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
 #: Dimensions to which documents are reduced.
@@ -26,21 +27,28 @@ def your_data(
     default: Any = None,
     points: bool = False,
     max_rows: int = 20_000,
+    header: str = "auto",
+    delimiter: str = "auto",
+    decimal: str = "auto",
+    thousands: str = "none",
 ) -> np.ndarray:
     """Read a table, an image or a text of the reader's own; without a path, give the default.
 
     Parameters
     ----------
     path : path-like, optional
-        A table (``.csv``, ``.tsv``: columns that are numbers are kept and scaled to mean 0 and
-        deviation 1), an array (``.npy``), an image (``.png``, ``.jpg``, …), or a text (``.txt``,
-        ``.md``: one document a paragraph, or a line where there are no paragraphs).
+        A table (``.csv``, ``.tsv``, ``.parquet``: columns of numbers are kept and scaled to mean
+        0 and standard deviation 1), an array (``.npy``, ``.npz``), an image (``.png``, ``.jpg``,
+        …), or a text (``.txt``, ``.md``: one document a paragraph, or a line where there are no
+        paragraphs; a table if its lines are numbers).
     default : array-like, optional
         What an empty path stands for.
     points : bool, default=False
         Give an image as points, too: a row of red, green and blue from 0 to 1 for each pixel.
     max_rows : int, default=20,000
         Of a larger table, text or set of pixels, evenly spaced rows are kept.
+    header, delimiter, decimal, thousands : str
+        How a text table is laid out, as in `annlab.datasets.tables.read_table`.
 
     Returns
     -------
@@ -69,7 +77,10 @@ def your_data(
             raise invalid("path", "given where there is no default", repr(path))
         values = np.asarray(default)
     else:
-        values = _read(Path(path).expanduser())
+        layout = {
+            "header": header, "delimiter": delimiter, "decimal": decimal, "thousands": thousands,
+        }  # fmt: skip
+        values = _read(Path(path).expanduser(), layout)
     if values.ndim == 3:
         if not points:
             return values
@@ -80,7 +91,7 @@ def your_data(
     return np.ascontiguousarray(values[::step])
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Path, layout: dict[str, Any]) -> np.ndarray:
     if not path.is_file():
         raise invalid(
             "path",
@@ -90,20 +101,20 @@ def _read(path: Path) -> np.ndarray:
             error=FileNotFoundError,
         )
     ending = path.suffix.lower()
+    if ending in COMPRESSED:
+        ending = Path(path.stem).suffix.lower()
     if ending in _IMAGES:
         from annlab.applications import load_image
 
         return load_image(path)
-    if ending == ".npy":
-        try:
-            return np.atleast_2d(np.load(path, allow_pickle=False))
-        except (ValueError, EOFError) as reason:
-            raise invalid("path", "an array that numpy.save wrote", path.name) from reason
-    if ending in _TABLES:
-        return _table(_lines(path), path.name)
-    if ending in _TEXTS:
-        return _documents(_lines(path), path.name)
-    known = ", ".join((*_TABLES, ".npy", *_IMAGES, *_TEXTS))
+    if ending in (".npy", ".npz"):
+        X = open_array(path).load()
+        return np.asarray(X.todense() if is_sparse(X) else X)
+    if ending in _TEXTS and not _holds_numbers(lines := _lines(path)):
+        return _documents(lines, path.name)
+    if ending in (*TEXT, *PARQUET, *_TEXTS):
+        return _table(path, layout)
+    known = ", ".join((*TEXT, *PARQUET, ".npy", ".npz", *_IMAGES, *_TEXTS))
     raise invalid("path", f"a file whose name ends with one of {known}", repr(path.name))
 
 
@@ -117,52 +128,33 @@ def _lines(path: Path) -> list[str]:
     return data.decode("latin-1").splitlines()
 
 
-def _number(text: str) -> float:
-    text = text.strip()
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    # spreadsheets of many countries write 3,14
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return float("nan")
+def _holds_numbers(lines: list[str]) -> bool:
+    """Tell a table in a text file from prose: most of its lines are nothing but numbers."""
+    held = [line for line in lines[:200] if line.strip() and not line.startswith("#")]
+    cells = [re.split(r"[\s,;|]+", line.strip(" \t,;|")) for line in held]
+    return sum(all(map(looks_numeric, row)) for row in cells) * 2 > len(held)
 
 
-def _table(lines: list[str], name: str) -> np.ndarray:
-    lines = [line for line in lines if line.strip()]
-    head = lines[0] if lines else ""
-    delimiter = max(",;\t", key=head.count)
-    rows = list(csv.reader(lines, delimiter=delimiter))
-    width = max((len(row) for row in rows), default=0)
-    cells = [[_number(cell) for cell in row] + [np.nan] * (width - len(row)) for row in rows]
-    table = np.array(cells, dtype=np.float64).reshape(len(rows), width)
-    if len(table) and not np.isfinite(table[0]).any():
-        # the first row holds the names of the columns
-        table = table[1:]
-    table[~np.isfinite(table)] = np.nan
-    # a column is one of numbers if most of it is; its gaps cost rows, other columns are left out
-    kept = np.isfinite(table).mean(axis=0) > 0.5 if len(table) else np.zeros(width, dtype=bool)
-    table = table[:, kept]
-    whole = np.asarray(np.isfinite(table).all(axis=1))
-    if not kept.any() or whole.sum() < 2:
-        raise invalid(
-            "path",
-            "a table with at least two rows of numbers",
-            repr(name),
-            "Give each point a row and each feature a column.",
-        )
-    if not whole.all():
-        warnings.warn(
-            f"{int((~whole).sum())} of {len(whole)} rows of {name} have gaps and are left out. "
-            "Fill them in the file to keep them.",
-            AnnlabWarning,
-            stacklevel=4,
-        )
-    table = table[whole]
-    spread = table.std(axis=0)
-    return (table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+def _table(path: Path, layout: dict[str, Any]) -> np.ndarray:
+    """Columns of numbers, scaled; columns of text and rows with gaps are left out, and said so."""
+    try:
+        table = read_table(path, gaps="skip", text="leave out", **layout)
+    except ValueError as reason:
+        raise ValueError(_as_keywords(str(reason))) from reason
+    if table.n < 2:
+        raise invalid("path", "a table with at least two rows of numbers", repr(path.name))
+    left_out = [note for note in table.notes if "left out" in note]
+    if left_out:
+        warnings.warn(f"{path.name}: {'; '.join(left_out)}.", AnnlabWarning, stacklevel=5)
+    X = table.load().astype(np.float64)
+    spread = X.std(axis=0)
+    return (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+
+
+def _as_keywords(text: str) -> str:
+    """Options of the command line, which errors of the reader name, as keywords of `your_data`."""
+    text = re.sub(r",? (or|choose)[^,.]* --[a-z-]+(?=[.,])", "", text)
+    return re.sub(r"--([a-z]+) ([a-z]+)", r'\1="\2"', text)
 
 
 def _documents(lines: list[str], name: str) -> np.ndarray:

@@ -1,6 +1,5 @@
-"""``annlab doctor``: what is wrong with this installation, and the exact command that mends it.
+"""``annlab doctor``: check this installation, and give the command that fixes each problem.
 
-Nothing is taken for granted here: packages are imported in processes of their own, because one
-that was built for another processor kills the process that imports it, and only the standard
-library is needed to look.
+Packages are imported in separate processes, because one that was built for another processor kills
+the process that imports it. The checks themselves need only the standard library.
 """

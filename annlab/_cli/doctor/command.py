@@ -1,4 +1,4 @@
-"""``annlab doctor``: look at everything, and print what was found."""
+"""``annlab doctor``: run every check, and print the findings."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from annlab._version import __version__
 
 
 def examine(folder: Path = COPIES) -> list[Finding]:
-    """Look at everything.
+    """Run every check.
 
     Parameters
     ----------
     folder : Path
-        Where the notebooks are, or shall be.
+        Where the notebooks are, or will be.
 
     Returns
     -------
     list of Finding
-        In the order in which one would mend them.
+        In the order in which to fix them.
 
     Notes
     -----
@@ -76,19 +76,18 @@ def _places(folder: Path) -> list[Path]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlab doctor``."""
     parser.description = (
-        "Look at this installation and say what is wrong with it, each finding with the exact\n"
-        "command that mends it: Python, versions, hnswlib and faiss (tried in processes of their\n"
-        "own, so that a crash is a sentence here), widgets, threads, memory, disk, write access\n"
-        "and the compiled loops. Nothing is changed."
+        "Checks Python, package versions, hnswlib and faiss (in separate processes, so a crash\n"
+        "becomes a sentence here), widgets, threads, memory, disk, write access and the compiled\n"
+        "loops, and prints the command that fixes each problem. Nothing is changed."
     )
     parser.epilog = (
         "what the words mean:\n"
         "  ok        nothing to do             note      good to know, nothing to do\n"
         "  warning   works, worse than it should        problem   something does not work\n\n"
         "exit status:\n"
-        "  0  nothing has to be mended    1  a warning or a problem    2  the call is at fault\n\n"
+        "  0  nothing to fix    1  a warning or a problem    2  wrong arguments\n\n"
         "examples:\n"
-        "  annlab doctor                       look, and say what to do\n"
+        "  annlab doctor                       check, and print what to do\n"
         "  annlab doctor --dir ~/course        the notebooks are in another folder\n"
         "  annlab doctor --json > report.json  to attach to a question"
     )
@@ -98,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=COPIES,
         metavar="FOLDER",
-        help=f"where the notebooks are, or shall be (default: ./{COPIES})",
+        help=f"where the notebooks are, or will be (default: ./{COPIES})",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the doctor found: one `Finding` for each thing that it looked at."""
+"""The results of the checks: one `Finding` for each thing that was checked."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ STATUSES = ("ok", "note", "warning", "problem")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Attributes
     ----------
     name : str
-        What was looked at, such as ``"hnswlib"``.
+        What was checked, such as ``"hnswlib"``.
     status : {"ok", "note", "warning", "problem"}
         ``note``: good to know, nothing to do. ``warning``: works, but worse than it should.
         ``problem``: something does not work.
     text : str
         What was found, in a sentence.
     fix : str
-        The command, or the action, that mends it; empty where nothing is to be mended.
+        The command, or the action, that fixes it; empty if there is nothing to fix.
     facts : dict
         The same as values, for programs.
     """
@@ -37,7 +37,7 @@ class Finding:
 
 
 def worst(findings: Iterable[Finding]) -> str:
-    """The gravest status among the findings.
+    """Return the most serious status among the findings.
 
     Examples
     --------
@@ -49,12 +49,12 @@ def worst(findings: Iterable[Finding]) -> str:
 
 
 def exit_status(findings: Iterable[Finding]) -> int:
-    """0 if nothing has to be mended (notes included), else 1."""
+    """Return 0 if nothing needs fixing (notes are fine), else 1."""
     return int(STATUSES.index(worst(findings)) >= STATUSES.index("warning"))
 
 
 def describe(findings: list[Finding]) -> str:
-    """The findings for people: one line each, and below it the command that mends it."""
+    """Format the findings: one line each, and below it the command that fixes it."""
     width = max(len(found.name) for found in findings)
     lines = []
     for found in findings:
@@ -62,14 +62,14 @@ def describe(findings: list[Finding]) -> str:
         if found.fix:
             label = "fix" if found.status in ("warning", "problem") else "if you like"
             lines.append(f"{'':8} {'':{width}}  {label}: {found.fix}")
-    mend = [found for found in findings if found.status in ("warning", "problem")]
+    to_fix = [found for found in findings if found.status in ("warning", "problem")]
     lines.append("")
-    if not mend:
+    if not to_fix:
         lines.append("All is well.")
     else:
-        broken = sum(found.status == "problem" for found in mend)
+        n, blocking = len(to_fix), sum(found.status == "problem" for found in to_fix)
         lines.append(
-            f"To be mended: {len(mend)} ({broken} without which something does not work). "
-            "Run the commands behind 'fix', from the top, then annlab doctor again."
+            f"{n} thing{'s' * (n > 1)} to fix, {blocking} of them blocking. Run the commands after "
+            "'fix:' from the top, then annlab doctor again."
         )
     return "\n".join(lines)

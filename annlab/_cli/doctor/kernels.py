@@ -10,7 +10,7 @@ from annlab._cli.doctor.shell import command_line, set_variable
 
 
 def check_kernels() -> Finding:
-    """Whether the compiled loops are ready, and where they are kept."""
+    """Check that the compiled loops are ready, and that a folder can keep them."""
     fix = command_line(sys.executable, "-m", "annlab", "warmup")
     try:
         from annlab._kernels_cache import are_warm, cache_folder
@@ -26,7 +26,7 @@ def check_kernels() -> Finding:
         text = "NUMBA_DISABLE_JIT=1 switches compiling off: annlab computes with NumPy, slower."
         return Finding("compiled loops", "note", text, "unset NUMBA_DISABLE_JIT", facts)
     if folder is None:
-        text = f"No folder can keep them{why}, so every process compiles them anew (about 10 s)."
+        text = f"No folder can keep them{why}, so every process compiles them again (about 10 s)."
         fix = f"{set_variable('NUMBA_CACHE_DIR', 'annlab')}   (a folder that only you can write)"
         return Finding("compiled loops", "warning", text, fix, facts)
     if not warm:

@@ -13,7 +13,7 @@ from annlab._cli.doctor.packages import install, installed, pins, tested
 from annlab._cli.doctor.probing import probe
 from annlab._cli.doctor.shell import command_line
 
-#: Build an index, ask it, and compare: machine code that this processor lacks is met here.
+#: Build and query an index: this runs into machine code that the processor lacks.
 _PROBE_HNSWLIB = """
 import hnswlib, numpy as np
 X = np.random.RandomState(0).rand(300, 40).astype(np.float32)
@@ -45,14 +45,14 @@ _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
 
 
 def _rebuild_hnswlib() -> str:
-    """Build hnswlib anew for any processor of this kind; a cached wheel may be the bad one."""
+    """Return the command that builds hnswlib again, without the cached wheel, which may be bad."""
     wanted = f"hnswlib=={pins().get('hnswlib', '0.8.0')}"
     command = install("--force-reinstall", "--no-deps", "--no-cache-dir", wanted)
     return command if os.name == "nt" else f"HNSWLIB_NO_NATIVE=1 {command}"
 
 
 def check_hnswlib() -> Finding:
-    """hnswlib: there, built for this processor, and right."""
+    """Check that hnswlib is installed, built for this processor, and answers correctly."""
     version = installed("hnswlib")
     got = probe(_PROBE_HNSWLIB, "hnswlib")
     facts: dict[str, Any] = {"version": version, "probe": got.how, "detail": got.text}
@@ -93,7 +93,7 @@ def check_hnswlib() -> Finding:
 
 
 def check_faiss() -> Finding:
-    """faiss: optional on most systems, and right where it is there."""
+    """Check that faiss answers correctly if it is installed; most systems can do without it."""
     version = installed("faiss-cpu")
     got = probe(_PROBE_FAISS, "faiss")
     facts = {"version": version, "probe": got.how, "detail": got.text}
@@ -110,13 +110,13 @@ def check_faiss() -> Finding:
 
 
 def check_imports() -> list[Finding]:
-    """The other packages that everything needs can be imported at all."""
+    """Check that the other core packages can be imported."""
 
     def look(name: str) -> Finding | None:
         module = _IMPORTED_AS.get(name, name)
         got = probe(_PROBE_NUMBA if name == "numba" else f"import {module}", module)
         if got.how in ("ok", "missing"):
-            # what is missing is said where versions are compared
+            # check_versions reports what is missing
             return None
         said = {"signal": f"it kills the process ({got.text})", "time": got.text}
         text = f"{name} is installed and cannot be used: {said.get(got.how, got.text)}"
@@ -124,7 +124,7 @@ def check_imports() -> list[Finding]:
         again = install("--force-reinstall", "--no-deps", tested(name))
         return Finding(name, "problem", text, again, facts)
 
-    # what others stand on first, so that mending from the top mends those as well
+    # what others depend on comes first, so fixing from the top fixes those as well
     names = ("numpy", "threadpoolctl", "joblib", "pillow", "numba", "matplotlib", "scikit-learn")
     # all in one process, which is quicker; one by one only if that fails
     together = "".join(f"import {_IMPORTED_AS.get(name, name)}\n" for name in names)

@@ -20,7 +20,7 @@ _LITTLE_DISK, _TOO_LITTLE_DISK = 500_000_000, 50_000_000
 
 
 def check_threads() -> Finding:
-    """Cores of the machine, what affinity and a container's quota leave of them, and settings."""
+    """Check the cores that this process may use, after affinity, quota and settings."""
     machine = os.cpu_count() or 1
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
     quota = _cpu_quota()
@@ -60,7 +60,7 @@ def check_threads() -> Finding:
 
 
 def _cpu_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Cores that the container may use, as a fraction; None without a quota."""
+    """Return the cores that the container may use, as a fraction; None without a quota."""
     with contextlib.suppress(OSError, ValueError):
         quota, period = (root / "cpu.max").read_text().split()
         return None if quota == "max" else int(quota) / int(period)
@@ -72,7 +72,7 @@ def _cpu_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
 
 
 def check_memory() -> Finding:
-    """Memory that can be had, the container's limit included."""
+    """Check the free memory, within the container's limit."""
     free, total, limit = available_memory(), total_memory(), container_limit()
     facts = {"available_bytes": free, "total_bytes": total, "container_limit_bytes": limit}
     if free is None or total is None:
@@ -91,7 +91,7 @@ def check_memory() -> Finding:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
+    """Return the folder, or the nearest one above it that exists."""
     folder = Path(os.path.abspath(folder))
     for place in (folder, *folder.parents):
         if os.path.lexists(place):
@@ -100,9 +100,9 @@ def _existing(folder: Path) -> Path:
 
 
 def _write_error(folder: Path) -> str:
-    """Why nothing can be written in a folder; empty if it can. Leaves nothing behind.
+    """Return why a folder cannot be written to; empty if it can. Leaves nothing behind.
 
-    A folder that does not exist is not made: then the one above it, that does, is tried.
+    A folder that does not exist is not created: the nearest existing one above it is tried.
     """
     place = _existing(folder)
     if not place.is_dir():
@@ -118,7 +118,7 @@ def _write_error(folder: Path) -> str:
 
 
 def check_disk(folders: Iterable[Path]) -> Finding:
-    """Room where something will be written."""
+    """Check the room on the disks that will be written to."""
     room: dict[str, int] = {}
     for folder in folders:
         with contextlib.suppress(OSError):
@@ -138,7 +138,7 @@ def check_disk(folders: Iterable[Path]) -> Finding:
 
 
 def check_writing(folder: Path) -> list[Finding]:
-    """Write access to the notebooks, to Jupyter's own files, and to temporary ones."""
+    """Check write access to the notebooks and to Jupyter's own files."""
     findings = []
     error = _write_error(folder)
     facts = {"folder": str(folder), "error": error}

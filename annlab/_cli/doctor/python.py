@@ -14,7 +14,7 @@ _OLDEST, _NEWEST_TRIED = (3, 11), (3, 13)
 
 
 def check_python() -> Finding:
-    """Version and kind of the interpreter."""
+    """Check the version and the kind of the interpreter."""
     version = platform.python_version()
     bits = 64 if sys.maxsize > 2**32 else 32
     where = "a virtual environment" if sys.prefix != sys.base_prefix else "no virtual environment"
@@ -35,11 +35,11 @@ def check_python() -> Finding:
 
 
 def check_import(folder: Path = Path()) -> Finding:
-    """Whether a script or a notebook that lies in a folder gets this annlab when it imports it.
+    """Check that a script or a notebook in a folder imports this annlab.
 
-    Python looks beside the script first. There, a folder ``annlab`` that is a whole checkout counts
-    as a package without content, and comes before an editable installation; a script of one's own
-    that is called ``annlab.py`` comes before any.
+    Python looks beside the script first. A folder ``annlab`` there that is a whole checkout counts
+    as an empty package, and comes before an editable installation; a script that is itself called
+    ``annlab.py`` comes before any.
 
     Parameters
     ----------
@@ -62,6 +62,6 @@ def check_import(folder: Path = Path()) -> Finding:
         f"A script in {folder} imports the {kind} {place} under the name of annlab, "
         "and Python says 'cannot import name ... from annlab'."
     )
-    fix = "Put the script into another folder, where nothing named annlab lies beside it"
+    fix = "Move the script to another folder, where nothing beside it is named annlab"
     fix += ", or give that file another name." if origin else "."
     return Finding("import", "warning", text, fix, facts)

@@ -15,7 +15,7 @@ from annlab._cli.doctor.shell import command_line
 
 
 def _lab_extension(name: str) -> tuple[str | None, Path | None]:
-    """Version and folder of a JupyterLab extension, as JupyterLab would find it."""
+    """Return the version and the folder of a JupyterLab extension, found as JupyterLab does."""
     try:
         from jupyter_core.paths import jupyter_path
 
@@ -32,7 +32,7 @@ def _lab_extension(name: str) -> tuple[str | None, Path | None]:
 
 
 def _switched_off() -> set[str]:
-    """Extensions that the user or the site has disabled in JupyterLab."""
+    """Return the extensions that the user or the site has disabled in JupyterLab."""
     try:
         from jupyter_core.paths import jupyter_config_path
 
@@ -51,7 +51,7 @@ def _switched_off() -> set[str]:
 
 
 def _at_least(version: str | None, least: str) -> bool:
-    """Whether a version such as "8.1.9" is not below another one; by numbers alone."""
+    """Compare versions such as "8.1.9" by their first three numbers."""
 
     def numbers(text: str) -> list[int]:
         return [int(number) for number in re.findall(r"\d+", text.split("+")[0])[:3]]
@@ -60,7 +60,7 @@ def _at_least(version: str | None, least: str) -> bool:
 
 
 def check_widgets() -> list[Finding]:
-    """ipywidgets and anywidget: Python part, front end in JupyterLab, and both of one age."""
+    """Check ipywidgets and anywidget, and that their front ends in JupyterLab match."""
     findings = []
     off = _switched_off()
     least = {"ipywidgets": "8.1", "anywidget": "0.9.13"}
