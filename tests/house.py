@@ -26,15 +26,15 @@ PACKAGE = ROOT / "annlab"
 
 #: measure -> (limit, target)
 LIMITS = {
-    "lines": (50_555, 40_000),
-    "lines of code": (34_199, 27_500),
-    "modules at the top": (22, 14),
-    "import circles": (2, 0),
-    "upward imports": (9, 1),
-    "functions over 60 lines": (68, 20),
-    "files over 500 lines": (39, 8),
-    "occurrences of ': Any'": (945, 300),
-    "lines of tests": (28_420, 22_000),
+    "lines": (48_542, 40_000),
+    "lines of code": (31_132, 27_500),
+    "modules at the top": (14, 14),
+    "import circles": (1, 0),
+    "upward imports": (7, 1),
+    "functions over 60 lines": (30, 20),
+    "files over 500 lines": (17, 8),
+    "occurrences of ': Any'": (708, 300),
+    "lines of tests": (29_590, 22_000),
 }
 #: A module at the top that is no longer than this only passes on names from where they moved.
 FACE_LINES = 8

@@ -146,15 +146,10 @@ def test_a_reader_that_leaves_is_no_error(words):
 def test_a_closed_stream_ends_no_fit(tmp_path, close):
     if shutil.which("sh") is None:
         pytest.skip("there is no POSIX shell")
-    script = tmp_path / "fit.py"
-    script.write_text(
-        "import numpy as np\nfrom annlab import kmeans\n"
-        "X = np.random.RandomState(0).rand(200, 2)\n"
-        "kmeans(X, 3, max_iter=5, progress=True)\nopen('done', 'w')\n"
-    )
-    words = shlex.join([sys.executable, str(script)])
+    (tmp_path / "rows.csv").write_text("\n".join(f"{i},{i % 7}" for i in range(200)))
+    words = shlex.join([sys.executable, "-m", "annlab", "cluster", "rows.csv", "--n-clusters", "3"])
     subprocess.run(["sh", "-c", f"{words} {close}"], cwd=tmp_path, capture_output=True)
-    assert (tmp_path / "done").exists()
+    assert (tmp_path / "rows-clusters" / "report.json").exists()
 
 
 def test_progress_is_told_at_most_four_times_a_second(monkeypatch, capsys):

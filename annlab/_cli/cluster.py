@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import sys
 import warnings
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +18,7 @@ from annlab._cli.cluster_input import Rows, bad_value, output_name, read_rows
 from annlab._cli.cluster_report import OUTPUTS, as_text, make_report, prepare, write_outputs
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._support.memory import available_memory, readable_size
+from annlab._support.progress import tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,9 +150,9 @@ def run(options: argparse.Namespace) -> int:
     made = not folder.exists()
     prepare(folder, force=options.force)
     if not options.quiet:
-        print(f"{rows.name}: {rows.n:,} rows, {rows.d:,} columns", file=sys.stderr, flush=True)
+        tell(f"{rows.name}: {rows.n:,} rows, {rows.d:,} columns")
         for note in rows.notes:
-            print(f"  {note}", file=sys.stderr, flush=True)
+            tell(f"  {note}")
     try:
         result, centroids, notes = _fit(rows, options)
     except BaseException:
@@ -163,7 +163,7 @@ def run(options: argparse.Namespace) -> int:
     report = make_report(options, rows, result, notes, perf_counter() - begin)
     written = write_outputs(folder, result, centroids, report, rows)
     for note in notes:
-        print(f"annlab cluster: {note}", file=sys.stderr)
+        tell(f"annlab cluster: {note}")
     if options.json:
         print(json.dumps(report, indent=1))
     else:
