@@ -5,6 +5,7 @@ from annlab import benchmarks as benchmarks
 from annlab import classroom as classroom
 from annlab import datasets as datasets
 from annlab import distances as distances
+from annlab import export as export
 from annlab import indexes as indexes
 from annlab import initialization as initialization
 from annlab import metrics as metrics

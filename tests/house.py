@@ -54,7 +54,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("initialization",),
     ("fit",),
     ("clustering lloyd",),
-    ("robust", "parallel", "faiss_kmeans"),
+    ("robust", "parallel", "faiss_kmeans", "export"),
     ("estimator",),
     ("metrics",),
     ("plotting", "applications"),
