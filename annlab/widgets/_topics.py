@@ -33,66 +33,8 @@ class Topic:
         return int(self.file[:2])
 
 
-TOPICS = (
-    Topic("01_introduction", "Introduction", "What does k-means do, and what makes it expensive?"),
-    Topic(
-        "02_approximate_nearest_neighbors",
-        "Approximate nearest neighbours",
-        "How can a search skip most points and still find the nearest?",
-    ),
-    Topic(
-        "03_kmeans_with_ann",
-        "k-means with approximate search",
-        "May the search inside k-means be almost right?",
-    ),
-    Topic("04_advantages", "Advantages", "When does an index beat comparing with everything?"),
-    Topic(
-        "05_choosing_an_algorithm",
-        "Choosing an algorithm",
-        "Which index is best for my data and my patience?",
-    ),
-    Topic(
-        "06_high_dimensional_data",
-        "High-dimensional data",
-        "What goes wrong with distances in many dimensions?",
-    ),
-    Topic(
-        "07_accuracy_and_speed",
-        "Accuracy and speed",
-        "How much recall does k-means need?",
-    ),
-    Topic(
-        "08_image_segmentation",
-        "Image segmentation",
-        "How do clusters of colours divide a picture?",
-    ),
-    Topic(
-        "09_document_clustering",
-        "Document clustering",
-        "How do themes come out of a heap of texts?",
-    ),
-    Topic("10_faiss", "FAISS", "What does a fast library do silently?"),
-    Topic(
-        "11_evaluating_quality",
-        "Evaluating quality",
-        "How do I know that a clustering is good?",
-    ),
-    Topic(
-        "12_outliers_and_noise",
-        "Outliers and noise",
-        "How many wild points does k-means bear?",
-    ),
-    Topic(
-        "13_parallel_processing",
-        "Parallel processing",
-        "Why are four cores not four times as fast?",
-    ),
-    Topic("14_visualization", "Visualization", "May I believe a map of my clusters?"),
-    Topic(
-        "15_resources_and_capstone",
-        "Resources and capstone",
-        "Can I do it all on a hundred thousand patches?",
-    ),
+TOPICS = tuple(
+    Topic(**topic) for topic in json.loads((_STATIC / "topics.json").read_text(encoding="utf-8"))
 )
 
 
@@ -205,7 +147,7 @@ class ProgressMap(ipywidgets.VBox):
         self.boxes[number].value = done
         return self
 
-    def _on_view(self, change: Any) -> None:
+    def _on_view(self, change: dict[str, Any]) -> None:
         if change["new"] and not change["old"]:
             with self._lock:
                 self._quiet = True
@@ -217,7 +159,7 @@ class ProgressMap(ipywidgets.VBox):
                     self._quiet = False
                 self._show()
 
-    def _on_tick(self, change: Any) -> None:
+    def _on_tick(self, change: dict[str, Any]) -> None:
         with self._lock:
             if self._quiet:
                 return
