@@ -16,7 +16,7 @@ from annlab.indexes.walk import greedy_walk
 from annlab.widgets._centroids import five_groups
 from annlab.widgets._outliers import three_groups
 from annlab.widgets._walk import default_map
-from annlab.widgets.base import MARKERS, canvas, jobs, scene, three
+from annlab.widgets.base import MARKERS, canvas, jobs, scene_figure, three
 
 STATIC = Path(annlab.__file__).parent / "widgets" / "static"
 NAMES = ("centroid_canvas", "graph_walk", "outlier_sandbox")
@@ -70,7 +70,7 @@ def test_every_layer_that_python_makes_is_drawn_by_both_sides():
     source = (STATIC / "canvas.js").read_text(encoding="utf-8")
     block = re.search(r"const LAYERS = \{(.*?)\n\};", source, flags=re.S)[1]
     drawn = set(re.findall(r"^  (\w+)\(ctx", block, flags=re.M))
-    assert drawn == set(scene._LAYERS)
+    assert drawn == set(scene_figure.LAYERS)
     markers = re.search(r"const CORNERS = \{(.*?)\n\};", source, flags=re.S)[1]
     for marker in (set(MARKERS) | {"*"}) - {"o"}:
         assert f"{marker}:" in markers or f'"{marker}":' in markers, marker
@@ -153,15 +153,6 @@ def test_a_position_that_cannot_be_computed_is_taken_back(browser):
     assert sandbox.text == before
     assert "Not possible" in sandbox._note.value
     assert np.isfinite(sandbox.stage.value).all()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_wrong_points_are_refused(name):
-    make = getattr(widgets, name)
-    with pytest.raises(ValueError, match="2 columns"):
-        make(np.zeros((10, 3)))
-    with pytest.raises(ValueError, match="dragging stays smooth"):
-        make(np.random.RandomState(0).rand(601, 2))
 
 
 # -------------------------------------------------------------------------- centroid_canvas

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -22,7 +22,11 @@ from annlab.widgets.base.jobs import Job
 from annlab.widgets.base.look import LOOK
 from annlab.widgets.base.panel import STATIC
 from annlab.widgets.base.predict import Prediction
-from annlab.widgets.base.scene import draw_scene, numbers
+from annlab.widgets.base.scene import numbers
+from annlab.widgets.base.scene_figure import draw_scene
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Height of the line under the canvas that says what mouse and keys do, in CSS pixels.
 _HINT_PX = 48
@@ -160,7 +164,7 @@ class CanvasExplorer(Explorer):
             self.stage.look = {"size": LOOK.size, "text": LOOK.text, "lines": LOOK.lines}
             self.stage.scene = scene
 
-    def draw(self, figure: Any, result: Any, frame: int, **values: Any) -> None:
+    def draw(self, figure: Figure, result: Any, frame: int, **values: Any) -> None:
         draw_scene(figure, self._whole_scene(result, frame, values))
 
     def _whole_scene(self, result: Any, frame: int, values: dict[str, Any]) -> dict[str, Any]:
@@ -177,14 +181,14 @@ class CanvasExplorer(Explorer):
             f"{round(self.size[1] * LOOK.size + _HINT_PX * LOOK.size * LOOK.text)}px"
         )
 
-    def _on_edit(self, change: Any) -> None:
+    def _on_edit(self, change: dict[str, Any]) -> None:
         # the scene carries the number that it answers; where a change led back to what is shown,
         # no new scene comes of it, and the old one is the answer
         with self._lock:
             if self._canvas.value == self._values[self._handles]:
                 self.stage.scene = self.stage.scene | {"edit": change["new"]}
 
-    def _on_control(self, change: Any) -> None:
+    def _on_control(self, change: dict[str, Any]) -> None:
         with self._lock:
             self._dragged = not self._quiet and change["owner"] is self._canvas
             try:

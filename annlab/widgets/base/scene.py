@@ -1,4 +1,4 @@
-"""The picture of a canvas as plain data: drawn by ``static/canvas.js`` and, here, by matplotlib.
+"""The picture of a canvas as plain data: drawn by ``static/canvas.js`` and `scene_figure`.
 
 A scene is a dict of JSON values, so that the browser, a snapshot and a saved page show the same::
 
@@ -16,16 +16,14 @@ A panel is a rectangle with data bounds and layers, which are drawn in order. Co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annlab.plotting import cluster_color, cluster_marker
-from annlab.widgets.base.look import INK, PAPER, QUIET
 
-_ROLES = {"ink": INK, "quiet": QUIET, "paper": PAPER, "line": "#c8c8c8"}
-#: CSS pixels in a point of matplotlib.
-_PX = 72.0 / 96.0
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 def numbers(values: Any) -> list[float]:
@@ -118,30 +116,39 @@ def legend(
     return panel(rect, (0.0, wide, 0.0, high), layers, bare=True)
 
 
+def _layer(kind: str, X: ArrayLike, **style: Any) -> dict[str, Any]:
+    """A layer of places, and of what is written to JSON beside them."""
+    rows = np.asarray(X, dtype=float).reshape(-1, 2)
+    plain = {
+        key: value if isinstance(value, (str, bool, int, float)) else list(value)
+        for key, value in style.items()
+    }
+    return {"type": kind, "x": numbers(rows[:, 0]), "y": numbers(rows[:, 1]), **plain}
+
+
 def points(
-    X: np.ndarray,
+    X: ArrayLike,
     *,
     color: str | Sequence[str],
     marker: str | Sequence[str] = "o",
     size: float | Sequence[float] | np.ndarray = 4.0,
-    alpha: float | Sequence[float] = 1.0,
+    alpha: float = 1.0,
     edge: str = "",
     width: float = 0.0,
     hollow: bool = False,
 ) -> dict[str, Any]:
     """A layer of markers; ``size`` is their radius and ``width`` their line, in CSS pixels."""
-    return {
-        "type": "points",
-        "x": numbers(X[:, 0]),
-        "y": numbers(X[:, 1]),
-        "color": color if isinstance(color, str) else list(color),
-        "marker": marker if isinstance(marker, str) else list(marker),
-        "size": size if isinstance(size, (int, float)) else numbers(size),
-        "alpha": alpha if isinstance(alpha, (int, float)) else numbers(alpha),
-        "edge": edge,
-        "width": width,
-        "hollow": hollow,
-    }
+    return _layer(
+        "points",
+        X,
+        color=color,
+        marker=marker,
+        size=size if isinstance(size, (int, float)) else numbers(size),
+        alpha=alpha,
+        edge=edge,
+        width=width,
+        hollow=hollow,
+    )
 
 
 def cluster_points(
@@ -161,7 +168,7 @@ def cluster_points(
 
 
 def segments(
-    ends: Any,
+    ends: ArrayLike,
     *,
     color: str = "line",
     width: float = 1.0,
@@ -183,7 +190,7 @@ def segments(
 
 
 def path(
-    X: Any,
+    X: ArrayLike,
     *,
     color: str = "ink",
     width: float = 2.0,
@@ -191,21 +198,12 @@ def path(
     dash: Sequence[float] = (),
 ) -> dict[str, Any]:
     """A layer that joins points by one line."""
-    rows = np.asarray(X, dtype=float).reshape(-1, 2)
-    return {
-        "type": "path",
-        "x": numbers(rows[:, 0]),
-        "y": numbers(rows[:, 1]),
-        "color": color,
-        "width": width,
-        "alpha": alpha,
-        "dash": list(dash),
-    }
+    return _layer("path", X, color=color, width=width, alpha=alpha, dash=dash)
 
 
 def circles(
     centers: np.ndarray,
-    radius: Any,
+    radius: ArrayLike,
     *,
     color: str | Sequence[str] = "quiet",
     width: float = 1.2,
@@ -213,21 +211,12 @@ def circles(
     dash: Sequence[float] = (),
 ) -> dict[str, Any]:
     """A layer of circles whose radii are in data units."""
-    rows = np.asarray(centers, dtype=float).reshape(-1, 2)
-    return {
-        "type": "circles",
-        "x": numbers(rows[:, 0]),
-        "y": numbers(rows[:, 1]),
-        "r": numbers(np.broadcast_to(radius, len(rows))),
-        "color": color if isinstance(color, str) else list(color),
-        "width": width,
-        "alpha": alpha,
-        "dash": list(dash),
-    }
+    r = numbers(np.broadcast_to(radius, len(centers)))
+    return _layer("circles", centers, r=r, color=color, width=width, alpha=alpha, dash=dash)
 
 
 def texts(
-    X: Any,
+    X: ArrayLike,
     words: Sequence[str],
     *,
     color: str | Sequence[str] = "ink",
@@ -237,18 +226,7 @@ def texts(
     bold: bool = False,
 ) -> dict[str, Any]:
     """A layer of words beside places; ``dx`` and ``dy`` (upwards) are CSS pixels."""
-    rows = np.asarray(X, dtype=float).reshape(-1, 2)
-    return {
-        "type": "texts",
-        "x": numbers(rows[:, 0]),
-        "y": numbers(rows[:, 1]),
-        "text": list(words),
-        "color": color if isinstance(color, str) else list(color),
-        "align": align,
-        "dx": dx,
-        "dy": dy,
-        "bold": bold,
-    }
+    return _layer("texts", X, text=words, color=color, align=align, dx=dx, dy=dy, bold=bold)
 
 
 def handles(
@@ -306,223 +284,3 @@ def handles(
         "places": places,
         "glide": glide,
     }
-
-
-# ------------------------------------------------------------------ the same by matplotlib
-
-
-def draw_scene(figure: Any, scene: dict[str, Any]) -> None:
-    """Draw a scene on an empty matplotlib figure of the scene's size.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    scene : dict
-    """
-    width, height = scene["size"]
-    # panels have places of their own
-    figure.set_layout_engine("none")
-    planes = []
-    for one in scene["panels"]:
-        left, top, wide, high = one["rect"]
-        axes = figure.add_axes(
-            (left / width, 1 - (top + high) / height, wide / width, high / height)
-        )
-        axes.set_xlim(*one["bounds"][:2])
-        axes.set_ylim(*one["bounds"][2:])
-        _dress(axes, one)
-        for order, layer in enumerate(one["layers"]):
-            _LAYERS[layer["type"]](axes, layer, one, 2 + order)
-        planes.append(axes)
-    moved = scene.get("handles")
-    if moved:
-        _draw_handles(planes[moved["panel"]], moved)
-
-
-def _color(name: str) -> str:
-    return _ROLES.get(name, name)
-
-
-def _each(value: Any, index: int) -> Any:
-    return value if isinstance(value, (str, int, float)) else value[index]
-
-
-def _dress(axes: Any, one: dict[str, Any]) -> None:
-    axes.set_xticks([place for place, _ in one.get("xticks", ())])
-    axes.set_xticklabels([text for _, text in one.get("xticks", ())], color=QUIET)
-    axes.set_yticks([place for place, _ in one.get("yticks", ())])
-    axes.set_yticklabels([text for _, text in one.get("yticks", ())], color=QUIET)
-    axes.tick_params(length=0)
-    for side, spine in axes.spines.items():
-        spine.set_color(INK if one.get("active") else "#c8c8c8")
-        spine.set_linewidth(2.0 if one.get("active") else 0.8)
-        spine.set_visible(
-            not one.get("bare") and (not one.get("axes") or side in ("left", "bottom"))
-        )
-    axes.patch.set_visible(False)
-    if one.get("grid"):
-        axes.grid(True, axis="y", color="#e3e3e3", linewidth=0.6)
-        axes.set_axisbelow(True)
-    if one.get("title"):
-        axes.set_title(one["title"], loc="left", fontsize=11, fontweight="bold", color=INK)
-    if one.get("xlabel"):
-        axes.set_xlabel(one["xlabel"], fontsize=11, color=INK, labelpad=4)
-
-
-def _draw_points(axes: Any, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
-    x, y = np.array(layer["x"]), np.array(layer["y"])
-    looks: dict[tuple[Any, ...], list[int]] = {}
-    for i in range(len(x)):
-        look = tuple(_each(layer[key], i) for key in ("marker", "color", "size", "alpha"))
-        looks.setdefault(look, []).append(i)
-    for (marker, color, size, alpha), rows in looks.items():
-        line = marker in ("x", "+")
-        edges: Any = _color(layer["edge"]) if layer["edge"] else "none"
-        widths = layer["width"] * _PX
-        face: Any = _color(color)
-        if line:
-            edges, widths = None, layer.get("cross_width", layer["width"] or 2.0) * _PX
-        elif layer["hollow"]:
-            edges, face, widths = face, "none", (layer["width"] or 2.0) * _PX
-        axes.scatter(
-            x[rows],
-            y[rows],
-            s=(2 * size * _PX) ** 2 * (1.4 if marker == "*" else 1.0),
-            marker=marker,
-            facecolors=None if line else face,
-            c=face if line else None,
-            edgecolors=edges,
-            linewidths=widths,
-            alpha=alpha,
-            zorder=order,
-        )
-
-
-def _draw_segments(axes: Any, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
-    from matplotlib.collections import LineCollection
-
-    style: Any = (0, [length * _PX for length in layer["dash"]]) if layer["dash"] else "solid"
-    color, width = _color(layer["color"]), layer["width"] * _PX
-    if layer["arrow"]:
-        for x1, y1, x2, y2 in layer["ends"]:
-            axes.annotate(
-                "",
-                xy=(x2, y2),
-                xytext=(x1, y1),
-                zorder=order,
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "mutation_scale": 8 + 2 * layer["width"],
-                    "color": color,
-                    "linewidth": width,
-                    "linestyle": style,
-                    "alpha": layer["alpha"],
-                    "shrinkA": 0,
-                    "shrinkB": 0,
-                },
-            )
-        return
-    lines = [((x1, y1), (x2, y2)) for x1, y1, x2, y2 in layer["ends"]]
-    axes.add_collection(
-        LineCollection(
-            lines,
-            colors=color,
-            linewidths=width,
-            linestyles=[style],
-            alpha=layer["alpha"],
-            zorder=order,
-        ),
-        autolim=False,
-    )
-
-
-def _draw_path(axes: Any, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
-    style: Any = (0, [length * _PX for length in layer["dash"]]) if layer["dash"] else "solid"
-    axes.plot(
-        layer["x"],
-        layer["y"],
-        color=_color(layer["color"]),
-        linewidth=layer["width"] * _PX,
-        linestyle=style,
-        alpha=layer["alpha"],
-        zorder=order,
-    )
-
-
-def _draw_circles(axes: Any, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
-    from matplotlib.patches import Circle
-
-    style: Any = (0, [length * _PX for length in layer["dash"]]) if layer["dash"] else "solid"
-    for i, (x, y, r) in enumerate(zip(layer["x"], layer["y"], layer["r"], strict=True)):
-        circle = Circle(
-            (x, y),
-            r,
-            fill=False,
-            edgecolor=_color(_each(layer["color"], i)),
-            linewidth=layer["width"] * _PX,
-            linestyle=style,
-            alpha=layer["alpha"],
-            zorder=order,
-        )
-        axes.add_patch(circle)
-
-
-def _draw_texts(axes: Any, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
-    from matplotlib.patheffects import withStroke
-
-    for i, words in enumerate(layer["text"]):
-        axes.annotate(
-            words,
-            (layer["x"][i], layer["y"][i]),
-            xytext=(layer["dx"] * _PX, layer["dy"] * _PX),
-            textcoords="offset points",
-            ha=layer["align"],
-            va="center",
-            fontsize=11,
-            fontweight="bold" if layer["bold"] else "normal",
-            color=_color(_each(layer["color"], i)),
-            path_effects=[withStroke(linewidth=3, foreground=PAPER)],
-            annotation_clip=True,
-            zorder=order,
-        )
-
-
-_LAYERS = {
-    "points": _draw_points,
-    "segments": _draw_segments,
-    "path": _draw_path,
-    "circles": _draw_circles,
-    "texts": _draw_texts,
-}
-
-
-def _draw_handles(axes: Any, moved: dict[str, Any]) -> None:
-    from matplotlib.patheffects import withStroke
-
-    area = (2 * moved["size"] * _PX) ** 2
-    for i, (x, y) in enumerate(moved["xy"]):
-        marker, color = _each(moved["marker"], i), _color(_each(moved["color"], i))
-        if marker in ("x", "+"):
-            halo = [withStroke(linewidth=5, foreground=PAPER)]
-            axes.scatter(
-                [x], [y], s=area, c=color, marker=marker, linewidths=2.6, zorder=50,
-                path_effects=halo,
-            )  # fmt: skip
-            continue
-        axes.scatter([x], [y], s=area * 1.35, c=PAPER, marker=marker, linewidths=0, zorder=49)
-        axes.scatter(
-            [x], [y], s=area, c=color, marker=marker, edgecolors=INK, linewidths=1.5, zorder=50
-        )
-        if moved["text"]:
-            red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
-            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 140
-            axes.annotate(
-                moved["text"][i],
-                (x, y),
-                ha="center",
-                va="center_baseline",
-                fontsize=11,
-                fontweight="bold",
-                color=PAPER if dark else "#000000",
-                zorder=51,
-            )
