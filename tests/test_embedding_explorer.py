@@ -16,7 +16,7 @@ from sklearn.manifold import trustworthiness as sk_trustworthiness
 from sklearn.metrics import silhouette_score
 
 from annlab import widgets
-from annlab.widgets import _embedding
+from annlab.widgets import _embedding_draw, _embedding_maps
 from annlab.widgets.base import Job, Stopped
 
 
@@ -116,10 +116,10 @@ def maps_of(explorer):
         for i, (x, y) in enumerate(part.get_offsets()):
             # no face at all: a ring
             face = faces[i % len(faces)] if len(faces) else np.zeros(4)
-            number = int(np.searchsorted(_embedding._LEFTS, x)) - 1
+            number = int(np.searchsorted(_embedding_draw._LEFTS, x)) - 1
             maps[number].append((x, y, *face))
-            assert 0 <= x - _embedding._LEFTS[number] <= _embedding._SIDE
-            assert 0 <= y - _embedding._TOP <= _embedding._SIDE
+            assert 0 <= x - _embedding_draw._LEFTS[number] <= _embedding_draw._SIDE
+            assert 0 <= y - _embedding_draw._TOP <= _embedding_draw._SIDE
     return [np.array(rows) for rows in maps if rows]
 
 
@@ -135,13 +135,13 @@ def test_the_followed_point_counts_the_neighbours_that_each_map_keeps(explorer):
 def test_turning_keeps_lengths_and_looks_from_where_it_says():
     Y = np.random.RandomState(0).normal(size=(30, 3))
     for azimuth, elevation in ((0, 0), (-60, 25), (180, -90)):
-        flat, near = _embedding._turned(Y, azimuth, elevation)
+        flat, near = _embedding_draw._turned(Y, azimuth, elevation)
         assert np.linalg.norm(flat, axis=1) ** 2 + near**2 == pytest.approx(
             np.linalg.norm(Y, axis=1) ** 2
         )
-    flat, near = _embedding._turned(Y, 0, 0)  # from the end of the first axis
+    flat, near = _embedding_draw._turned(Y, 0, 0)  # from the end of the first axis
     assert flat == pytest.approx(Y[:, 1:]) and near == pytest.approx(Y[:, 0])
-    flat, _ = _embedding._turned(Y, -90, 90)  # from above, as one draws a plan
+    flat, _ = _embedding_draw._turned(Y, -90, 90)  # from above, as one draws a plan
     assert flat == pytest.approx(Y[:, :2])
 
 
@@ -186,7 +186,7 @@ def test_stop_does_not_wait_until_a_map_is_finished():
     threading.Thread(target=lambda: begun.wait(20) and job.stop(), daemon=True).start()
     start = time.monotonic()
     with pytest.raises(Stopped):
-        _embedding._patiently(job, 0, 1, "a map", slow_map)
+        _embedding_maps.patiently(job, 0, 1, "a map", slow_map)
     assert time.monotonic() - start < 15 and not go_on.is_set()
     go_on.set()
 
@@ -196,7 +196,7 @@ def test_the_errors_of_a_map_come_through():
         raise ValueError("no such map")
 
     with pytest.raises(ValueError, match="no such map"):
-        _embedding._patiently(Job(), 0, 1, "a map", wrong)
+        _embedding_maps.patiently(Job(), 0, 1, "a map", wrong)
 
 
 def test_own_data_stand_beside_their_shuffled_twin():
@@ -224,23 +224,3 @@ def test_two_features_have_no_third_dimension_and_long_data_are_thinned():
     assert len(explorer.result.cloud.X) == 267
     with pytest.raises(ValueError, match="X must be of at least 3 features"):
         widgets.embedding_explorer(X, n_components=3)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ({"X": np.ones((30, 3))}, "X must be of at least 20 different rows"),
-        ({"X": np.arange(30.0)[:, None]}, "X must be of at least 2 features"),
-        ({"X": np.eye(9)}, "X must"),
-        ({"labels": [0, 1]}, "labels and tile must be given with X only"),
-        ({"X": np.eye(30), "labels": [0, 1]}, "labels must be"),
-        ({"X": np.eye(30), "tile": (4, 4)}, "tile must be the shape of a picture of 30 numbers"),
-        ({"n_points": 10}, "n_points must be"),
-        ({"n_components": 4}, "n_components must be"),
-        ({"n_clusters": 11}, "n_clusters must be"),
-        ({"predict": "everything"}, "predict must be"),
-    ],
-)
-def test_bad_arguments_are_named(arguments, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        widgets.embedding_explorer(**arguments)

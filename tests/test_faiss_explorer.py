@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from annlab import MissingExtraError, widgets
 from annlab.faiss_kmeans import kmeans_faiss
 from annlab.indexes.faiss_index import FaissIndex
-from annlab.widgets import _faiss
+from annlab.widgets import _faiss, _faiss_measure
 
 pytest.importorskip("faiss")
 
@@ -23,7 +23,7 @@ def X():
 
 def test_recall_is_that_of_faiss_itself_and_counts_are_of_the_lists(X):
     explorer = widgets.faiss_explorer(X, factory="IVF16,SQ4").set(effort=4, sample=0)
-    rows, asked = _faiss._parted(X)
+    rows, asked = _faiss_measure.parted(X)
     index = FaissIndex("IVF16,SQ4", nprobe=4, random_state=0, n_jobs=1).fit(rows)
     nearest = ((asked[:, None].astype(float) - rows) ** 2).sum(axis=2).argmin(axis=1)
     here = explorer.result.at(4)
@@ -34,7 +34,7 @@ def test_recall_is_that_of_faiss_itself_and_counts_are_of_the_lists(X):
 
 
 def test_rows_and_queries_are_apart(X):
-    rows, asked = _faiss._parted(X)
+    rows, asked = _faiss_measure.parted(X)
     assert len(rows) + len(asked) == 900 and len(asked) == 180
     together = np.unique(np.vstack([rows, asked]), axis=0)
     np.testing.assert_array_equal(together, np.unique(X.astype(np.float32), axis=0))
@@ -51,7 +51,7 @@ def test_every_cell_searched_is_flat_and_flat_is_exact(X):
 
 def test_the_sample_is_that_of_k_means_and_inertia_is_of_all_rows(X):
     result = widgets.faiss_explorer(X).set(sample=16).result
-    rows, _ = _faiss._parted(X)
+    rows, _ = _faiss_measure.parted(X)
     common = {"random_state": 1, "n_jobs": 1}
     sampled = kmeans_faiss(rows, 16, 10, max_points_per_centroid=16, **common).inertia
     assert result.ratios[16][1] == pytest.approx(
@@ -135,19 +135,6 @@ def points_of_the_curve(explorer):
     explorer.draw(figure, explorer.result, 0, **explorer.values)
     (panel,) = [axes for axes in figure.axes if axes.get_title(loc="left") == "what it finds"]
     return len(panel.lines[0].get_xdata())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ({"factory": "IVF8"}, "factory must be complete"),
-        ({"predict": "all"}, "predict must be"),
-        ({"X": np.ones((9, 2))}, "X must"),
-    ],
-)
-def test_bad_arguments_are_named(X, arguments, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        widgets.faiss_explorer(**{"X": X} | arguments)
 
 
 def test_without_faiss_it_says_what_to_install(X, monkeypatch):

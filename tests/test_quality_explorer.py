@@ -91,18 +91,3 @@ def test_the_prediction_is_about_the_data_it_names(moons):
     assert explorer.prediction.truth is None, "another question: nothing is revealed yet"
     explorer.press("compare")
     assert explorer.prediction.truth == f"k = {max(values, key=values.get)}"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        ({"X": np.ones((9, 2))}, "X must be of at least 4 different rows"),
-        ({"labels": [0, 1]}, "labels must be given with X only"),
-        ({"max_clusters": 2}, "max_clusters must be"),
-        ({"X": np.eye(9), "labels": [0, 1]}, "labels must be"),
-        ({"predict": "everything"}, "predict must be"),
-    ],
-)
-def test_bad_arguments_are_named(arguments, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        widgets.quality_explorer(**arguments)

@@ -92,21 +92,6 @@ def test_the_prediction_compares_with_twice_as_many_segments(photo):
     assert explorer.prediction.truth == round(explorer.set(k=8).result.psnr_db - here, 1)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"n_clusters": 500}, "n_clusters"),
-        ({"color_space": "hsv"}, "color_space"),
-        ({"position_weight": 3}, "position_weight"),
-        ({"predict": "psnr"}, "predict"),
-        ({"image": {}}, "image"),
-    ],
-)
-def test_segmentation_explorer_names_what_is_wrong(photo, wrong, named):
-    with pytest.raises(ValueError, match=f"^{named} must be"):
-        widgets.segmentation_explorer(**{"image": photo} | wrong)
-
-
 # ------------------------------------------------------------------------------------ documents
 
 
@@ -150,12 +135,6 @@ def test_texts_without_known_themes_have_no_purity(texts):
     assert "purity" not in explorer.text
     assert "plain words" in explorer.text
     assert explorer.result.main_label(0) is None
-
-
-@pytest.mark.parametrize("wrong", [["one", "two"], "one text", [1, 2, 3, 4], {}])
-def test_document_explorer_names_what_is_wrong(wrong):
-    with pytest.raises(ValueError, match=r"^corpus must be"):
-        widgets.document_explorer(wrong)
 
 
 def test_an_upload_that_was_taken_back_changes_nothing(photo):

@@ -12,7 +12,7 @@ import pytest
 from annlab import kmeans_ann, widgets
 from annlab.applications import VisualWords
 from annlab.datasets import load_patches, load_photo, load_sample_image
-from annlab.widgets import _words
+from annlab.widgets import _words, _words_draw, _words_learn
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,8 @@ def test_like_words_lie_closer_than_words_by_frequency(explorer):
 
 
 def test_a_click_on_a_word_chooses_it(explorer):
-    columns, cell = _words._grid(32)
-    left, top, *_ = _words._MOSAIC
+    columns, cell = _words_draw.grid(32)
+    left, top, *_ = _words_draw._MOSAIC
     for place in (0, 7, 20, 31):
         click(
             explorer, left + (place % columns + 0.5) * cell, top + (place // columns + 0.5) * cell
@@ -85,7 +85,7 @@ def test_a_click_on_a_word_chooses_it(explorer):
 def test_a_click_on_the_photograph_chooses_the_word_of_that_spot(explorer, order):
     explorer.set(order=order, photo="flower")
     codes = explorer.result.rebuilt["flower"].codes
-    left, top, width, height = _words._fitted(codes.shape)
+    left, top, width, height = _words_draw._fitted(codes.shape)
     for row, column in ((0, 0), (4, 6), (codes.shape[0] - 1, codes.shape[1] - 1)):
         click(
             explorer,
@@ -108,7 +108,7 @@ def test_members_run_from_the_nearest_to_the_farthest_of_their_word(explorer, ph
     X = load_patches(600, 8, photos=photos, random_state=explorer.seed)
     for word in range(32):
         own = X[vocabulary.result.labels == word]
-        members = explorer.result.members[word][: min(len(own), _words._MEMBERS)] / 255
+        members = explorer.result.members[word][: min(len(own), _words_learn.MEMBERS)] / 255
         # each is a patch of the word, and no other word's
         gaps = np.abs(members[:, None] - own).max(axis=2)
         assert (gaps.min(axis=1) < 1e-6).all()
@@ -126,7 +126,7 @@ def test_the_tiles_of_the_word_stand_out(explorer):
     word = np.bincount(codes.ravel()).argmax()
     side = explorer.values["side"]
     original = photo[: codes.shape[0] * side, : codes.shape[1] * side]
-    shown = _words._highlighted(original, codes == word)
+    shown = _words_draw._highlighted(original, codes == word)
     inside = np.repeat(np.repeat(codes == word, side, axis=0), side, axis=1)
     inner = np.zeros_like(inside)
     inner[1:-1, 1:-1] = True
@@ -205,30 +205,6 @@ def test_large_pictures_are_thinned():
     assert explorer.result.rebuilt["your picture"].psnr_db == np.inf
 
 
-@pytest.mark.parametrize(
-    ("wrong", "error", "named"),
-    [
-        ({"n_words": 5000}, ValueError, "n_words must be"),
-        ({"n_words": 700, "n_patches": 600}, ValueError, "n_words must be at most 600"),
-        ({"n_patches": 0}, ValueError, "n_patches must be"),
-        ({"patch_size": 1}, ValueError, "patch_size must be"),
-        ({"algorithm": "magic"}, ValueError, "algorithm must be one of"),
-        ({"predict": "psnr"}, ValueError, "predict must be one of"),
-        ({"predict": "unseen"}, ValueError, "predict must be None"),
-        ({"photos": {}}, ValueError, "photos must be at least one"),
-        ({"photos": np.zeros((8, 90, 3), np.uint8)}, ValueError, "photos must be of at least 12"),
-        (
-            {"unseen": {"china": np.zeros((20, 20, 3), np.uint8)}},
-            ValueError,
-            "unseen must be named",
-        ),
-    ],
-)
-def test_wrong_arguments_are_named(photos, wrong, error, named):
-    with pytest.raises(error, match=f"^{named}"):
-        widgets.visual_words_explorer(**({"photos": photos} | wrong))
-
-
 def test_the_reading_list_of_the_capstone_links_what_it_names():
     path = Path(__file__).parent.parent / "notebooks" / "15_resources_and_capstone.ipynb"
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -244,19 +220,19 @@ def test_the_reading_list_of_the_capstone_links_what_it_names():
 
 
 def test_a_word_that_is_everywhere_pales_nothing():
-    from annlab.widgets import _words
+    from annlab.widgets import _words_draw
 
     photo = np.random.RandomState(0).randint(0, 256, (6, 9, 3)).astype(np.uint8)
     everywhere = np.ones((2, 3), dtype=bool)
-    np.testing.assert_array_equal(_words._highlighted(photo, everywhere), photo)
+    np.testing.assert_array_equal(_words_draw._highlighted(photo, everywhere), photo)
     here = everywhere.copy()
     here[0, 1] = False
-    shown = _words._highlighted(photo, here)
+    shown = _words_draw._highlighted(photo, here)
     # tiles of three pixels have no room for a frame
     np.testing.assert_array_equal(shown[3:], photo[3:])
     pale = photo[:3, 3:6].astype(np.float32) * 0.35 + 255 * 0.65
     np.testing.assert_array_equal(shown[:3, 3:6], pale.astype(np.uint8))
-    framed = _words._highlighted(np.repeat(np.repeat(photo, 2, 0), 2, 1), here)
+    framed = _words_draw._highlighted(np.repeat(np.repeat(photo, 2, 0), 2, 1), here)
     assert not np.array_equal(framed[6:], np.repeat(np.repeat(photo, 2, 0), 2, 1)[6:])
 
 

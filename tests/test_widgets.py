@@ -972,25 +972,6 @@ def test_the_better_run_is_named():
     assert (truth == "the same") == (ends[0] == ends[1])
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"X": None}, "X must be given, or image"),
-        ({"X": [[0.0, 1.0]], "image": np.zeros((2, 2))}, "X must be given, or image"),
-        ({"X": [[0.0, np.nan]]}, "NaN"),
-        ({"X": [[0.0, 1.0]], "n_clusters": 2}, "n_clusters"),
-        ({"X": [[0.0, 1.0]], "n_clusters": 1, "algorithm": "magic"}, "algorithm"),
-        ({"X": [[0.0, 1.0]], "n_clusters": 1, "patch_shape": (2, 2)}, "patch_shape"),
-        ({"X": [[0.0, 1.0]], "n_clusters": 1, "predict": "weather"}, "predict"),
-        ({"image": np.zeros((2, 2, 7))}, "image"),
-        ({"image": np.full((4, 4, 3), 3.0), "n_clusters": 2}, "image"),
-    ],
-)
-def test_bad_arguments_are_named(given, message):
-    with pytest.raises(ValueError, match=message):
-        widgets.step_explorer(**given)
-
-
 # ----------------------------------------------------------------------------------------- store
 
 

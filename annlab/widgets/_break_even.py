@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annlab._support.checks import check_choice, check_data
+from annlab._support.checks import check_data
 from annlab._support.errors import invalid
 from annlab.benchmarks.timing import timed
 from annlab.datasets import load_patches, make_uniform_cube
 from annlab.distances import nearest, paired_sq
 from annlab.indexes import make_index
 from annlab.widgets.base import (
-    ALARM,
     INK,
     PALETTE,
     QUIET,
     Explorer,
     Job,
+    Predict,
     Prediction,
     Store,
+    ask,
     chart,
     choice,
     ladder,
     share,
     three,
 )
+from annlab.widgets.base.marks import chosen, curve, legend, write
+from annlab.widgets.base.rows import OWN, digest, main_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 _KS = (4, 10, 32, 100, 320, 1000, 3200)
 _DS = (2, 4, 8, 16, 32, 64, 192)
@@ -103,10 +110,7 @@ def break_even(costs: list[Cost], n: int, seconds: bool) -> int | None:
 def _rotated(X: np.ndarray) -> np.ndarray:
     """Rows in their principal axes, so that the first d columns are the best d."""
     X = X - X.mean(axis=0)
-    basis = np.linalg.eigh(X.T @ X)[1][:, ::-1]
-    # an eigenvector has no sign of its own; this one does not depend on the machine
-    signs = np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
-    return X @ (basis * signs)
+    return X @ main_axes(X)
 
 
 @lru_cache(maxsize=2)
@@ -124,13 +128,12 @@ class BreakEvenExplorer(Explorer):
     size = (840, 400)
     slow = True
 
-    def __init__(self, X: Any, *, max_clusters: int, predict: Any) -> None:
+    def __init__(self, X: ArrayLike | None, *, max_clusters: int, predict: Predict) -> None:
         self.own, self.mark = None, ""
         if X is not None:
-            X = check_data(X, min_rows=40).astype(np.float64)
             # more axes than the ladder has rungs for would change nothing that can be seen
-            self.own = _rotated(X)[:, : max(_DS)]
-            self.mark = hashlib.sha256(self.own.tobytes()).hexdigest()
+            self.own = _rotated(check_data(X, min_rows=40).astype(np.float64))[:, : max(_DS)]
+            self.mark = digest(self.own)
         rows, columns = (_ROWS, max(_DS)) if self.own is None else self.own.shape
         #: a tenth of a small data set asks, the rest are there to be centroids
         self.n_queries = min(_QUERIES, rows // 10)
@@ -139,18 +142,9 @@ class BreakEvenExplorer(Explorer):
             raise invalid("max_clusters", f"at least {_KS[2]}", max_clusters)
         fewer = [d for d in _DS if d < columns]
         ds = (*fewer, columns) if self.own is not None else tuple(_DS)
-        menu = ("uniform", "patches") if X is None else ("your data", "uniform")
-        if isinstance(predict, str):
-            check_choice(predict, "predict", ("k",))
-            # about a state that is not on the screen yet
-            self.asked = ("patches", ds[-1]) if X is None else ("uniform", ds[-1])
-            what = "image patches" if X is None else "uniform points"
-            predict = Prediction(
-                f"Choose before you look: with {what} of {ds[-1]} dimensions, from how many "
-                "centroids on does the kd_tree save at least a tenth of the distances?",
-                (*(f"k = {k:,}" for k in self.ks), "never"),
-                truth=self._truth,
-            )
+        menu = ("uniform", "patches") if X is None else (OWN, "uniform")
+        # about a state that is not on the screen yet
+        self.asked = ("patches" if X is None else "uniform", ds[-1])
         super().__init__(
             [
                 choice("data", "Data", "What points and centroids are drawn from", menu, menu[0]),
@@ -166,14 +160,14 @@ class BreakEvenExplorer(Explorer):
                     "d",
                     "Dimensions d",
                     "Features of a point (the main axes of patches come first)",
-                    [(f"{d:,}", d) for d in ds],
+                    ds,
                     4 if self.own is None else ds[-1],
                 ),
                 ladder(
                     "k",
                     "Centroids k",
                     "How many centroids the index holds",
-                    [(f"{k:,}", k) for k in self.ks],
+                    self.ks,
                     10,
                     recompute=False,
                 ),
@@ -181,12 +175,22 @@ class BreakEvenExplorer(Explorer):
                     "n",
                     "Points n",
                     "How many points ask, so how often one build is used",
-                    [(f"{n:,}", n) for n in _NS],
+                    _NS,
                     100_000,
                     recompute=False,
                 ),
             ],
-            predict=predict,
+            predict=ask(predict, {"k": self._question}),
+        )
+
+    def _question(self) -> Prediction:
+        data, d = self.asked
+        what = "image patches" if data == "patches" else "uniform points"
+        return Prediction(
+            f"Choose before you look: with {what} of {d} dimensions, from how many "
+            "centroids on does the kd_tree save at least a tenth of the distances?",
+            (*(f"k = {k:,}" for k in self.ks), "never"),
+            truth=self._truth,
         )
 
     def _truth(self, result: list[Cost]) -> str:
@@ -196,12 +200,12 @@ class BreakEvenExplorer(Explorer):
         return "never" if k is None else f"k = {k:,}"
 
     def _rows(self, data: str, d: int) -> np.ndarray:
-        rows = self.own if data == "your data" and self.own is not None else _data(data)
+        rows = self.own if data == OWN and self.own is not None else _data(data)
         return np.ascontiguousarray(rows[:, :d])
 
     def compute(self, job: Job, *, data: str, index: str, cost: str, d: int) -> list[Cost]:
         rows = self._rows(data, d)
-        mark = self.mark if data == "your data" else ""
+        mark = self.mark if data == OWN else ""
         found = []
         for place, k in enumerate(self.ks):
             job.report(place, len(self.ks), f"k = {k:,}")
@@ -277,7 +281,7 @@ class BreakEvenExplorer(Explorer):
 
     def draw(
         self,
-        figure: Any,
+        figure: Figure,
         result: list[Cost],
         frame: int,
         *,
@@ -288,65 +292,62 @@ class BreakEvenExplorer(Explorer):
         k: int,
         n: int,
     ) -> None:
-        seconds = cost == "seconds"
         left, right = figure.subplots(1, 2, width_ratios=(1.75, 1))
+        seconds, name = cost == "seconds", f"{index}, d = {d}, {data}"
+        self._draw_curves(left, result, n, k, seconds, index, name)
+        self._draw_totals(right, result[self.ks.index(k)], n, seconds, index)
+
+    def _draw_curves(
+        self, axes: Axes, result: list[Cost], n: int, k: int, seconds: bool, index: str, title: str
+    ) -> None:
         totals = [one.totals(n, seconds) for one in result]
         scale = 1e6 / n if seconds else 1.0 / n
         exact = [a * scale for a, _, _ in totals]
         with_index = [(b + c) * scale for _, b, c in totals]
         unit = "microseconds" if seconds else "distances"
-        chart(left, "centroids k", f"{unit} a point", f"{index}, d = {d}, {data}")
-        left.set(xscale="log", yscale="log")
-        left.fill_between(
+        chart(axes, "centroids k", f"{unit} a point", title)
+        axes.set(xscale="log", yscale="log")
+        cheaper = np.array(with_index) < np.array(exact)
+        axes.fill_between(
             self.ks,
             with_index,
             exact,
-            where=np.array(with_index) < np.array(exact),
+            where=cheaper,
             interpolate=True,
             color=PALETTE[2],
             alpha=0.18,
             linewidth=0,
         )
-        left.plot(self.ks, exact, "-s", color=INK, linewidth=2, markersize=6, label="all compared")
-        left.plot(
-            self.ks, with_index, "-o", color=PALETTE[0], linewidth=2.4, markersize=8, label=index
-        )
-        left.set_xticks(self.ks, [f"{one:,}" for one in self.ks])
-        left.minorticks_off()
+        curve(axes, self.ks, exact, INK, "s", label="all compared")
+        curve(axes, self.ks, with_index, PALETTE[0], width=2.4, size=8, label=index)
+        axes.set_xticks(self.ks, [f"{one:,}" for one in self.ks])
+        axes.minorticks_off()
         if not seconds:
-            left.set_ylim(2, 2 * self.ks[-1])
-        left.axvline(k, color=QUIET, linewidth=1.2, linestyle=":")
+            axes.set_ylim(2, 2 * self.ks[-1])
+        axes.axvline(k, color=QUIET, linewidth=1.2, linestyle=":")
         first = break_even(result, n, seconds)
         if first is not None:
-            place = self.ks.index(first)
-            left.plot(
-                [first],
-                [with_index[place]],
-                "D",
-                color=ALARM,
-                markersize=12,
-                markeredgecolor=INK,
-                label=f"pays from k = {first:,}",
-                zorder=5,
-            )
-        left.legend(loc="lower right", frameon=False, fontsize=11)
-        a, b, c = totals[self.ks.index(k)]
-        chart(
-            right, "seconds in all" if seconds else "distances in all", "", f"k = {k:,}, n = {n:,}"
-        )
-        right.grid(False, axis="y")
-        right.barh([1], [a], color="#8c8c8c", height=0.5)
-        right.barh([0], [b], color=PALETTE[1], height=0.5, hatch="//", edgecolor=INK, linewidth=0)
-        right.barh([0], [c], left=[b], color=PALETTE[0], height=0.5)
-        right.set_yticks([0, 1], [index, "all"])
-        right.set_ylim(-0.7, 1.7)
+            here = with_index[self.ks.index(first)]
+            chosen(axes, first, here, label=f"pays from k = {first:,}")
+        legend(axes, "lower right")
+
+    def _draw_totals(self, axes: Axes, here: Cost, n: int, seconds: bool, index: str) -> None:
+        a, b, c = here.totals(n, seconds)
+        unit = "seconds" if seconds else "distances"
+        chart(axes, f"{unit} in all", "", f"k = {here.k:,}, n = {n:,}")
+        axes.grid(False, axis="y")
+        axes.barh([1], [a], color="#8c8c8c", height=0.5)
+        axes.barh([0], [b], color=PALETTE[1], height=0.5, hatch="//", edgecolor=INK, linewidth=0)
+        axes.barh([0], [c], left=[b], color=PALETTE[0], height=0.5)
+        axes.set_yticks([0, 1], [index, "all"])
+        axes.set_ylim(-0.7, 1.7)
         most = max(a, b + c)
-        right.set_xlim(0, 1.6 * most)
-        right.set_xticks([0, most], ["0", _short(most)])
-        right.text(a, 1, f" {_short(a)}", va="center", fontsize=11)
-        right.text(b + c, 0, f" {_short(b + c)}", va="center", fontsize=11)
+        axes.set_xlim(0, 1.6 * most)
+        axes.set_xticks([0, most], ["0", _short(most)])
+        write(axes, a, 1, f" {_short(a)}", "left center")
+        write(axes, b + c, 0, f" {_short(b + c)}", "left center")
         if seconds:
-            right.text(0, -0.55, "hatched: build", fontsize=11, color=QUIET, va="center")
+            write(axes, 0, -0.55, "hatched: build", "left center", color=QUIET)
 
 
 def _short(value: float) -> str:
@@ -361,7 +362,7 @@ _known = Store(4_000)
 
 
 def break_even_explorer(
-    X: Any = None, *, max_clusters: int = 3200, predict: Any = None
+    X: ArrayLike | None = None, *, max_clusters: int = 3200, predict: Predict = None
 ) -> BreakEvenExplorer:
     """Find the number of centroids from which an index beats comparing with all of them.
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annlab._support.checks import check_integer, check_random_state
+from annlab._support.types import Seed
 from annlab.datasets import make_blobs
 from annlab.lloyd import kmeans
 from annlab.result import KMeansResult
-from annlab.widgets.base import Control, Prediction, cluster_color, cluster_marker, switch, three
+from annlab.widgets.base import (
+    Control,
+    Job,
+    Prediction,
+    cluster_color,
+    cluster_marker,
+    switch,
+    three,
+)
 from annlab.widgets.base.canvas import CanvasExplorer, check_handles, check_plane, handle_control
 from annlab.widgets.base.scene import (
     cluster_points,
@@ -24,6 +34,9 @@ from annlab.widgets.base.scene import (
     square_bounds,
     texts,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 #: As many clusters as the palette has colours.
 _MOST = 8
@@ -79,7 +92,7 @@ class CentroidCanvas(CanvasExplorer):
         X: np.ndarray,
         start: np.ndarray | None,
         n_clusters: int,
-        random_state: Any,
+        random_state: Seed,
         predict: Prediction | None,
     ) -> None:
         self.X = X
@@ -193,7 +206,7 @@ class CentroidCanvas(CanvasExplorer):
                 )
             return self._known[n_clusters]
 
-    def compute(self, job: Any, centroids: Any) -> Run:
+    def compute(self, job: Job, centroids: Any) -> Run:
         run = kmeans(
             self.X, len(centroids), init=np.array(centroids), tol=0.0, trace=True, n_jobs=1
         )
@@ -306,6 +319,16 @@ class CentroidCanvas(CanvasExplorer):
             xticks=[(0, "0"), (steps, str(steps))],
             yticks=ticks,
         )
+        return [chart, self._ends_panel(ends, height, mine[-1][1], (low, high))]
+
+    def _ends_panel(
+        self,
+        ends: Ends,
+        height: Callable[[float], float],
+        mine: float,
+        limits: tuple[float, float],
+    ) -> dict[str, Any]:
+        """How many random starts end at which inertia, beside the reader's run."""
         most = max(count for _, count in ends.places)
         # a bar of one start of a hundred must still be seen
         bars = [
@@ -315,13 +338,13 @@ class CentroidCanvas(CanvasExplorer):
         notes = [texts([[bars[0][2], bars[0][3]]], [str(ends.places[0][1])], dx=6)]
         if len(bars) > 1:
             notes.append(texts([[bars[-1][2], bars[-1][3]]], [str(ends.places[-1][1])], dx=6))
-        strip = panel(
+        return panel(
             (736, 34, 100, 374),
-            (0.0, 1.5, low, high),
+            (0.0, 1.5, *limits),
             [
                 segments(bars, color="#009E73", width=7),
                 segments(
-                    [[0.0, mine[-1][1], 1.5, mine[-1][1]]], color="#0072B2", width=1.5, dash=(4, 3)
+                    [[0.0, mine, 1.5, mine]], color="#0072B2", width=1.5, dash=(4, 3)
                 ),
                 *notes,
             ],
@@ -329,15 +352,14 @@ class CentroidCanvas(CanvasExplorer):
             axes=True,
             xlabel="end here",
         )  # fmt: skip
-        return [chart, strip]
 
 
 def centroid_canvas(
-    X: Any = None,
+    X: ArrayLike | None = None,
     n_clusters: int = 5,
     *,
     start: Any = None,
-    random_state: Any = 0,
+    random_state: Seed = 0,
     predict: Prediction | None = None,
 ) -> CentroidCanvas:
     """Drag, add and remove start centroids, then step through Lloyd's algorithm.

@@ -7,13 +7,14 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
 
-from annlab._support.checks import check_choice, check_integer, check_random_state
+from annlab._support.checks import check_integer, check_random_state
 from annlab._support.errors import invalid
+from annlab._support.types import Seed
 from annlab.applications import DocumentClusters, cluster_documents
 from annlab.datasets import Corpus
 from annlab.widgets.base import (
@@ -22,7 +23,9 @@ from annlab.widgets.base import (
     Control,
     Explorer,
     Job,
+    Predict,
     Prediction,
+    ask,
     choice,
     cluster_color,
     cluster_marker,
@@ -33,6 +36,11 @@ from annlab.widgets.base import (
     slider,
     three,
 )
+from annlab.widgets.base.marks import write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Themes at most, so that the list beside the map stays legible.
 _MOST = 12
@@ -132,8 +140,8 @@ class DocumentExplorer(Explorer):
         n_clusters: int,
         n_components: int | None,
         *,
-        predict: Any,
-        random_state: Any,
+        predict: Predict,
+        random_state: Seed,
     ) -> None:
         check_integer(n_clusters, "n_clusters", minimum=2, maximum=_MOST)
         if n_components is not None:
@@ -141,13 +149,6 @@ class DocumentExplorer(Explorer):
         self.shelf = _shelf(corpus)
         self.books: dict[str, tuple[Corpus, np.ndarray]] = {}
         self.seed = int(check_random_state(random_state).randint(2**31 - 1))
-        if isinstance(predict, str):
-            check_choice(predict, "predict", ("dimensions",))
-            predict = Prediction(
-                "Which of these gives the purest themes?",
-                _SIZES_TO_CLICK,
-                truth=self._purest,
-            )
         names = list(self.shelf)
         given = () if n_components is None else (int(n_components),)
         self.buttons_of_themes = _ThemeButtons()
@@ -176,7 +177,12 @@ class DocumentExplorer(Explorer):
         if len(names) > 1:
             menu = choice("corpus", "Corpus", "Which texts are clustered", names, names[0])
             controls.insert(0, menu)
-        super().__init__(controls, predict=predict)
+        super().__init__(controls, predict=ask(predict, {"dimensions": self._question}))
+
+    def _question(self) -> Prediction:
+        return Prediction(
+            "Which of these gives the purest themes?", _SIZES_TO_CLICK, truth=self._purest
+        )
 
     def _widget_rows(self) -> dict[str, list[Any]]:
         rows = super()._widget_rows()
@@ -256,11 +262,10 @@ class DocumentExplorer(Explorer):
         result: Themes,
         frame: int,
         *,
-        k: int,
-        size: int,
         metric: str,
         theme: int,
         corpus: str | None = None,
+        **values: Any,
     ) -> str:
         clusters = result.clusters
         space = f"{clusters.svd.n_components} dimensions" if clusters.svd else "plain words"
@@ -281,18 +286,9 @@ class DocumentExplorer(Explorer):
         )
 
     def draw(
-        self,
-        figure: Any,
-        result: Themes,
-        frame: int,
-        *,
-        k: int,
-        size: int,
-        metric: str,
-        theme: int,
-        corpus: str | None = None,
+        self, figure: Figure, result: Themes, frame: int, *, theme: int, **values: Any
     ) -> None:
-        chart, listing = figure.add_gridspec(1, 2, width_ratios=[1.05, 1]).subplots()
+        chart, listing = figure.subplots(1, 2, width_ratios=(1.05, 1))
         plane(chart, frame_limits(result.places), "map: near texts use similar words")
         labels = result.clusters.labels
         if theme:
@@ -306,51 +302,33 @@ class DocumentExplorer(Explorer):
             # the room under a short list: the text in the middle of the theme
             text = result.corpus.documents[result.typical[theme - 1][0]]
             lines = textwrap.wrap(text, 50, max_lines=6, placeholder=" …")
-            listing.text(0, _MOST - 3.4, "\n".join(lines), va="top", fontsize=11, color=INK)
+            write(listing, 0, _MOST - 3.4, "\n".join(lines), "left top", color=INK)
 
     @staticmethod
-    def _list(axes: Any, result: Themes, theme: int) -> None:
-        axes.set_xlim(0, 1)
-        axes.set_ylim(_MOST, 0)
+    def _list(axes: Axes, result: Themes, theme: int) -> None:
+        axes.set(xlim=(0, 1), ylim=(_MOST, 0))
         axes.set_axis_off()
         purity = result.clusters.purity
-        axes.set_title(
-            "themes" if purity is None else f"themes, purity {three(purity)}",
-            fontsize=12,
-            color=INK,
-            loc="left",
-        )
+        title = "themes" if purity is None else f"themes, purity {three(purity)}"
+        axes.set_title(title, fontsize=12, color=INK, loc="left")
         for place, terms in enumerate(result.clusters.top_terms):
             quiet = theme and theme != place + 1
-            color = "#cfcfcf" if quiet else cluster_color(place)
+            ink, color = (QUIET, "#cfcfcf") if quiet else (INK, cluster_color(place))
             axes.plot(
                 0.03,
                 place + 0.5,
                 marker=cluster_marker(place),
                 markersize=9,
                 color=color,
-                markeredgecolor=QUIET if quiet else INK,
+                markeredgecolor=ink,
                 markeredgewidth=0.8,
             )
-            words = _fitting(terms, 44)
-            axes.text(
-                0.09,
-                place + 0.3,
-                f"{place + 1}  {words}",
-                va="center",
-                fontsize=11,
-                color=QUIET if quiet else INK,
-            )
+            words = f"{place + 1}  {_fitting(terms, 44)}"
+            write(axes, 0.09, place + 0.3, words, "left center", color=ink)
             main = result.main_label(place)
             mostly = f", {main[1]:.0%} {main[0]}" if main else ""
-            axes.text(
-                0.09,
-                place + 0.73,
-                f"    {len(result.typical[place])} documents{mostly}",
-                va="center",
-                fontsize=11,
-                color=QUIET,
-            )
+            told = f"    {len(result.typical[place])} documents{mostly}"
+            write(axes, 0.09, place + 0.73, told, "left center", color=QUIET)
 
 
 def _fitting(terms: tuple[str, ...], room: int) -> str:
@@ -454,8 +432,8 @@ def document_explorer(
     n_clusters: int = 8,
     n_components: int | None = 20,
     *,
-    predict: Any = None,
-    random_state: Any = 0,
+    predict: Predict = None,
+    random_state: Seed = 0,
 ) -> DocumentExplorer:
     """Look for the themes of a heap of texts, see them on a map, and read them.
 

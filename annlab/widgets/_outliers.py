@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annlab._support.checks import check_integer, check_random_state
+from annlab._support.types import Seed
 from annlab.datasets import make_blobs
 from annlab.distances import k_nearest
 from annlab.lloyd import kmeans
 from annlab.result import KMeansResult
 from annlab.robust import outlier_limit, robust_kmeans_ann
-from annlab.widgets.base import Prediction, choice, cluster_color, slider, three
+from annlab.widgets.base import Control, Job, Prediction, choice, cluster_color, slider, three
 from annlab.widgets.base.canvas import CanvasExplorer, check_handles, check_plane, handle_control
 from annlab.widgets.base.scene import (
     cluster_points,
@@ -25,6 +26,9 @@ from annlab.widgets.base.scene import (
     segments,
     texts,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _MOST_POINTS = 600
 _MOST_OUTLIERS = 12
@@ -67,7 +71,7 @@ class OutlierSandbox(CanvasExplorer):
         centers: np.ndarray,
         outliers: list[list[float]],
         threshold: float,
-        random_state: Any,
+        random_state: Seed,
         predict: Prediction | None,
     ) -> None:
         self.X, self.n_clusters, self.centers = X, n_clusters, centers
@@ -84,18 +88,9 @@ class OutlierSandbox(CanvasExplorer):
         self._cloud = rng.standard_normal((_MOST_COPIES, 2)) * half / 60
         self._cloud[0] = 0.0
         x0, x1, y0, y1 = self._bounds
+        every = [[[x0, y0], [x0, y1], [x1, y0], [x1, y1]] * (_MOST_OUTLIERS // 4), [[x1, y1]]]
         super().__init__(
-            handle_control(
-                "outliers",
-                outliers,
-                0,
-                _MOST_OUTLIERS,
-                trials=[
-                    [],
-                    [[x0, y0], [x0, y1], [x1, y0], [x1, y1]] * (_MOST_OUTLIERS // 4),
-                    [[x1, y1]],
-                ],
-            ),
+            handle_control("outliers", outliers, 0, _MOST_OUTLIERS, trials=[[], *every]),
             [
                 slider(
                     "copies",
@@ -105,39 +100,13 @@ class OutlierSandbox(CanvasExplorer):
                     _MOST_COPIES,
                     1,
                 ),
-                choice(
-                    "rule",
-                    "Robust rule",
-                    "Which points the robust k-means leaves out",
-                    {"threshold": "threshold", "trim a share": "trim"},
-                    "threshold",
-                    buttons=True,
-                ),
-                slider(
-                    "threshold",
-                    "Threshold",
-                    "An outlier is farther than median + threshold × 1.4826 × MAD; "
-                    "for the slide's rule, than threshold × mean",
-                    0.5,
-                    8.0,
-                    threshold,
-                    step=0.25,
-                ),
-                slider(
-                    "trim",
-                    "Trimmed share",
-                    "Share of the points that trimming leaves out",
-                    0.0,
-                    0.6,
-                    0.1,
-                    step=0.02,
-                ),
+                *_rules(threshold),
             ],
             predict=predict,
         )
 
     def compute(
-        self, job: Any, outliers: Any, copies: int, rule: str, threshold: float, trim: float
+        self, job: Job, outliers: Any, copies: int, rule: str, threshold: float, trim: float
     ) -> Contest:
         places = np.array(outliers, dtype=float).reshape(-1, 2)
         extra = (places[:, None] + self._cloud[:copies]).reshape(-1, 2)
@@ -294,6 +263,39 @@ class OutlierSandbox(CanvasExplorer):
         return found
 
 
+def _rules(threshold: float) -> list[Control]:
+    """Controls that say which points the robust k-means leaves out."""
+    return [
+        choice(
+            "rule",
+            "Robust rule",
+            "Which points the robust k-means leaves out",
+            {"threshold": "threshold", "trim a share": "trim"},
+            "threshold",
+            buttons=True,
+        ),
+        slider(
+            "threshold",
+            "Threshold",
+            "An outlier is farther than median + threshold × 1.4826 × MAD; "
+            "for the slide's rule, than threshold × mean",
+            0.5,
+            8.0,
+            threshold,
+            step=0.25,
+        ),
+        slider(
+            "trim",
+            "Trimmed share",
+            "Share of the points that trimming leaves out",
+            0.0,
+            0.6,
+            0.1,
+            step=0.02,
+        ),
+    ]
+
+
 def _far(misses: np.ndarray) -> str:
     # rounding errors of a centroid that is where it should be are no distance
     return three(round(float(misses.max()), 9))
@@ -304,13 +306,13 @@ def _flagged_by_mean(result: Contest, threshold: float) -> np.ndarray:
 
 
 def outlier_sandbox(
-    X: Any = None,
+    X: ArrayLike | None = None,
     n_clusters: int = 3,
     *,
     centers: Any = None,
     outliers: Any = None,
     threshold: float = 3.0,
-    random_state: Any = 0,
+    random_state: Seed = 0,
     predict: Prediction | None = None,
 ) -> OutlierSandbox:
     """Click outliers into a picture and watch plain and robust k-means deal with them.

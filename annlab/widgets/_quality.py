@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab._support.checks import check_choice, check_data, check_integer, check_random_state
+from annlab._support.checks import check_data, check_integer, check_random_state
 from annlab._support.errors import invalid
+from annlab._support.types import LabelsLike
 from annlab.datasets import (
     load_digits_data,
     make_anisotropic,
@@ -28,7 +29,9 @@ from annlab.widgets.base import (
     QUIET,
     Explorer,
     Job,
+    Predict,
     Prediction,
+    ask,
     chart,
     choice,
     frame_limits,
@@ -38,6 +41,13 @@ from annlab.widgets.base import (
     scatter_clusters,
     three,
 )
+from annlab.widgets.base.marks import chosen, legend_below
+from annlab.widgets.base.rows import OWN, evenly, main_axes, shuffled_columns
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from numpy.typing import ArrayLike
 
 #: Points of each built-in set, and rows that are kept of data that is given: the silhouette
 #: compares all pairs, and every k is clustered before the first picture.
@@ -137,9 +147,7 @@ def _plane_of(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if d <= 2:
         return np.zeros(d), np.eye(d, 2)
     middle = X.mean(axis=0)
-    basis = np.linalg.eigh((X - middle).T @ (X - middle))[1][:, ::-1][:, :2]
-    # an eigenvector has no sign of its own; this one does not depend on the machine
-    return middle, basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(2)])
+    return middle, main_axes(X - middle, 2)
 
 
 class QualityExplorer(Explorer):
@@ -151,7 +159,13 @@ class QualityExplorer(Explorer):
     slow = True
 
     def __init__(
-        self, X: Any, labels: Any, *, max_clusters: int, predict: Any, random_state: int
+        self,
+        X: ArrayLike | None,
+        labels: LabelsLike | None,
+        *,
+        max_clusters: int,
+        predict: Predict,
+        random_state: int,
     ) -> None:
         check_integer(max_clusters, "max_clusters", minimum=_LEAST_K + 1, maximum=16)
         self.seed = check_integer(random_state, "random_state", minimum=0)
@@ -163,32 +177,24 @@ class QualityExplorer(Explorer):
         else:
             rows = check_data(X, min_rows=_LEAST_K + 2).astype(np.float64)
             truth = None if labels is None else check_labels(labels, "labels", len(rows))
-            step = -(-len(rows) // _MOST)
-            rows, truth = rows[::step], None if truth is None else truth[::step]
+            rows, truth = evenly(rows, _MOST), None if truth is None else evenly(truth, _MOST)
             most = len(np.unique(rows, axis=0)) - 1
             if most <= _LEAST_K:
                 raise invalid("X", f"of at least {_LEAST_K + 2} different rows", most + 1)
             max_clusters = min(max_clusters, most)
             null = self._without_groups(rows, max_clusters)
-            self.own = {"your data": (rows, truth), null[0]: (null[1], None)}
+            self.own = {OWN: (rows, truth), null[0]: (null[1], None)}
             known = truth is not None
             menu = tuple(self.own)
         self.ks = tuple(range(_LEAST_K, max_clusters + 1))
-        if isinstance(predict, str):
-            check_choice(predict, "predict", ("silhouette",))
-            self.asked = "moons" if X is None else "your data"
-            predict = Prediction(
-                f"Choose before you look: with {self.asked}, at which k is the silhouette highest?",
-                tuple(f"k = {k}" for k in self.ks),
-                truth=self._truth,
-            )
+        self.asked = "moons" if X is None else OWN
         controls = [
             choice("data", "Data", "Points to cluster; uniform ones have no groups", menu, menu[0]),
             ladder(
                 "k",
                 "Clusters k",
                 "How many clusters k-means makes",
-                [(str(k), k) for k in self.ks],
+                self.ks,
                 min(4, self.ks[-1]),
                 recompute=False,
             ),
@@ -204,13 +210,19 @@ class QualityExplorer(Explorer):
                     recompute=False,
                 )
             )
-        super().__init__(controls, predict=predict)
+        super().__init__(controls, predict=ask(predict, {"silhouette": self._question}))
+
+    def _question(self) -> Prediction:
+        return Prediction(
+            f"Choose before you look: with {self.asked}, at which k is the silhouette highest?",
+            tuple(f"k = {k}" for k in self.ks),
+            truth=self._truth,
+        )
 
     def _without_groups(self, rows: np.ndarray, most: int) -> tuple[str, np.ndarray]:
         """Data like these without groups: what every score has to be compared with."""
         rng = check_random_state(self.seed)
-        # each column keeps its values and loses its company
-        alone = np.column_stack([rng.permutation(column) for column in rows.T])
+        alone = shuffled_columns(rows, rng)
         if rows.shape[1] > 1 and len(np.unique(alone, axis=0)) > most:
             return "shuffled", alone
         return "uniform", rows.min(axis=0) + rng.random_sample(rows.shape) * np.ptp(rows, axis=0)
@@ -222,7 +234,7 @@ class QualityExplorer(Explorer):
         X, truth = self.own[data] if data in self.own else _data(data)
         middle, basis = _plane_of(X)
 
-        def scored(labels: Any, centroids: np.ndarray) -> Scored:
+        def scored(labels: LabelsLike, centroids: np.ndarray) -> Scored:
             scores = evaluate_clustering(X, labels, reference=truth, n_jobs=1)
             return Scored(check_labels(labels, "labels"), (centroids - middle) @ basis, scores)
 
@@ -268,7 +280,7 @@ class QualityExplorer(Explorer):
 
     def draw(
         self,
-        figure: Any,
+        figure: Figure,
         result: Report,
         frame: int,
         *,
@@ -277,7 +289,7 @@ class QualityExplorer(Explorer):
         shown: str = "k-means",
     ) -> None:
         one, whose = self._on_show(result, k, shown)
-        above, below = figure.subfigures(2, 1, height_ratios=(1.45, 1))
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.45, 1)).ravel()
         left, right = above.subplots(1, 2, width_ratios=(1.15, 1))
         plane(left, frame_limits(result.shown), f"{data}, {whose}")
         # numbered from 0, as the marks are; all outliers are −1
@@ -304,7 +316,7 @@ class QualityExplorer(Explorer):
         right.set_xlim(-0.5, 1)
         self._draw_scores(below, result, k)
 
-    def _draw_scores(self, figure: Any, result: Report, k: int) -> None:
+    def _draw_scores(self, figure: SubFigure, result: Report, k: int) -> None:
         from matplotlib.lines import Line2D
 
         panels = figure.subplots(1, 4)
@@ -325,16 +337,8 @@ class QualityExplorer(Explorer):
             self._curve(axes, ks, values, k, heading, (low, high))
             best = result.best(score)
             assert best is not None
-            axes.plot(
-                [best],
-                [min(values[ks.index(best)], high)],
-                "D",
-                color=ALARM,
-                markersize=11,
-                markeredgecolor=INK,
-                clip_on=False,
-                zorder=4,
-            )
+            here = min(values[ks.index(best)], high)
+            chosen(axes, best, here, size=11, clip_on=False, zorder=4)
             if truth is not None:
                 self._star(axes, truth, getattr(truth.scores, score), (low, high))
 
@@ -355,18 +359,11 @@ class QualityExplorer(Explorer):
         }
         if truth is not None:
             known["the true groups"] = mark("*", 15, PALETTE[6])
-        figure.legend(
-            list(known.values()),
-            list(known),
-            loc="outside lower center",
-            ncols=3,
-            frameon=False,
-            fontsize=11,
-        )
+        legend_below(figure, list(known.values()), list(known), columns=3)
 
     def _curve(
         self,
-        axes: Any,
+        axes: Axes,
         ks: list[int],
         values: list[float],
         k: int,
@@ -381,7 +378,7 @@ class QualityExplorer(Explorer):
         axes.set(xlim=(self.ks[0] - 0.6, self.ks[-1] + 0.6), ylim=limits)
         axes.set_xticks([one for one in self.ks if one % 2 == 0])
 
-    def _star(self, axes: Any, truth: Scored, value: float, limits: tuple[float, float]) -> None:
+    def _star(self, axes: Axes, truth: Scored, value: float, limits: tuple[float, float]) -> None:
         """The truth's own score, at its number of groups, held inside the axes."""
         low, high = limits
         place = min(truth.scores.n_clusters, self.ks[-1])
@@ -408,11 +405,11 @@ class QualityExplorer(Explorer):
 
 
 def quality_explorer(
-    X: Any = None,
-    labels: Any = None,
+    X: ArrayLike | None = None,
+    labels: LabelsLike | None = None,
     *,
     max_clusters: int = 10,
-    predict: Any = None,
+    predict: Predict = None,
     random_state: int = 0,
 ) -> QualityExplorer:
     """See four scores of a clustering side by side, against k, on data of several shapes.

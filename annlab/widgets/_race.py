@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab._support.checks import check_choice, check_data, check_integer
+from annlab._support.checks import check_data, check_integer
 from annlab.benchmarks.timing import timed
 from annlab.datasets import load_patches, make_uniform_cube
 from annlab.indexes import make_index
@@ -23,8 +22,10 @@ from annlab.widgets.base import (
     QUIET,
     Explorer,
     Job,
+    Predict,
     Prediction,
     Store,
+    ask,
     chart,
     choice,
     ladder,
@@ -32,6 +33,13 @@ from annlab.widgets.base import (
     switch,
     three,
 )
+from annlab.widgets.base.marks import curve, legend, ringed, write
+from annlab.widgets.base.rows import OWN, digest, main_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 _DS, _NS = (2, 8, 32, 192), (1000, 2000, 4000)
 _QUERIES, _NEIGHBORS = 100, 10
@@ -115,9 +123,7 @@ def _data(kind: str) -> np.ndarray:
         return make_uniform_cube(rows, max(_DS), random_state=0, dtype=np.float64)
     X = load_patches(rows, 8, random_state=0).astype(np.float64)
     X -= X.mean(axis=0)
-    basis = np.linalg.eigh(X.T @ X)[1][:, ::-1]
-    # an eigenvector has no sign of its own; this one does not depend on the machine
-    return X @ (basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(len(basis))]))
+    return X @ main_axes(X)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,29 +158,23 @@ class RaceExplorer(Explorer):
     size = (840, 420)
     slow = True
 
-    def __init__(self, X: Any, *, max_samples: int, predict: Any) -> None:
+    def __init__(self, X: ArrayLike | None, *, max_samples: int, predict: Predict) -> None:
         self.own, self.mark = None, ""
         check_integer(max_samples, "max_samples", minimum=min(_NS))
         ns: tuple[int, ...] = tuple(n for n in _NS if n <= max_samples)
         controls = [choice("data", "Data", "What is indexed", ("uniform", "patches"), "uniform")]
         if X is None:
-            controls.append(
-                ladder("d", "Dimensions d", "Features of a row", [(f"{d}", d) for d in _DS], 32)
-            )
+            controls.append(ladder("d", "Dimensions d", "Features of a row", _DS, 32))
         else:
             X = np.ascontiguousarray(check_data(X, min_rows=150), dtype=np.float64)
             self.own = X[np.random.RandomState(0).permutation(len(X))]
-            self.mark = hashlib.sha256(self.own.tobytes()).hexdigest()
+            self.mark = digest(self.own)
             most = len(X) - _QUERIES
             ns = tuple(n for n in ns if n < most)
             ns = (*ns, most) if len(ns) < len(_NS) else ns
             controls = []
         if len(ns) > 1:
-            controls.append(
-                ladder(
-                    "n", "Rows n", "How many rows are indexed", [(f"{n:,}", n) for n in ns], ns[0]
-                )
-            )
+            controls.append(ladder("n", "Rows n", "How many rows are indexed", ns, ns[0]))
         self.n = ns[0]
         controls += [
             ladder("build", "Build", "How much care goes into building", _BUILDS, "usual"),
@@ -198,14 +198,14 @@ class RaceExplorer(Explorer):
                 for name, title in _TITLES.items()
             ),
         ]
-        if isinstance(predict, str):
-            check_choice(predict, "predict", ("winner",))
-            predict = Prediction(
-                "Let all four take part: who reaches the wanted recall with the fewest distances?",
-                ("brute", *_RACERS),
-                truth=self._truth,
-            )
-        super().__init__(controls, predict=predict)
+        super().__init__(controls, predict=ask(predict, {"winner": self._question}))
+
+    def _question(self) -> Prediction:
+        return Prediction(
+            "Let all four take part: who reaches the wanted recall with the fewest distances?",
+            ("brute", *_RACERS),
+            truth=self._truth,
+        )
 
     def _truth(self, result: list[Lap]) -> str:
         values = self.values
@@ -225,7 +225,7 @@ class RaceExplorer(Explorer):
         *,
         build: str,
         cost: str,
-        data: str = "your data",
+        data: str = OWN,
         d: int | None = None,
         n: int | None = None,
         **racers: bool,
@@ -310,7 +310,7 @@ class RaceExplorer(Explorer):
         else:
             told = f"{three(best.distances)} distances a query instead of {three(brute.distances)}"
         racers = ", ".join(dict.fromkeys(lap.racer for lap in result))
-        where = values.get("data", "your data")
+        where = values.get("data", OWN)
         if values.get("d") is not None:
             where += f" in {values['d']} dimensions"
         return (
@@ -322,7 +322,7 @@ class RaceExplorer(Explorer):
 
     def draw(
         self,
-        figure: Any,
+        figure: Figure,
         result: list[Lap],
         frame: int,
         *,
@@ -333,11 +333,7 @@ class RaceExplorer(Explorer):
     ) -> None:
         seconds = cost != "distances"
         axes = figure.subplots()
-
-        def height(lap: Lap) -> float:
-            return 1 / lap.cost(True) if seconds else lap.distances
-
-        where = values.get("data", "your data")
+        where = values.get("data", OWN)
         if values.get("d") is not None:
             where += f", d = {values['d']}"
         chart(
@@ -347,77 +343,75 @@ class RaceExplorer(Explorer):
             f"{where}, n = {values.get('n', self.n):,}, {build} builds: right and up is better",
         )
         axes.axvspan(wanted, 1.02, color=PALETTE[2], alpha=0.1, linewidth=0)
-        ahead = front(result, seconds)
-        axes.plot(
-            [lap.recall for lap in ahead],
-            [height(lap) for lap in ahead],
-            color="#b9b9b9",
-            linewidth=9,
-            alpha=0.6,
-            solid_capstyle="round",
-            label="front: unbeaten settings",
-            zorder=1,
-        )
-        for place, name in enumerate(["brute", *_RACERS]):
-            laps = [lap for lap in result if lap.racer == name]
-            if not laps:
-                continue
-            axes.plot(
+        _draw_laps(axes, result, seconds)
+        best = self._cheapest(result, wanted, seconds)
+        place = best.recall, _height(best, seconds)
+        label = f"cheapest with recall {wanted:g}"
+        ringed(axes, *place, ALARM, size=19, width=2.6, label=label)
+        _scale(axes, result, seconds)
+        corner: dict[str, Any] = {"color": QUIET, "transform": axes.get_xaxis_transform()}
+        write(axes, wanted - 0.01, 0.02, "wanted", "right bottom", **corner)
+        legend(axes, "center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def _height(lap: Lap, seconds: bool) -> float:
+    return 1 / lap.cost(True) if seconds else lap.distances
+
+
+def _draw_laps(axes: Axes, result: list[Lap], seconds: bool) -> None:
+    """Each racer's curve, on the front of all."""
+    ahead = front(result, seconds)
+    recalls, heights = [lap.recall for lap in ahead], [_height(lap, seconds) for lap in ahead]
+    axes.plot(
+        recalls,
+        heights,
+        color="#b9b9b9",
+        linewidth=9,
+        alpha=0.6,
+        solid_capstyle="round",
+        label="front: unbeaten settings",
+        zorder=1,
+    )
+    for place, name in enumerate(["brute", *_RACERS]):
+        laps = [lap for lap in result if lap.racer == name]
+        if laps:
+            curve(
+                axes,
                 [lap.recall for lap in laps],
-                [height(lap) for lap in laps],
-                color=INK if name == "brute" else PALETTE[place - 1],
-                marker=MARKERS[place],
-                markersize=9,
+                [_height(lap, seconds) for lap in laps],
+                INK if name == "brute" else PALETTE[place - 1],
+                MARKERS[place],
+                size=9,
                 markeredgecolor=INK,
                 markeredgewidth=0.6,
-                linewidth=2,
                 label="brute force" if name == "brute" else _TITLES[name],
                 zorder=3,
             )
-        best = self._cheapest(result, wanted, seconds)
-        axes.plot(
-            [best.recall],
-            [height(best)],
-            "o",
-            color="none",
-            markeredgecolor=ALARM,
-            markeredgewidth=2.6,
-            markersize=19,
-            label=f"cheapest with recall {wanted:g}",
-            zorder=5,
-        )
-        # the last percents are what indexes differ in, so they get more room
-        axes.set_xscale(
-            "function",
-            functions=(
-                lambda recall: -np.log10(np.maximum(1.03 - np.asarray(recall), 1e-3)),
-                lambda place: 1.03 - 10.0 ** -np.asarray(place),
-            ),
-        )
-        axes.set_xlim(-0.05, 1.008)
-        axes.set_xticks([0, *_WANTED], [f"{recall:g}" for recall in (0, *_WANTED)])
-        axes.set_yscale("log")
-        heights = [height(lap) for lap in result]
-        if seconds:
-            low, high = np.log10(min(heights)), np.log10(max(heights))
-            axes.set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))
-        else:
-            axes.set_ylim(2 * result[0].distances, 10)
-        axes.yaxis.set_minor_formatter("")
-        axes.text(
-            wanted - 0.01,
-            0.02,
-            "wanted",
-            transform=axes.get_xaxis_transform(),
-            ha="right",
-            va="bottom",
-            fontsize=11,
-            color=QUIET,
-        )
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=11)
 
 
-def index_race(X: Any = None, *, max_samples: int = 4000, predict: Any = None) -> RaceExplorer:
+def _scale(axes: Axes, result: list[Lap], seconds: bool) -> None:
+    # the last percents are what indexes differ in, so they get more room
+    axes.set_xscale(
+        "function",
+        functions=(
+            lambda recall: -np.log10(np.maximum(1.03 - np.asarray(recall), 1e-3)),
+            lambda place: 1.03 - 10.0 ** -np.asarray(place),
+        ),
+    )
+    axes.set_xlim(-0.05, 1.008)
+    axes.set_xticks([0, *_WANTED], [f"{recall:g}" for recall in (0, *_WANTED)])
+    axes.set_yscale("log")
+    if seconds:
+        heights = np.log10([_height(lap, seconds) for lap in result])
+        axes.set_ylim(10 ** np.floor(heights.min()), 10 ** np.ceil(heights.max()))
+    else:
+        axes.set_ylim(2 * result[0].distances, 10)
+    axes.yaxis.set_minor_formatter("")
+
+
+def index_race(
+    X: ArrayLike | None = None, *, max_samples: int = 4000, predict: Predict = None
+) -> RaceExplorer:
     """Let indexes race for recall@10 against work, on data, dimension and size of your choice.
 
     Each racer runs through the settings of the knob that needs no rebuild; *Build* turns the one

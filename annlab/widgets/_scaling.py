@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,13 +29,22 @@ from annlab.widgets.base import (
     QUIET,
     Explorer,
     Job,
+    Predict,
     Prediction,
     Store,
+    ask,
     chart,
     choice,
     ladder,
     three,
 )
+from annlab.widgets.base.marks import curve, legend, ringed, write
+from annlab.widgets.base.rows import digest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 _NS = (2_000, 20_000, 100_000)
 _JOBS = (1, 2, 4, 8, 16)
@@ -125,12 +133,19 @@ class ScalingExplorer(Explorer):
     size = (840, 470)
     slow = True
 
-    def __init__(self, X: Any, *, n_clusters: int, max_samples: int, predict: Any) -> None:
+    def __init__(
+        self,
+        X: ArrayLike | None,
+        *,
+        n_clusters: int,
+        max_samples: int,
+        predict: Predict,
+    ) -> None:
         self.own, self.mark = None, ""
         ns: tuple[int, ...] = tuple(n for n in _NS if n <= max_samples)
         if X is not None:
             self.own = np.ascontiguousarray(check_data(X, min_rows=30), dtype=np.float64)
-            self.mark = hashlib.sha256(self.own.tobytes()).hexdigest()
+            self.mark = digest(self.own)
             most = min(len(self.own), max_samples)
             ns = tuple(sorted({max(10, most // 10), max(10, most // 3), most}))
         if len(ns) < 2:
@@ -139,31 +154,20 @@ class ScalingExplorer(Explorer):
         #: more than these cannot be measured here
         self.cores = available_cpus()
         n = ns[1]
-        if isinstance(predict, str):
-            check_choice(predict, "predict", ("pool",))
-            # about a state that is not on the screen yet
-            predict = Prediction(
-                f"The deck's way, 2 processes in a new pool each time, n = {n:,} points: how fast, "
-                "beside one core?",
-                _ANSWERS,
-                truth=lambda result: _answer(
-                    self.compute(Job(), n=n, way="new processes", chunk=0).speed_up(2)
-                ),
-            )
         super().__init__(
             [
                 ladder(
                     "n",
                     "Points n",
                     "How many points an iteration has",
-                    [(f"{m:,}", m) for m in ns],
+                    ns,
                     n,
                 ),
                 ladder(
                     "n_jobs",
                     "Workers n_jobs",
                     "Threads or processes that share the points; predicted beyond your cores",
-                    [(f"{p}", p) for p in _JOBS],
+                    _JOBS,
                     2,
                     recompute=False,
                 ),
@@ -182,7 +186,18 @@ class ScalingExplorer(Explorer):
                     "threads",
                 ),
             ],
-            predict=predict,
+            predict=ask(predict, {"pool": lambda: self._question(n)}),
+        )
+
+    def _question(self, n: int) -> Prediction:
+        # about a state that is not on the screen yet
+        return Prediction(
+            f"The deck's way, 2 processes in a new pool each time, n = {n:,} points: how fast, "
+            "beside one core?",
+            _ANSWERS,
+            truth=lambda result: _answer(
+                self.compute(Job(), n=n, way="new processes", chunk=0).speed_up(2)
+            ),
         )
 
     def compute(self, job: Job, *, n: int, chunk: int, way: str) -> Scaling:
@@ -270,14 +285,22 @@ class ScalingExplorer(Explorer):
         return f"{self.cores} core{'s' * (self.cores > 1)}"
 
     def draw(
-        self, figure: Any, result: Scaling, frame: int, *, n: int, chunk: int, way: str, n_jobs: int
+        self,
+        figure: Figure,
+        result: Scaling,
+        frame: int,
+        *,
+        n: int,
+        chunk: int,
+        way: str,
+        n_jobs: int,
     ) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
         busy = " (busy machine)" if result.noisy else ""
         self._draw_speed(left, result, n_jobs, f"n = {n:,}: {_TITLES[way].split(',')[0]}{busy}")
         self._draw_parts(right, result, n_jobs)
 
-    def _draw_speed(self, axes: Any, result: Scaling, n_jobs: int, title: str) -> None:
+    def _draw_speed(self, axes: Axes, result: Scaling, n_jobs: int, title: str) -> None:
         chart(axes, "workers n_jobs", "times as fast as one core", title)
         axes.set(xscale="log", yscale="log")
         jobs = np.array(_JOBS)
@@ -293,39 +316,17 @@ class ScalingExplorer(Explorer):
         axes.axhline(1, color=QUIET, linewidth=1)
         measured = list(result.measured)
         beyond = [p for p in _JOBS if p >= measured[-1]]
+        look: dict[str, Any]
         if len(beyond) > 1:
-            axes.plot(
-                beyond,
-                [result.speed_up(p) for p in beyond],
-                "--o",
-                color=PALETTE[0],
-                linewidth=1.6,
-                markersize=8,
-                markerfacecolor="white",
-                label="predicted",
-            )
+            speeds = [result.speed_up(p) for p in beyond]
+            look = {"line": "--", "markerfacecolor": "white", "label": "predicted"}
+            curve(axes, beyond, speeds, PALETTE[0], width=1.6, size=8, **look)
             axes.axvspan(measured[-1] * 1.41, 20, color=INK, alpha=0.06, linewidth=0)
-        axes.plot(
-            measured,
-            [result.speed_up(p) for p in measured],
-            "-o",
-            color=PALETTE[0],
-            linewidth=2.4,
-            markersize=8,
-            label=f"measured on {self._which_cores}",
-            zorder=4,
-        )
-        axes.plot(
-            [n_jobs],
-            [result.speed_up(n_jobs)],
-            "D",
-            color="none",
-            markeredgecolor=ALARM,
-            markeredgewidth=2.4,
-            markersize=14,
-            label=f"n_jobs = {n_jobs}",
-            zorder=5,
-        )
+        speeds = [result.speed_up(p) for p in measured]
+        look = {"label": f"measured on {self._which_cores}", "zorder": 4}
+        curve(axes, measured, speeds, PALETTE[0], width=2.4, size=8, **look)
+        look = {"marker": "D", "label": f"n_jobs = {n_jobs}"}
+        ringed(axes, n_jobs, result.speed_up(n_jobs), ALARM, size=14, width=2.4, **look)
         axes.set_xlim(0.85, 20)
         axes.set_xticks(_JOBS, [f"{p}" for p in _JOBS])
         ticks = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
@@ -333,9 +334,9 @@ class ScalingExplorer(Explorer):
         axes.set_ylim(max(lowest, 0.004), 22)
         axes.set_yticks([t for t in ticks if t >= lowest], [f"{t:g}" for t in ticks if t >= lowest])
         axes.minorticks_off()
-        self._legend(axes)
+        self._explain(axes)
 
-    def _draw_parts(self, axes: Any, result: Scaling, n_jobs: int) -> None:
+    def _draw_parts(self, axes: Axes, result: Scaling, n_jobs: int) -> None:
         chart(axes, "workers n_jobs", "milliseconds an iteration", "where the time goes")
         axes.grid(False, axis="x")
         colors = (PALETTE[0], PALETTE[2], "#b0b0b0", PALETTE[1], PALETTE[3])
@@ -362,32 +363,24 @@ class ScalingExplorer(Explorer):
         alone = 1e3 * result.alone.total_s
         axes.axhline(alone, color=INK, linewidth=1.6, linestyle="--")
         top = 1.16e3 * max(result.alone.total_s, *(sum(result.parts(p).values()) for p in _JOBS))
-        axes.text(
-            len(_JOBS) - 0.45,
-            alone + 0.015 * top,
-            "one core",
-            fontsize=11,
-            ha="right",
-            va="bottom",
-            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 1},
-        )
+        box = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 1}
+        write(axes, len(_JOBS) - 0.45, alone + 0.015 * top, "one core", "right bottom", bbox=box)
         n_measured = len(result.measured)
         if n_measured < len(_JOBS):
             axes.axvspan(n_measured - 0.5, len(_JOBS), color=INK, alpha=0.06, linewidth=0)
             middle = (n_measured + len(_JOBS) - 1) / 2
-            axes.text(middle, 0.985 * top, "predicted", fontsize=11, ha="center", va="top")
+            write(axes, middle, 0.985 * top, "predicted", "center top")
         axes.set_ylim(0, top)
         axes.set_xlim(-0.6, len(_JOBS) - 0.4)
         axes.set_xticks(range(len(_JOBS)), [f"{p}" for p in _JOBS])
-        self._legend(axes)
+        self._explain(axes)
 
-    def _legend(self, axes: Any) -> None:
+    def _explain(self, axes: Axes) -> None:
         # below, where no curve and no bar can come
-        axes.legend(
-            loc="upper center",
+        legend(
+            axes,
+            "upper center",
             bbox_to_anchor=(0.47, -0.17),
-            frameon=False,
-            fontsize=11,
             ncols=3,
             columnspacing=1.0,
             handlelength=1.5,
@@ -400,7 +393,11 @@ _others: dict[Any, float] = {}
 
 
 def scaling_explorer(
-    X: Any = None, *, n_clusters: int = 128, max_samples: int = 100_000, predict: Any = None
+    X: ArrayLike | None = None,
+    *,
+    n_clusters: int = 128,
+    max_samples: int = 100_000,
+    predict: Predict = None,
 ) -> ScalingExplorer:
     """Measure how one k-means iteration scales over the cores of this machine.
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import numpy as np
 
 from annlab._support.checks import check_choice, check_integer, check_random_state
 from annlab._support.errors import invalid
+from annlab._support.types import Seed
 from annlab.applications import SegmentationResult, load_image, segment_image
 from annlab.widgets.base import (
     INK,
     Control,
     Explorer,
     Job,
+    Predict,
     Prediction,
+    ask,
     choice,
     cluster_color,
     ladder,
@@ -25,6 +27,11 @@ from annlab.widgets.base import (
     switch,
     three,
 )
+from annlab.widgets.base.rows import pictures, thinned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Pixels that are clustered while "every pixel" is off, and at most.
 _QUICK, _MOST = 80_000, 4_000_000
@@ -72,13 +79,13 @@ class SegmentationExplorer(Explorer):
 
     def __init__(
         self,
-        image: Any,
+        image: object,
         n_clusters: int,
         *,
         color_space: str,
         position_weight: float,
-        predict: Any,
-        random_state: Any,
+        predict: Predict,
+        random_state: Seed,
     ) -> None:
         check_integer(n_clusters, "n_clusters", maximum=256)
         check_choice(color_space, "color_space", ("rgb", "lab"))
@@ -86,9 +93,7 @@ class SegmentationExplorer(Explorer):
             raise invalid("position_weight", "from 0 to 2", position_weight)
         self.pictures = _collected(image)
         self.seed = int(check_random_state(random_state).randint(2**31 - 1))
-        if isinstance(predict, str):
-            check_choice(predict, "predict", ("doubling",))
-            predict = Prediction(_QUESTION, truth=self._gain, unit="dB")
+        asked = ask(predict, {"doubling": self._question})
         self.menu = _Menu(self.pictures, next(iter(self.pictures)))
         self.upload = ipywidgets.FileUpload(
             accept="image/*",
@@ -97,49 +102,8 @@ class SegmentationExplorer(Explorer):
             tooltip="Choose an image file of your own; it stays on this machine",
             layout=ipywidgets.Layout(width="110px"),
         )
-        super().__init__(
-            [
-                self.menu,
-                ladder(
-                    "k",
-                    "Segments k",
-                    "Number of clusters, and of colours in the palette",
-                    sorted({*_KS, int(n_clusters)}),
-                    int(n_clusters),
-                ),
-                choice(
-                    "space",
-                    "Colours as",
-                    "Where colours are compared: as stored (RGB), or as the eye does (Lab)",
-                    ("rgb", "lab"),
-                    color_space,
-                    buttons=True,
-                ),
-                slider(
-                    "place",
-                    "Position weight",
-                    "0: only colour counts; 1: across the picture is as far as black from white",
-                    0.0,
-                    2.0,
-                    float(position_weight),
-                    step=0.1,
-                ),
-                choice(
-                    "view",
-                    "Show",
-                    "Palette colours, one loud colour for each segment, or the error",
-                    _VIEWS,
-                    _VIEWS[0],
-                    recompute=False,
-                ),
-                switch(
-                    "whole",
-                    "every pixel",
-                    "Off: a thinned picture, answered at once. On: all pixels, up to four million",
-                ),
-            ],
-            predict=predict,
-        )
+        how = _dividing(int(n_clusters), color_space, float(position_weight))
+        super().__init__([self.menu, *how], predict=asked)
         self.upload.observe(self._on_upload, "value")
 
     def _widget_rows(self) -> dict[str, list[Any]]:
@@ -148,13 +112,13 @@ class SegmentationExplorer(Explorer):
         rows["controls"].insert(1, self.upload)
         return rows
 
-    def _on_upload(self, change: Any) -> None:
+    def _on_upload(self, change: dict[str, Any]) -> None:
         if not change["new"]:
             return
         file = change["new"][0]
         data = bytes(file["content"])
         try:
-            pixels = _thinned(load_image(data), _MOST)
+            pixels = thinned(load_image(data), _MOST)
         except (ValueError, TypeError) as reason:
             self._say_note(str(reason))
             return
@@ -167,7 +131,7 @@ class SegmentationExplorer(Explorer):
 
     def _pixels(self, picture: str, whole: bool) -> np.ndarray:
         pixels = self.pictures[picture]
-        return pixels if whole else _thinned(pixels, _QUICK)
+        return pixels if whole else thinned(pixels, _QUICK)
 
     def compute(
         self,
@@ -193,6 +157,9 @@ class SegmentationExplorer(Explorer):
             callback=job.callback(_ITERATIONS),
         )
 
+    def _question(self) -> Prediction:
+        return Prediction(_QUESTION, truth=self._gain, unit="dB")
+
     def _gain(self, result: SegmentationResult) -> float:
         """Decibels that twice as many segments bring, all else the same."""
         asked = {name: self.values[name] for name in ("space", "place", "whole", "picture")}
@@ -204,12 +171,12 @@ class SegmentationExplorer(Explorer):
         result: SegmentationResult,
         frame: int,
         *,
-        k: int,
         space: str,
         place: float,
         view: str,
         whole: bool,
         picture: str,
+        **values: Any,
     ) -> str:
         height, width = result.labels.shape
         ratio = result.original_bytes / result.compressed_bytes
@@ -224,16 +191,14 @@ class SegmentationExplorer(Explorer):
 
     def draw(
         self,
-        figure: Any,
+        figure: Figure,
         result: SegmentationResult,
         frame: int,
         *,
-        k: int,
-        space: str,
-        place: float,
         view: str,
         whole: bool,
         picture: str,
+        **values: Any,
     ) -> None:
         pixels = self._pixels(picture, whole)
         grid = figure.add_gridspec(2, 2, height_ratios=[12, 1.6])
@@ -267,6 +232,49 @@ class SegmentationExplorer(Explorer):
         return np.sqrt((lost**2).mean(axis=2)), {"cmap": "gray_r", "vmin": 0, "vmax": 64}
 
 
+def _dividing(k: int, color_space: str, position_weight: float) -> list[Control]:
+    """Controls that divide the picture another way, or show the segments another way."""
+    return [
+        ladder(
+            "k",
+            "Segments k",
+            "Number of clusters, and of colours in the palette",
+            sorted({*_KS, k}),
+            k,
+        ),
+        choice(
+            "space",
+            "Colours as",
+            "Where colours are compared: as stored (RGB), or as the eye does (Lab)",
+            ("rgb", "lab"),
+            color_space,
+            buttons=True,
+        ),
+        slider(
+            "place",
+            "Position weight",
+            "0: only colour counts; 1: across the picture is as far as black from white",
+            0.0,
+            2.0,
+            position_weight,
+            step=0.1,
+        ),
+        choice(
+            "view",
+            "Show",
+            "Palette colours, one loud colour for each segment, or the error",
+            _VIEWS,
+            _VIEWS[0],
+            recompute=False,
+        ),
+        switch(
+            "whole",
+            "every pixel",
+            "Off: a thinned picture, answered at once. On: all pixels, up to four million",
+        ),
+    ]
+
+
 def _decibels(result: SegmentationResult) -> str:
     return "∞" if np.isinf(result.psnr_db) else f"{result.psnr_db:.0f}"
 
@@ -282,7 +290,7 @@ def _loud(k: int) -> np.ndarray:
     return base + (goal[turn, None] - base) * pull[turn, None]
 
 
-def _draw_palette(axes: Any, result: SegmentationResult, *, loud: bool) -> None:
+def _draw_palette(axes: Axes, result: SegmentationResult, *, loud: bool) -> None:
     from annlab.plotting import plot_palette
 
     counts = np.bincount(result.labels.ravel(), minlength=len(result.palette))
@@ -290,12 +298,7 @@ def _draw_palette(axes: Any, result: SegmentationResult, *, loud: bool) -> None:
     axes.set_title("share of the pixels, by segment", fontsize=11, color=INK, loc="left")
 
 
-def _thinned(pixels: np.ndarray, most: int) -> np.ndarray:
-    step = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / most))))
-    return np.ascontiguousarray(pixels[::step, ::step])
-
-
-def _collected(image: Any) -> dict[str, np.ndarray]:
+def _collected(image: object) -> dict[str, np.ndarray]:
     """Name -> pixels: the photographs at hand, or those that the caller gives."""
     if image is None:
         from annlab._support.errors import MissingExtraError
@@ -309,21 +312,20 @@ def _collected(image: Any) -> dict[str, np.ndarray]:
                 # without scikit-image, scikit-learn's two are left
                 continue
         return photos
-    if not isinstance(image, Mapping):
-        image = {"your picture": image}
-    if not image:
+    found = pictures(image, "your picture", _MOST)
+    if not found:
         raise invalid("image", "at least one picture", "none")
-    return {str(name): _thinned(load_image(value), _MOST) for name, value in image.items()}
+    return found
 
 
 def segmentation_explorer(
-    image: Any = None,
+    image: object = None,
     n_clusters: int = 5,
     *,
     color_space: str = "rgb",
     position_weight: float = 0.0,
-    predict: Any = None,
-    random_state: Any = 0,
+    predict: Predict = None,
+    random_state: Seed = 0,
 ) -> SegmentationExplorer:
     """Divide a picture into segments: choose k, the colour space and how much the place counts.
 

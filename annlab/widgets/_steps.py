@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from annlab._support.checks import (
     check_random_state,
 )
 from annlab._support.errors import invalid
+from annlab._support.types import Seed
 from annlab.distances import nearest, paired_sq
 from annlab.fit.choose import available_algorithms
 from annlab.lloyd import kmeans, kmeans_ann
@@ -24,7 +25,9 @@ from annlab.widgets.base import (
     INK,
     Explorer,
     Job,
+    Predict,
     Prediction,
+    ask,
     choice,
     cluster_color,
     frame_limits,
@@ -35,6 +38,12 @@ from annlab.widgets.base import (
     share,
     three,
 )
+from annlab.widgets.base.rows import main_axes, thinned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 #: Points and pixels that are drawn or, of an image, clustered.
 _DRAWN, _PIXELS = 2500, 16_000
@@ -130,7 +139,7 @@ class StepExplorer(Explorer):
 
     def __init__(
         self,
-        X: Any,
+        X: ArrayLike | None,
         n_clusters: int,
         algorithm: Any,
         *,
@@ -139,12 +148,12 @@ class StepExplorer(Explorer):
         algorithm_params: dict[str, Any] | None,
         init: Any,
         max_iter: int,
-        predict: Any,
-        random_state: Any,
+        predict: Predict,
+        random_state: Seed,
     ) -> None:
         if (X is None) == (image is None):
             raise invalid("X", "given, or image", "both" if X is not None else "neither")
-        if np.ndim(X) == 3:
+        if X is not None and np.ndim(X) == 3:
             X, image = None, X
         self.picture = None if image is None else _pixels(image)
         self.X = (
@@ -169,8 +178,6 @@ class StepExplorer(Explorer):
         self.plane_X = self.flat(self.X[self.shown])
         self.limits = frame_limits(self.plane_X)
         self.size = self._room()
-        if isinstance(predict, str):
-            predict = PREDICTIONS[check_choice(predict, "predict", tuple(PREDICTIONS))]()
         controls = [
             choice(
                 "index",
@@ -185,7 +192,7 @@ class StepExplorer(Explorer):
             controls.append(
                 number("start", "Start no.", "Another random start for both runs", 0, 99, 0)
             )
-        super().__init__(controls, predict=predict)
+        super().__init__(controls, predict=ask(predict, PREDICTIONS))
 
     def _room(self) -> tuple[int, int]:
         (left, right), (low, high) = self.limits
@@ -245,7 +252,7 @@ class StepExplorer(Explorer):
         )
 
     def draw(
-        self, figure: Any, result: Race, frame: int, *, index: str, start: int | None = None
+        self, figure: Figure, result: Race, frame: int, *, index: str, start: int | None = None
     ) -> None:
         extra = self.picture is not None or self.patch_shape is not None
         if self.picture is not None:
@@ -276,13 +283,14 @@ class StepExplorer(Explorer):
                 self._draw_tiles(figure.add_subplot(grid[1, side]), shown, self.patch_shape)
         self._explain(figure)
 
-    def _draw_points(self, axes: Any, title: str, result: Race, step: Any, wrong: Any) -> None:
+    def _draw_points(self, axes: Axes, title: str, result: Race, step: Any, wrong: Any) -> None:
         plane(axes, self.limits, title)
         size = 22.0 if len(self.shown) <= 800 else 9.0
         big = 130.0 if self.n_clusters <= 16 else 60.0
         if self.picture is not None:
             colors = self.X[self.shown]
-            axes.scatter(*self.plane_X.T, s=size, c=colors, linewidths=0, zorder=1)
+            x, y = self.plane_X.T
+            axes.scatter(x, y, s=size, c=colors, linewidths=0, zorder=1)
         else:
             labels = None if step is None else step.labels[self.shown]
             scatter_clusters(axes, self.plane_X, labels, size=size)
@@ -291,11 +299,12 @@ class StepExplorer(Explorer):
             scatter_centroids(axes, self.flat(start), size=big, colors=self._true_colors(start))
             return
         if wrong is not None and wrong[self.shown].any():
-            missed = self.plane_X[wrong[self.shown]]
+            x, y = self.plane_X[wrong[self.shown]].T
             # many rings would hide what they mark
-            few = len(missed) <= 40
+            few = len(x) <= 40
             axes.scatter(
-                *missed.T,
+                x,
+                y,
                 s=95 if few else 30,
                 facecolors="none",
                 edgecolors=ALARM,
@@ -313,7 +322,7 @@ class StepExplorer(Explorer):
     def _true_colors(self, centroids: np.ndarray) -> np.ndarray | None:
         return None if self.picture is None else np.clip(centroids, 0, 1)
 
-    def _draw_picture(self, axes: Any, shown: np.ndarray, step: Any, wrong: Any) -> None:
+    def _draw_picture(self, axes: Axes, shown: np.ndarray, step: Any, wrong: Any) -> None:
         if step is not None:
             shown = np.clip(step.new_centroids, 0, 1)[step.labels].reshape(shown.shape)
         if wrong is not None and wrong.any():
@@ -322,7 +331,7 @@ class StepExplorer(Explorer):
         axes.imshow(shown, interpolation="nearest")
         axes.set_axis_off()
 
-    def _draw_tiles(self, axes: Any, centroids: np.ndarray, shape: tuple[int, ...]) -> None:
+    def _draw_tiles(self, axes: Axes, centroids: np.ndarray, shape: tuple[int, ...]) -> None:
         count = min(len(centroids), _TILES)
         columns = min(count, 12)
         rows = -(-count // columns)
@@ -338,7 +347,7 @@ class StepExplorer(Explorer):
         axes.imshow(sheet, interpolation="nearest")
         axes.set_axis_off()
 
-    def _explain(self, figure: Any) -> None:
+    def _explain(self, figure: Figure) -> None:
         from matplotlib.lines import Line2D
 
         dots: dict[str, Any] = {"linestyle": "none", "markersize": 10}
@@ -365,8 +374,7 @@ def _pixels(image: Any) -> np.ndarray:
     array = array / 255.0 if array.dtype.kind in "iu" else array.astype(float)
     if array.min() < 0 or array.max() > 1:
         raise invalid("image", "8-bit integers, or real numbers from 0 to 1", array.max())
-    step = max(1, int(np.ceil(np.sqrt(array.shape[0] * array.shape[1] / _PIXELS))))
-    return np.ascontiguousarray(array[::step, ::step])
+    return thinned(array, _PIXELS)
 
 
 def _checked(patch_shape: Any, d: int) -> tuple[int, ...]:
@@ -381,15 +389,11 @@ def _projection(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     if X.shape[1] <= 2:
         return None
     mean = X.mean(axis=0, dtype=np.float64)
-    centred = X - mean
-    basis = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2]
-    # an eigenvector has no sign of its own; this one does not depend on the machine
-    signs = np.sign(basis[np.abs(basis).argmax(axis=0), [0, 1]])
-    return mean, basis * signs
+    return mean, main_axes(X - mean, 2)
 
 
 def step_explorer(
-    X: Any = None,
+    X: ArrayLike | None = None,
     n_clusters: int = 8,
     algorithm: Any = "lsh",
     *,
@@ -398,8 +402,8 @@ def step_explorer(
     algorithm_params: dict[str, Any] | None = None,
     init: Any = "k-means++",
     max_iter: int = 30,
-    predict: Any = None,
-    random_state: Any = None,
+    predict: Predict = None,
+    random_state: Seed = None,
 ) -> StepExplorer:
     """Step through exact and approximate k-means side by side, from the same start.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab._support.checks import check_choice, check_data, check_integer, check_n_clusters
+from annlab._support.checks import check_data, check_integer, check_n_clusters
 from annlab._support.errors import invalid
 from annlab._support.threads import single_threaded_blas
 from annlab.datasets import load_digits_data, load_patches, make_blobs
@@ -24,13 +24,22 @@ from annlab.widgets.base import (
     QUIET,
     Explorer,
     Job,
+    Predict,
     Prediction,
+    ask,
     chart,
     choice,
     ladder,
     share,
     three,
 )
+from annlab.widgets.base.marks import chosen, curve, legend, write
+from annlab.widgets.base.rows import OWN, evenly
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 #: Points that are clustered, and points whose search is judged.
 _POINTS, _JUDGED = 450, 225
@@ -104,7 +113,7 @@ class Tradeoff:
 
 
 def _thinned(X: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(X[:: -(-len(X) // _POINTS)], dtype=np.float64)
+    return np.ascontiguousarray(evenly(X, _POINTS), dtype=np.float64)
 
 
 @lru_cache(maxsize=4)
@@ -133,7 +142,13 @@ class TradeoffExplorer(Explorer):
     slow = True
 
     def __init__(
-        self, X: Any, *, n_clusters: Any, n_starts: int, max_iter: int, predict: Any
+        self,
+        X: ArrayLike | None,
+        *,
+        n_clusters: Any,
+        n_starts: int,
+        max_iter: int,
+        predict: Predict,
     ) -> None:
         self.own = None if X is None else _thinned(check_data(X, min_rows=20))
         least = _POINTS if self.own is None else len(self.own)
@@ -145,18 +160,9 @@ class TradeoffExplorer(Explorer):
             )
         self.n_starts = check_integer(n_starts, "n_starts")
         self.max_iter = check_integer(max_iter, "max_iter")
-        if isinstance(predict, str):
-            check_choice(predict, "predict", ("recall",))
-            # about an index that is not on the screen yet
-            predict = Prediction(
-                "Now a real index. With lsh at its roughest setting, by how many percent does the "
-                "inertia end higher than with exact search?",
-                unit="%",
-                truth=self._truth,
-            )
         menu = ["digits", "patches", "blobs"]
         if self.own is not None:
-            menu = ["your data", *menu]
+            menu = [OWN, *menu]
         controls = [
             choice("data", "Data", "What is clustered", menu, menu[0]),
             choice(
@@ -177,13 +183,20 @@ class TradeoffExplorer(Explorer):
         ]
         self.k = ks[0]
         if len(ks) > 1:
-            controls.append(
-                ladder("k", "Clusters k", "How many clusters", [(f"{k:,}", k) for k in ks], ks[0])
-            )
-        super().__init__(controls, predict=predict)
+            controls.append(ladder("k", "Clusters k", "How many clusters", ks, ks[0]))
+        super().__init__(controls, predict=ask(predict, {"recall": self._question}))
+
+    def _question(self) -> Prediction:
+        # about an index that is not on the screen yet
+        return Prediction(
+            "Now a real index. With lsh at its roughest setting, by how many percent does the "
+            "inertia end higher than with exact search?",
+            unit="%",
+            truth=self._truth,
+        )
 
     def _truth(self, result: Tradeoff) -> float:
-        data = "digits" if self.own is None else "your data"
+        data = "digits" if self.own is None else OWN
         X = self._points(data)
         made = _index("lsh", _SETTINGS["lsh"][0], X.shape[1])
         with single_threaded_blas():
@@ -192,7 +205,7 @@ class TradeoffExplorer(Explorer):
         return round(100 * (setting.ratio - 1), 1)
 
     def _points(self, data: str) -> np.ndarray:
-        return self.own if data == "your data" and self.own is not None else _data(data)
+        return self.own if data == OWN and self.own is not None else _data(data)
 
     def _exact(self, X: np.ndarray, k: int) -> tuple[tuple[KMeansResult, ...], list[np.ndarray]]:
         starts = [
@@ -211,7 +224,7 @@ class TradeoffExplorer(Explorer):
         exact: tuple[KMeansResult, ...],
         job: Job,
     ) -> Setting:
-        asked = X[:: -(-len(X) // _JUDGED)]
+        asked = evenly(X, _JUDGED)
         runs, hits, right = [], [], []
         for start in starts:
             job.check()
@@ -270,7 +283,7 @@ class TradeoffExplorer(Explorer):
 
     def draw(
         self,
-        figure: Any,
+        figure: Figure,
         result: Tradeoff,
         frame: int,
         *,
@@ -283,7 +296,7 @@ class TradeoffExplorer(Explorer):
         self._draw_tradeoff(left, result, setting, f"{index}, {data}, k = {k or self.k}")
         self._draw_runs(right, result, setting)
 
-    def _draw_tradeoff(self, axes: Any, result: Tradeoff, setting: int, title: str) -> None:
+    def _draw_tradeoff(self, axes: Axes, result: Tradeoff, setting: int, title: str) -> None:
         chart(axes, "recall@1 of the index", "inertia, exact search = 1", title)
         most = max(1.1, *(max(one.ratios) for one in result.settings))
         least = min(0.97, *(min(one.ratios) for one in result.settings))
@@ -294,32 +307,18 @@ class TradeoffExplorer(Explorer):
                 [one.recall] * len(one.ratios), one.ratios, "o", color=PALETTE[4], markersize=5
             )
         order = sorted(result.settings, key=lambda one: one.recall)
-        axes.plot(
-            [one.recall for one in order],
-            [one.ratio for one in order],
-            "-s",
-            color=PALETTE[0],
-            linewidth=2.2,
-            markersize=7,
-            label="mean of the starts (dots)",
-        )
+        ratios = [one.ratio for one in order]
+        label = "mean of the starts (dots)"
+        recalls = [one.recall for one in order]
+        curve(axes, recalls, ratios, PALETTE[0], "s", width=2.2, size=7, label=label)
         here = result.settings[setting]
-        axes.plot(
-            [here.recall],
-            [here.ratio],
-            "D",
-            color=ALARM,
-            markersize=12,
-            markeredgecolor=INK,
-            label="this setting",
-            zorder=5,
-        )
+        chosen(axes, here.recall, here.ratio, label="this setting")
         room = 0.1 * (most - least)
         axes.set(xlim=(-0.03, 1.03), ylim=(least - room, most + room))
-        axes.legend(loc="upper right", frameon=False, fontsize=11)
-        axes.text(0.0, 1.0 - 0.3 * room, "exact search", fontsize=11, color=QUIET, va="top")
+        legend(axes)
+        write(axes, 0.0, 1.0 - 0.3 * room, "exact search", "left top", color=QUIET)
 
-    def _draw_runs(self, axes: Any, result: Tradeoff, setting: int) -> None:
+    def _draw_runs(self, axes: Axes, result: Tradeoff, setting: int) -> None:
         here = result.settings[setting]
         chart(
             axes, "iteration", "inertia, end of exact search = 1", "the first start, step by step"
@@ -331,28 +330,20 @@ class TradeoffExplorer(Explorer):
         )
         for run, color, marker, label in runs:
             values = run.trace.inertia / base
-            axes.plot(
-                range(1, len(values) + 1),
-                values,
-                color=color,
-                marker=marker,
-                markersize=5,
-                linewidth=2,
-                label=label,
-            )
+            curve(axes, range(1, len(values) + 1), values, color, marker, size=5, label=label)
         top = max(float(one.runs[0].trace.inertia[0]) for one in result.settings) / base
         axes.set(xlim=(0.5, self.max_iter + 0.5), ylim=(0.9, min(1.08 * top, 4.0)))
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(loc="upper right", frameon=False, fontsize=11)
+        axes.locator_params("x", integer=True)
+        legend(axes)
 
 
 def tradeoff_explorer(
-    X: Any = None,
+    X: ArrayLike | None = None,
     *,
     n_clusters: Any = (10, 20, 40),
     n_starts: int = 3,
     max_iter: int = 20,
-    predict: Any = None,
+    predict: Predict = None,
 ) -> TradeoffExplorer:
     """Trade recall of the index against the inertia of the clusters that come out.
 

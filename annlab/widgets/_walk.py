@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annlab._support.checks import check_integer
 from annlab._support.errors import invalid
+from annlab._support.types import Seed
 from annlab.datasets import make_gaussian_mixture
 from annlab.distances import k_nearest
 from annlab.indexes.walk import Hop, NavigableGraph, greedy_walk
-from annlab.widgets.base import Prediction, slider, switch, three
+from annlab.widgets.base import Job, Prediction, slider, switch, three
 from annlab.widgets.base.canvas import CanvasExplorer, check_handles, check_plane, handle_control
 from annlab.widgets.base.scene import (
     circles,
@@ -26,6 +27,9 @@ from annlab.widgets.base.scene import (
     square_bounds,
     texts,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _MOST_POINTS = 400
 _MOST_EF = 24
@@ -66,7 +70,7 @@ class GraphWalk(CanvasExplorer):
         query: Any,
         ef: int,
         M: int,
-        random_state: Any,
+        random_state: Seed,
         predict: Prediction | None,
     ) -> None:
         self.X = X
@@ -107,7 +111,7 @@ class GraphWalk(CanvasExplorer):
                 self._graphs[M] = NavigableGraph.build(self.X, M=M, random_state=self._seed)
             return self._graphs[M]
 
-    def compute(self, job: Any, query: Any, ef: int, M: int) -> Walk:
+    def compute(self, job: Job, query: Any, ef: int, M: int) -> Walk:
         graph, place = self._graph(M), np.array(query[0])
         distance, nearest = k_nearest(place[None], graph.vectors, 1)
         return Walk(
@@ -239,24 +243,7 @@ class GraphWalk(CanvasExplorer):
                 points(X[[best]], color=GREEN, marker="*", size=size + 3, edge="ink", width=0.9)
             )
         if large and reveal:
-            radius = 0.028 * (self._bounds[1] - self._bounds[0])
-            color = GREEN if result.found_it else RED
-            layers.append(circles(X[[result.nearest]], radius, color=color, width=2.6))
-            words = "true nearest" + ("" if result.found_it else ", missed")
-            left = X[result.nearest, 0] > (self._bounds[0] + self._bounds[1]) / 2
-            # on the side where the walk's own end is not
-            up = X[result.nearest, 1] > X[best, 1] or result.nearest == best
-            layers.append(
-                texts(
-                    X[[result.nearest]],
-                    [words],
-                    color=color,
-                    bold=True,
-                    align="right" if left else "left",
-                    dx=-18 if left else 18,
-                    dy=20 if up else -20,
-                )
-            )
+            layers += self._truth_layers(result, X, best)
         if not large:
             layers.append(
                 points(result.query[None], color=RED, marker="X", size=6, edge="ink", width=0.8)
@@ -270,6 +257,27 @@ class GraphWalk(CanvasExplorer):
             np.array(self._bounds).reshape(2, 2).T, rect, pad=0.0
         )  # fmt: skip
         return panel(rect, bounds, layers, title=words, active=active)
+
+    def _truth_layers(self, result: Walk, X: np.ndarray, best: int) -> list[dict[str, Any]]:
+        """A ring around the true nearest point, and its name."""
+        x0, x1 = self._bounds[:2]
+        place, color = X[[result.nearest]], GREEN if result.found_it else RED
+        left = place[0, 0] > (x0 + x1) / 2
+        # on the side where the walk's own end is not
+        up = place[0, 1] > X[best, 1] or result.nearest == best
+        words = "true nearest" + ("" if result.found_it else ", missed")
+        return [
+            circles(place, 0.028 * (x1 - x0), color=color, width=2.6),
+            texts(
+                place,
+                [words],
+                color=color,
+                bold=True,
+                align="right" if left else "left",
+                dx=-18 if left else 18,
+                dy=20 if up else -20,
+            ),
+        ]
 
     def _list_panel(self, result: Walk, frame: int, ef: int) -> dict[str, Any]:
         """The nearest nodes remembered, as bars, and which of them the walk has left."""
@@ -357,7 +365,7 @@ def _remembered(result: Walk, frame: int) -> tuple[list[int], np.ndarray, set[in
 
 
 def graph_walk(
-    X: Any = None,
+    X: ArrayLike | None = None,
     *,
     query: Any = None,
     ef: int = 3,

@@ -70,67 +70,38 @@ An explorer gives: ``state`` and ``restore(text)``, ``snapshot()``, ``save_html(
 
 The mechanism lies in `explorer` (what is shown), `controls` (sliders and the like), `jobs`
 (computing), `player` (replay), `pictures` (frames), `states` (sharing), `page` (saved pages),
-`predict`, and `look` and `marks` (drawing); canvases in `canvas` and `scene`.
+`predict`, `rows` (data), and `look` and `marks` (drawing); canvases in `canvas` and `scene`.
 """
 
-from annlab.plotting import MARKERS, PALETTE, cluster_color, cluster_marker
-from annlab.widgets.base.controls import (
-    Control,
-    choice,
-    custom,
-    entry,
-    ladder,
-    number,
-    slider,
-    switch,
-)
-from annlab.widgets.base.explorer import Explorer, projector
-from annlab.widgets.base.jobs import Job, Stopped, Store
-from annlab.widgets.base.look import (
-    ALARM,
-    INK,
-    LOOK,
-    PAPER,
-    QUIET,
-    chart,
-    frame_limits,
-    plane,
-    scatter_centroids,
-    scatter_clusters,
-    share,
-    three,
-)
-from annlab.widgets.base.predict import Prediction
-
-__all__ = [
-    "ALARM",
-    "INK",
-    "LOOK",
-    "MARKERS",
-    "PALETTE",
-    "PAPER",
-    "QUIET",
-    "Control",
-    "Explorer",
-    "Job",
-    "Prediction",
-    "Stopped",
-    "Store",
-    "chart",
-    "choice",
-    "cluster_color",
-    "cluster_marker",
-    "custom",
-    "entry",
-    "frame_limits",
-    "ladder",
-    "number",
-    "plane",
-    "projector",
-    "scatter_centroids",
-    "scatter_clusters",
-    "share",
-    "slider",
-    "switch",
-    "three",
-]
+from annlab.plotting import MARKERS as MARKERS
+from annlab.plotting import PALETTE as PALETTE
+from annlab.plotting import cluster_color as cluster_color
+from annlab.plotting import cluster_marker as cluster_marker
+from annlab.widgets.base.controls import Control as Control
+from annlab.widgets.base.controls import choice as choice
+from annlab.widgets.base.controls import custom as custom
+from annlab.widgets.base.controls import entry as entry
+from annlab.widgets.base.controls import ladder as ladder
+from annlab.widgets.base.controls import number as number
+from annlab.widgets.base.controls import slider as slider
+from annlab.widgets.base.controls import switch as switch
+from annlab.widgets.base.explorer import Explorer as Explorer
+from annlab.widgets.base.explorer import projector as projector
+from annlab.widgets.base.jobs import Job as Job
+from annlab.widgets.base.jobs import Stopped as Stopped
+from annlab.widgets.base.jobs import Store as Store
+from annlab.widgets.base.look import ALARM as ALARM
+from annlab.widgets.base.look import INK as INK
+from annlab.widgets.base.look import LOOK as LOOK
+from annlab.widgets.base.look import PAPER as PAPER
+from annlab.widgets.base.look import QUIET as QUIET
+from annlab.widgets.base.look import chart as chart
+from annlab.widgets.base.look import frame_limits as frame_limits
+from annlab.widgets.base.look import plane as plane
+from annlab.widgets.base.look import scatter_centroids as scatter_centroids
+from annlab.widgets.base.look import scatter_clusters as scatter_clusters
+from annlab.widgets.base.look import share as share
+from annlab.widgets.base.look import three as three
+from annlab.widgets.base.predict import Predict as Predict
+from annlab.widgets.base.predict import Prediction as Prediction
+from annlab.widgets.base.predict import ask as ask

@@ -92,6 +92,16 @@ class Control:
         return self._decode(self._encode(value))
 
 
+def _dress(description: str, tooltip: str, width: str = "330px") -> dict[str, Any]:
+    return {
+        "description": description,
+        "tooltip": tooltip,
+        "continuous_update": False,
+        "style": _WIDE,
+        "layout": {"width": width},
+    }
+
+
 def _read_number(name: str, kind: type, low: float, high: float) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         rule = f"{'an integer' if kind is int else 'a number'} from {low} to {high}"
@@ -142,11 +152,7 @@ def slider(
         min=low,
         max=high,
         step=step or (1 if whole else (high - low) / 100),
-        description=description,
-        tooltip=tooltip,
-        continuous_update=False,
-        style=_WIDE,
-        layout=ipywidgets.Layout(width="330px"),
+        **_dress(description, tooltip),
     )
     return Control(
         name,
@@ -170,14 +176,7 @@ def number(
 ) -> Control:
     """A small field for an integer, such as the number of a random start."""
     widget = ipywidgets.BoundedIntText(
-        value=value,
-        min=low,
-        max=high,
-        description=description,
-        tooltip=tooltip,
-        continuous_update=False,
-        style=_WIDE,
-        layout=ipywidgets.Layout(width="150px"),
+        value=value, min=low, max=high, **_dress(description, tooltip, "150px")
     )
     return Control(
         name,
@@ -191,12 +190,13 @@ def number(
 def _pairs(options: Any) -> list[tuple[str, Any]]:
     if hasattr(options, "items"):
         return [(str(label), value) for label, value in options.items()]
-    return [
-        (str(option[0]), option[1])
-        if isinstance(option, tuple) and len(option) == 2
-        else (str(option), option)
-        for option in options
-    ]
+    pairs = []
+    for option in options:
+        if isinstance(option, tuple) and len(option) == 2:
+            pairs.append((str(option[0]), option[1]))
+        else:
+            pairs.append((f"{option:,}" if isinstance(option, int) else str(option), option))
+    return pairs
 
 
 def _selection(name: str, widget: Any, pairs: list[tuple[str, Any]], recompute: bool) -> Control:
@@ -237,6 +237,7 @@ def ladder(
     ----------
     name, description, tooltip : str
     options : sequence of values or (label, value), or mapping of label to value
+        Integers are their own labels, such as 1,000.
     value : object
         One of the values.
     recompute : bool, default=True
@@ -246,15 +247,7 @@ def ladder(
     Control
     """
     pairs = _pairs(options)
-    widget = ipywidgets.SelectionSlider(
-        options=pairs,
-        value=value,
-        description=description,
-        tooltip=tooltip,
-        continuous_update=False,
-        style=_WIDE,
-        layout=ipywidgets.Layout(width="330px"),
-    )
+    widget = ipywidgets.SelectionSlider(options=pairs, value=value, **_dress(description, tooltip))
     return _selection(name, widget, pairs, recompute)
 
 
@@ -300,7 +293,7 @@ def choice(
     else:
         longest = max(len(label) for label, _ in pairs) + len(description)
         widget = ipywidgets.Dropdown(
-            **common, style=_WIDE, layout=ipywidgets.Layout(width=f"{90 + 8 * longest}px")
+            **common, style=_WIDE, layout={"width": f"{90 + 8 * longest}px"}
         )
     return _selection(name, widget, pairs, recompute)
 
@@ -314,7 +307,7 @@ def switch(
         description=description,
         tooltip=tooltip,
         indent=False,
-        layout=ipywidgets.Layout(width="auto"),
+        layout={"width": "auto"},
     )
 
     def decode(text: str) -> bool:
@@ -357,14 +350,7 @@ def entry(
     -------
     Control
     """
-    widget = ipywidgets.Text(
-        value=value,
-        description=description,
-        tooltip=tooltip,
-        continuous_update=False,
-        style=_WIDE,
-        layout=ipywidgets.Layout(width="330px"),
-    )
+    widget = ipywidgets.Text(value=value, **_dress(description, tooltip))
 
     def decode(text: str) -> str:
         if check is not None:

@@ -11,12 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annlab._support.errors import invalid
 from annlab.plotting import cluster_color, cluster_marker
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: `PALETTE`, darker, for thin edges: without them yellow is lost on white.
 _EDGES = (
@@ -145,7 +149,7 @@ def render(draw: Callable[[Any], None], size: tuple[int, int], *, ahead: bool = 
     return buffer.getvalue()
 
 
-def _make_legible(figure: Any) -> None:
+def _make_legible(figure: Figure) -> None:
     from matplotlib.collections import PathCollection
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
@@ -204,7 +208,7 @@ def frame_limits(X: np.ndarray, pad: float = 0.06) -> tuple[tuple[float, float],
     return tuple((float(a) - margin, float(b) + margin) for a, b in zip(low, high, strict=True))
 
 
-def plane(axes: Any, limits: tuple[tuple[float, float], ...], title: str = "") -> Any:
+def plane(axes: Axes, limits: tuple[tuple[float, float], ...], title: str = "") -> Any:
     """Dress axes as a picture of points: equal aspect, fixed limits, a thin frame, no ticks.
 
     Unequal axes make right assignments look wrong, so every 2-D picture of points goes through
@@ -234,7 +238,7 @@ def plane(axes: Any, limits: tuple[tuple[float, float], ...], title: str = "") -
     return axes
 
 
-def chart(axes: Any, x: str = "", y: str = "", title: str = "") -> Any:
+def chart(axes: Axes, x: str = "", y: str = "", title: str = "") -> Any:
     """Dress axes as a chart: quiet grid, no frame above and right, labelled axes.
 
     Parameters
@@ -258,7 +262,7 @@ def chart(axes: Any, x: str = "", y: str = "", title: str = "") -> Any:
 
 
 def scatter_clusters(
-    axes: Any,
+    axes: Axes,
     X: np.ndarray,
     labels: np.ndarray | None,
     *,
@@ -307,7 +311,7 @@ def _by_marker(clusters: Any) -> dict[str, list[int]]:
 
 
 def scatter_centroids(
-    axes: Any,
+    axes: Axes,
     centroids: np.ndarray,
     moved_to: np.ndarray | None = None,
     *,

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import html
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
 
+from annlab._support.checks import check_choice
 from annlab._support.errors import invalid
 from annlab.widgets.base.look import three
+
+
+def ask(
+    predict: str | Prediction | None, questions: Mapping[str, Callable[[], Prediction]]
+) -> Prediction | None:
+    """The question that a notebook asks for by name, its own, or none.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    """
+    if not isinstance(predict, str):
+        return predict
+    return questions[check_choice(predict, "predict", tuple(questions))]()
 
 
 def _shown(value: Any) -> str:
@@ -51,7 +67,7 @@ class Prediction(ipywidgets.VBox):
             raise invalid("question", "a sentence that ends with a question mark", repr(question))
         self.question, self.options, self.unit = question.strip(), tuple(options), unit
         self._find = truth
-        self.answer: Any = None
+        self.answer: object = None
         self.truth: Any = None
         self._lock = threading.RLock()
         width = {"description_width": "initial"}
@@ -98,7 +114,7 @@ class Prediction(ipywidgets.VBox):
             return "No prediction yet." if self.answer is None else f"Noted: {said}."
         return f"It is {_shown(self.truth)}{unit}; {said}."
 
-    def predict(self, answer: Any) -> Prediction:
+    def predict(self, answer: object) -> Prediction:
         """Note an answer, as a click or a typed number does.
 
         Parameters
@@ -120,7 +136,7 @@ class Prediction(ipywidgets.VBox):
         self._note(answer)
         return self
 
-    def _note(self, answer: Any) -> None:
+    def _note(self, answer: object) -> None:
         if self.options:
             if answer not in self.options:
                 rule = "one of " + ", ".join(repr(option) for option in self.options)
@@ -170,7 +186,7 @@ class Prediction(ipywidgets.VBox):
             self.field.value = None if self.options else ""
             self._show()
 
-    def _on_field(self, change: Any) -> None:
+    def _on_field(self, change: dict[str, Any]) -> None:
         with self._lock:
             if change["new"] in (None, "") or self.truth is not None:
                 return
@@ -211,3 +227,7 @@ def predict(question: str, options: Sequence[str] = (), *, unit: str = "") -> Pr
     It is 3; you said 2. (How many of the 5 clusters will be empty?)
     """
     return Prediction(question, options, unit=unit)
+
+
+#: What explorers take as ``predict``: a question of theirs by its name, your own, or none.
+Predict = str | Prediction | None

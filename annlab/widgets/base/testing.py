@@ -13,6 +13,7 @@ from typing import Any
 import ipywidgets
 
 from annlab._support.checks import check_random_state
+from annlab._support.types import Seed
 from annlab.widgets.base.explorer import Explorer
 
 #: Widgets whose output a saved notebook cannot hold or compare.
@@ -133,7 +134,7 @@ def _try_state(explorer: Explorer, fresh: Explorer) -> None:
 
 
 def exercise(
-    make: Callable[[], Explorer], *, n_actions: int = 50, random_state: Any = 0
+    make: Callable[[], Explorer], *, n_actions: int = 50, random_state: Seed = 0
 ) -> Explorer:
     """Drive an explorer through all it offers, then through random actions.
 

@@ -1,0 +1,125 @@
+"""What `annlab.widgets.faiss_explorer` measures: searches at each effort, and k-means' loss."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from annlab.datasets import load_digits_data, load_patches
+from annlab.distances import paired_sq
+from annlab.faiss_kmeans import kmeans_faiss
+from annlab.indexes import make_index
+from annlab.indexes.factory_string import FactoryPart, FactoryString
+from annlab.widgets.base import Job
+
+#: Rows that are indexed (more than 256 for each of 16 cells), and queries that are no rows.
+ROWS, QUERIES = 5000, 200
+EFFORTS = (1, 2, 4, 8, 16, 32, 64)
+#: Rows for each cell that k-means trains on, 0 for all; faiss takes 256 unless told otherwise.
+SAMPLES = (("16", 16), ("64", 64), ("256 (faiss)", 256), ("all rows", 0))
+_STARTS, _ITERATIONS = 3, 10
+#: faiss's counter of a walk belongs to the process, so one explorer counts at a time.
+_counting = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """A search at one setting of its dial: share of nearest rows found, rows compared, cells."""
+
+    dial: int
+    recall: float
+    compared: float
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A factory string on data; only ``trouble``, ``parts`` and ``wrong`` where it is no good."""
+
+    factory: str
+    n: int
+    d: int
+    parts: tuple[FactoryPart, ...]
+    trouble: str = ""
+    wrong: str = ""
+    read: FactoryString | None = None
+    dial: str = ""
+    efforts: tuple[Effort, ...] = ()
+    shared_bytes: int = 0
+    #: rows for each cell -> inertia of each start over that of training on all rows
+    ratios: dict[int, tuple[float, ...]] | None = None
+
+    def at(self, effort: int) -> Effort:
+        """The setting nearest below ``effort``."""
+        return [one for one in self.efforts if one.dial <= effort][-1]
+
+
+@lru_cache(maxsize=4)
+def built_in(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and queries of a built-in set."""
+    if name == "digits":
+        return parted(load_digits_data().X)
+    return parted(load_patches(ROWS + QUERIES, 4, random_state=0))
+
+
+def parted(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to index and rows to ask with."""
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    X = X[np.random.RandomState(0).permutation(len(X))[: ROWS + QUERIES]]
+    asked = min(QUERIES, len(X) // 5)
+    return X[asked:], X[:asked]
+
+
+def has_cells(read: FactoryString) -> bool:
+    """Whether k-means over whole rows makes cells."""
+    return any(part.text.startswith("IVF") for part in read.parts)
+
+
+def searches(
+    job: Job, made: Any, X: np.ndarray, Q: np.ndarray, read: FactoryString
+) -> list[Effort]:
+    """Turn the dial from quick to thorough, and judge each setting by the true nearest rows."""
+    truth = make_index("brute", n_jobs=1).fit(X).kneighbors(Q, 1)[0][:, 0]
+    knob = next(iter(made.knobs), None)
+    most = read.n_cells or max(EFFORTS)
+    dials = [effort for effort in EFFORTS if effort <= most] if knob else [1]
+    efforts = []
+    for dial in dials:
+        job.report(2 + dial / (most + 1), 3, "searching")
+        if knob:
+            made.set_query_params(**{knob: dial})
+        rows = made.candidates(Q)
+        gaps = np.sqrt(paired_sq(Q, X, np.maximum(rows, 0))[:, 0])
+        # equal rows are equally right, and float32 cannot tell nearly equal ones apart
+        hits = (rows[:, 0] >= 0) & (gaps <= truth * (1 + 1e-4) + 1e-6)
+        with _counting:
+            compared = float(made.compared(Q).mean())
+        efforts.append(Effort(dial, float(hits.mean()), compared))
+    return efforts
+
+
+def ratios(job: Job, X: np.ndarray, k: int) -> dict[int, tuple[float, ...]]:
+    """Inertia by rows to train a cell, over that of training on all, for each start."""
+    starts = range(_STARTS if k <= 128 else 1)
+    totals: dict[int, list[float]] = {most: [] for _, most in SAMPLES}
+    for place, (_, most) in enumerate(SAMPLES):
+        for start in starts:
+            job.report(place / len(SAMPLES), 3, "k-means")
+            # float64, over all rows, whatever it was trained on
+            fit = kmeans_faiss(
+                X,
+                k,
+                _ITERATIONS,
+                random_state=start,
+                max_points_per_centroid=most or None,
+                n_jobs=1,
+            )
+            totals[most].append(fit.inertia)
+    whole = totals[0]
+    return {
+        most: tuple(a / b if b > 0 else 1.0 for a, b in zip(found, whole, strict=True))
+        for most, found in totals.items()
+    }

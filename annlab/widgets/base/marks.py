@@ -1,0 +1,119 @@
+"""What charts of several explorers draw: curves, the mark of the chosen setting, legends, words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from annlab.widgets.base.look import ALARM, INK
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from numpy.typing import ArrayLike
+
+#: Sizes of letters, in points.
+SMALL, MEDIUM = 11, 12
+
+
+def curve(
+    axes: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    color: str,
+    marker: str = "o",
+    *,
+    line: str = "-",
+    width: float = 2.0,
+    size: float = 6.0,
+    **more: Any,
+) -> None:
+    """Draw a line with markers; ``width`` and ``size`` in points."""
+    axes.plot(
+        x, y, color=color, marker=marker, linestyle=line, linewidth=width, markersize=size, **more
+    )
+
+
+def chosen(
+    axes: Axes, x: float, y: float, *, size: float = 12.0, zorder: float = 5.0, **more: Any
+) -> None:
+    """Mark what the controls choose: a diamond that the eye finds first."""
+    axes.plot(
+        [x], [y], "D", color=ALARM, markersize=size, markeredgecolor=INK, zorder=zorder, **more
+    )  # fmt: skip
+
+
+def ringed(
+    axes: Axes,
+    x: float,
+    y: float,
+    color: str = INK,
+    *,
+    size: float,
+    width: float,
+    marker: str = "o",
+    **more: Any,
+) -> None:
+    """Put a ring around a place of a curve."""
+    look: dict[str, Any] = {"color": "none", "markeredgecolor": color, "markeredgewidth": width}
+    axes.plot([x], [y], marker, markersize=size, zorder=5, **look, **more)
+
+
+def legend(axes: Axes, where: Any = "upper right", **more: Any) -> None:
+    """Explain curves and marks inside the axes."""
+    axes.legend(loc=where, frameon=False, fontsize=SMALL, **more)
+
+
+def legend_below(
+    figure: Figure | SubFigure, handles: Sequence[Artist], labels: Sequence[str], columns: int
+) -> None:
+    """Explain marks in lines below all panels."""
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=SMALL,
+    )
+
+
+def write(
+    axes: Axes,
+    x: float,
+    y: float,
+    words: str,
+    place: str = "left baseline",
+    *,
+    size: float = SMALL,
+    **more: Any,
+) -> None:
+    """Write words at a place of the axes.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    x, y : float
+    words : str
+    place : str, default="left baseline"
+        Horizontal and vertical alignment; "center" stands for both.
+    size : float, default=11
+        In points.
+    **more
+        Of `matplotlib.text.Text`.
+    """
+    across, _, along = place.partition(" ")
+    axes.text(x, y, words, ha=across, va=along or across, fontsize=size, **more)
+
+
+def page(figure: Figure, size: tuple[int, int]) -> Axes:
+    """One pair of axes in CSS pixels for the whole figure, y downwards.
+
+    Places can be looked up, and it is drawn faster than several axes with automatic layout.
+    """
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, size[0]), ylim=(size[1], 0), autoscale_on=False)
+    axes.set_axis_off()
+    return axes

@@ -1,0 +1,133 @@
+"""Explorers name what is wrong with their arguments: the parameter, the rule, what came."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from annlab import widgets
+from annlab.datasets import load_photo
+
+ROWS = np.random.RandomState(0).rand(900, 8)
+PHOTO = load_photo("china")[::8, ::8]
+PHOTOS = {name: load_photo(name)[::8, ::8] for name in ("china", "flower")}
+LOW = np.zeros((8, 90, 3), np.uint8)
+ONE_ROW = {"X": [[0.0, 1.0]], "n_clusters": 1}
+
+#: explorer -> what all its cases share, and cases of (arguments, complaint)
+WRONG = {
+    "step_explorer": (
+        {},
+        [
+            ({"X": None}, "X must be given, or image"),
+            ({"X": [[0.0, 1.0]], "image": np.zeros((2, 2))}, "X must be given, or image"),
+            ({"X": [[0.0, np.nan]]}, ".*NaN"),
+            ({"X": [[0.0, 1.0]], "n_clusters": 2}, "n_clusters"),
+            (ONE_ROW | {"algorithm": "magic"}, "algorithm"),
+            (ONE_ROW | {"patch_shape": (2, 2)}, "patch_shape"),
+            (ONE_ROW | {"predict": "weather"}, "predict"),
+            ({"image": np.zeros((2, 2, 7))}, "image"),
+            ({"image": np.full((4, 4, 3), 3.0), "n_clusters": 2}, "image"),
+        ],
+    ),
+    "scaling_explorer": (
+        {},
+        [
+            ({"X": np.ones((9, 2))}, "X must"),
+            ({"max_samples": 500}, "max_samples must be"),
+            ({"n_clusters": 0}, "n_clusters must be"),
+            ({"predict": "everything"}, "predict must be"),
+        ],
+    ),
+    "quality_explorer": (
+        {},
+        [
+            ({"X": np.ones((9, 2))}, "X must be of at least 4 different rows"),
+            ({"labels": [0, 1]}, "labels must be given with X only"),
+            ({"max_clusters": 2}, "max_clusters must be"),
+            ({"X": np.eye(9), "labels": [0, 1]}, "labels must be"),
+            ({"predict": "everything"}, "predict must be"),
+        ],
+    ),
+    "dimension_explorer": (
+        {},
+        [
+            ({"X": np.eye(9)}, "X must"),
+            ({"X": np.full((30, 2), np.nan)}, ".*NaN"),
+            ({"predict": "weather"}, "predict must be"),
+        ],
+    ),
+    "embedding_explorer": (
+        {},
+        [
+            ({"X": np.ones((30, 3))}, "X must be of at least 20 different rows"),
+            ({"X": np.arange(30.0)[:, None]}, "X must be of at least 2 features"),
+            ({"X": np.eye(9)}, "X must"),
+            ({"labels": [0, 1]}, "labels and tile must be given with X only"),
+            ({"X": np.eye(30), "labels": [0, 1]}, "labels must be"),
+            ({"X": np.eye(30), "tile": (4, 4)}, "tile must be the shape of a picture of 30"),
+            ({"n_points": 10}, "n_points must be"),
+            ({"n_components": 4}, "n_components must be"),
+            ({"n_clusters": 11}, "n_clusters must be"),
+            ({"predict": "everything"}, "predict must be"),
+        ],
+    ),
+    "faiss_explorer": (
+        {"X": ROWS},
+        [
+            ({"factory": "IVF8"}, "factory must be complete"),
+            ({"predict": "all"}, "predict must be"),
+            ({"X": np.ones((9, 2))}, "X must"),
+        ],
+    ),
+    "visual_words_explorer": (
+        {"photos": PHOTOS},
+        [
+            ({"n_words": 5000}, "n_words must be"),
+            ({"n_words": 700, "n_patches": 600}, "n_words must be at most 600"),
+            ({"n_patches": 0}, "n_patches must be"),
+            ({"patch_size": 1}, "patch_size must be"),
+            ({"algorithm": "magic"}, "algorithm must be one of"),
+            ({"predict": "psnr"}, "predict must be one of"),
+            ({"predict": "unseen"}, "predict must be None"),
+            ({"photos": {}}, "photos must be at least one"),
+            ({"photos": LOW}, "photos must be of at least 12"),
+            ({"unseen": {"china": LOW}}, "unseen must be named"),
+        ],
+    ),
+    "segmentation_explorer": (
+        {"image": PHOTO},
+        [
+            ({"n_clusters": 500}, "n_clusters must be"),
+            ({"color_space": "hsv"}, "color_space must be"),
+            ({"position_weight": 3}, "position_weight must be"),
+            ({"predict": "psnr"}, "predict must be"),
+            ({"image": {}}, "image must be"),
+        ],
+    ),
+    "document_explorer": (
+        {},
+        [
+            *(({"corpus": wrong}, "corpus must be") for wrong in (["one", "two"], "one text", {})),
+            ({"corpus": [1, 2, 3, 4]}, "corpus must be"),
+        ],
+    ),
+}
+FLAT = [
+    ({"X": np.zeros((10, 3))}, ".*2 columns"),
+    ({"X": ROWS[:, :2]}, ".*dragging stays smooth"),
+]
+WRONG |= {name: ({}, FLAT) for name in ("centroid_canvas", "graph_walk", "outlier_sandbox")}
+CASES = [
+    (name, shared | wrong, complaint)
+    for name, (shared, cases) in WRONG.items()
+    for wrong, complaint in cases
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "complaint"), CASES)
+def test_bad_arguments_are_named(name, arguments, complaint):
+    if name == "faiss_explorer":
+        pytest.importorskip("faiss")
+    with pytest.raises(ValueError, match=f"^{complaint}"):
+        getattr(widgets, name)(**arguments)
