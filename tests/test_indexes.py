@@ -52,6 +52,10 @@ def make(label, **more):
     return index
 
 
+def lsh(X, n_tables, n_hashes, **more):
+    return make_index("lsh", n_tables=n_tables, n_hashes=n_hashes, random_state=0, **more).fit(X)
+
+
 @pytest.fixture(autouse=True)
 def _stand_in_known(monkeypatch):
     """Where hnswlib cannot be imported, faiss stands in, which one test of its own looks at."""
@@ -61,6 +65,16 @@ def _stand_in_known(monkeypatch):
 @pytest.fixture(params=list(CASES))
 def label(request):
     return request.param
+
+
+@pytest.fixture
+def faiss():
+    return pytest.importorskip("faiss")
+
+
+@pytest.fixture
+def hnswlib():
+    return pytest.importorskip("hnswlib")
 
 
 def gauss(n, d, seed=0, dtype=np.float64):
@@ -540,9 +554,7 @@ def at_angle(theta, d, seed):
 
 @pytest.mark.parametrize("theta", [0.05, 0.5, 1.2, np.pi / 2, 2.5, np.pi])
 def test_hyperplane_hashes_agree_as_charikar_says(theta):
-    index = make_index(
-        "lsh", family="hyperplane", metric="cosine", n_tables=200, n_hashes=60, random_state=0
-    ).fit(np.eye(20))
+    index = lsh(np.eye(20), 200, 60, family="hyperplane", metric="cosine")
     a, b = index.hashes(np.stack(at_angle(theta, 20, 1)))
     trials, law = a.size, 1.0 - theta / np.pi
     assert abs(np.mean(a == b) - law) <= 4 * np.sqrt(max(law * (1 - law), 1e-9) / trials)
@@ -550,10 +562,11 @@ def test_hyperplane_hashes_agree_as_charikar_says(theta):
 
 @pytest.mark.parametrize("distance", [0.1, 1.0, 3.0, 10.0])
 def test_p_stable_hashes_agree_as_datar_says(distance):
-    index = make_index("lsh", n_tables=200, n_hashes=60, width=4.0, random_state=0)
     X = gauss(50, 20)
     step = gauss(1, 20, 7)[0]
-    a, b = index.fit(X).hashes(np.stack([X[0], X[0] + distance * step / np.linalg.norm(step)]))
+    a, b = lsh(X, 200, 60, width=4.0).hashes(
+        np.stack([X[0], X[0] + distance * step / np.linalg.norm(step)])
+    )
     law = float(p_stable_collision(distance, 4.0))
     # the slabs' offsets are shared by both, the directions are not: 12,000 independent trials
     assert abs(np.mean(a == b) - law) <= 4 * np.sqrt(law * (1 - law) / a.size)
@@ -571,9 +584,7 @@ def test_the_collision_law_of_datar_is_its_integral():
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_candidates_are_the_bucket_mates_of_a_dictionary(family, metric):
     X, Q = gauss(300, 5), gauss(80, 5, 1)
-    index = make_index(
-        "lsh", family=family, metric=metric, n_tables=3, n_hashes=4, n_probes=1, random_state=0
-    ).fit(X)
+    index = lsh(X, 3, 4, family=family, metric=metric, n_probes=1)
     rows, queries = index.hashes(X), index.hashes(Q)
     tables = [{} for _ in range(3)]
     for i, row in enumerate(rows):
@@ -593,7 +604,7 @@ def test_candidates_are_the_bucket_mates_of_a_dictionary(family, metric):
 
 def test_probing_all_buckets_compares_all_rows():
     X, Q = gauss(200, 6), gauss(50, 6, 1)
-    index = make_index("lsh", family="hyperplane", n_tables=1, n_hashes=5, random_state=0).fit(X)
+    index = lsh(X, 1, 5, family="hyperplane")
     seen = []
     for n_probes in (1, 8, 31, 32, 1000):
         index.set_query_params(n_probes=n_probes).kneighbors(Q, 1)
@@ -604,9 +615,7 @@ def test_probing_all_buckets_compares_all_rows():
 @pytest.mark.parametrize("family", ["hyperplane", "p-stable"])
 def test_probes_are_the_buckets_across_the_nearest_walls(family):
     X, Q = gauss(100, 6), gauss(20, 6, 1)
-    index = make_index(
-        "lsh", family=family, n_tables=2, n_hashes=5, n_probes=12, random_state=0
-    ).fit(X)
+    index = lsh(X, 2, 5, family=family, n_probes=12)
     positions = index._positions(index._frame.apply(Q))
     probes = index._probes(positions)
     sets = probing_sequence(5, 12, family)
@@ -657,9 +666,7 @@ def test_more_tables_find_more():
     X, Q = gauss(1500, 16), gauss(300, 16, 1)
     recalls, counts = [], []
     for n_tables in (1, 4, 16):
-        index = make_index(
-            "lsh", family="hyperplane", n_tables=n_tables, n_hashes=5, n_probes=1, random_state=0
-        ).fit(X)
+        index = lsh(X, n_tables, 5, family="hyperplane", n_probes=1)
         recalls.append(recall_at_1(index, X, Q))
         counts.append(index.n_distances_)
     assert recalls[0] < recalls[1] < recalls[2] and counts[0] < counts[1] < counts[2]
@@ -691,8 +698,7 @@ def test_the_walk_answers_as_hnswlib_does(graph_index, ef):
         assert count_distances(graph, query, ef) == hops[-1].n_distances
 
 
-def test_the_walk_answers_as_hnswlib_does_where_distances_tie():
-    pytest.importorskip("hnswlib")
+def test_the_walk_answers_as_hnswlib_does_where_distances_tie(hnswlib):
     X = np.array(list(itertools.product(range(7), repeat=3)), dtype=np.float32)
     index = make_index("hnsw", M=5, ef=8, random_state=0, backend="hnswlib").fit(X)
     graph = NavigableGraph.from_index(index)
@@ -841,8 +847,7 @@ def test_hnsw_counts_distances_only_when_asked(graph_index):
     assert index.n_distances_ == 5 * 1500
 
 
-def test_hnsw_on_faiss_counts_with_faiss_statistics():
-    pytest.importorskip("faiss")
+def test_hnsw_on_faiss_counts_with_faiss_statistics(faiss):
     X, Q = gauss(1500, 12), gauss(200, 12, 1)
     counts = {}
     for backend in ("hnswlib", "faiss"):
@@ -876,8 +881,7 @@ def test_hnsw_answers_more_neighbours_than_ef():
     assert hits > 0.9
 
 
-def test_hnsw_completes_what_the_graph_cannot_reach(monkeypatch):
-    pytest.importorskip("hnswlib")
+def test_hnsw_completes_what_the_graph_cannot_reach(hnswlib, monkeypatch):
     X, Q = gauss(300, 4), gauss(40, 4, 1)
     index = make_index("hnsw", random_state=0, backend="hnswlib").fit(X)
     expected = k_nearest(Q, X, 3)[1]
@@ -898,8 +902,7 @@ def test_hnsw_completes_what_the_graph_cannot_reach(monkeypatch):
     np.testing.assert_array_equal(index.kneighbors(Q, 3)[1], expected)
 
 
-def test_hnsw_says_once_that_faiss_stands_in(monkeypatch):
-    pytest.importorskip("faiss")
+def test_hnsw_says_once_that_faiss_stands_in(faiss, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "hnswlib", None)
     monkeypatch.setattr(hnsw, "_stand_in_announced", False)
     X = gauss(100, 4)
@@ -1019,16 +1022,14 @@ def test_pq_decode_refuses_other_codes(codes):
 # ----------------------------------------------------------------------------------------- faiss
 
 
-def test_faiss_knobs_follow_the_factory():
-    pytest.importorskip("faiss")
+def test_faiss_knobs_follow_the_factory(faiss):
     assert make_index("faiss", factory="Flat").exact and not make_index("faiss").exact
     assert list(make_index("faiss", factory="IVF4,Flat").knobs) == ["nprobe"]
     assert list(make_index("faiss", factory="HNSW16").knobs) == ["ef"]
     assert make_index("faiss", factory="PQ4").knobs == {}
 
 
-def test_faiss_with_every_cell_probed_is_exact_and_settings_go_back():
-    pytest.importorskip("faiss")
+def test_faiss_with_every_cell_probed_is_exact_and_settings_go_back(faiss):
     X, Q = gauss(600, 8), gauss(100, 8, 1)
     index = make_index("faiss", factory="IVF24,Flat", random_state=0).fit(X)
     one = recall_at_1(index, X, Q)
@@ -1044,22 +1045,14 @@ def test_faiss_with_every_cell_probed_is_exact_and_settings_go_back():
     assert index.n_distances_ is None
 
 
-def test_faiss_trains_on_few_rows_without_a_word(capfd):
-    pytest.importorskip("faiss")
+def test_faiss_trains_on_few_rows_without_a_word(faiss, capfd):
     X = gauss(100, 8)
-    for factory in (
-        "IVF8,Flat",
-        "PQ4x4",
-        "IVF8,PQ4x4",
-        "HNSW8,PQ4x4",
-        "PCA4,IVF4,Flat",
-    ):
+    for factory in ("IVF8,Flat", "PQ4x4", "IVF8,PQ4x4", "HNSW8,PQ4x4", "PCA4,IVF4,Flat"):
         make_index("faiss", factory=factory, random_state=0).fit(X).kneighbors(X, 2)
     assert capfd.readouterr() == ("", "")
 
 
-def test_faiss_keeps_its_threads_to_itself():
-    faiss = pytest.importorskip("faiss")
+def test_faiss_keeps_its_threads_to_itself(faiss):
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(3)
     try:
@@ -1073,8 +1066,7 @@ def test_faiss_keeps_its_threads_to_itself():
         faiss.omp_set_num_threads(before)
 
 
-def test_faiss_candidates_are_its_own_and_the_answers_are_better():
-    pytest.importorskip("faiss")
+def test_faiss_candidates_are_its_own_and_the_answers_are_better(faiss):
     X, Q = gauss(800, 8), gauss(100, 8, 1)
     index = make_index("faiss", factory="PQ4x4", random_state=0).fit(X)
     truth = k_nearest(Q, X, 1)[1].ravel()
@@ -1089,8 +1081,7 @@ def test_faiss_candidates_are_its_own_and_the_answers_are_better():
 
 
 @pytest.mark.parametrize("factory", ["IVF16,Flat", "PCA4,IVF16,SQ8", "IVF16,SQ8,RFlat"])
-def test_faiss_counts_the_rows_of_the_cells_that_are_searched(factory):
-    faiss = pytest.importorskip("faiss")
+def test_faiss_counts_the_rows_of_the_cells_that_are_searched(faiss, factory):
     X, Q = gauss(800, 8), gauss(60, 8, 1)
     index = make_index("faiss", factory=factory, nprobe=3, random_state=0).fit(X)
     counts = index.compared(Q)
@@ -1100,8 +1091,7 @@ def test_faiss_counts_the_rows_of_the_cells_that_are_searched(factory):
     assert (index.set_query_params(nprobe=16).compared(Q) == 800).all()
 
 
-def test_faiss_counts_distances_along_a_walk_and_all_rows_elsewhere():
-    pytest.importorskip("faiss")
+def test_faiss_counts_distances_along_a_walk_and_all_rows_elsewhere(faiss):
     X, Q = gauss(800, 8), gauss(40, 8, 1)
     walk = make_index("faiss", factory="HNSW8", ef=4, random_state=0).fit(X)
     few = walk.compared(Q)
@@ -1109,8 +1099,7 @@ def test_faiss_counts_distances_along_a_walk_and_all_rows_elsewhere():
     assert (make_index("faiss", factory="SQ8").fit(X).compared(Q) == 800).all()
 
 
-def test_faiss_trains_cells_on_a_sample_only_where_it_is_asked_to():
-    faiss = pytest.importorskip("faiss")
+def test_faiss_trains_cells_on_a_sample_only_where_it_is_asked_to(faiss):
     # a row that trained leaves a trace in the mean
     X = np.eye(600, dtype=np.float32)
     for most, traces in ((None, 600), (256, 256), (1000, 600)):
@@ -1123,8 +1112,7 @@ def test_faiss_trains_cells_on_a_sample_only_where_it_is_asked_to():
         make_index("faiss", factory="IVF1,Flat", max_points_per_centroid=0).fit(X)
 
 
-def test_faiss_orders_codes_for_polysemous_search_only_where_it_is_asked_to():
-    faiss = pytest.importorskip("faiss")
+def test_faiss_orders_codes_for_polysemous_search_only_where_it_is_asked_to(faiss):
     X = gauss(400, 8)
     plain = make_index("faiss", factory="PQ4x4", random_state=0).fit(X)
     ordered = make_index("faiss", factory="PQ4x4", random_state=0, search_params={"ht": 0}).fit(X)
@@ -1139,8 +1127,7 @@ def test_faiss_orders_codes_for_polysemous_search_only_where_it_is_asked_to():
 
 
 @pytest.mark.parametrize("factory", ["PQ4x0", "IVF8,PQ4x0", "IVF8_HNSW1,Flat"])
-def test_faiss_strings_that_would_end_the_process_are_refused(factory):
-    pytest.importorskip("faiss")
+def test_faiss_strings_that_would_end_the_process_are_refused(faiss, factory):
     with pytest.raises(ValueError, match="factory must be"):
         make_index("faiss", factory=factory).fit(gauss(100, 8))
 
@@ -1148,7 +1135,7 @@ def test_faiss_strings_that_would_end_the_process_are_refused(factory):
 # --------------------------------------------------------------------------- parts of the base
 
 
-def test_first_equal_rows():
+def test_first_equal_rows_are_the_first():
     X = np.random.RandomState(0).randint(0, 3, (200, 3)).astype(np.float32)
     X[5, 0] = -0.0
     rows = X.tolist()
