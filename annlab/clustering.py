@@ -144,7 +144,9 @@ def kmeans_ann(
     Parameters
     ----------
     X : array-like or sparse matrix of shape (n, d), or data in parts
-        Sparse input runs natively with ``"brute"`` and ``"lsh"``; ``"auto"`` picks among them.
+        Sparse input runs natively with ``"brute"`` and ``"lsh"``, and with ``"small_k"``, which
+        fills it in chunk by chunk; ``"auto"`` takes ``"small_k"`` from a tenth of stored values on,
+        with the labels of dense input, and ``"brute"`` below.
         Data in parts is what `kmeans` takes; blocks run with all algorithms but ``"graph"``, Dask
         collections with ``"auto"``, ``"brute"`` and ``"small_k"``.
     n_clusters : int

@@ -34,7 +34,6 @@ from annlab.fit.answers import (
     label_rows,
     open_beside,
 )
-from annlab.fit.choose import available_algorithms
 from annlab.fit.run import fit
 from annlab.fit.settings import Settings
 from annlab.fit.states import Found
@@ -522,7 +521,7 @@ def _takes_sparse(algorithm: Any) -> bool:
     if not isinstance(algorithm, str):
         return bool(getattr(algorithm, "accepts_sparse", False))
     if algorithm not in available_indexes():
-        return algorithm == "auto" and algorithm in available_algorithms()
+        return algorithm in ("auto", "small_k")
     try:
         return bool(getattr(index_class(algorithm), "accepts_sparse", False))
     except ImportError:

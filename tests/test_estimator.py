@@ -137,7 +137,8 @@ def test_parameters_and_defaults_are_those_of_the_function():
         for name, parameter in inspect.signature(kmeans_ann).parameters.items()
         if name not in ("X", "n_clusters", "sample_weight")
     }
-    assert KMeansANN().get_params() == {"n_clusters": 8, **function}
+    # scikit-learn has it, and annlab writes to no data either way
+    assert KMeansANN().get_params() == {"n_clusters": 8, **function, "copy_x": True}
 
 
 def test_progress_goes_to_stderr(capsys):
@@ -560,3 +561,28 @@ def test_a_batch_counts_as_a_whole_or_not_at_all(error, monkeypatch):
     model.partial_fit(X[100:])
     whole = KMeansANN(4, random_state=0).partial_fit(X[:100]).partial_fit(X[100:])
     np.testing.assert_array_equal(model.cluster_centers_, whole.cluster_centers_)
+
+
+def test_n_init_as_scikit_learn_takes_it():
+    X = blobs()
+    auto, one = (KMeansANN(4, n_init=n_init, random_state=0).fit(X) for n_init in ("auto", 1))
+    np.testing.assert_array_equal(auto.labels_, one.labels_)
+    with pytest.raises((TypeError, ValueError), match="n_init must be"):
+        KMeansANN(4, n_init="many").fit(X)
+    with pytest.warns(RuntimeWarning, match="n_init=3") as caught:
+        KMeansANN(4, n_init=3, init=X[:4]).fit(X)
+    assert caught[0].filename == __file__
+    before = X.copy()
+    KMeansANN(4, copy_x=False, random_state=0).fit(X)
+    np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+def test_a_centroid_is_at_distance_0_from_itself(metric, dtype, offset):
+    X = (np.random.RandomState(0).rand(500, 30) + offset).astype(dtype)
+    model = KMeansANN(6, metric=metric, random_state=0).fit(X)
+    distances = model.transform(model.cluster_centers_)
+    assert (np.diag(distances) == 0).all()
+    assert (distances[~np.eye(6, dtype=bool)] > 0).all()

@@ -49,6 +49,8 @@ WORTH_LOADING_S = 0.02
 PLAIN_FACTOR = 4.0
 #: The graph is taken where it is this many times cheaper: at a tie, exact labels are better.
 MARGIN = 2.0
+#: Share of stored values from which a sparse matrix is treated like a dense one, with its labels.
+DENSE_FROM = 0.1
 #: Points below which the graph has no neighbourhoods worth the name, per cluster.
 LEAST_PER_CLUSTER = 2
 
@@ -120,7 +122,7 @@ def choose(
     n, k, d : int
         Points, clusters, features.
     sparse : bool, default=False
-        X is a sparse matrix.
+        X is a matrix of mostly zeros.
     streams : bool, default=False
         X is memory-mapped or in blocks: nothing may copy it.
     double : bool, default=False
@@ -249,20 +251,21 @@ def make_algorithm(
             rows.n,
             n_clusters,
             rows.d,
-            sparse=rows.sparse,
+            sparse=rows.density < DENSE_FROM,
             streams=rows.streams,
             double=rows.dtype != np.float32,
             warm=are_warm(),
             loaded=are_loaded(),
         )
         name, reason, chosen = choice.algorithm, choice.reason, choice.compiled
+        if rows.sparse and name == "graph":
+            name, reason = "brute", "sparse input"
         logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
     if name == "brute" and not params:
         return Lloyd(name, Exact(), Exact(), limits), reason
     if name in ("graph", "small_k"):
-        return _make_fast(name, rows, params, limits, chosen if compiled is None else compiled), (
-            reason
-        )
+        use = chosen if compiled is None else compiled
+        return _make_fast(name, rows, params, limits, use), reason
     index = make_index(name, **params)
     known = index.get_params(deep=False)
     if "random_state" in known and "random_state" not in params:
@@ -277,7 +280,7 @@ def _make_fast(
 ) -> Algorithm:
     """The two algorithms that come with a start of their own."""
     cls: Any = Graph if name == "graph" else SmallK
-    if rows.sparse:
+    if name == "graph" and rows.sparse:
         raise _needs_dense(name)
     if name == "graph" and not rows.together:
         raise _stays(name, rows)

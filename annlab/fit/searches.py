@@ -12,6 +12,7 @@ import numpy as np
 
 from annlab import _kernels_numpy
 from annlab._kernels_cache import load_kernels
+from annlab._support.checks import is_sparse
 from annlab._support.errors import invalid
 from annlab._support.threads import breathe
 from annlab.distances import Frame, frame_of, nearest, paired_sq, uncertain
@@ -114,7 +115,12 @@ class Fused:
         return (load_kernels(compile=True) if compiled else None) or _kernels_numpy
 
     def task(self, rows: Rows, centroids: np.ndarray) -> FusedPass:
-        return FusedPass(centroids=centroids, compiled=self.compiled, heaviest=rows.heaviest)
+        return FusedPass(
+            centroids=centroids,
+            halves=half_norms(centroids),
+            compiled=self.compiled,
+            heaviest=rows.heaviest,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -123,6 +129,8 @@ class FusedPass(Task):
 
     Attributes
     ----------
+    halves : ndarray of shape (k,)
+        ½‖c‖² of each centroid.
     compiled : bool
     heaviest : float
         What weights are divided by, because loops in float32 see them.
@@ -130,6 +138,7 @@ class FusedPass(Task):
 
     shifts = True
 
+    halves: np.ndarray
     compiled: bool
     heaviest: float = 1.0
 
@@ -161,21 +170,23 @@ class FusedPass(Task):
         sums, totals = np.zeros((k, d)), np.zeros(k)
         own = np.empty(0, dtype) if weights is None else (weights / self.heaviest).astype(dtype)
         label_and_sum(
-            rows, shift, own, self.centroids, half_norms(self.centroids), self.kernels(), labels,
+            rows, shift, own, self.centroids, self.halves, self.kernels(), labels,
             distances_sq, sums, totals,
         )  # fmt: skip
         if chunk.zero is not None:
             labels[chunk.zero], distances_sq[chunk.zero] = 0, 1.0
-        wide = distances_sq.astype(np.float64)
-        tally = self.tally(chunk, labels, weights, wide, sums * self.heaviest, m * k)
-        if chunk.zero is None:
+        if self.heaviest != 1.0:
+            sums *= self.heaviest
+            totals *= self.heaviest
+        tally = self.tally(chunk, labels, weights, distances_sq, sums, m * k)
+        if chunk.zero is None and weights is not None:
             # rounded as the sums are
-            tally.totals = totals * self.heaviest
+            tally.totals = totals
         return labels, tally
 
     def exact_inertia(self, chunk: Chunk, labels: np.ndarray, weights: np.ndarray | None) -> float:
         raw, frame = chunk.raw, chunk.coordinates
-        compiled = self.kernels() is not _kernels_numpy
+        compiled = self.kernels() is not _kernels_numpy and not is_sparse(raw)
         if self.target is None or not compiled or frame.unit or raw.dtype != np.float32:
             return super().exact_inertia(chunk, labels, weights)
         own = np.empty(0) if weights is None else weights

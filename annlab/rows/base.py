@@ -164,14 +164,19 @@ class Rows(ABC):
     def chunk_rows(self) -> int:
         """Rows of a chunk, from n and d alone."""
         least = max(256, -(-self.n // 16))
-        return min(least, max(256, (1 << 19) // max(self.width, 1)), 1 << 16)
+        return min(least, max(256, (1 << 19) // max(int(self.width), 1)), 1 << 16)
 
     def bounds(self) -> list[tuple[int, int]]:
         """Chunk bounds; they depend on the data alone."""
         return chunk_bounds(self.n, self.chunk_rows())
 
     @property
-    def width(self) -> int:
+    def density(self) -> float:
+        """Share of the values that are stored."""
+        return self.width / self.d
+
+    @property
+    def width(self) -> float:
         """Values of a row that are stored."""
         return self.d
 

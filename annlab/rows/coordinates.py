@@ -138,4 +138,5 @@ class Chunk:
         lies_well = raw.__class__ is np.ndarray and raw.flags.c_contiguous
         if self.ready is None and not frame.unit and lies_well and raw.dtype == frame.dtype:
             return raw, shift if frame.shift is None else frame.shift.astype(frame.dtype)
-        return np.ascontiguousarray(self.load()), shift
+        rows = self.load()
+        return np.ascontiguousarray(rows.toarray() if is_sparse(rows) else rows), shift

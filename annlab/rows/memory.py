@@ -88,8 +88,8 @@ class MemoryRows(Rows):
         return self._survey
 
     @property
-    def width(self) -> int:
-        return self.X.nnz // self.n if self.sparse else self.d
+    def width(self) -> float:
+        return float(self.X.nnz / self.n) if self.sparse else self.d
 
     def settle(self) -> None:
         """Keep a copy of all rows in working coordinates, if they differ from X."""

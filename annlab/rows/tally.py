@@ -147,16 +147,14 @@ class Task(ABC):
     ) -> Tally:
         """Add up a labelled chunk."""
         counts = np.bincount(labels, minlength=self.k)
-        weighted = weights is not None
-        return Tally(
-            sums=sums,
-            totals=np.bincount(labels, weights=weights, minlength=self.k).astype(np.float64),
-            counts=counts,
-            inertia=float(weights @ distances_sq if weighted else distances_sq.sum()),
-            unweighted=float(distances_sq.sum()),
-            exact_inertia=self.exact_inertia(chunk, labels, weights),
-            n_distances=n_distances,
-        )
+        unweighted = float(distances_sq.sum(dtype=np.float64))
+        if weights is None:
+            totals, inertia = counts.astype(np.float64), unweighted
+        else:
+            totals = np.bincount(labels, weights=weights, minlength=self.k)
+            inertia = float(weights @ distances_sq)
+        exact = self.exact_inertia(chunk, labels, weights)
+        return Tally(sums, totals, counts, inertia, unweighted, exact, n_distances)
 
     def exact_inertia(self, chunk: Chunk, labels: np.ndarray, weights: np.ndarray | None) -> float:
         """Σ w ‖x − c‖² to ``target``; 0 without one."""
