@@ -185,6 +185,8 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         ------
         TypeError, ValueError
             If an argument is invalid.
+        KeyboardInterrupt
+            On Ctrl-C, once the fitted attributes hold the last finished iteration.
         """
         own = "graph" if isinstance(self.algorithm, str) and self.algorithm == "graph" else ""
         elsewhere = is_out_of_core(X, together=bool(own))
@@ -218,6 +220,9 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         if elsewhere:
             self._note_columns(X)
         self._learn(last)
+        if result.stop_reason == "interrupted":
+            # nothing is lost, and a search over many fits ends instead of beginning the next one
+            raise KeyboardInterrupt
         return self
 
     def _n_init(self) -> Any:

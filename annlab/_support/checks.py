@@ -220,6 +220,13 @@ def _check_finite(values: np.ndarray, name: str) -> None:
             max(-low, high),
             "Divide the data by a constant.",
         )
+    if values.dtype == np.float64 and 0 < max(-low, high) < 1 / _LARGEST:
+        raise invalid(
+            name,
+            f"at least {1 / _LARGEST:g} in magnitude, so that squared distances are not 0",
+            max(-low, high),
+            "Multiply the data by a constant.",
+        )
 
 
 def check_data(

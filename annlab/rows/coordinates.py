@@ -41,10 +41,15 @@ class Coordinates:
         return cls(False, np.dtype(dtype), np.dtype(dtype))
 
     @classmethod
-    def fitting(cls, dtype: np.dtype, largest: float, shift: np.ndarray | None) -> Coordinates:
-        """Euclidean coordinates for values up to ``largest`` in magnitude."""
+    def fitting(
+        cls, dtype: np.dtype, largest: float, shift: np.ndarray | None, *, fine: bool = False
+    ) -> Coordinates:
+        """Euclidean coordinates for values up to ``largest`` in magnitude.
+
+        ``fine`` asks for float64, for groups that float32 does not resolve.
+        """
         working = dtype
-        if dtype == np.float32 and largest > 0 and not 1e-15 < largest < 1e15:
+        if fine or (dtype == np.float32 and largest > 0 and not 1e-15 < largest < 1e15):
             # squares of such values leave the range of float32
             working = np.dtype(np.float64)
         if shift is not None and working == np.float32:

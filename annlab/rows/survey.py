@@ -13,6 +13,11 @@ from annlab._support.errors import invalid
 from annlab.distances import squared_norms, unit_rows
 from annlab.rows.coordinates import Coordinates, zero_rows
 
+#: Rows that a survey keeps, from which the size of the groups is estimated.
+_SOME = 256
+#: A group must be this many times larger than the rounding error of a squared distance.
+_RESOLVED = 1000.0
+
 
 def widths(found: list[int]) -> Exception:
     """The error for blocks of several widths."""
@@ -43,6 +48,8 @@ class Survey:
         Largest magnitude.
     n_zero : int
         Rows without a direction.
+    some : ndarray of shape (m, d)
+        A few of the rows, evenly spaced, if they are dense.
     """
 
     sizes: list[int]
@@ -54,6 +61,7 @@ class Survey:
     spread: float
     largest: float
     n_zero: int
+    some: np.ndarray
 
     def __add__(self, other: Survey) -> Survey:
         if len(self.sums) != len(other.sums):
@@ -74,6 +82,7 @@ class Survey:
             spread,
             max(self.largest, other.largest),
             self.n_zero + other.n_zero,
+            _thinned(np.concatenate([self.some, other.some])),
         )
 
     @property
@@ -87,7 +96,10 @@ class Survey:
             return Coordinates(True, self.dtype, self.dtype)
         mean = self.sums / self.total
         is_far = may_shift and mean @ mean > self.spread / self.total
-        return Coordinates.fitting(self.dtype, self.largest, mean if is_far else None)
+        fine = has_far_groups(self.some.astype(np.float64) - (mean if may_shift else 0.0))
+        return Coordinates.fitting(
+            self.dtype, self.largest, mean if is_far else None, fine=fine and may_shift
+        )
 
 
 def survey(raw: Any, weights: np.ndarray | None, unit: bool) -> Survey:
@@ -107,13 +119,52 @@ def survey(raw: Any, weights: np.ndarray | None, unit: bool) -> Survey:
     """
     n, d = raw.shape
     if n == 0:
-        return Survey([0], [0], np.dtype(np.float32), 0.0, 0.0, np.zeros(d), 0.0, 0.0, 0)
+        none = np.empty((0, d), np.float32)
+        return Survey([0], [0], np.dtype(np.float32), 0.0, 0.0, np.zeros(d), 0.0, 0.0, 0, none)
     n_zero = int(np.count_nonzero(zero_rows(raw))) if unit else 0
     w = np.ones(n) if weights is None else weights
     total = float(w.sum())
     sums, spread, largest = _moments(unit_rows(raw)[0] if unit else raw, weights, w, total)
     positive = int(np.count_nonzero(w > 0))
-    return Survey([n], [positive], raw.dtype, total, float(w.max()), sums, spread, largest, n_zero)
+    some = _thinned(raw) if isinstance(raw, np.ndarray) else np.empty((0, d), raw.dtype)
+    return Survey(
+        [n], [positive], raw.dtype, total, float(w.max()), sums, spread, largest, n_zero, some
+    )
+
+
+def _thinned(rows: np.ndarray) -> np.ndarray:
+    """Evenly spaced rows, about `_SOME` of them."""
+    return np.array(rows[:: max(1, len(rows) // _SOME)])
+
+
+def has_far_groups(rows: np.ndarray) -> bool:
+    """Tell whether rows lie in groups too far apart for float32 to resolve what is inside them.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m, d), float64
+        Around their mean.
+
+    Notes
+    -----
+    Of 16 rows, each as far as possible from those before it (Gonzalez 1985,
+    doi 10.1016/0304-3975(85)90224-5), the last distance says how large the groups are. It is
+    compared with the rounding error of a float32 product of such rows. 16·m·d operations.
+    """
+    if len(rows) < 2:
+        return False
+    norm = float(np.median(np.einsum("ij,ij->i", rows, rows)))
+    nearest = np.full(len(rows), np.inf)
+    place, size = 0, np.inf
+    for _ in range(16):
+        difference = rows - rows[place]
+        nearest = np.minimum(nearest, np.einsum("ij,ij->i", difference, difference))
+        place = int(nearest.argmax())
+        if nearest[place] == 0.0:
+            break
+        size = float(nearest[place])
+    error = float(np.finfo(np.float32).eps) * (2.0 * np.sqrt(rows.shape[1]) + 17.0) * norm
+    return size < _RESOLVED * error
 
 
 def _moments(

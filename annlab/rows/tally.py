@@ -286,7 +286,8 @@ def worst_in(
     badness = paired_sq(rows, centroids, labels)
     allowed = weights if seeds is None else seeds
     if allowed is not None:
-        badness[allowed == 0] = 0.0
+        # what re-seeding gains is the weight times the squared distance
+        badness *= allowed
     if chunk.zero is not None:
         # a row without a direction cannot give one to a centroid
         badness[chunk.zero] = 0.0
