@@ -6,7 +6,6 @@ They differ in which cells there are and in what is read off them, never in how 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from time import perf_counter
@@ -15,7 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
-from annlab._support.progress import Progress
+from annlab._support.progress import Progress, tell
 from annlab.benchmarks.campaign.behaviour import describe
 from annlab.benchmarks.campaign.child import START_S, Child
 from annlab.benchmarks.campaign.peers import DEFAULTS
@@ -116,10 +115,7 @@ def measure_cells(
     todo = [cell for cell in cells if not store.has(cell["key"])]
     line = Progress(progress, len(cells), f"annlab bench: {label}")
     if progress and len(todo) < len(cells):
-        print(
-            f"{label}: {len(cells) - len(todo)} of {len(cells)} cells are measured already",
-            file=sys.stderr,
-        )
+        tell(f"{label}: {len(cells) - len(todo)} of {len(cells)} cells are measured already")
     costs = {cell["key"]: _cost(cell) for cell in cells}
     begin, had = perf_counter(), sum(_cost(cell) for cell in todo)
 

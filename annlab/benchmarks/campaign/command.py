@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from annlab._support.checks import check_real
 from annlab._support.errors import invalid
+from annlab._support.progress import tell
 from annlab._support.threads import resolve_n_jobs
 from annlab.benchmarks.campaign.cells import Cell, measure_cells
 from annlab.benchmarks.campaign.comparison import Comparison, file_stem
@@ -188,7 +188,7 @@ def _comparisons(options: argparse.Namespace, folder: Path, deadline: float) -> 
     for name, n_clusters in [(name, k) for name in options.data or ["P200"] for k in clusters]:
         if perf_counter() > deadline:
             failed += 1
-            print(f"No time left for {name} with k = {n_clusters}.", file=sys.stderr)
+            tell(f"No time left for {name} with k = {n_clusters}.")
             continue
         result = _compare(
             options,
@@ -201,7 +201,7 @@ def _comparisons(options: argparse.Namespace, folder: Path, deadline: float) -> 
         )
         if not result.keys():
             failed += 1
-            print(f"No peer finished on {name} with k = {n_clusters}.", file=sys.stderr)
+            tell(f"No peer finished on {name} with k = {n_clusters}.")
             continue
         print(result.table())
         for path in result.save(folder):
@@ -220,11 +220,11 @@ def _targets(options: argparse.Namespace, folder: Path, deadline: float) -> int:
         rows = case.rows if options.max_rows is None else min(case.rows, options.max_rows)
         if perf_counter() > deadline or case.n_clusters > rows:
             why = "no time left" if case.n_clusters <= rows else f"more clusters than {rows:,} rows"
-            print(f"{case.key}: {why}", file=sys.stderr)
+            tell(f"{case.key}: {why}")
             unfinished += 1
             continue
         if not options.silent:
-            print(_outlook(cases, number, options.full), file=sys.stderr)
+            tell(_outlook(cases, number, options.full))
         ladders = case.ladders if options.full else case.brief
         result = _compare(
             options,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -19,7 +18,7 @@ from annlab._support.checks import (
     check_real,
 )
 from annlab._support.errors import invalid
-from annlab._support.progress import Progress
+from annlab._support.progress import Progress, tell
 from annlab._support.threads import resolve_n_jobs
 from annlab._support.types import Seed
 from annlab.benchmarks.campaign.behaviour import check_alike, code_facts
@@ -338,12 +337,11 @@ def _announce(
 ) -> None:
     if not progress:
         return
-    print(
+    tell(
         f"{about['name']}: {about['n']:,} rows, {about['d']} features, {n_clusters:,} clusters, "
-        f"{threads} threads",
-        file=sys.stderr,
+        f"{threads} threads"
     )
     for record in records:
         settings = ", ".join(f"{name}={value}" for name, value in record["settings"].items())
         text = f"left out: {record['left_out']}" if record["left_out"] else settings or "defaults"
-        print(f"  {record['label']}: {text}", file=sys.stderr)
+        tell(f"  {record['label']}: {text}")
