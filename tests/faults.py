@@ -404,13 +404,16 @@ def child_disk(times: str, folder: str) -> None:
 # -- damaged and hostile files -----------------------------------------------------------------
 
 
+#: A fit whose files are small enough for damage at every place.
+_X = np.arange(24.0).reshape(12, 2)
+TINY: dict[str, Any] = {"k": 2, "X": _X, "trace": True, "init": _X[:2], "n_init": 1}
+
+
 def some_files(folder: Path) -> tuple[Any, Path, Path]:
     """A result, its file, and a checkpoint of the same fit."""
-    X = np.arange(24.0).reshape(12, 2)
-    options: dict[str, Any] = {"k": 2, "X": X, "trace": True, "init": X[:2], "n_init": 1}
     path = folder / "checkpoint.npz"
-    fit("small_k", **options, checkpoint=path, callback=lambda step: step.iteration == 2)
-    result = fit("small_k", **options)
+    fit("small_k", **TINY, checkpoint=path, callback=lambda step: step.iteration == 2)
+    result = fit("small_k", **TINY)
     return result, result.save(folder / "result"), path
 
 
@@ -419,13 +422,8 @@ def reads(result: Any, data: bytes, path: Path, is_result: bool) -> str | None:
     from annlab.result import KMeansResult
 
     path.write_bytes(data)
-    X = np.arange(24.0).reshape(12, 2)
     try:
-        if is_result:
-            again = KMeansResult.load(path)
-        else:
-            options: dict[str, Any] = {"k": 2, "X": X, "trace": True, "init": X[:2], "n_init": 1}
-            again = fit("small_k", **options, checkpoint=path)
+        again = KMeansResult.load(path) if is_result else fit("small_k", **TINY, checkpoint=path)
     except ValueError as error:
         named = str(error).startswith(("path must be ", "checkpoint must be "))
         return None if named else f"{type(error).__name__}: {error}"
@@ -503,32 +501,11 @@ def replace_member(source: Path, path: Path, name: str, content: bytes) -> None:
             new.writestr(member, content if member == name else old.read(member))
 
 
-# -- machines ----------------------------------------------------------------------------------
-
-
-def worker_killed() -> Row | None:
-    """The test of the distributed room that kills a worker half-way, where that room exists."""
-    test = HERE / "test_distributed.py"
-    if not test.exists() or "killed" not in test.read_text(encoding="utf-8"):
-        return None
-    row = Row("a Dask worker is killed during a step", means="the result of the other workers")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "killed", str(test)],
-        capture_output=True,
-        text=True,
-        cwd=HERE.parent,
-    )
-    passed = next((w for w in done.stdout.splitlines()[-1:] if "passed" in w), "")
-    for _ in range(int(passed.split()[0]) if passed else 1):
-        row.count(None if done.returncode == 0 and passed else done.stdout[-300:])
-    return row
-
-
 # -- the table ---------------------------------------------------------------------------------
 
 
 #: Names of the groups of faults, for ``--only``.
-GROUPS = ("killed", "interrupted", "disk", "damaged", "hostile", "dask")
+GROUPS = ("killed", "interrupted", "disk", "damaged", "hostile")
 
 
 def all_rows(folder: Path, share: float = 1.0, only: Any = GROUPS) -> Iterator[Row]:
@@ -545,12 +522,8 @@ def all_rows(folder: Path, share: float = 1.0, only: Any = GROUPS) -> Iterator[R
             yield disk_full(max(1, int(16 * share)), room)
         elif name == "damaged":
             yield from damaged(max(1, int(7 / share)), room)
-        elif name == "hostile":
-            yield hostile(room)
         else:
-            dask = worker_killed()
-            if dask is not None:
-                yield dask
+            yield hostile(room)
 
 
 def write(rows: list[Row]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from annlab import kmeans, plotting
+from annlab import kmeans
 from annlab.benchmarks import Comparison, RecallSpeedCurve, RecallSpeedPoint
 from annlab.datasets import make_blobs
 from annlab.plotting import (
@@ -345,6 +345,9 @@ def test_palette_of_a_segmentation(ax):
     )
     plot_palette(made, ax=ax)
     assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.75, 0.25])
+    # given counts go before those of the segmentation
+    given = plot_palette(made, [4, 1], ax=Figure().add_subplot())
+    assert [bar.get_width() for bar in given.patches] == pytest.approx([0.8, 0.2])
     with pytest.raises(ValueError, match="colors must be an array of shape"):
         plot_palette(np.zeros((3, 2)), ax=ax)
     with pytest.raises(ValueError, match="colors must be floats from 0 to 1"):
@@ -422,14 +425,8 @@ def test_the_exact_baseline_is_always_on_the_plot(ax):
 
 def test_time_to_quality_draws_peers_ours_and_the_floor(ax):
     def run(peer, rung, seconds, inertia):
-        return {
-            "peer": peer,
-            "seed": 0,
-            "rung": rung,
-            "seconds": seconds,
-            "inertia": inertia,
-            "status": "ok",
-        }
+        facts = {"seed": 0, "status": "ok", "seconds": seconds, "inertia": inertia}
+        return {"peer": peer, "rung": rung, **facts}
 
     def peer(key):
         ours = key.startswith("annlab")
@@ -508,15 +505,6 @@ def test_the_callers_rows_stay(blobs):
     assert np.array_equal(X, before)
 
 
-def test_every_public_function_draws_into_given_axes():
-    import inspect
-
-    for name in plotting.__all__:
-        function = getattr(plotting, name)
-        if name.startswith(("plot_", "visualize_")):
-            assert inspect.signature(function).parameters["ax"].default is None
-
-
 # --- what is not said, and what is refused -------------------------------------------------------
 
 
@@ -537,15 +525,6 @@ def test_more_than_thirty_silhouettes_have_no_names(ax):
     keep = labels < 30
     plot_silhouette(X[keep], labels[keep], ax=thirty)
     assert [text.get_text() for text in thirty.texts] == [str(name) for name in range(30)]
-
-
-def test_given_counts_go_before_those_of_the_segmentation(ax):
-    from types import SimpleNamespace
-
-    colors = np.array([[0, 0, 0], [255, 255, 255]], dtype=np.uint8)
-    made = SimpleNamespace(labels=np.array([[0, 1], [1, 1]]), palette=colors)
-    plot_palette(made, [4, 1], ax=ax)
-    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.8, 0.2])
 
 
 @pytest.mark.parametrize(
