@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dir",
         type=Path,
         metavar="FOLDER",
-        help=f"folder for the notebooks (default: ./{COPIES})",
+        help=f"folder for the notebooks (default: ./{COPIES}, or the folder of copies you are in)",
     )
     parser.add_argument(
         "--restore", action="store_true", help="deliver files again that you deleted"
