@@ -26,15 +26,15 @@ PACKAGE = ROOT / "annlab"
 
 #: measure -> (limit, target)
 LIMITS = {
-    "lines": (48_542, 40_000),
-    "lines of code": (31_132, 27_500),
+    "lines": (49_754, 40_000),
+    "lines of code": (31_405, 27_500),
     "modules at the top": (14, 14),
     "import circles": (1, 0),
-    "upward imports": (7, 1),
-    "functions over 60 lines": (30, 20),
-    "files over 500 lines": (17, 8),
-    "occurrences of ': Any'": (708, 300),
-    "lines of tests": (29_590, 22_000),
+    "upward imports": (3, 1),
+    "functions over 60 lines": (20, 20),
+    "files over 500 lines": (8, 8),
+    "occurrences of ': Any'": (560, 300),
+    "lines of tests": (29_942, 22_000),
 }
 #: A module at the top that is no longer than this only passes on names from where they moved.
 FACE_LINES = 8
