@@ -22,7 +22,7 @@ UNIT    = $(PYTEST) $(SPREAD) --doctest-modules --ignore=tests/browser --ignore=
 QUICK  := $(addprefix tests/test_,$(addsuffix .py,layers house laws distances initialization \
           searches result validation metrics robust points))
 
-.PHONY: help env lab quick test lint types unit nbval browser newcomer warmup screenshots \
+.PHONY: help env lab quick test lint types unit nbval browser newcomer screenshots \
         notebooks pins clean full full-python full-nbval full-lowest full-newest full-newcomer \
         full-slow full-browser full-laws tools site coverage mutation bench bench-long
 
@@ -49,14 +49,15 @@ help:
 
 env: $(STAMP)
 
-$(STAMP): binder/requirements.txt pyproject.toml binder/setup.sh binder/hnswlib.sh
+$(STAMP): binder/requirements.txt pyproject.toml binder/setup.sh binder/hnswlib.sh \
+          setup.py $(wildcard annlab/_kernels/*.?pp)
 	@sh binder/setup.sh "$(VENV)" "$(PYTHON)"
 	@touch "$(VENV)/.ready" "$@"
 
 lab: env
 	@$(BIN)/annlab lab -- $(LAB_ARGS)
 
-quick: lint types warmup
+quick: lint types
 	$(UNIT) annlab $(QUICK)
 
 # with `make -k test` one failing check does not hide the next
@@ -70,18 +71,14 @@ lint: env
 types: env
 	$(BIN)/mypy
 
-# several processes would otherwise each compile the same loops
-warmup: env
-	@$(BIN)/annlab warmup --quiet
-
-unit: env warmup
+unit: env
 	$(UNIT) annlab tests
 
-nbval: env warmup
+nbval: env
 	$(NBVAL) notebooks
 
 # a file stays on one worker, because its tests share an open notebook
-browser: env warmup $(VENV)/.site
+browser: env $(VENV)/.site
 	$(PYTEST) -n $(or $(JOBS),2) --dist loadscope tests/browser
 
 # somebody who has nothing yet: a wheel in an empty environment (a minute or two)
@@ -92,10 +89,10 @@ newcomer: env
 full-newcomer: env
 	ANNLAB_NEWCOMER=all $(PYTEST) tests/newcomer
 
-screenshots: env warmup
+screenshots: env
 	ANNLAB_SCREENSHOTS=update $(PYTEST) tests/browser
 
-notebooks: env warmup
+notebooks: env
 	$(BIN)/annlab notebooks
 
 full: full-python full-nbval full-browser full-laws full-slow full-lowest full-newest full-newcomer
@@ -103,27 +100,27 @@ full: full-python full-nbval full-browser full-laws full-slow full-lowest full-n
 full-python:
 	$(MAKE) test VENV=.venv-second PYTHON=$(SECOND_PYTHON)
 
-full-nbval: env warmup
+full-nbval: env
 	for run in 1 2 3; do $(NBVAL) notebooks || exit 1; done
 
-full-browser: env warmup
+full-browser: env
 	$(PYTEST) -n $(or $(JOBS),2) -m full tests/browser
 
 # hundreds of examples for each law, and new ones every time
-full-laws: env warmup
+full-laws: env
 	ANNLAB_LAWS=full $(PYTEST) $(SPREAD) tests/test_laws.py
 
 # what takes minutes, gigabytes or programs that only maintainers need: every step of the Binder
 # image, all submissions of all topics, a file larger than the memory that may be used, many faults
-full-slow: env warmup tools
+full-slow: env tools
 	$(UNIT) -m full tests
 
 # lines and branches that the tests reach; compiled loops are tested against their NumPy twins
-coverage: env warmup
+coverage: env
 	$(UNIT) --cov --cov-config=tests/coverage.cfg --cov-report=term --cov-report=html annlab tests
 
 # small changes of the code that the tests should notice; ROOMS="robust metrics/search" names the modules
-mutation: env warmup
+mutation: env
 	$(BIN)/python -m pip install -q --disable-pip-version-check cosmic-ray
 	$(BIN)/python tests/mutation.py $(ROOMS)
 
@@ -140,7 +137,7 @@ full-lowest full-newest: full-%: $(TOOLS)/bin/uv
 	    $(SPREAD) --dist loadscope notebooks
 
 # each resumes where it was interrupted; figures of fits that behave otherwise are refused
-bench bench-long: env warmup
+bench bench-long: env
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[bench]"
 	$(BIN)/annlab bench --memory --untuned --grid --growth --targets --wait-idle 60 \
 	    $(if $(filter bench,$@),--budget 90,--full) --out data/benchmarks $(BENCH_ARGS)

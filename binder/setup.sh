@@ -51,10 +51,15 @@ fi
 
 grep -v '^hnswlib==' "$pins" >"$venv/pins.txt"
 $pip install -qq -r "$venv/pins.txt"
-$pip install -qq --no-deps --no-build-isolation -e "$root"
+# the log says why the loops could not be compiled, where they could not
+$pip install --verbose --no-deps --no-build-isolation -e "$root" >"$venv/annlab.log" 2>&1 ||
+    { cat "$venv/annlab.log"; fail "annlab could not be installed"; }
 # Python asks an editable installation last. A script beside a checkout that is called annlab would
 # import the checkout's own folder, as a package without content; on the path it comes before that
 printf '%s\n' "$root" >"$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/annlab-checkout.pth"
-"$venv/bin/python" -m annlab warmup --quiet ||
-    say "The compiled loops could not be prepared; annlab computes with NumPy alone until they are."
+if ! "$venv/bin/python" -c 'from annlab._kernels import loops; exit(loops.processor == "numpy")'; then
+    if [ "${CI:-}" = true ]; then cat "$venv/annlab.log"; fail "annlab's loops could not be compiled"; fi
+    say "annlab's loops could not be compiled here (the log is $venv/annlab.log; it needs a C++ compiler"
+    say "and Python's headers). Everything works without them: annlab computes in NumPy, only slower."
+fi
 say "The environment $venv is ready."

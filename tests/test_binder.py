@@ -171,10 +171,7 @@ def test_one_script_builds_hnswlib_everywhere():
         assert "HNSWLIB_NO_NATIVE" not in text and "-march" not in text
 
 
-def test_start_brings_our_settings_and_runs_what_it_is_given(tmp_path):
-    fake = tmp_path / "annlab"
-    fake.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\n')
-    fake.chmod(0o755)
+def test_start_brings_our_settings_and_runs_what_it_is_given():
     done = subprocess.run(
         [
             BINDER / "start",
@@ -182,7 +179,6 @@ def test_start_brings_our_settings_and_runs_what_it_is_given(tmp_path):
             "-c",
             "import os; print(os.getppid(), os.environ['JUPYTER_CONFIG_PATH'])",
         ],
-        env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=True,
@@ -191,10 +187,6 @@ def test_start_brings_our_settings_and_runs_what_it_is_given(tmp_path):
     assert int(done.stdout.split()[0]) == os.getpid()
     folder = Path(done.stdout.split()[1].split(os.pathsep)[0])
     assert (folder / "jupyter_lab_config.json").is_file()
-    called, end = tmp_path / "called", time.monotonic() + 60
-    while not (called.exists() and called.read_text()) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert called.read_text().split() == ["warmup", "--quiet"]
 
 
 # ------------------------------------------------------------------------- the steps, run here
@@ -271,9 +263,8 @@ def test_the_steps_of_the_image_end_in_a_notebook_that_runs(dockerfile, copy, tm
             words, cwd=copy, env=environment, capture_output=True, text=True, **more
         )
 
-    # kernels are warm before the first cell, in the cache of this user
-    asked = inside("python", "-c", "from annlab._kernels_cache import are_warm; print(are_warm())")
-    assert asked.stdout.strip() == "True", asked.stderr
+    asked = inside("python", "-c", "from annlab._kernels import loops; print(loops.processor)")
+    assert asked.stdout.strip() in ("any", "avx2", "avx512"), asked.stderr
     version = inside("python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
     assert version.stdout.strip() == "3.12"
 

@@ -174,7 +174,7 @@ def test_random_states_go_on(tmp_path):
 
 
 def test_what_was_chosen_goes_on(tmp_path, monkeypatch):
-    """Which algorithm "auto" took, in which loops and why, whatever it would take by now."""
+    """Which algorithm "auto" took and why, whatever it would take by now."""
     path = tmp_path / "c.npz"
     now = []
     monkeypatch.setattr(choosing, "choose", lambda *args, **options: now[-1])
@@ -183,16 +183,15 @@ def test_what_was_chosen_goes_on(tmp_path, monkeypatch):
         # its own start is made of iterations, which the reason tells
         return kmeans_ann(X, 12, 6, random_state=3, tol=0, trace=True, **more)
 
-    for compiled in (False, True):
-        now.append(Choice("small_k", "because", compiled, 1.0))
-        whole = fit()
-        with pytest.raises(Stop):
-            fit(checkpoint=path, callback=lambda step: (_ for _ in ()).throw(Stop))
-        now.append(Choice("brute", "on second thoughts", False, 1.0))
-        result = fit(checkpoint=path)
-        assert result.algorithm == "small_k" and result.reason == whole.reason
-        assert result.reason.startswith("because; started with")
-        same(whole, result)
+    now.append(Choice("small_k", "because", 1.0))
+    whole = fit()
+    with pytest.raises(Stop):
+        fit(checkpoint=path, callback=lambda step: (_ for _ in ()).throw(Stop))
+    now.append(Choice("brute", "on second thoughts", 1.0))
+    result = fit(checkpoint=path)
+    assert result.algorithm == "small_k" and result.reason == whole.reason
+    assert result.reason.startswith("because; started with")
+    same(whole, result)
 
 
 def test_what_the_caller_has_chosen_goes_on(tmp_path):
@@ -399,7 +398,6 @@ HOSTILE = {
     "parameters that are no text": fact("fit", "n_clusters", value=[5]),
     "a start too many": fact("turn", value=1),
     "a start that is text": fact("turn", value="0"),
-    "compiled is text": fact("compiled", value="yes"),
     "an algorithm that is none": fact("algorithm", value="auto"),
     "an algorithm that is a number": fact("algorithm", value=3),
     "a reason that is a number": fact("why", value=3),

@@ -94,8 +94,8 @@ def test_running_out_of_memory_is_a_sentence(monkeypatch, capsys):
     def run(options):
         raise MemoryError
 
-    monkeypatch.setattr("annlab._cli.warmup.run", run)
-    assert cli.main(["warmup"]) == 2
+    monkeypatch.setattr("annlab._cli.lab.run", run)
+    assert cli.main(["lab"]) == 2
     assert "memory" in capsys.readouterr().err
 
 
@@ -114,25 +114,17 @@ def test_a_missing_jupyterlab_is_named_with_its_remedy(tmp_path, monkeypatch, ca
     assert 'pip install "annlab[lab]"' in capsys.readouterr().err
 
 
-def test_warmup_says_where_the_loops_are_kept(capsys, monkeypatch):
-    assert cli.main(["warmup"]) == 0
-    said = capsys.readouterr().out
-    assert "compiled loops were ready" in said or "cannot be compiled" in said
-    assert cli.main(["warmup", "--quiet"]) == 0
-    assert capsys.readouterr().out == ""
-
-
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_terminal_without_some_characters_shows_the_others(monkeypatch, encoding):
     bytes_out = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding=encoding))
-    monkeypatch.setattr("annlab._cli.warmup.run", lambda options: print("4 × 5 ≤ 20 \udce9") or 0)
-    assert cli.main(["warmup"]) == 0
+    monkeypatch.setattr("annlab._cli.lab.run", lambda options: print("4 × 5 ≤ 20 \udce9") or 0)
+    assert cli.main(["lab"]) == 0
     said = bytes_out.getvalue().decode(encoding)
     assert said.startswith("4 ") and said.endswith(" 20 ?\n")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["warmup"]])
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["bench", "--help"]])
 def test_a_reader_that_leaves_is_no_error(words):
     """As in annlab doctor | true."""
     command = [sys.executable, "-m", "annlab", *words]
@@ -642,7 +634,7 @@ def test_an_argument_for_jupyterlab_is_told_where_it_belongs(capsys):
     assert "unrecognized arguments: --port" in said
     assert "put -- before them: annlab lab --no-start -- --port 8890" in said
     with pytest.raises(SystemExit):
-        cli.main(["warmup", "--port", "8890"])
+        cli.main(["doctor", "--port", "8890"])
     assert "JupyterLab" not in capsys.readouterr().err
 
 

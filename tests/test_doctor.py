@@ -20,6 +20,7 @@ from annlab._cli.doctor import machine as parts
 from annlab._cli.doctor.findings import STATUSES, Finding, exit_status, worst
 from annlab._cli.doctor.kernels import check_kernels
 from annlab._cli.doctor.probing import probe
+from annlab._kernels import numpy_twins
 from annlab._support import memory, places
 
 SITE = Path(sysconfig.get_path("purelib"))
@@ -122,9 +123,7 @@ def test_a_healthy_machine_needs_nothing(machine):
         assert name in found
     assert found["ipywidgets"]["facts"]["front_end"]
     assert found["hnswlib"]["facts"]["probe"] in ("ok", "missing")
-    # nothing was compiled in this home, which is no fault
-    assert found["compiled loops"]["status"] == "note"
-    assert found["compiled loops"]["fix"].endswith("-m annlab warmup")
+    assert found["compiled loops"]["status"] in ("ok", "note")
 
 
 def test_looking_changes_nothing(machine):
@@ -335,15 +334,13 @@ def test_a_script_that_takes_the_name_of_annlab(tmp_path):
     assert finding.fix.endswith("or give that file another name.")
 
 
-def test_nowhere_to_keep_compiled_loops(monkeypatch):
-    def nowhere():
-        raise FileNotFoundError(2, "No usable temporary directory found")
-
-    for answer in (lambda: None, nowhere):
-        monkeypatch.setattr("annlab._kernels_cache.cache_folder", answer)
-        monkeypatch.setattr("annlab._kernels_cache.are_warm", lambda: False)
-        finding = check_kernels()
-        assert finding.status == "warning" and finding.fix.split()[1].startswith("NUMBA_CACHE_DIR=")
+def test_loops_that_were_not_compiled(monkeypatch):
+    monkeypatch.setattr("annlab._kernels.loops", numpy_twins)
+    monkeypatch.delenv("ANNLAB_LOOPS", raising=False)
+    finding = check_kernels()
+    assert finding.status == "note" and "NumPy" in finding.text and "install" in finding.fix
+    monkeypatch.setenv("ANNLAB_LOOPS", "numpy")
+    assert check_kernels().fix == "unset ANNLAB_LOOPS"
 
 
 def test_packages_that_are_missing_or_too_old(machine):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from annlab import KMeansANN, _kernels_numpy, kmeans, kmeans_ann, robust_kmeans_ann
-from annlab._kernels_cache import load_kernels
+from annlab import KMeansANN, kmeans, kmeans_ann, robust_kmeans_ann
+from annlab._kernels import loops, numpy_twins
 from annlab._support.threads import Workers
 from annlab.fit.answers import recall_of
 from annlab.fit.choose import choose, estimate
@@ -36,7 +36,7 @@ def plain_rows(X, workers, **options):
 
 @pytest.fixture(scope="module")
 def compiled():
-    return load_kernels(compile=True)
+    return loops
 
 
 def curved(n, d=12, seed=0, dtype=np.float32):
@@ -88,7 +88,7 @@ def test_cuts_cover_all_blocks_once(sizes):
 @pytest.mark.parametrize("plain", [True, False])
 def test_the_tree_beats_a_random_start(compiled, plain):
     X = curved(6000)
-    kernels = _kernels_numpy if plain else compiled
+    kernels = numpy_twins if plain else compiled
     with Workers(2) as workers:
         tree = plant_tree(
             lambda a, b: X[a:b], lambda i: X[i], len(X), ALIKE, 400, kernels, workers,
@@ -109,7 +109,7 @@ def test_low_contrast_gives_up():
     X = np.random.RandomState(0).standard_normal((3000, 200)).astype(np.float32)
     with Workers(1) as workers:
         contrast = plant_tree(
-            lambda a, b: X[a:b], lambda i: X[i], 3000, ALIKE, 100, _kernels_numpy, workers,
+            lambda a, b: X[a:b], lambda i: X[i], 3000, ALIKE, 100, numpy_twins, workers,
             np.random.RandomState(0), least_contrast=1.08,
         )  # fmt: skip
     assert isinstance(contrast, float) and 1.0 <= contrast < 1.08
@@ -180,7 +180,7 @@ def test_relocation_of_nothing():
     found.labels[:], found.second[:], found.d1[:], found.d2[:] = 0, 0, 0.0, np.inf
     X = np.zeros((4, 2), np.float32)
     with Workers(1) as workers:
-        labels, gain = relocate(cloud_of(X, workers, _kernels_numpy), found, 30)
+        labels, gain = relocate(cloud_of(X, workers, numpy_twins), found, 30)
     assert gain == 0.0 and (labels == 0).all()
 
 
@@ -421,7 +421,7 @@ def test_parameters_are_checked():
 
 def test_the_cost_model_knows_its_trades():
     def name(n, k, d, **facts):
-        return choose(n, k, d, **({"loaded": True} | facts)).algorithm
+        return choose(n, k, d, **facts).algorithm
 
     assert name(100_000, 10, 10) == "small_k"
     assert name(200_000, 4096, 192) == "graph"
@@ -430,20 +430,6 @@ def test_the_cost_model_knows_its_trades():
     assert name(200_000, 4096, 192, sparse=True) == "brute"
     assert name(1_000_000, 50, 64, streams=True) == "small_k"
     assert name(10_000_000, 65_536, 128, streams=True) == "hnsw"
-
-
-def test_it_never_compiles_for_a_short_job():
-    short = choose(100_000, 10, 10)
-    assert not short.compiled and "in NumPy: compiling" in short.reason
-    assert choose(100_000, 100, 10, warm=True).compiled
-    assert not choose(200, 3, 2, warm=True).compiled
-    assert choose(200, 3, 2, loaded=True).compiled
-    long = choose(5_000_000, 16_384, 256)
-    assert long.compiled and "compiled first" in long.reason
-    assert long.estimate_s > 1
-    double = choose(5_000_000, 16_384, 256, double=True)
-    assert not double.compiled and "these are 64-bit" in double.reason
-    assert "float64" not in double.reason and "64-bit" not in long.reason
 
 
 def test_estimates_grow_with_the_work():

@@ -1,4 +1,4 @@
-"""The compiled loops against their plain twins, and the cache that keeps them."""
+"""The compiled loops against their plain twins, and which of them a process takes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import sys
 import numpy as np
 import pytest
 
-from annlab import _kernels_cache
-from annlab import _kernels_numpy as plain
+from annlab._kernels import loops
+from annlab._kernels import numpy_twins as plain
 from annlab.distances import nearest, uncertain
 
 ALIKE = np.empty(0, dtype=np.float32)
 
 
-@pytest.fixture(scope="module")
-def compiled():
-    kernels = _kernels_cache.load_kernels(compile=True)
-    assert kernels is not None, "numba is a core dependency: the kernels must be there"
-    return kernels
+@pytest.fixture(scope="module", params=["any", "avx2", "avx512"])
+def compiled(request):
+    for kind in getattr(loops, "kinds", ()):
+        if kind.processor == request.param:
+            return kind
+    pytest.skip("not compiled, or not for this processor")
 
 
 def cloud(n, d, seed):
@@ -289,161 +290,76 @@ def test_moments_notice_what_is_not_finite(compiled, bad):
         assert np.isnan(extremes[2])
 
 
+def some_of(kernels, dtype):
+    """What several loops answer for the same rows, as bytes."""
+    rng = np.random.RandomState(0)
+    n, d, k = 700, 37, 50
+    X = rng.standard_normal((n, d)).astype(dtype)
+    C = X[rng.choice(n, k, replace=False)].copy()
+    half = (0.5 * np.einsum("ij,ij->i", C, C)).astype(dtype)
+    weights, shift = rng.uniform(size=n).astype(dtype), rng.standard_normal(d).astype(dtype)
+    labels, d1, d2 = np.empty(n, np.int32), np.empty(n, dtype), np.empty(n, dtype)
+    sums, mass = np.zeros((k, d)), np.zeros(k)
+    inertia = kernels.assign_fused(X, shift, weights, C, half, 0, n, labels, d1, d2, sums, mass)
+    order, starts = sorted_by(labels, k)
+    gains, side = np.zeros(k), np.zeros(n, np.int32)
+    chosen = np.arange(k, dtype=np.int32)
+    kernels.split_clusters(X, weights, order, starts, chosen, 0, k, gains, side)
+    drawn, near, norms = np.zeros((k, d), dtype), np.zeros(n, dtype), np.einsum("ij,ij->i", X, X)
+    plan, uniforms = np.array([0, n, 0, k]), rng.uniform(size=k)
+    kernels.seed_groups(X, norms, weights, 0, 1, 4, plan, uniforms, drawn, near)
+    found = (labels, d1, d2, sums, mass, gains, side, drawn, near, np.array(inertia))
+    return [array.tobytes() for array in found], labels
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_processor_gives_the_same_bits(dtype):
+    kinds = getattr(loops, "kinds", ())
+    answers = [some_of(kind, dtype) for kind in kinds]
+    assert all(bits == answers[0][0] for bits, _ in answers)
+    for _, labels in answers:
+        np.testing.assert_array_equal(labels, some_of(plain, dtype)[1])
+
+
+def test_what_is_no_array_of_the_right_kind_is_refused(compiled):
+    keys, order, starts = np.zeros(3, np.int32), np.zeros(3, np.int32), np.zeros(2, np.int64)
+    locked = order.copy()
+    locked.flags.writeable = False
+    for wrong in (
+        (keys, order),
+        (keys, order, starts, 1),
+        (keys.astype(float), order, starts),
+        (keys[None], order, starts),
+        (np.zeros(6, np.int32)[::2], order, starts),
+        (keys, locked, starts),
+        ("keys", order, starts),
+    ):
+        with pytest.raises((TypeError, ValueError, BufferError)):
+            compiled.counting_sort(*wrong)
+
+
 def run(code, **environment):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")} | environment
+    env = {k: v for k, v in os.environ.items() if k != "ANNLAB_LOOPS"} | environment
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
 
-def test_cache_goes_where_it_is_told(tmp_path, compiled):
+def test_without_compiled_loops_the_twins_serve():
     code = (
-        "from annlab import _kernels_cache as c;"
-        "print(c.cache_folder(), c.are_warm(), c.load_kernels(compile=False) is None)"
-    )
-    folder, warm, absent = run(code, NUMBA_CACHE_DIR=str(tmp_path))
-    assert folder.startswith(str(tmp_path)) and warm == "False" and absent == "True"
-    folder, *_ = run(code, XDG_CACHE_HOME=str(tmp_path / "x"))
-    assert folder.startswith(str(tmp_path / "x"))
-
-
-def test_second_start_does_not_compile(compiled):
-    # the parent has warmed the cache: a child must find it, and must not report a compilation
-    code = (
-        "from annlab import _kernels_cache as c; print(c.are_warm());"
-        "k = c.load_kernels(compile=False); print(sum(k.assign_blocks.stats.cache_hits.values()),"
-        "sum(k.assign_blocks.stats.cache_misses.values()))"
-    )
-    environment = {k: os.environ[k] for k in ("NUMBA_CACHE_DIR",) if k in os.environ}
-    assert run(code, **environment) == ["True", "1", "0"]
-
-
-def test_without_the_compiler_the_twins_serve():
-    code = (
-        "from annlab import _kernels_cache as c; print(c.load_kernels(compile=True));"
+        "{}from annlab._kernels import loops; print(loops.processor);"
         "import numpy as np; from annlab import kmeans_ann;"
         "X = np.random.RandomState(0).rand(600, 3).astype(np.float32);"
         "print(len(np.unique(kmeans_ann(X, 30, algorithm='graph', random_state=0).labels)))"
     )
-    assert run(code, NUMBA_DISABLE_JIT="1") == ["None", "30"]
+    assert run(code.format(""), ANNLAB_LOOPS="numpy") == ["numpy", "30"]
+    missing = "import sys; sys.modules['annlab._kernels._native'] = None;"
+    assert run(code.format(missing)) == ["numpy", "30"]
 
 
-def test_a_cache_that_others_may_write_to_is_refused(tmp_path):
-    if not hasattr(os, "getuid"):
-        pytest.skip("permissions of this kind exist on POSIX only")
-    tmp_path.chmod(0o777)
-    assert not _kernels_cache._is_private(tmp_path)
-    tmp_path.chmod(0o700)
-    assert _kernels_cache._is_private(tmp_path)
-
-
-@pytest.fixture
-def forgetful(monkeypatch):
-    """As in a process that has neither chosen a folder nor loaded anything."""
-    _kernels_cache.cache_folder.cache_clear()
-    monkeypatch.setattr(_kernels_cache, "_loaded", None)
-    monkeypatch.setattr(_kernels_cache, "_failed", False)
-    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA", "NUMBA_DISABLE_JIT"):
-        monkeypatch.delenv(name, raising=False)
-    yield
-    _kernels_cache.cache_folder.cache_clear()
-
-
-def homeless(cls):
-    raise RuntimeError("nobody's home")
-
-
-@pytest.mark.usefixtures("forgetful")
-def test_each_system_has_its_own_place(tmp_path, monkeypatch):
-    chosen = _kernels_cache.cache_folder
-    monkeypatch.setattr(_kernels_cache.Path, "home", classmethod(lambda cls: tmp_path / "home"))
-    assert chosen().parent == tmp_path / "home" / ".cache" / "annlab"
-    chosen.cache_clear()
-    # Windows has a folder for it; a variable of that name elsewhere means nothing
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
-    assert chosen().parent == tmp_path / "home" / ".cache" / "annlab"
-    chosen.cache_clear()
-    monkeypatch.setattr(sys, "platform", "win32")
-    assert chosen().parent == tmp_path / "local" / "annlab"
-    monkeypatch.undo()
-
-
-@pytest.mark.usefixtures("forgetful")
-def test_a_user_without_a_home_has_a_folder_among_the_temporary_ones(tmp_path, monkeypatch):
-    monkeypatch.setattr(_kernels_cache.Path, "home", classmethod(homeless))
-    monkeypatch.setattr(_kernels_cache.tempfile, "gettempdir", lambda: str(tmp_path))
-    folder = _kernels_cache.cache_folder()
-    assert folder.parent.parent == tmp_path and folder.parent.name.startswith("annlab-")
-
-
-@pytest.mark.usefixtures("forgetful")
-def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch):
-    def full(*args, **options):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(_kernels_cache.tempfile, "TemporaryFile", full)
-    assert _kernels_cache.cache_folder() is None
-    assert not _kernels_cache.are_warm()
-    assert _kernels_cache.load_kernels(compile=False) is None
-    with _kernels_cache.numba_cache() as may_cache:
-        assert may_cache is False
-
-
-@pytest.mark.usefixtures("forgetful")
-def test_numba_is_told_the_folder_for_one_declaration_only(tmp_path, monkeypatch):
-    import numba
-
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    before = numba.config.CACHE_DIR
-    with pytest.raises(ZeroDivisionError), _kernels_cache.numba_cache() as may_cache:
-        assert may_cache is True and numba.config.CACHE_DIR.startswith(str(tmp_path))
-        raise ZeroDivisionError
-    assert before == numba.config.CACHE_DIR
-
-
-@pytest.mark.usefixtures("forgetful")
-def test_kernels_that_cannot_be_imported_are_asked_for_once(monkeypatch):
-    import annlab
-
-    monkeypatch.delattr(annlab, "_kernels", raising=False)
-    monkeypatch.setitem(sys.modules, "annlab._kernels", None)
-    assert _kernels_cache.load_kernels(compile=True) is None
-    assert _kernels_cache._failed and not _kernels_cache.are_warm()
-    monkeypatch.undo()
-
-
-@pytest.mark.usefixtures("forgetful")
-def test_a_disk_that_fills_while_loops_are_compiled_costs_no_fit(monkeypatch):
-    import builtins
-
-    import annlab
-    from annlab import kmeans_ann
-
-    X = np.random.RandomState(0).rand(500, 4).astype(np.float32)
-    original = builtins.__import__
-
-    def full(name, globals=None, locals=None, fromlist=(), level=0):
-        if name == "annlab._kernels" or (name == "annlab" and "_kernels" in (fromlist or ())):
-            raise OSError(28, "No space left on device")
-        return original(name, globals, locals, fromlist, level)
-
-    monkeypatch.delattr(annlab, "_kernels", raising=False)
-    monkeypatch.delitem(sys.modules, "annlab._kernels", raising=False)
-    monkeypatch.setattr(builtins, "__import__", full)
-    result = kmeans_ann(X, 5, algorithm="small_k", random_state=0)
-    assert _kernels_cache._failed
-    plain = [((X[result.labels == c] - result.centroids[c]) ** 2).sum() for c in range(5)]
-    assert result.inertia == pytest.approx(sum(plain), rel=1e-5)
-
-
-def test_a_processor_without_a_list_of_its_abilities_has_a_name(monkeypatch):
-    import platform
-
-    def missing(path, *args, **options):
-        raise FileNotFoundError(path)
-
-    monkeypatch.setattr(platform, "machine", lambda: "abacus")
-    monkeypatch.setattr(platform, "processor", lambda: " of wood")
-    for read in (missing, lambda path, *args, **options: "processor : 0\n"):
-        monkeypatch.setattr(_kernels_cache.Path, "read_text", read)
-        assert _kernels_cache._processor() == "abacus of wood"
+def test_one_kind_of_processor_can_be_asked_for():
+    if loops is plain:
+        pytest.skip("not compiled")
+    code = "from annlab._kernels import loops; print(loops.processor)"
+    assert run(code, ANNLAB_LOOPS="any") == ["any"]
+    assert run(code, ANNLAB_LOOPS="no such processor") == run(code)

@@ -24,7 +24,6 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from annlab import KMeansResult, available_algorithms, kmeans, kmeans_ann
-from annlab._kernels_cache import load_kernels
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
 from annlab.fit import lloyd, run
@@ -996,21 +995,6 @@ def test_inertia_leaves_outliers_out(make, metric, dtype):
             own = np.ones(5000) if given is None else given
             value = exact_inertia(make(X), C, labels, metric, given, workers)
             assert value == pytest.approx(own[kept] @ each[kept], rel=1e-9)
-
-
-@pytest.mark.parametrize("algorithm", ["brute", "hnsw", "small_k"])
-def test_no_bit_depends_on_what_else_has_loaded_the_compiled_loops(algorithm, monkeypatch):
-    from annlab import _kernels_cache
-
-    X = np.random.RandomState(0).rand(3000, 7).astype(np.float32)
-    options = {"algorithm": algorithm, "random_state": 0, "max_iter": 4}
-    if load_kernels(compile=True) is None:
-        pytest.skip("no compiled loops here")
-    before = kmeans_ann(X, 6, **options)
-    monkeypatch.setattr(_kernels_cache, "_loaded", None)
-    after = kmeans_ann(X, 6, **options)
-    assert after.inertia == before.inertia
-    np.testing.assert_array_equal(after.centroids, before.centroids)
 
 
 @pytest.mark.parametrize("n", [500, 6000])

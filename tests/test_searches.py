@@ -12,12 +12,14 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 from annlab import available_algorithms, available_indexes, kmeans_ann
-from annlab._kernels_cache import load_kernels
+from annlab._kernels import loops, numpy_twins
 from annlab._support.threads import Workers
 from annlab.fit import choose as choosing
 from annlab.fit import searches as room
+from annlab.fit import small_k
 from annlab.fit.answers import label_rows
 from annlab.fit.choose import make_algorithm
+from annlab.fit.graph import algorithm as graph
 from annlab.fit.lloyd import cluster_means
 from annlab.fit.searches import Exact, Fused, Indexed, label_block
 from annlab.fit.states import Found, Limits, State
@@ -79,7 +81,7 @@ class Misled(Plain):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("k", [1, 11, 1500])
-@pytest.mark.parametrize("search", [Exact(), Fused(False), Fused(True)])
+@pytest.mark.parametrize("search", [Exact(), Fused()])
 def test_exact_labels_and_distances(search, dtype, k, workers):
     X, C = data(3000, k=k, dtype=dtype)
     points = rows_of(X, workers)
@@ -108,7 +110,7 @@ def test_long_chunks_are_labelled_in_blocks(monkeypatch, workers):
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
-@pytest.mark.parametrize("search", [Exact(), Fused(False), Fused(True)])
+@pytest.mark.parametrize("search", [Exact(), Fused()])
 def test_sums_and_inertia_are_weighted(search, scale, workers):
     X, C = data(500, dtype=np.float32)
     weights = scale * np.random.RandomState(0).rand(500)
@@ -137,7 +139,7 @@ def test_rows_without_a_direction_go_to_label_0(workers):
     X[[2, 7]] = 0.0
     points = MemoryRows(X, metric="cosine", workers=workers)
     alone = MemoryRows(np.delete(X, [2, 7], axis=0), metric="cosine", workers=workers)
-    for search in (Exact(), Fused(False)):
+    for search in (Exact(), Fused()):
         labels, tally = assigned(search, points, points.inward(C))
         rest = assigned(search, alone, points.inward(C))[1]
         assert labels[2] == labels[7] == 0
@@ -500,7 +502,7 @@ def test_whether_threads_pay_is_judged_by_the_operations(n, d, k, monkeypatch, w
     """Announced work is that of the documented cost, within a small factor: 2·n·k·d, and n·d."""
     X, C = data(n, d=d, k=k)
     points = rows_of(X, workers)
-    for search in (Exact(), Fused(False)):
+    for search in (Exact(), Fused()):
         for work in announced(monkeypatch, lambda: assigned(search, points, C)):  # noqa: B023
             assert n * k * d <= work <= 4 * n * k * d
     labels = np.zeros(n, np.int32)
@@ -681,24 +683,18 @@ def test_auto_is_told_what_the_data_is(case, monkeypatch, caplog, workers):
     assert caplog.messages == [f"algorithm {algorithm.name}: {reason}"] and reason
 
 
-@pytest.mark.parametrize("name", ["small_k", "graph"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_compiled_loops_serve_where_they_are_asked_for_and_fit_the_data(name, dtype, workers):
-    points = MemoryRows(data(50, dtype=dtype)[0], workers=workers)
-    possible = dtype == np.float32 and load_kernels(compile=True) is not None
-    assert made(name, points)[0].compiled is possible
-    assert made(name, points, compiled=True)[0].compiled is possible
-    assert made(name, points, compiled=False)[0].compiled is False
-
-
-def test_without_compiled_loops_numpy_serves(monkeypatch, workers):
-    monkeypatch.setattr(choosing, "load_kernels", lambda **options: None)
-    points = MemoryRows(data(50, dtype=np.float32)[0], workers=workers)
-    algorithm = made("small_k", points, compiled=True)[0]
-    assert algorithm.compiled is False
-    C = points.inward(data(50)[1].astype(np.float32))
-    ours, plain = (assigned(s, points, C)[0] for s in (algorithm.search, Exact()))
-    np.testing.assert_array_equal(ours, plain)
+@pytest.mark.parametrize("algorithm", ["small_k", "graph"])
+def test_which_loops_run_changes_no_label(algorithm, dtype, monkeypatch):
+    X = np.random.RandomState(0).rand(3000, 7).astype(dtype)
+    found = []
+    for kernels in (loops, numpy_twins):
+        for module in (room, small_k, graph):
+            monkeypatch.setattr(module, "loops", kernels)
+        found.append(kmeans_ann(X, 20, algorithm=algorithm, random_state=0))
+    compiled, plain = found
+    np.testing.assert_array_equal(compiled.labels, plain.labels)
+    assert compiled.inertia == pytest.approx(plain.inertia, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["graph"])

@@ -33,10 +33,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "annlab._cli.cluster",
         "cluster the rows of a file (.npy, .npz, .csv, .parquet) and report what was found",
     ),
-    "warmup": (
-        "annlab._cli.warmup",
-        "compile the fast loops now, so that no first run has to wait",
-    ),
     "bench": (
         "annlab.benchmarks.campaign.command",
         "compare k-means implementations by the time they take to a quality",
@@ -102,8 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> from annlab.cli import main
-    >>> main(["warmup", "--quiet"])
-    0
+    >>> main(["cluster", "no such file.npy", "-k", "2"])
+    2
     """
     words = sys.argv[1:] if argv is None else list(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from annlab._kernels_cache import load_kernels
 from annlab._support.checks import (
     check_data,
     check_integer,
@@ -22,7 +21,7 @@ from annlab.benchmarks.timing import Seconds, timed
 from annlab.clustering import kmeans_ann
 from annlab.metrics import inertia
 
-#: Rows of the fit that warms up imports, threads and compiled loops before the clock starts.
+#: Rows of the fit that warms up imports and threads before the clock starts.
 _WARM_ROWS = 512
 
 
@@ -39,8 +38,6 @@ def _measure(
     n_jobs: int | None,
     repeats: int,
 ) -> Seconds:
-    # what is in the cache of compiled loops is loaded outside the clock; nothing is compiled
-    load_kernels(compile=False)
     start = _same_start(X, n_clusters, random_state)
     with warnings.catch_warnings():
         # a few rows with few distinct values may deserve a warning that nobody needs to read

@@ -23,7 +23,6 @@ _PACKAGES = (
     "numpy",
     "scipy",
     "scikit-learn",
-    "numba",
     "hnswlib",
     "faiss-cpu",
     "superkmeans",

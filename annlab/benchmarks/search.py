@@ -67,7 +67,7 @@ def _name_of(index: Any) -> str:
 
 
 def _warm(index: Any, X: np.ndarray, Q: np.ndarray) -> None:
-    """Imports, threads and compiled loops, on a few rows and a throw-away copy."""
+    """Imports and threads, on a few rows and a throw-away copy."""
     few = X[:: max(1, len(X) // 256)][:256]
     _clone(index).fit(few).kneighbors(Q[:8], n_neighbors=1)
 

@@ -36,9 +36,7 @@ class Progress:
     Attributes
     ----------
     algorithm, why : str
-        What ``algorithm="auto"`` chose, which depends on what was compiled at that moment.
-    compiled : bool or None
-        Whether compiled loops were used; None if there are none.
+        What ``algorithm="auto"`` chose.
     shift : ndarray of shape (d,), float64, or None
         Of the working coordinates.
     tol_sq : float
@@ -56,7 +54,6 @@ class Progress:
 
     algorithm: str
     why: str
-    compiled: bool | None
     shift: np.ndarray | None
     tol_sq: float
     rng_begin: np.random.RandomState
@@ -71,7 +68,6 @@ class Progress:
 _FACTS = {
     "algorithm": str,
     "why": str,
-    "compiled": bool | None,
     "tol_sq": float,
     "turn": int,
     "best_cost": float,

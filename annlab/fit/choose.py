@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from annlab._kernels_cache import are_loaded, are_warm, load_kernels
 from annlab._support.checks import check_choice
 from annlab._support.errors import invalid
 from annlab.fit.graph.algorithm import Graph
@@ -35,18 +34,11 @@ from annlab.indexes import available_indexes, make_index
 from annlab.rows import Rows
 
 #: Operations a second of one thread in a large float32 product. Processors differ by a factor of
-#: three either way; only ratios matter, except against the two constants below.
+#: three either way; only ratios matter, except against what a start costs.
 RATE = 5e10
 #: Threads that a choice counts with, whatever ``n_jobs`` is: the algorithm, and so the result, must
 #: be the same for every number of threads.
 TYPICAL_THREADS = 4
-#: Seconds to compile all kernels, and to load them from the cache.
-COMPILE_S = 15.0
-LOAD_S = 1.0
-#: A job that takes longer than this without kernels is worth loading them for: they stay.
-WORTH_LOADING_S = 0.02
-#: NumPy in place of compiled loops: the same products, more passes over memory.
-PLAIN_FACTOR = 4.0
 #: The graph is taken where it is this many times cheaper: at a tie, exact labels are better.
 MARGIN = 2.0
 #: Share of stored values from which a sparse matrix is treated like a dense one, with its labels.
@@ -63,22 +55,19 @@ class Choice:
     ----------
     algorithm : str
     reason : str
-    compiled : bool
-        Whether to use compiled loops, compiling them if need be.
     estimate_s : float
         Seconds that the fit should take.
     """
 
     algorithm: str
     reason: str
-    compiled: bool
     estimate_s: float
 
 
 def estimate(
     algorithm: str, n: int, k: int, d: int, threads: int, *, double: bool = False
 ) -> float:
-    """Seconds that ``algorithm`` needs with compiled loops (see the table above).
+    """Seconds that ``algorithm`` needs (see the table above).
 
     Parameters
     ----------
@@ -112,8 +101,6 @@ def choose(
     sparse: bool = False,
     streams: bool = False,
     double: bool = False,
-    warm: bool = False,
-    loaded: bool = False,
 ) -> Choice:
     """Choose an algorithm for data of this shape.
 
@@ -126,9 +113,7 @@ def choose(
     streams : bool, default=False
         X is memory-mapped or in blocks: nothing may copy it.
     double : bool, default=False
-        float64 data, for which there are no compiled loops.
-    warm, loaded : bool, default=False
-        Whether the compiled loops are in the cache, and in this process.
+        float64 data.
 
     Returns
     -------
@@ -137,14 +122,14 @@ def choose(
     Examples
     --------
     >>> from annlab.fit.choose import choose
-    >>> choose(100_000, 10, 10, loaded=True).algorithm
+    >>> choose(100_000, 10, 10).algorithm
     'small_k'
-    >>> choose(1_000_000, 4096, 64, loaded=True).algorithm
+    >>> choose(1_000_000, 4096, 64).algorithm
     'graph'
     """
     threads = TYPICAL_THREADS
     if sparse:
-        return Choice("brute", "sparse input", False, estimate("brute", n, k, d, threads))
+        return Choice("brute", "sparse input", estimate("brute", n, k, d, threads))
     times = {name: estimate(name, n, k, d, threads, double=double) for name in ("small_k", "graph")}
     if streams:
         times["graph"] = float("inf")
@@ -168,23 +153,7 @@ def choose(
         reason = f"compares each point with neighbouring centroids only: {exact}"
     else:
         reason = f"looks up near centroids in a search graph: {exact}; without a copy of X"
-    if name == "hnsw" or double:
-        if double:
-            reason += "; in NumPy: the faster compiled loops take 32-bit numbers, these are 64-bit"
-        return Choice(name, reason, False, times[name] * (PLAIN_FACTOR if double else 1.0))
-    plain = times[name] * PLAIN_FACTOR
-    if loaded:
-        compiled = True
-    elif warm:
-        compiled = plain > WORTH_LOADING_S
-    else:
-        compiled = plain - times[name] > COMPILE_S
-    if not compiled:
-        why = "loading" if warm else "compiling"
-        reason += f"; in NumPy: {why} the faster loops would take longer than the whole fit"
-    elif not warm and not loaded:
-        reason += "; its loops are compiled first, which happens once on this machine"
-    return Choice(name, reason, compiled, times[name] if compiled else plain)
+    return Choice(name, reason, times[name])
 
 
 def _say(seconds: float) -> str:
@@ -212,8 +181,6 @@ def make_algorithm(
     params: dict[str, Any],
     rng: np.random.RandomState,
     limits: Limits,
-    *,
-    compiled: bool | None = None,
 ) -> tuple[Algorithm, str]:
     """Turn the parameter ``algorithm`` into an algorithm, and say why it was chosen.
 
@@ -228,8 +195,6 @@ def make_algorithm(
     rng : RandomState
         Seeds an index that has a ``random_state``.
     limits : Limits
-    compiled : bool, optional
-        Whether to use compiled loops if there are any; by default as ``algorithm`` has it.
 
     Returns
     -------
@@ -245,7 +210,7 @@ def make_algorithm(
         _check_index(algorithm, params)
         return _through(algorithm, type(algorithm).__name__, rows, limits), ""
     check_choice(algorithm, "algorithm", available_algorithms())
-    name, reason, chosen = algorithm, "", True
+    name, reason = algorithm, ""
     if name == "auto":
         choice = choose(
             rows.n,
@@ -254,18 +219,15 @@ def make_algorithm(
             sparse=rows.density < DENSE_FROM,
             streams=rows.streams,
             double=rows.dtype != np.float32,
-            warm=are_warm(),
-            loaded=are_loaded(),
         )
-        name, reason, chosen = choice.algorithm, choice.reason, choice.compiled
+        name, reason = choice.algorithm, choice.reason
         if rows.sparse and name == "graph":
             name, reason = "brute", "sparse input"
         logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
     if name == "brute" and not params:
         return Lloyd(name, Exact(), Exact(), limits), reason
     if name in ("graph", "small_k"):
-        use = chosen if compiled is None else compiled
-        return _make_fast(name, rows, params, limits, use), reason
+        return _make_fast(name, rows, params, limits), reason
     index = make_index(name, **params)
     known = index.get_params(deep=False)
     if "random_state" in known and "random_state" not in params:
@@ -275,9 +237,7 @@ def make_algorithm(
     return _through(index, name, rows, limits), reason
 
 
-def _make_fast(
-    name: str, rows: Rows, params: dict[str, Any], limits: Limits, compiled: bool
-) -> Algorithm:
+def _make_fast(name: str, rows: Rows, params: dict[str, Any], limits: Limits) -> Algorithm:
     """The two algorithms that come with a start of their own."""
     cls: Any = Graph if name == "graph" else SmallK
     if name == "graph" and rows.sparse:
@@ -291,8 +251,7 @@ def _make_fast(
             f"made of {', '.join(cls.params) or 'nothing'} for algorithm={name!r}",
             ", ".join(unknown),
         )
-    available = compiled and rows.dtype == np.float32 and load_kernels(compile=True) is not None
-    made: Algorithm = cls(limits, compiled=available, **params)
+    made: Algorithm = cls(limits, **params)
     return made
 
 

@@ -39,7 +39,6 @@ class Lloyd:
 
     exact_below = 0
     memory_type: Any = None
-    compiled: bool | None = None
 
     def __init__(self, name: str, search: Search, last: Search, limits: Limits) -> None:
         self.name, self.limits = name, limits

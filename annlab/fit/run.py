@@ -132,7 +132,6 @@ class _Fit:
         return Progress(
             algorithm=self.algorithm.name,
             why=self.why,
-            compiled=self.algorithm.compiled,
             shift=self.rows.coordinates.shift,
             tol_sq=self.algorithm.limits.tol_sq,
             rng_begin=self.rng_begin,
@@ -282,20 +281,19 @@ def _prepare(
         most = (1 << 22) + (64 * rows.n + 100 * k * rows.d) * (2 + steps * bool(settings.trace))
         file = keeper.load(rows.n, rows.d, k, settings.n_init, most + 1024 * steps)
     algorithm: Any = settings.algorithm
-    tol_sq, compiled = None, None
+    tol_sq = None
     if file is not None:
         rng_begin = file.generators["rng_begin"]
         rng.set_state(rng_begin.get_state())
         rows = _shifted(rows, file.arrays.get("shift"))
         if isinstance(algorithm, str) and algorithm == "auto":
-            # what "auto" chose depends on what was compiled then
             algorithm = file.named_algorithm(available_algorithms())
-        tol_sq, compiled = file.facts["tol_sq"], file.facts["compiled"]
+        tol_sq = file.facts["tol_sq"]
     if tol_sq is None:
         tol_sq = settings.tol * variant.variance(rows)
     limits = Limits(settings.max_iter, settings.tol, tol_sq)
     params = settings.algorithm_params or {}
-    made, why = make_algorithm(algorithm, rows, k, params, rng, limits, compiled=compiled)
+    made, why = make_algorithm(algorithm, rows, k, params, rng, limits)
     made = variant.wrap(made, rows, k, rng)
     under_way = _Fit(settings, rows, made, why, rng, began, keeper=keeper, rng_begin=rng_begin)
     if file is not None:

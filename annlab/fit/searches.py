@@ -10,8 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from annlab import _kernels_numpy
-from annlab._kernels_cache import load_kernels
+from annlab._kernels import loops
 from annlab._support.checks import is_sparse
 from annlab._support.errors import invalid
 from annlab._support.threads import breathe
@@ -97,30 +96,12 @@ def label_block(rows: Any, centroids: np.ndarray, frame: Frame) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Fused:
-    """Every point against every centroid, distances and sums in one pass over the rows.
+    """Every point against every centroid, distances and sums in one pass over the rows."""
 
-    Attributes
-    ----------
-    compiled : bool
-        Whether the pass runs in compiled loops.
-    """
-
-    compiled: bool
     exact = True
 
-    def kernels(self, dtype: np.dtype) -> Any:
-        """The module of loops that this process uses for rows of a type."""
-        # a process that lacks what others compiled compiles it: rounding is then the same
-        compiled = self.compiled and dtype == np.float32
-        return (load_kernels(compile=True) if compiled else None) or _kernels_numpy
-
     def task(self, rows: Rows, centroids: np.ndarray) -> FusedPass:
-        return FusedPass(
-            centroids=centroids,
-            halves=half_norms(centroids),
-            compiled=self.compiled,
-            heaviest=rows.heaviest,
-        )
+        return FusedPass(centroids=centroids, halves=half_norms(centroids), heaviest=rows.heaviest)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -131,7 +112,6 @@ class FusedPass(Task):
     ----------
     halves : ndarray of shape (k,)
         ½‖c‖² of each centroid.
-    compiled : bool
     heaviest : float
         What weights are divided by, because loops in float32 see them.
     """
@@ -139,7 +119,6 @@ class FusedPass(Task):
     shifts = True
 
     halves: np.ndarray
-    compiled: bool
     heaviest: float = 1.0
 
     def chunk_rows(self, n: int, d: int, usual: int) -> int:
@@ -154,10 +133,6 @@ class FusedPass(Task):
         pieces -= pieces % 4 if pieces > 4 else 0
         return -(-n // pieces)
 
-    def kernels(self) -> Any:
-        """The module of loops that this process uses."""
-        return Fused(self.compiled).kernels(self.centroids.dtype)
-
     def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
         raise NotImplementedError("it finds and adds up at once")
 
@@ -170,7 +145,7 @@ class FusedPass(Task):
         sums, totals = np.zeros((k, d)), np.zeros(k)
         own = np.empty(0, dtype) if weights is None else (weights / self.heaviest).astype(dtype)
         label_and_sum(
-            rows, shift, own, self.centroids, self.halves, self.kernels(), labels,
+            rows, shift, own, self.centroids, self.halves, loops, labels,
             distances_sq, sums, totals,
         )  # fmt: skip
         if chunk.zero is not None:
@@ -186,12 +161,12 @@ class FusedPass(Task):
 
     def exact_inertia(self, chunk: Chunk, labels: np.ndarray, weights: np.ndarray | None) -> float:
         raw, frame = chunk.raw, chunk.coordinates
-        compiled = self.kernels() is not _kernels_numpy and not is_sparse(raw)
-        if self.target is None or not compiled or frame.unit or raw.dtype != np.float32:
+        typed = not is_sparse(raw) and raw.dtype in (np.float32, np.float64)
+        if self.target is None or not typed or frame.unit:
             return super().exact_inertia(chunk, labels, weights)
         own = np.empty(0) if weights is None else weights
         rows = np.ascontiguousarray(raw)
-        return float(self.kernels().paired_inertia(rows, own, labels, self.target, 0, len(rows)))
+        return float(loops.paired_inertia(rows, own, labels, self.target, 0, len(rows)))
 
 
 def half_norms(centroids: np.ndarray) -> np.ndarray:

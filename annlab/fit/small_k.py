@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from annlab._kernels import loops
 from annlab.distances import same_total, unit_means
 from annlab.fit.graph.cloud import Cloud, assign_all, means_of
 from annlab.fit.graph.relocation import relocate
@@ -74,8 +75,6 @@ class SmallK(Lloyd):
     Parameters
     ----------
     limits : Limits
-    compiled : bool, default=False
-        Whether to use compiled loops.
 
     Notes
     -----
@@ -87,10 +86,9 @@ class SmallK(Lloyd):
     #: What ``algorithm_params`` may set.
     params = ()
 
-    def __init__(self, limits: Limits, *, compiled: bool = False) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.search: Fused
-        super().__init__("small_k", Fused(compiled), Fused(compiled), limits)
-        self.compiled = compiled
+        super().__init__("small_k", Fused(), Fused(), limits)
         self.min_gain = GAIN * limits.tol
 
     def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
@@ -139,7 +137,7 @@ def _seed(
     The seeds come from D² sampling; where k is larger, which makes that the longest part of a
     fit, from a tree.
     """
-    cloud = Cloud.of(rows, search.kernels(rows.dtype))
+    cloud = Cloud.of(rows, loops)
     best, least, work = None, np.inf, 0
     tries = 2 if n_clusters <= 20 else 1
     for _ in range(tries):

@@ -137,8 +137,6 @@ class Algorithm(Protocol):
     limits : Limits
     memory_type : type or None
         Of `State.memory`.
-    compiled : bool or None
-        Whether its loops are compiled ones; None if it has none.
     """
 
     name: str
@@ -146,7 +144,6 @@ class Algorithm(Protocol):
     exact_below: int
     limits: Limits
     memory_type: Any
-    compiled: bool | None
 
     def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
         """The state before the first iteration."""

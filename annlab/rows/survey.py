@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._kernels_cache import load_kernels
+from annlab._kernels import loops
 from annlab._support.checks import is_sparse
 from annlab._support.errors import invalid
 from annlab.distances import squared_norms, unit_rows
@@ -177,14 +177,10 @@ def _moments(
         sums = np.asarray(rows.T @ w)
         squares = float(w @ squared_norms(rows.astype(np.float64)))
         return sums, squares - (float(sums @ sums) / total if total > 0 else 0.0), largest
-    kernels = None
-    if rows.dtype == np.float32 and rows.flags.c_contiguous:
-        # they read the rows once, where they are loaded anyway
-        kernels = load_kernels(compile=False, load=False)
-    if kernels is not None and total > 0:
+    if rows.dtype == np.float32 and rows.flags.c_contiguous and total > 0:
         sums, second, extremes = np.zeros(d), np.zeros(d), np.empty(3, dtype=np.float32)
         own = np.empty(0) if weights is None else weights
-        kernels.moments(rows, own, 0, len(rows), sums, second, extremes)
+        loops.moments(rows, own, 0, len(rows), sums, second, extremes)
         spread = float(np.maximum(second - sums * sums / total, 0.0).sum())
         return sums, spread, max(-float(extremes[0]), float(extremes[1]))
     largest = max(-float(rows.min()), float(rows.max()))

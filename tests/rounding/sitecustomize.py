@@ -72,5 +72,5 @@ def install(seed: int) -> None:
 
 if os.environ.get("ANNLAB_ROUNDING"):
     # compiled loops have products of their own
-    os.environ["NUMBA_DISABLE_JIT"] = "1"
+    os.environ["ANNLAB_LOOPS"] = "numpy"
     install(int(os.environ["ANNLAB_ROUNDING"]))

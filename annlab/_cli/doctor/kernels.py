@@ -1,35 +1,39 @@
-"""The compiled loops: whether they are ready, and where they are kept."""
+"""The loops: whether compiled ones run here, or those in NumPy."""
 
 from __future__ import annotations
 
 import os
-import sys
+from pathlib import Path
 
 from annlab._cli.doctor.findings import Finding
-from annlab._cli.doctor.shell import command_line, set_variable
+from annlab._cli.doctor.packages import install
+
+#: What the loops were made for -> in words.
+_PROCESSORS = {
+    "any": "any processor of this kind",
+    "avx2": "processors with AVX2",
+    "avx512": "processors with AVX-512",
+}
 
 
 def check_kernels() -> Finding:
-    """Check that the compiled loops are ready, and that a folder can keep them."""
-    fix = command_line(sys.executable, "-m", "annlab", "warmup")
-    try:
-        from annlab._kernels_cache import are_warm, cache_folder
+    """Check whether the compiled loops are there, and for which processors they are."""
+    from annlab._kernels import loops
 
-        folder = cache_folder()
-        warm = are_warm()
-    except OSError as reason:
-        folder, warm, why = None, False, f": {reason.strerror or reason}"
+    facts = {"loops": loops.processor}
+    if loops.processor != "numpy":
+        text = f"They are there, for {_PROCESSORS.get(loops.processor, loops.processor)}."
+        return Finding("compiled loops", "ok", text, facts=facts)
+    if os.environ.get("ANNLAB_LOOPS") == "numpy":
+        text = "ANNLAB_LOOPS=numpy switches them off: annlab computes in NumPy, slower."
+        return Finding("compiled loops", "note", text, "unset ANNLAB_LOOPS", facts)
+    text = (
+        "They were not compiled when annlab was installed: it computes in NumPy, with the same "
+        "labels, slower on large data. They need a C++ compiler and Python's headers."
+    )
+    root = Path(__file__).resolve().parents[3]
+    if (root / "pyproject.toml").is_file():
+        again = install("--no-deps", "--editable", str(root))
     else:
-        why = ""
-    facts = {"folder": None if folder is None else str(folder), "warm": warm}
-    if os.environ.get("NUMBA_DISABLE_JIT") == "1":
-        text = "NUMBA_DISABLE_JIT=1 switches compiling off: annlab computes with NumPy, slower."
-        return Finding("compiled loops", "note", text, "unset NUMBA_DISABLE_JIT", facts)
-    if folder is None:
-        text = f"No folder can keep them{why}, so every process compiles them again (about 10 s)."
-        fix = f"{set_variable('NUMBA_CACHE_DIR', 'annlab')}   (a folder that only you can write)"
-        return Finding("compiled loops", "warning", text, fix, facts)
-    if not warm:
-        text = f"Not compiled yet; that takes some seconds, once. They will be kept in {folder}."
-        return Finding("compiled loops", "note", text, fix, facts)
-    return Finding("compiled loops", "ok", f"They are ready in {folder}.", facts=facts)
+        again = install("--force-reinstall", "--no-deps", "--no-cache-dir", "annlab")
+    return Finding("compiled loops", "note", text, again, facts)

@@ -1,4 +1,4 @@
-"""Compiled packages, each tried in a process of its own: hnswlib, faiss, numba and the others."""
+"""Compiled packages, each tried in a process of its own: hnswlib, faiss and the others."""
 
 from __future__ import annotations
 
@@ -35,10 +35,6 @@ index = faiss.IndexHNSWFlat(40, 16)
 index.add(X)
 labels = index.search(X, 1)[1]
 assert (labels[:, 0] == np.arange(300)).mean() > 0.95, "the rows do not find themselves"
-"""
-_PROBE_NUMBA = """
-import numba
-assert numba.njit(lambda x: x + 1)(1) == 2
 """
 #: The name under which a package is imported, where it is not the one it is installed by.
 _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
@@ -114,7 +110,7 @@ def check_imports() -> list[Finding]:
 
     def look(name: str) -> Finding | None:
         module = _IMPORTED_AS.get(name, name)
-        got = probe(_PROBE_NUMBA if name == "numba" else f"import {module}", module)
+        got = probe(f"import {module}", module)
         if got.how in ("ok", "missing"):
             # check_versions reports what is missing
             return None
@@ -125,10 +121,10 @@ def check_imports() -> list[Finding]:
         return Finding(name, "problem", text, again, facts)
 
     # what others depend on comes first, so fixing from the top fixes those as well
-    names = ("numpy", "threadpoolctl", "joblib", "pillow", "numba", "matplotlib", "scikit-learn")
+    names = ("numpy", "threadpoolctl", "joblib", "pillow", "matplotlib", "scikit-learn")
     # all in one process, which is quicker; one by one only if that fails
     together = "".join(f"import {_IMPORTED_AS.get(name, name)}\n" for name in names)
-    if probe(together + _PROBE_NUMBA, "").how == "ok":
+    if probe(together, "").how == "ok":
         return []
     with ThreadPoolExecutor(2) as pool:
         return [found for found in pool.map(look, names) if found is not None]

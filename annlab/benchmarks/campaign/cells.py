@@ -220,7 +220,7 @@ def settings_facts(part: dict[str, Any]) -> list[str]:
         "Contenders: " + "; ".join(LABELS[name] for name in names) + ".",
         "",
         f"Medians of {settings['repeats']} runs with fresh seeds, in turns, float32, one fresh "
-        "process for each data set; compiled loops loaded, and the first run of a cell not counted "
+        "process for each data set; the first run of a cell not counted "
         f"where it took less than 2 s; a contender past {ONCE_PAST_S:.0f} s is not repeated.",
         "",
     ]

@@ -42,7 +42,7 @@ def page(part: dict[str, Any]) -> list[str]:
         )
     return [
         "Highest anonymous memory during one fit in a fresh process, above what was there with the "
-        f"rows and the compiled loops loaded. To reach: less than {LIMIT:g} × the rows.",
+        f"rows loaded. To reach: less than {LIMIT:g} × the rows.",
         "",
         *table(["peer", "data, k", "rows, MB", "peak above, MB", "× rows", "s", ""], rows),
     ]

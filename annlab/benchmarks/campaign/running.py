@@ -114,7 +114,7 @@ def compare(
     Each peer runs in a fresh process for each seed, and the peers take turns, so no peer profits
     from warm caches of another or suffers for a busy hour alone. A process imports, warms up on
     2,048 rows, runs its cheapest rung once for nothing if that takes less than 2 s, and then its
-    ladder; compiled loops are compiled outside the clock (``prepare_s``).
+    ladder; what comes before it is outside the clock (``prepare_s``).
 
     Examples
     --------

@@ -18,7 +18,7 @@ from annlab.benchmarks.machine import machine_record
 
 FORMAT = 2
 #: Packages whose version decides over a time.
-_DECISIVE = ("numpy", "scipy", "scikit-learn", "numba")
+_DECISIVE = ("numpy", "scipy", "scikit-learn")
 
 
 def settings_of(threads: int, repeats: int, random_state: int) -> dict[str, Any]:

@@ -33,11 +33,7 @@ _PAUSE_S = 0.02
 
 
 def _prepare(peer: Peer, X: np.ndarray, rung: dict[str, Any], threads: int) -> None:
-    """Import, start threads, load or compile loops: what happens once in a process."""
-    if peer.is_ours:
-        from annlab._kernels_cache import load_kernels
-
-        load_kernels(compile=True)
+    """Import and start threads: what happens once in a process."""
     few = np.ascontiguousarray(X[:: max(1, len(X) // 2048)][:2048])
     peer.run(few, min(8, len(few)), rung, 0, threads)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from annlab._kernels import loops
 from annlab._support.checks import check_integer, check_real
 from annlab._support.threads import chunk_bounds
 from annlab.fit.graph.cloud import (
@@ -95,8 +96,6 @@ class Graph(Lloyd):
     limits : Limits
         It finishes when an iteration lowers the inertia by less than 20 times ``tol``, or 5 times
         where relocation has gained little.
-    compiled : bool, default=False
-        Whether to use compiled loops.
     n_candidates : int, default=96
         Centroids that a point is compared with.
     n_relocations : int, default=6
@@ -114,15 +113,13 @@ class Graph(Lloyd):
         self,
         limits: Limits,
         *,
-        compiled: bool = False,
         n_candidates: int = 96,
         n_relocations: int = 6,
         relocation_share: float = 0.3,
     ) -> None:
         self.search: Fused
-        super().__init__("graph", Fused(compiled), Fused(compiled), limits)
+        super().__init__("graph", Fused(), Fused(), limits)
         self.exact = False
-        self.compiled = compiled
         self._width = check_integer(n_candidates, "n_candidates", minimum=8)
         self._n_relocations = check_integer(n_relocations, "n_relocations", minimum=0)
         self._share = check_real(relocation_share, "relocation_share", maximum=0.5)
@@ -138,11 +135,11 @@ class Graph(Lloyd):
         self._laid_out = None
         seed = int(rng.randint(2**31 - 1))
         rng = np.random.RandomState(seed)
-        kernels, weights = self.search.kernels(rows.dtype), scaled_weights(rows)
+        weights = scaled_weights(rows)
         unit = rows.coordinates.unit
         layout = Layout(own=True, settled=self._n_relocations == 0, seed=seed)
         grown = plant_tree(
-            rows.load, rows.take, rows.n, weights, n_clusters, kernels, rows.workers, rng,
+            rows.load, rows.take, rows.n, weights, n_clusters, loops, rows.workers, rng,
             least_contrast=LOW_CONTRAST,
         )  # fmt: skip
         if isinstance(grown, Tree):
@@ -157,7 +154,7 @@ class Graph(Lloyd):
                 story="started from a tree of the points",
             )
         centroids, work, gained = grow_from_sample(
-            rows.take, rows.n, weights, n_clusters, kernels, rows.workers, rng, unit=unit
+            rows.take, rows.n, weights, n_clusters, loops, rows.workers, rng, unit=unit
         )
         return State(
             centroids,
@@ -244,13 +241,13 @@ class Graph(Lloyd):
         """Look each point up among the neighbours of its cluster; all clusters the first time."""
         layout: Layout = state.memory
         rng = np.random.RandomState([layout.seed, state.iteration])
-        kernels, workers = self.search.kernels(rows.dtype), rows.workers
+        workers = rows.workers
         if layout.order is None or layout.members is None:
             # compare with all centroids, then lay the points out block by block
-            found, norms = assign_all(rows.load, rows.n, kernels, workers, centroids)
-            around = neighbourhoods(centroids, kernels, workers, rng, width=self._width)
-            order, _ = sort_by(kernels, around.block[found.labels], len(around.counts))
-            cloud = reordered(rows.take, order, norms, scaled_weights(rows), kernels, workers)
+            found, norms = assign_all(rows.load, rows.n, loops, workers, centroids)
+            around = neighbourhoods(centroids, loops, workers, rng, width=self._width)
+            order, _ = sort_by(loops, around.block[found.labels], len(around.counts))
+            cloud = reordered(rows.take, order, norms, scaled_weights(rows), loops, workers)
             self._laid_out = (order, cloud)
             found = replace(
                 found, labels=found.labels[order], second=found.second[order],
@@ -266,13 +263,12 @@ class Graph(Lloyd):
             members = members.copy()
             members[place[changed]] = state.known[changed]
         cloud = self._cloud(rows, layout.order)
-        around = neighbourhoods(centroids, kernels, workers, rng, width=self._width)
+        around = neighbourhoods(centroids, loops, workers, rng, width=self._width)
         return layout, cloud, assign_nearby(cloud, centroids, members, around)
 
     def _cloud(self, rows: MemoryRows, order: np.ndarray) -> Cloud:
         """The points in the order of a layout, made again only for another order."""
         if self._laid_out is None or self._laid_out[0] is not order:
-            kernels = self.search.kernels(rows.dtype)
 
             def norms_of(start: int, stop: int) -> np.ndarray:
                 part = np.asarray(rows.load(start, stop))
@@ -281,7 +277,7 @@ class Graph(Lloyd):
             bounds = chunk_bounds(rows.n, max(512, VALUES // rows.d))
             norms = np.concatenate(rows.workers.map(norms_of, bounds))
             weights = scaled_weights(rows)
-            cloud = reordered(rows.take, order, norms, weights, kernels, rows.workers)
+            cloud = reordered(rows.take, order, norms, weights, loops, rows.workers)
             self._laid_out = (order, cloud)
         return self._laid_out[1]
 

@@ -33,7 +33,7 @@ class Cloud:
     weights : ndarray of shape (n,), or empty where every point weighs 1
     workers : Workers
     kernels : module
-        `annlab._kernels` (float32) or `annlab._kernels_numpy` (any type).
+        `annlab._kernels.loops`, or those in NumPy.
     """
 
     X: np.ndarray

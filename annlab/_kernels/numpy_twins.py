@@ -1,6 +1,7 @@
-"""The loops of `annlab._kernels` in plain NumPy: the text to read, and the float64 path.
+"""The loops in plain NumPy: the text to read, and what runs where nothing was compiled.
 
-Same names, same arguments, same answers up to the rounding of the type. Outputs are arguments:
+The compiled ones have the same names, the same arguments and, up to rounding, the same answers.
+`annlab._kernels` takes them where they are. Outputs are arguments:
 a function fills the rows or clusters that its ``lo`` and ``hi`` give it and touches nothing else,
 which is why any number of threads may share the work.
 
@@ -14,6 +15,8 @@ import numpy as np
 
 from annlab._support.rounding import products
 
+#: What these loops are made for: see `annlab._kernels`.
+processor = "numpy"
 #: Points that one product treats.
 TILE = 1024
 
