@@ -28,6 +28,7 @@ PINS = (ROOT / "binder" / "requirements.txt").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TOP = {
     "pyproject.toml",
+    "setup.py",
     "README.md",
     "LICENSE",
     "CHANGELOG.md",
