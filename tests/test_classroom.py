@@ -581,6 +581,16 @@ def test_verdicts_tell_right_from_wrong_without_colour():
     assert "hint" in wrong._repr_html_() and "hint" not in right._repr_html_()
 
 
+def test_a_free_text_is_never_told_no():
+    text = "The start decides, and one may hope for the very best of ends."
+    verdict = classroom.check("01-5", text)
+    assert verdict.advice and not verdict and verdict.kind == "missing_local"
+    assert repr(verdict).startswith("01-5: not recognised, your teacher decides. ")
+    assert "<b>? 01-5: not recognised" in verdict._repr_html_()
+    for answer in ("", "A few words.", 3):
+        assert not classroom.check("01-5", answer).advice
+
+
 def test_exercises_are_a_table():
     listed = classroom.exercises(3)
     assert ONLY or list(classroom.exercises()) == EXERCISES

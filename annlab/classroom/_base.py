@@ -144,12 +144,15 @@ class Verdict:
         Short name of the mistake; empty if there is none.
     message : str
         Praise, or what kind of mistake it looks like.
+    advice : bool
+        Whether it is about a free text: words were looked for, and the teacher decides.
     """
 
     exercise: str
     right: bool
     kind: str
     message: str
+    advice: bool = False
 
     def __bool__(self) -> bool:
         return self.right
@@ -158,6 +161,8 @@ class Verdict:
     def _head(self) -> str:
         if self.right:
             return f"{self.exercise}: right"
+        if self.advice:
+            return f"{self.exercise}: not recognised, your teacher decides"
         return f"{self.exercise}: not yet" if self.kind == "unanswered" else f"{self.exercise}: no"
 
     def __repr__(self) -> str:
@@ -168,6 +173,8 @@ class Verdict:
     def _repr_html_(self) -> str:
         # a sign and a word beside the colour, for readers who cannot tell colours apart
         sign, color = ("✓", "#009E73") if self.right else ("✗", "#D55E00")
+        if self.advice:
+            sign, color = "?", "#0072B2"
         hint = "" if self.right else f' <i>classroom.hint("{self.exercise}") has a hint.</i>'
         return (
             f'<div class="annlab-verdict" role="status" style="border-left:5px solid {color};'

@@ -313,7 +313,8 @@ def run_check(exercise: Exercise, answer: object, *, hidden: bool = False) -> Ve
         message = wrong.message
         if hidden and wrong.kind in ("different", "raised"):
             message += " (On data that you have not seen. Do you use the arguments throughout?)"
-        return Verdict(exercise.id, False, wrong.kind, message)
+        advice = wrong.kind in {idea.kind for idea in (*exercise.ideas, *exercise.claims)}
+        return Verdict(exercise.id, False, wrong.kind, message, advice)
     except Exception as reason:
         # an answer so odd that the check itself stumbles must not look like a fault of annlab
         said = f"{type(reason).__name__}: {reason}"[:150]
