@@ -274,7 +274,8 @@ def test_notebook_format():
         cells = [cell.source for cell in notebook.cells]
         for part in source.parts:
             assert not any(wrong.code in cells for wrong in part.wrong)
-            assert 'classroom.grade("' + part.exercise.id in text.replace("\\", "")
+            verb = "check" if part.exercise.takes == "text" else "grade"
+            assert f'classroom.{verb}("{part.exercise.id}' in text.replace("\\", "")
 
 
 def test_stubs_keep_their_indent():

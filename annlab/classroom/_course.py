@@ -59,8 +59,8 @@ files (the other submissions, the solutions and the gradebook, too), reach the n
 memory, leave a program running in the background, and cheat by replacing the checks. For people
 that you do not trust, grade in a container or under an account that owns nothing else.
 
-**Free texts** are graded by the words that they use, which is quick and coarse: read them, too, in
-`autograded/`.
+**Free texts** wait for your points: the check looks for words and only advises. Read them with
+nbgrader's formgrader, which shows the advice below each answer; the rubric is in `TEACHING.md`.
 """
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from annlab._support.errors import invalid
 from annlab.classroom._results import GRADED, Mark, Row, Score, scores_of
-from annlab.classroom._submission import read_notebook
+from annlab.classroom._submission import exercise_named, read_notebook
 
 DATABASE = "gradebook.db"
 #: Seconds to wait while another process writes.
@@ -87,13 +87,17 @@ class Gradebook:
         """
         with self._open() as connection:
             for student, name, cell, auto, by_hand, extra, most in connection.execute(query):
-                if auto is None and by_hand is None:
-                    continue
                 if by_hand is not None or extra:
                     by_hand = (auto or 0.0 if by_hand is None else by_hand) + (extra or 0.0)
-                mark = Mark(auto or 0.0, most, by_hand)
-                found.setdefault((student, name), {})[cell.removeprefix("test-")] = mark
-        return found
+                found.setdefault((student, name), {})[exercise_named(cell)] = Mark(
+                    auto, most, by_hand
+                )
+        # a submission that was begun and never graded has no marks at all
+        return {
+            pair: marks
+            for pair, marks in found.items()
+            if any(one.auto is not None or one.by_hand is not None for one in marks.values())
+        }
 
     def withdraw(self, pair: Pair, exercises: Iterable[str]) -> None:
         """Take back marks given by hand, and ask for new ones."""
@@ -102,8 +106,8 @@ class Gradebook:
             for exercise in exercises:
                 connection.execute(
                     "UPDATE grade SET manual_score = NULL, extra_credit = NULL, "
-                    f"needs_manual_grade = 1 WHERE id IN ({which} AND base_cell.name = ?)",
-                    (*pair, f"test-{exercise}"),
+                    f"needs_manual_grade = 1 WHERE id IN ({which} AND base_cell.name IN (?, ?))",
+                    (*pair, f"test-{exercise}", f"answer-{exercise}"),
                 )
 
     # -- rows --------------------------------------------------------------------------------------
@@ -151,7 +155,9 @@ class Gradebook:
         for pair, given in marks.items():
             row = found.setdefault(pair, Row(*pair, GRADED))
             points = {one.exercise: one.score for one in row.exercises}
-            if row.status == GRADED and points != {name: one.auto for name, one in given.items()}:
+            if row.status == GRADED and points != {
+                name: one.auto or 0.0 for name, one in given.items()
+            }:
                 # nbgrader's own command has graded it
                 row.exercises = self._scores(pair, given)
         return dict(sorted(found.items()))
@@ -160,7 +166,7 @@ class Gradebook:
         """Return the points of the checks, with messages if the graded notebook is still there."""
         with suppress(OSError, ValueError):
             return scores_of(read_notebook(graded_notebook(self.folder, *pair)), marks)
-        return [Score(exercise, mark.auto, mark.most) for exercise, mark in marks.items()]
+        return [mark.as_score(exercise) for exercise, mark in sorted(marks.items())]
 
     # -- files -------------------------------------------------------------------------------------
 

@@ -186,7 +186,7 @@ class _Course:
     def keep(self, row: Row) -> None:
         """Keep a row; say so if there is a mark for what was handed in before."""
         marks = self.book.marks().get(row.pair, {}).values()
-        score = sum(one.auto if one.by_hand is None else one.by_hand for one in marks)
+        score = sum(one.score for one in marks)
         if row.status == BROKEN and score:
             most = sum(one.most for one in marks)
             note = f"what was handed in before had {score:g} of {most:g} points"

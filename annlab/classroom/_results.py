@@ -11,8 +11,8 @@ from annlab.classroom._submission import Notebook, exercise_of, mark
 
 #: How a submission fared.
 GRADED, BROKEN, MISSING = "graded", "not graded", "not handed in"
-#: Kind of a score that a teacher gave.
-BY_HAND = "by_hand"
+#: Kinds of a score that a teacher gave, and of one that a teacher has to give.
+BY_HAND, WAITS = "by_hand", "waits"
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,28 @@ class Mark:
 
     Parameters
     ----------
-    auto : float
-        Those of the check.
+    auto : float or None
+        Those of the check; None if only the teacher can give any.
     most : float
     by_hand : float or None
         Those of the teacher, if any, with extra credit; they go before those of the check.
     """
 
-    auto: float
+    auto: float | None
     most: float
     by_hand: float | None = None
+
+    @property
+    def score(self) -> float:
+        """Points that count."""
+        return next((one for one in (self.by_hand, self.auto) if one is not None), 0.0)
+
+    def as_score(self, exercise: str, said: str = "") -> Score:
+        """Return the points of the check, where nothing but them is known."""
+        if self.auto is not None:
+            return Score(exercise, self.auto, self.most)
+        told = f"{self.most:g} points wait for the teacher"
+        return Score(exercise, 0.0, self.most, WAITS, f"{told} ({said})" if said else told)
 
 
 @dataclass(frozen=True)
@@ -47,8 +59,9 @@ class Score:
         """Return the score with the teacher's points, if there are any."""
         if mark is None or mark.by_hand is None:
             return self
-        points = f"{mark.by_hand:g} of {self.max_score:g} points"
-        told = f"{points} by hand; the check gave {self.score:g}"
+        told = f"{mark.by_hand:g} of {self.max_score:g} points by hand"
+        if mark.auto is not None:
+            told += f"; the check gave {mark.auto:g}"
         return replace(self, score=mark.by_hand, kind=BY_HAND, message=told)
 
 
@@ -109,21 +122,34 @@ def scores_of(graded: Notebook, marks: Mapping[str, Mark]) -> list[Score]:
     """
     trouble, found = {}, []
     for cell in graded["cells"]:
-        id = str(mark(cell).get("grade_id", ""))
+        id, exercise = str(mark(cell).get("grade_id", "")), exercise_of(cell)
         if id.startswith("answer-"):
-            trouble[id.removeprefix("answer-")] = first_error(cell)
-        exercise = exercise_of(cell)
+            trouble[exercise] = first_error(cell)
         if not id.startswith("test-") or exercise not in marks:
             continue
         points = marks[exercise]
-        kind, message = why(cell) if points.auto < points.most else ("", "")
+        if not mark(cell).get("grade"):
+            found.append(_free_text(exercise, points, cell))
+            continue
+        kind, message = why(cell) if points.score < points.most else ("", "")
         before = trouble.get(exercise)
         if kind in ("raised", "unanswered") and before:
             kind, message = "raised", f"the answer cell raised {before}"
             if before == "CellTimeoutError":
                 kind, message = "timeout", "the answer cell did not end within its time limit"
-        found.append(Score(exercise, points.auto, points.most, kind, message))
+        found.append(Score(exercise, points.auto or 0.0, points.most, kind, message))
     return found
+
+
+def _free_text(exercise: str, points: Mark, advice: Mapping[str, Any]) -> Score:
+    """Return the score of an answer that the teacher reads, with what its words suggest."""
+    if points.auto is not None:
+        # nbgrader gives nothing for a cell that was not touched
+        return Score(exercise, points.auto, points.most, "unanswered", "there is no answer")
+    said = first_error(advice)
+    for output in advice.get("outputs", []):
+        said = said or "".join(output.get("data", {}).get("text/plain", ""))
+    return points.as_score(exercise, said)
 
 
 def first_error(cell: Mapping[str, Any]) -> str:

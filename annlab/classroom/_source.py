@@ -217,7 +217,11 @@ def solution_of(answer: str) -> str:
 
 
 def grade_cell(exercise: Exercise) -> str:
-    """Code of the cell that is graded: it only calls the check."""
+    """Code of the cell below an answer: it only calls the check."""
+    if exercise.takes == "text":
+        # advice: the teacher gives the points
+        call = f'classroom.check("{exercise.id}", {exercise.answer})'
+        return f"from annlab import classroom\n\n{call}"
     call = f'classroom.grade("{exercise.id}", {exercise.answer}'
     lines = ["from annlab import classroom", "", f"{call})"]
     if exercise.takes == "function":
@@ -251,14 +255,18 @@ def make_notebook(source: TopicSource) -> dict[str, Any]:
             if number == 0:
                 text = f"{heading_of(one)}\n\n{text}" if kind == "markdown" else text
             add(kind, text, f"text-{one.id}-{number}")
+        # nbgrader leaves an answer that is graded itself to the teacher
+        by_hand = one.takes == "text"
+        points = {"points": one.points}
         add(
             "code",
             part.answer,
             f"answer-{one.id}",
-            grade=False,
+            grade=by_hand,
             solution=True,
             locked=False,
             grade_id=f"answer-{one.id}",
+            **(points if by_hand else {}),
         )
         for number, (kind, text) in enumerate(part.after):
             add(kind, text, f"after-{one.id}-{number}")
@@ -266,11 +274,11 @@ def make_notebook(source: TopicSource) -> dict[str, Any]:
             "code",
             grade_cell(one),
             f"test-{one.id}",
-            grade=True,
+            grade=not by_hand,
             solution=False,
             locked=True,
-            points=one.points,
             grade_id=f"test-{one.id}",
+            **({} if by_hand else points),
         )
     return {
         "cells": cells,

@@ -57,8 +57,20 @@ def mark(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def exercise_of(cell: Mapping[str, Any]) -> str:
-    """Return the exercise that a grade cell belongs to."""
-    return str(mark(cell).get("grade_id", "")).removeprefix("test-")
+    """Return the exercise that an answer cell or a test cell belongs to."""
+    return exercise_named(str(mark(cell).get("grade_id", "")))
+
+
+def exercise_named(grade_id: str) -> str:
+    """Return the exercise of nbgrader's name for a cell.
+
+    Examples
+    --------
+    >>> from annlab.classroom._submission import exercise_named
+    >>> exercise_named("test-03-2"), exercise_named("answer-03-2")
+    ('03-2', '03-2')
+    """
+    return grade_id.removeprefix("test-").removeprefix("answer-")
 
 
 def read_notebook(path: Path) -> Notebook:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from annlab import classroom
+from annlab.classroom._base import Exercise
 from annlab.classroom._source import exercises_folder
 
 BEGIN = "<!-- made by: annlab classroom build; edit annlab/classroom/content instead -->"
@@ -61,7 +63,21 @@ Afterwards a student can
 | exercise | | level | points |
 |---|---|---|---|
 {exercises}
+
+{rubric(module.EXERCISES)}
 """
+
+
+def rubric(exercises: Sequence[Exercise]) -> str:
+    """Say what to look for in the free text of a topic."""
+    (one,) = (one for one in exercises if one.takes == "text")
+    share = one.points / len(one.ideas)
+    points = "1 point" if share == 1 else f"{share:g} points"
+    lines = [f"Free text {one.id}, {points} for an answer to each of these:", ""]
+    lines += [f"- {idea.message}" for idea in one.ideas]
+    lines += ["", "What students claim instead, and what to write beside it:", ""]
+    lines += [f"- {claim.message}" for claim in one.claims]
+    return "\n".join(lines)
 
 
 def made() -> str:

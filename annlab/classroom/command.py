@@ -96,7 +96,7 @@ def _new(options: argparse.Namespace) -> int:
 def _grade(options: argparse.Namespace) -> int:
     from annlab._support.checks import check_integer, check_real
     from annlab.classroom._grading import grade_course, remake_tables
-    from annlab.classroom._results import GRADED, Row
+    from annlab.classroom._results import GRADED, WAITS, Row
     from annlab.classroom._tables import BY_EXERCISE, GRADES, format_rows
 
     for name in ("timeout", "limit"):
@@ -128,6 +128,9 @@ def _grade(options: argparse.Namespace) -> int:
         print(f"There is nothing in {options.folder / 'submitted'} yet.")
         return 1
     print(f"\n{format_rows(rows)}\n\nWritten: {options.folder / GRADES}, {BY_EXERCISE} beside it.")
+    waiting = sum(one.kind == WAITS for row in rows for one in row.exercises)
+    if waiting:
+        print(f"{waiting} free texts wait for your points: README.md says how to give them.")
     # a submission that could not be graded is told by the exit status, too
     return 0 if all(row.status == GRADED for row in rows) else 1
 

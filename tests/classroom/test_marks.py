@@ -10,7 +10,7 @@ from courses import hand_in, read_csv, reference, released
 pytest.importorskip("nbgrader", reason='needs pip install "annlab[classroom]"')
 
 from annlab.classroom import _course, _gradebook, _grading
-from annlab.classroom._results import BROKEN, GRADED, MISSING, Row, Score
+from annlab.classroom._results import BROKEN, GRADED, MISSING, WAITS, Row, Score
 from annlab.classroom._tables import BY_EXERCISE, GRADES
 from annlab.cli import main
 
@@ -46,7 +46,8 @@ def give(folder, student, exercise, **points):
     with by_nbgrader(folder) as book:
         book.update_or_create_student(student)
         book.update_or_create_submission("topic_01", student)
-        grade = book.find_grade(f"test-{exercise}", "topic_01", "topic_01", student)
+        cell = f"{'answer' if exercise == '01-5' else 'test'}-{exercise}"
+        grade = book.find_grade(cell, "topic_01", "topic_01", student)
         for name, value in points.items():
             setattr(grade, name, value)
         book.db.commit()
@@ -162,7 +163,7 @@ def test_a_broken_submission_tells_of_the_mark_before(quick, monkeypatch):
     for _ in range(2):
         _grading.grade_course(quick, jobs=1)
         assert lines(quick)["ada", "topic_01"]["reason"] == (
-            "x | what was handed in before had 1 of 1 points"
+            "x | what was handed in before had 1 of 9 points"
         )
     assert lines(quick)["bob", "topic_01"]["reason"] == "x"
 
@@ -230,10 +231,13 @@ def test_tables_only_writes_marks_that_were_given_by_hand(quick, capsys):
     give(quick, "ada", "01-1", auto_score=1.0, manual_score=0.5)
     assert main(["classroom", "grade", str(quick), "--tables-only"]) == 0
     assert lines(quick)["ada", "topic_01"]["score"] == "0.5"
-    told = "0.5 of 2 points by hand; the check gave 1"
-    assert lines(quick)["ada", "topic_01"]["reason"] == f"01-1: {told}"
-    assert told in capsys.readouterr().out
-    (line,) = [x for x in read_csv(quick / BY_EXERCISE) if x["student"] == "ada"]
+    told = "0.5 of 1 points by hand; the check gave 1"
+    reason = lines(quick)["ada", "topic_01"]["reason"]
+    assert reason.startswith(f"01-1: {told} | ")
+    assert reason.endswith("01-5: 2 points wait for the teacher")
+    shown = capsys.readouterr().out
+    assert told in shown and "wait for your points" in shown
+    line, *_ = [x for x in read_csv(quick / BY_EXERCISE) if x["student"] == "ada"]
     assert (line["score"], line["kind"], line["message"]) == ("0.5", "by_hand", told)
     # a mark taken back is the check's again
     give(quick, "ada", "01-1", manual_score=None, extra_credit=None)
@@ -245,10 +249,15 @@ def test_a_mark_by_hand_counts_for_the_answer_that_it_was_given_to(course):
     hand_in(course, "ada", 1, reference(course, 1))
     (row,) = _grading.grade_course(course)
     total = row.score
+    assert row.exercises[-1].kind == WAITS and total == row.max_score - 2
+    assert row.reason.startswith("01-5: 2 points wait for the teacher (01-5: right. ")
     give(course, "ada", "01-5", manual_score=0.5)
+    give(course, "ada", "01-2", manual_score=1.5)
     (row,) = _grading.grade_course(course)
-    assert (row.score, row.notes) == (total - 1.5, [])
-    assert row.reason == "01-5: 0.5 of 2 points by hand; the check gave 2"
+    assert (row.score, row.notes) == (total, [])
+    assert row.reason == (
+        "01-2: 1.5 of 2 points by hand; the check gave 2 | 01-5: 0.5 of 2 points by hand"
+    )
     # an empty answer, handed in later
     hand_in(course, "ada", 1, released(course, 1))
     for _ in range(2):
@@ -257,15 +266,16 @@ def test_a_mark_by_hand_counts_for_the_answer_that_it_was_given_to(course):
         (last,) = [one for one in row.exercises if one.exercise == "01-5"]
         assert last.kind == "unanswered"
         with by_nbgrader(course) as book:
-            grade = book.find_grade("test-01-5", "topic_01", "topic_01", "ada")
+            grade = book.find_grade("answer-01-5", "topic_01", "topic_01", "ada")
             assert (grade.manual_score, grade.score) == (None, 0.0)
         assert row.notes == [
-            "01-5: 0.5 points by hand were for an earlier answer and do not count for this one"
+            f"{told} points by hand were for an earlier answer and do not count for this one"
+            for told in ("01-2: 1.5", "01-5: 0.5")
         ]
         assert lines(course)["ada", "topic_01"]["reason"].startswith(row.notes[0])
     give(course, "ada", "01-5", manual_score=1.0)
     (row,) = _grading.grade_course(course)
-    assert (row.score, row.notes) == (1.0, [])
+    assert (row.score, [note[:5] for note in row.notes]) == (1.0, ["01-2:"])
 
 
 # -- names ---------------------------------------------------------------------------------------
@@ -280,7 +290,7 @@ def test_names_may_hold_signs_of_patterns_and_addresses(tmp_path):
     rows = {row.student: row for row in _grading.grade_course(folder, jobs=2)}
     assert rows.keys() == {odd, odd.strip()}
     assert all(row.status == GRADED for row in rows.values()), rows
-    assert rows[odd].score == rows[odd].max_score > rows[odd.strip()].score == 0
+    assert rows[odd].score == rows[odd].max_score - 2 > rows[odd.strip()].score == 0
     assert lines(folder)[odd, "topic_01"]["score"] == f"{rows[odd].score:g}"
     assert (folder / "autograded" / odd / "topic_01" / "topic_01.ipynb").exists()
     # nothing landed beside the course
