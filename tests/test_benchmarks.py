@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from annlab.benchmarks import (
     benchmark_high_dim,
     benchmark_kmeans,
     benchmark_kmeans_ann,
+    curves,
+    judging,
     machine,
     machine_record,
     measure_floors,
@@ -378,7 +381,7 @@ def test_curve_over_given_knobs():
 
 def test_by_default_one_build_knob_is_turned_at_a_time():
     index = make_index("lsh")
-    plan = search._settings(index, None)
+    plan = curves._settings(index, None)
     queries = [{"n_probes": value} for value in index.knobs["n_probes"]]
     assert all(settings == queries for _, settings in plan)
     builds = [build for build, _ in plan]
@@ -391,8 +394,7 @@ def test_front_holds_what_nobody_beats(X):
         benchmarks.RecallSpeedPoint(recall, speed, 0.0, 0.0, None, {})
         for recall, speed in [(0.5, 100), (0.6, 90), (0.55, 80), (0.9, 10), (0.9, 20), (0.5, 90)]
     ]
-    curve = recall_speed_curve("brute", X, repeats=1, n_queries=10)
-    curve._points = tuple(points)
+    curve = replace(recall_speed_curve("brute", X, repeats=1, n_queries=10), points=tuple(points))
     front = [(point.recall, point.queries_per_s) for point in curve.front()]
     assert front == [(0.5, 100), (0.6, 90), (0.9, 20)]
 
@@ -443,7 +445,7 @@ def test_the_decks_function_outlives_an_empty_cluster():
 )
 def test_what_is_no_answer_of_an_index_is_not_judged(answer):
     Q, X = np.zeros((2, 1), np.float32), np.arange(3.0, dtype=np.float32)[:, None]
-    distances, rows = search._judged(Q, X, (0, [[2], [1]]), "euclidean")
+    distances, rows = judging.judged(Q, X, (0, [[2], [1]]), "euclidean")
     assert (distances.ravel().tolist(), rows.ravel().tolist()) == ([2.0, 1.0], [2, 1])
     with pytest.raises(TypeError, match="algorithm must be an object whose kneighbors returns"):
-        search._judged(Q, X, answer, "euclidean")
+        judging.judged(Q, X, answer, "euclidean")

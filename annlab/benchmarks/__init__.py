@@ -11,9 +11,9 @@ core busy. Every run notes what others used meanwhile, and the page says which s
 Peers take turns, in fresh processes, with the same rows, threads and seeds; what is tuned is never
 judged with the seeds that it was tuned with.
 
-What notebooks use is in this folder: `timing`, `search` and `clustering` measure, `machine`
-describes, `deck`, `deck_parallel` and `scaling` are about the slides. What ``annlab bench`` runs is
-in `campaign`.
+What notebooks use is in this folder: `timing`, `search`, `curves` and `clustering` measure,
+`machine` describes, `deck`, `deck_parallel` and `scaling` are about the slides. What ``annlab
+bench`` runs is in `campaign`.
 """
 
 import sys
@@ -22,15 +22,13 @@ from importlib import import_module
 from annlab.benchmarks.campaign.comparison import Comparison
 from annlab.benchmarks.campaign.running import compare
 from annlab.benchmarks.clustering import benchmark_kmeans, benchmark_kmeans_ann
+from annlab.benchmarks.curves import RecallSpeedCurve, RecallSpeedPoint, recall_speed_curve
 from annlab.benchmarks.machine import machine_record, measure_floors
 from annlab.benchmarks.search import (
-    RecallSpeedCurve,
-    RecallSpeedPoint,
     TradeoffPoint,
     accuracy_speed_tradeoff,
     benchmark_ann,
     benchmark_high_dim,
-    recall_speed_curve,
 )
 from annlab.benchmarks.timing import Seconds
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from annlab._support.checks import check_choice, check_integer
 from annlab._support.threads import Workers
+from annlab._support.types import Seed
 from annlab.datasets._types import Dataset
 from annlab.datasets.photos import _SKLEARN, load_patches, sample_patches
 from annlab.datasets.synthetic import make_gaussian_mixture, make_uniform_cube
@@ -46,7 +47,7 @@ def load_digits_data() -> Dataset:
     )
 
 
-def _p200(n: int, random_state: Any) -> Dataset:
+def _p200(n: int, random_state: Seed) -> Dataset:
     return Dataset(
         X=load_patches(n, 8, random_state=random_state),
         labels=None,
@@ -64,7 +65,7 @@ def _project(block: np.ndarray, mean: np.ndarray, basis: np.ndarray) -> np.ndarr
     return ((block - mean) @ basis).astype(np.float32)
 
 
-def _p1m(n: int, random_state: Any) -> Dataset:
+def _p1m(n: int, random_state: Seed) -> Dataset:
     # two passes over 8-bit patches: the float copy of all 192 columns (768 MB) never exists
     blocks = list(sample_patches(n, 8, _SKLEARN, True, random_state))
     with Workers() as workers:
@@ -87,7 +88,7 @@ def _p1m(n: int, random_state: Any) -> Dataset:
     )
 
 
-def _g500(n: int, random_state: Any) -> Dataset:
+def _g500(n: int, random_state: Seed) -> Dataset:
     mixture = make_gaussian_mixture(n, 2000, 128, random_state=random_state)
     return Dataset(
         X=mixture.X,
@@ -98,7 +99,7 @@ def _g500(n: int, random_state: Any) -> Dataset:
     )
 
 
-def _u100(n: int, random_state: Any) -> Dataset:
+def _u100(n: int, random_state: Seed) -> Dataset:
     return Dataset(
         X=make_uniform_cube(n, 10, random_state=random_state),
         labels=None,
@@ -127,7 +128,7 @@ def available_benchmark_data() -> tuple[str, ...]:
     return tuple(_BENCHMARKS)
 
 
-def load_benchmark_data(name: str, *, n: int | None = None, random_state: Any = 0) -> Dataset:
+def load_benchmark_data(name: str, *, n: int | None = None, random_state: Seed = 0) -> Dataset:
     """Make one of the data sets that annlab's speed is measured on; no network is used.
 
     Parameters

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from annlab._support.checks import check_choice, check_integer, check_items, check_random_state
 from annlab._support.errors import invalid, require
 from annlab._support.threads import chunk_bounds
+from annlab._support.types import Seed
 from annlab.datasets._files import data_path
 
 #: In scikit-learn's wheel.
@@ -197,7 +198,7 @@ def _as_photos(photos: Any) -> list[np.ndarray]:
 
 
 def sample_patches(
-    n: int, size: int, photos: Any, mirror: bool, random_state: Any
+    n: int, size: int, photos: Any, mirror: bool, random_state: Seed
 ) -> Iterator[np.ndarray]:
     """Yield ``n`` patches in random order, as uint8 blocks of shape (m, 3·size·size).
 
@@ -257,7 +258,7 @@ def load_patches(
     *,
     photos: Any = _SKLEARN,
     mirror: bool = False,
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> np.ndarray:
     """Cut real image patches out of photographs, each from another position.
 

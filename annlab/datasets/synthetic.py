@@ -6,9 +6,8 @@ same points under every NumPy version.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from annlab._support.checks import (
     check_choice,
@@ -19,13 +18,14 @@ from annlab._support.checks import (
 )
 from annlab._support.errors import invalid
 from annlab._support.threads import chunk_bounds
+from annlab._support.types import Seed
 from annlab.datasets._types import Dataset
 
 #: Normal deviates drawn at a time: they arrive as float64 and leave as float32.
 _BLOCK = 1 << 22
 
 
-def _dtype(dtype: Any) -> np.dtype:
+def _dtype(dtype: DTypeLike) -> np.dtype:
     try:
         name = np.dtype(dtype).name
     except TypeError:
@@ -57,8 +57,8 @@ def make_uniform_cube(
     n_samples: int = 1000,
     n_features: int = 2,
     *,
-    random_state: Any = None,
-    dtype: Any = np.float32,
+    random_state: Seed = None,
+    dtype: DTypeLike = np.float32,
 ) -> np.ndarray:
     """Draw points uniformly from the unit cube: the deck's ``np.random.rand(n, d)``.
 
@@ -96,11 +96,11 @@ def make_blobs(
     n_features: int = 2,
     *,
     cluster_std: float = 1.0,
-    centers: Any = None,
+    centers: ArrayLike | None = None,
     box: float = 10.0,
     separation: float = 0.0,
-    random_state: Any = None,
-    dtype: Any = np.float32,
+    random_state: Seed = None,
+    dtype: DTypeLike = np.float32,
 ) -> Dataset:
     """Draw round groups of equal size.
 
@@ -195,8 +195,8 @@ def make_blobs_with_outliers(
     cluster_std: float = 1.0,
     separation: float = 6.0,
     box: float = 10.0,
-    random_state: Any = None,
-    dtype: Any = np.float32,
+    random_state: Seed = None,
+    dtype: DTypeLike = np.float32,
 ) -> Dataset:
     """Draw round groups and add gross outliers far outside them, all on one side.
 
@@ -259,8 +259,8 @@ def make_rings(
     n_clusters: int = 2,
     *,
     noise: float = 0.05,
-    random_state: Any = None,
-    dtype: Any = np.float32,
+    random_state: Seed = None,
+    dtype: DTypeLike = np.float32,
 ) -> Dataset:
     """Draw concentric rings of radius 1, 2, … in the plane: groups that k-means cannot find.
 
@@ -310,8 +310,8 @@ def make_moons(
     n_samples: int = 1000,
     *,
     noise: float = 0.1,
-    random_state: Any = None,
-    dtype: Any = np.float32,
+    random_state: Seed = None,
+    dtype: DTypeLike = np.float32,
 ) -> Dataset:
     """Draw two interleaved half circles in the plane.
 
@@ -365,8 +365,8 @@ def make_anisotropic(
     elongation: float = 6.0,
     cluster_std: float = 1.0,
     box: float = 10.0,
-    random_state: Any = None,
-    dtype: Any = np.float32,
+    random_state: Seed = None,
+    dtype: DTypeLike = np.float32,
 ) -> Dataset:
     """Draw long parallel groups: distances along one direction count too much for k-means.
 
@@ -427,8 +427,8 @@ def make_gaussian_mixture(
     weight_sigma: float = 1.0,
     center_scale: float = 1.0,
     noise: float = 1.0,
-    random_state: Any = None,
-    dtype: Any = np.float32,
+    random_state: Seed = None,
+    dtype: DTypeLike = np.float32,
 ) -> Dataset:
     """Draw points around many normal centres whose weights differ by orders of magnitude.
 

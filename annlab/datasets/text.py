@@ -11,12 +11,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from annlab._support.checks import check_choice, check_integer, check_random_state
 from annlab._support.errors import invalid
+from annlab._support.types import Seed
 from annlab.datasets._files import data_path
 from annlab.datasets._types import Corpus
 
@@ -130,7 +130,7 @@ def load_docstrings(
     min_words: int = 20,
     min_per_label: int = 1,
     max_per_label: int | None = None,
-    random_state: Any = None,
+    random_state: Seed = None,
 ) -> Corpus:
     """Collect the docstrings of installed packages as a corpus with known themes.
 

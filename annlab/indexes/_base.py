@@ -26,6 +26,7 @@ from annlab._support.checks import (
 )
 from annlab._support.errors import invalid
 from annlab._support.threads import Workers, chunk_bounds, resolve_n_jobs
+from annlab._support.types import Matrix, MatrixLike
 from annlab.distances import from_squared, k_nearest, paired_sq, ranked, unit_rows
 
 #: Two distances closer than this, relatively, count as a tie that must be looked at again.
@@ -73,7 +74,7 @@ class NeighborIndex(BaseEstimator):
     #: False where the method holds the interpreter's lock, so that threads would only wait.
     uses_threads: ClassVar[bool] = True
 
-    def fit(self, X: Any, y: Any = None) -> NeighborIndex:
+    def fit(self, X: MatrixLike, y: object = None) -> NeighborIndex:
         """Index the rows of ``X``.
 
         Parameters
@@ -114,7 +115,7 @@ class NeighborIndex(BaseEstimator):
         return self
 
     def kneighbors(
-        self, Q: Any = None, n_neighbors: int = 5, return_distance: bool = True
+        self, Q: MatrixLike | None = None, n_neighbors: int = 5, return_distance: bool = True
     ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
         """Find the nearest indexed rows for each query.
 
@@ -144,23 +145,23 @@ class NeighborIndex(BaseEstimator):
         self._check_fitted()
         if Q is None:
             raise invalid("Q", "an array of queries", None, "Pass the rows to look up.")
-        Q = check_data(
+        queries = check_data(
             Q, name="Q", accept_sparse=self.accepts_sparse, n_features=self.n_features_in_
         )
         n_neighbors = check_integer(
             n_neighbors, "n_neighbors", minimum=1, maximum=self.n_samples_fit_
         )
-        self._prepare(Q, n_neighbors)
-        bounds = chunk_bounds(Q.shape[0], self.chunk_rows)
+        self._prepare(queries, n_neighbors)
+        bounds = chunk_bounds(queries.shape[0], self.chunk_rows)
         with Workers(self.n_jobs) as workers:
-            tasks = [(Q[start:stop], n_neighbors) for start, stop in bounds]
+            tasks = [(queries[start:stop], n_neighbors) for start, stop in bounds]
             if self.uses_threads:
                 parts = workers.map(self._answer, tasks)
             else:
                 parts = [self._answer(*task) for task in tasks]
         counts = [part[2] for part in parts if part[2] is not None]
         self.n_distances_ = sum(counts) if len(counts) == len(parts) else None
-        self._finish(Q, n_neighbors)
+        self._finish(queries, n_neighbors)
         indices = np.concatenate([part[1] for part in parts])
         if not return_distance:
             return indices
@@ -233,13 +234,13 @@ class NeighborIndex(BaseEstimator):
     def _check_query_params(self) -> None:
         """Raise for a bad value among ``query_knobs``; hand good ones on to a fitted library."""
 
-    def _prepare(self, Q: Any, n_neighbors: int) -> None:
+    def _prepare(self, Q: Matrix, n_neighbors: int) -> None:
         """Do once, before the threads start, what a call of ``kneighbors`` needs."""
 
-    def _finish(self, Q: Any, n_neighbors: int) -> None:
+    def _finish(self, Q: Matrix, n_neighbors: int) -> None:
         """Do once, after the threads ended, what a call of ``kneighbors`` leaves to say."""
 
-    def _search(self, Q: Any, n_neighbors: int) -> tuple[np.ndarray, int | None]:
+    def _search(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, int | None]:
         """Answer one chunk, on one thread, without writing to anything shared.
 
         Parameters
@@ -259,7 +260,7 @@ class NeighborIndex(BaseEstimator):
         """
         raise NotImplementedError
 
-    def _slack(self, Q: Any) -> Any:
+    def _slack(self, Q: Matrix) -> Any:
         """Bound, for each query, how much nearer than the last spare a row left out may be.
 
         0 where an exact index searches in the precision of the data; else twice the error of the
@@ -267,7 +268,7 @@ class NeighborIndex(BaseEstimator):
         """
         return 0.0
 
-    def _answer(self, Q: Any, n_neighbors: int) -> tuple[np.ndarray, np.ndarray, int | None]:
+    def _answer(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, np.ndarray, int | None]:
         """Search one chunk, then make its answer complete, exact and ordered."""
         if not is_sparse(Q):
             Q = np.ascontiguousarray(Q, dtype=working_dtype(Q.dtype))

@@ -8,11 +8,11 @@ to find anything.
 from __future__ import annotations
 
 import zlib
-from typing import Any
 
 import numpy as np
 
 from annlab._support.checks import check_choice, check_random_state, check_real
+from annlab._support.types import Seed
 from annlab.distances import pairwise_sq
 from annlab.indexes._base import NeighborIndex
 
@@ -66,7 +66,7 @@ class CarelessIndex(NeighborIndex):
         *,
         miss: str = "near",
         metric: str = "euclidean",
-        random_state: Any = None,
+        random_state: Seed = None,
         n_jobs: int | None = None,
     ) -> None:
         self.recall = recall

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from annlab._support.checks import check_integer, is_sparse
+from annlab._support.types import Matrix
 from annlab.distances import k_nearest, nearest, squared_norms
 from annlab.indexes._base import Frame, NeighborIndex, first_equal_rows
 
@@ -55,7 +56,7 @@ class BruteIndex(NeighborIndex):
         distinct = np.flatnonzero(first == np.arange(len(first)))
         self._distinct = None if len(distinct) == len(first) else distinct
 
-    def _search(self, Q: Any, n_neighbors: int) -> tuple[np.ndarray, int]:
+    def _search(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, int]:
         rows, norms = self._rows, self._norms
         if not is_sparse(Q):
             Q = self._frame.apply(Q)

@@ -11,6 +11,7 @@ import numpy as np
 
 from annlab._support.checks import check_data, check_integer, check_random_state
 from annlab._support.errors import invalid, require
+from annlab._support.types import MatrixLike, Seed
 from annlab.distances import unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 
@@ -90,7 +91,7 @@ class FaissIndex(NeighborIndex):
         ef: int | None = None,
         search_params: dict[str, float] | None = None,
         metric: str = "euclidean",
-        random_state: Any = None,
+        random_state: Seed = None,
         max_points_per_centroid: int | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -177,43 +178,13 @@ class FaissIndex(NeighborIndex):
                 ) from reason
 
     def _build(self, X: np.ndarray) -> None:
-        faiss = _faiss()
         settings = self._settings()
-        if not isinstance(self.factory, str):
-            raise invalid(
-                "factory",
-                "an index_factory string",
-                repr(self.factory),
-                "For example 'Flat', 'HNSW32' or 'IVF64,Flat'.",
-                error=TypeError,
-            )
         if self.max_points_per_centroid is not None:
             check_integer(self.max_points_per_centroid, "max_points_per_centroid")
-        if re.search(r"HNSW[01](?![0-9])", self.factory):
-            # faiss ends the process on these instead of raising
-            raise invalid(
-                "factory",
-                "an HNSW with at least 2 links a node",
-                repr(self.factory),
-                "Use 'HNSW16' or 'HNSW32'.",
-            )
-        if re.search(r"PQ[0-9]+x0(?![0-9])", self.factory):
-            # a division by zero, which ends the process too
-            raise invalid(
-                "factory", "a PQ with at least 1 bit a code", repr(self.factory), "Use 'PQ8x4'."
-            )
         frame = Frame(X, np.float32)
         rows = frame.apply(X)
         n, d = rows.shape
-        try:
-            index = faiss.index_factory(d, self.factory)
-        except (RuntimeError, TypeError) as reason:
-            raise invalid(
-                "factory",
-                f"an index_factory string that faiss understands for d={d}",
-                f"{self.factory!r} ({_short(reason)})",
-                "For example 'Flat', 'HNSW32' or 'IVF64,Flat'.",
-            ) from reason
+        index = _new_index(d, self.factory)
         _prepare_training(
             index,
             None if self.random_state is None else check_random_state(self.random_state),
@@ -254,7 +225,7 @@ class FaissIndex(NeighborIndex):
             rows = self.index_.search(self._frame.apply(Q), wanted)[1]
         return rows, len(Q) * n if self.exact else None
 
-    def candidates(self, Q: Any, n_neighbors: int = 1) -> np.ndarray:
+    def candidates(self, Q: MatrixLike, n_neighbors: int = 1) -> np.ndarray:
         """Rows as faiss itself ranks them, by its codes, before annlab compares them exactly.
 
         `kneighbors` asks for a few rows more and puts them into their true order, which hides
@@ -288,7 +259,7 @@ class FaissIndex(NeighborIndex):
         with one_thread():
             return np.asarray(self.index_.search(Q, n_neighbors)[1])
 
-    def compared(self, Q: Any) -> np.ndarray:
+    def compared(self, Q: MatrixLike) -> np.ndarray:
         """Rows (or their codes) that a search compares with each query, heads of cells apart.
 
         Parameters
@@ -333,7 +304,7 @@ class FaissIndex(NeighborIndex):
                     counts[place] = faiss.cvar.hnsw_stats.ndis
         return counts.astype(np.int64)
 
-    def _queries(self, Q: Any) -> np.ndarray:
+    def _queries(self, Q: MatrixLike) -> np.ndarray:
         self._check_fitted()
         Q = check_data(Q, name="Q", n_features=self.n_features_in_)
         if self._metric == "cosine":
@@ -359,6 +330,31 @@ class FaissIndex(NeighborIndex):
         reach = np.sqrt(np.einsum("ij,ij->i", Q, Q, dtype=np.float64)) + self._largest
         unit = float(np.finfo(np.float32).eps)
         return 2.0 * (Q.shape[1] + 4) * unit * (reach * self._frame.scale) ** 2
+
+
+def _new_index(d: int, factory: str) -> Any:
+    """Make an untrained index, or say what is wrong with the factory string."""
+    examples = "For example 'Flat', 'HNSW32' or 'IVF64,Flat'."
+    if not isinstance(factory, str):
+        raise invalid(
+            "factory", "an index_factory string", repr(factory), examples, error=TypeError
+        )
+    # faiss ends the process on these instead of raising; on the second by a division by zero
+    for pattern, rule, remedy in (
+        (r"HNSW[01](?![0-9])", "an HNSW with at least 2 links a node", "Use 'HNSW16' or 'HNSW32'."),
+        (r"PQ[0-9]+x0(?![0-9])", "a PQ with at least 1 bit a code", "Use 'PQ8x4'."),
+    ):
+        if re.search(pattern, factory):
+            raise invalid("factory", rule, repr(factory), remedy)
+    try:
+        return _faiss().index_factory(d, factory)
+    except (RuntimeError, TypeError) as reason:
+        raise invalid(
+            "factory",
+            f"an index_factory string that faiss understands for d={d}",
+            f"{factory!r} ({_short(reason)})",
+            examples,
+        ) from reason
 
 
 @contextmanager

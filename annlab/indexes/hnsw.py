@@ -9,6 +9,7 @@ import numpy as np
 
 from annlab._support.checks import check_choice, check_integer, check_random_state
 from annlab._support.errors import AnnlabWarning, invalid, require
+from annlab._support.types import Matrix, Seed
 from annlab.distances import nearest, paired_sq, unit_rows
 from annlab.indexes._base import Frame, NeighborIndex, first_equal_rows
 
@@ -106,7 +107,7 @@ class HNSWIndex(NeighborIndex):
         metric: str = "euclidean",
         count_distances: bool = False,
         backend: str = "auto",
-        random_state: Any = None,
+        random_state: Seed = None,
         n_jobs: int | None = None,
     ) -> None:
         self.M = M
@@ -177,7 +178,7 @@ class HNSWIndex(NeighborIndex):
                 return ladder[min(rung + 1, len(ladder) - 1)]
         return ladder[-1]
 
-    def _prepare(self, Q: Any, n_neighbors: int) -> None:
+    def _prepare(self, Q: Matrix, n_neighbors: int) -> None:
         self._engine.set_ef(max(self.ef_, self._wanted(n_neighbors)))
 
     def _wanted(self, n_neighbors: int) -> int:
@@ -213,7 +214,7 @@ class HNSWIndex(NeighborIndex):
                 out[queries, start[queries] + offset] = order[place]
         return out
 
-    def _finish(self, Q: Any, n_neighbors: int) -> None:
+    def _finish(self, Q: Matrix, n_neighbors: int) -> None:
         self.n_distances_ = None
         if not self.count_distances:
             return

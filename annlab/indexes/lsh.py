@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 from statistics import NormalDist
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from annlab._support.checks import (
     check_choice,
@@ -16,6 +17,7 @@ from annlab._support.checks import (
     check_real,
     is_sparse,
 )
+from annlab._support.types import Matrix, MatrixLike, Seed
 from annlab.distances import dot, listed_sq, pairwise_sq, unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 
@@ -114,7 +116,7 @@ class LSHIndex(NeighborIndex):
         width: float | str = "auto",
         n_probes: int = 8,
         metric: str = "euclidean",
-        random_state: Any = None,
+        random_state: Seed = None,
         n_jobs: int | None = None,
     ) -> None:
         self.family = family
@@ -190,7 +192,7 @@ class LSHIndex(NeighborIndex):
             found, first = np.unique(codes[order[:, table], table], return_index=True)
             self._buckets.append((found, np.append(first, n) + table * n))
 
-    def hashes(self, Q: Any) -> np.ndarray:
+    def hashes(self, Q: MatrixLike) -> np.ndarray:
         """Hash values of queries: sides of hyperplanes (0 or 1), or numbers of slabs.
 
         Parameters
@@ -215,7 +217,7 @@ class LSHIndex(NeighborIndex):
             Q, _ = unit_rows(Q)
         return self._cells(self._positions(Q if is_sparse(Q) else self._frame.apply(Q)))
 
-    def _positions(self, Q: Any) -> np.ndarray:
+    def _positions(self, Q: Matrix) -> np.ndarray:
         """Project rows that are in the frame, or sparse ones as they are: (nq, L, h) float64."""
         positions = dot(Q, self._directions.T).astype(np.float64)
         if is_sparse(Q):
@@ -260,7 +262,7 @@ class LSHIndex(NeighborIndex):
                 probes[:, :, i] += steps[:, :, rank]
         return probes
 
-    def _search(self, Q: Any, n_neighbors: int) -> tuple[np.ndarray, int]:
+    def _search(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, int]:
         n = len(self.X_)
         out = np.full((Q.shape[0], n_neighbors), -1, dtype=np.int64)
         count = 0
@@ -301,7 +303,7 @@ class LSHIndex(NeighborIndex):
         return queries, rows
 
 
-def p_stable_collision(distance: Any, width: float) -> np.ndarray:
+def p_stable_collision(distance: ArrayLike, width: float) -> np.ndarray:
     """Probability that a p-stable hash of slab ``width`` is the same for rows at a distance.
 
     Parameters

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from annlab._support.checks import check_data, check_integer, check_random_state
 from annlab._support.errors import invalid
 from annlab._support.threads import Workers
+from annlab._support.types import Matrix, MatrixLike, Seed
 from annlab.distances import nearest, pairwise_sq, unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 
@@ -98,7 +100,7 @@ class PQIndex(NeighborIndex):
         rerank: int = 64,
         max_iter: int = 20,
         metric: str = "euclidean",
-        random_state: Any = None,
+        random_state: Seed = None,
         n_jobs: int | None = None,
     ) -> None:
         self.n_subspaces = n_subspaces
@@ -161,7 +163,7 @@ class PQIndex(NeighborIndex):
                 )
         return codes
 
-    def encode(self, Q: Any) -> np.ndarray:
+    def encode(self, Q: MatrixLike) -> np.ndarray:
         """Codes of any rows.
 
         Parameters
@@ -187,7 +189,7 @@ class PQIndex(NeighborIndex):
             Q, _ = unit_rows(Q)
         return self._encode(self._frame.apply(Q))
 
-    def decode(self, codes: Any) -> np.ndarray:
+    def decode(self, codes: ArrayLike) -> np.ndarray:
         """Rows that codes stand for: the centroids of their pieces, side by side.
 
         Parameters
@@ -235,7 +237,7 @@ class PQIndex(NeighborIndex):
                 )
         return np.concatenate([book[codes[:, m]] for m, book in enumerate(self.codebooks_)], axis=1)
 
-    def asymmetric_sq(self, Q: Any) -> np.ndarray:
+    def asymmetric_sq(self, Q: MatrixLike) -> np.ndarray:
         """Squared distances of queries to all rows as the codes tell them (ADC).
 
         Parameters
@@ -266,7 +268,7 @@ class PQIndex(NeighborIndex):
             sums += table[self.codes_[:, m]]
         return sums
 
-    def _prepare(self, Q: Any, n_neighbors: int) -> None:
+    def _prepare(self, Q: Matrix, n_neighbors: int) -> None:
         self.n_lookups_ = Q.shape[0] * self.codes_.size
 
     def _search(self, Q: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, int]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from annlab._support.checks import check_data, check_integer, check_random_state
 from annlab._support.errors import invalid
+from annlab._support.types import MatrixLike, Seed
 from annlab.distances import unit_rows
+from annlab.indexes._layers import read_faiss, read_hnswlib
+
+#: For each node of a layer the nodes that it is linked to: a sequence, or an array.
+Layer = Sequence[Sequence[int] | np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,19 +166,19 @@ class NavigableGraph:
                 error=TypeError,
             )
         index._check_fitted()
-        read = _read_faiss if index.backend_ == "faiss" else _read_hnswlib
+        read = read_faiss if index.backend_ == "faiss" else read_hnswlib
         vectors, levels, links, entry_point, nodes = read(index.graph_)
         return cls(vectors, levels, links, entry_point, index.node_rows_[nodes])
 
     @classmethod
     def build(
         cls,
-        X: Any,
+        X: MatrixLike,
         *,
         M: int = 6,
         ef_construction: int = 40,
         metric: str = "euclidean",
-        random_state: Any = None,
+        random_state: Seed = None,
     ) -> NavigableGraph:
         """Build a graph in plain Python, one insertion after the other, to be read and shown.
 
@@ -230,7 +236,7 @@ class NavigableGraph:
         return cls(vectors, levels, frozen, entry_point, rows)
 
 
-def greedy_walk(graph: NavigableGraph, query: Any, ef: int = 10) -> list[Hop]:
+def greedy_walk(graph: NavigableGraph, query: ArrayLike, ef: int = 10) -> list[Hop]:
     """Search a graph for one query as HNSW does, and write down every hop.
 
     Parameters
@@ -271,13 +277,26 @@ def greedy_walk(graph: NavigableGraph, query: Any, ef: int = 10) -> list[Hop]:
     (4, 5)
     """
     ef = check_integer(ef, "ef")
-    query = check_data(np.atleast_2d(query), name="query", n_features=graph.vectors.shape[1])[0]
-    return list(_walk(graph.vectors, graph.links, graph.entry_point, query, ef))
+    (row,) = check_data(np.atleast_2d(query), name="query", n_features=graph.vectors.shape[1])
+    return list(_walk(graph.vectors, graph.links, graph.entry_point, row, ef))
+
+
+class _Measure:
+    """Distances of a query to nodes, counted."""
+
+    def __init__(self, vectors: np.ndarray, query: np.ndarray) -> None:
+        self._vectors, self._query = vectors, query
+        self.n_distances = 0
+
+    def __call__(self, nodes: list[int]) -> list[float]:
+        self.n_distances += len(nodes)
+        difference = self._vectors[nodes] - self._query
+        return np.sqrt(np.einsum("ij,ij->i", difference, difference, dtype=np.float64)).tolist()
 
 
 def _walk(
     vectors: np.ndarray,
-    links: Any,
+    links: Sequence[Layer],
     entry_point: int,
     query: np.ndarray,
     ef: int,
@@ -288,58 +307,71 @@ def _walk(
 
     With ``last_only`` the records of all hops but the last are left out, for speed.
     """
-
-    def measure(nodes: list[int]) -> list[float]:
-        difference = vectors[nodes] - query
-        return np.sqrt(np.einsum("ij,ij->i", difference, difference, dtype=np.float64)).tolist()
-
-    best, (best_distance,) = entry_point, measure([entry_point])
-    n_distances = 1
+    measure = _Measure(vectors, query)
+    best = entry_point, measure([entry_point])[0]
     for layer in range(len(links) - 1, down_to, -1):
-        known = {best}
-        moved = True
-        while moved:
-            node, node_distance = best, best_distance
-            neighbors = [int(i) for i in links[layer][node]]
-            new = [i for i in neighbors if i not in known]
-            distances = measure(new)
-            known.update(new)
-            n_distances += len(new)
-            accepted = []
-            for other, distance in zip(new, distances, strict=True):
-                if distance < best_distance:
-                    best, best_distance = other, distance
-                    accepted.append(other)
-            moved = best != node
-            if last_only:
-                continue
-            yield Hop(
-                layer,
-                node,
-                node_distance,
-                tuple(neighbors),
-                tuple(new),
-                tuple(distances),
-                tuple(i for i in neighbors if i not in new),
-                tuple(accepted),
-                best,
-                best_distance,
-                (best,),
-                (best_distance,),
-                (best,) if moved else (),
-                n_distances,
-            )
-    known = {best}
-    waiting = [(best_distance, best)]
+        for hop in _descend(links[layer], layer, best, measure):
+            best = hop.best, hop.best_distance
+            if not last_only:
+                yield hop
+    yield from _spread(links[down_to], down_to, best, measure, ef, last_only)
+
+
+def _look(
+    links: Layer, node: int, known: set[int], measure: _Measure
+) -> tuple[list[int], list[int], list[float]]:
+    """Links of a node, those of them that are new, and the distances of the new ones."""
+    neighbors = [int(i) for i in links[node]]
+    new = [i for i in neighbors if i not in known]
+    known.update(new)
+    return neighbors, new, measure(new)
+
+
+def _descend(links: Layer, layer: int, best: tuple[int, float], measure: _Measure) -> Iterator[Hop]:
+    """Move to the nearest linked node until no link is nearer."""
+    known = {best[0]}
+    moved = True
+    while moved:
+        node = best
+        neighbors, new, distances = _look(links, node[0], known, measure)
+        accepted = []
+        for other in zip(new, distances, strict=True):
+            if other[1] < best[1]:
+                best = other
+                accepted.append(other[0])
+        moved = best != node
+        yield Hop(
+            layer,
+            *node,
+            tuple(neighbors),
+            tuple(new),
+            tuple(distances),
+            tuple(i for i in neighbors if i not in new),
+            tuple(accepted),
+            *best,
+            (best[0],),
+            (best[1],),
+            (best[0],) if moved else (),
+            measure.n_distances,
+        )
+
+
+def _spread(
+    links: Layer,
+    layer: int,
+    best: tuple[int, float],
+    measure: _Measure,
+    ef: int,
+    last_only: bool,
+) -> Iterator[Hop]:
+    """Go on from the nearest node not walked from, while it can be among the ``ef`` nearest."""
+    known = {best[0]}
+    waiting = [(best[1], best[0])]
     # a heap of the nearest found, farthest on top
-    found = [(-best_distance, best)]
+    found = [(-best[1], best[0])]
     while waiting and waiting[0][0] <= -found[0][0]:
         node_distance, node = heapq.heappop(waiting)
-        neighbors = [int(i) for i in links[down_to][node]]
-        new = [i for i in neighbors if i not in known]
-        distances = measure(new)
-        known.update(new)
-        n_distances += len(new)
+        neighbors, new, distances = _look(links, node, known, measure)
         accepted = []
         for other, distance in zip(new, distances, strict=True):
             if len(found) < ef or distance < -found[0][0]:
@@ -351,9 +383,8 @@ def _walk(
         if last_only and waiting and waiting[0][0] <= -found[0][0]:
             continue
         nearest_first = sorted((-negative, i) for negative, i in found)
-        best_distance, best = nearest_first[0]
         yield Hop(
-            down_to,
+            layer,
             node,
             node_distance,
             tuple(neighbors),
@@ -361,12 +392,12 @@ def _walk(
             tuple(distances),
             tuple(i for i in neighbors if i not in new),
             tuple(accepted),
-            best,
-            best_distance,
+            nearest_first[0][1],
+            nearest_first[0][0],
             tuple(i for _, i in nearest_first),
             tuple(distance for distance, _ in nearest_first),
             tuple(i for _, i in sorted(waiting)),
-            n_distances,
+            measure.n_distances,
         )
 
 
@@ -411,70 +442,6 @@ def _choose_links(vectors: np.ndarray, candidates: list[tuple[float, int]], room
         if not kept or np.linalg.norm(vectors[kept] - vectors[other], axis=1).min() >= distance:
             kept.append(other)
     return kept
-
-
-def _read_hnswlib(graph: Any) -> tuple[Any, ...]:
-    """Parse the state that hnswlib pickles: one record per element, then its upper links.
-
-    A record of layer 0 is a 4-byte count with up to 2·M 4-byte links, the vector, and an 8-byte
-    label; an element of level L has L records of a count and up to M links in ``link_lists``.
-    """
-    state = graph.__getstate__()
-    state = state if isinstance(state, dict) else state[0]
-    n = int(state["cur_element_count"])
-    records = np.asarray(state["data_level0"]).view(np.uint8)
-    records = records.reshape(-1, int(state["size_data_per_element"]))[:n]
-    data, label = int(state["offset_data"]), int(state["label_offset"])
-    first = int(state["offset_level0"])
-    vectors = np.ascontiguousarray(records[:, data:label]).view(np.float32)
-    nodes = np.ascontiguousarray(records[:, label : label + 8]).view(np.uint64)[:, 0]
-    lists = np.ascontiguousarray(records[:, first:data]).view(np.uint32)
-    levels = np.asarray(state["element_levels"])[:n].astype(np.int64)
-    links = [tuple(_linked(row) for row in lists)]
-    upper = np.asarray(state["link_lists"]).view(np.uint8)
-    size = int(state["size_links_per_element"])
-    starts = np.concatenate([[0], np.cumsum(levels)[:-1]]) * size
-    for layer in range(1, int(state["max_level"]) + 1):
-        rows = []
-        for node in range(n):
-            begin = int(starts[node]) + (layer - 1) * size
-            rows.append(
-                _linked(upper[begin : begin + size].view(np.uint32))
-                if levels[node] >= layer
-                else np.empty(0, dtype=np.int64)
-            )
-        links.append(tuple(rows))
-    return vectors, levels, tuple(links), int(state["enterpoint_node"]), nodes.astype(np.int64)
-
-
-def _linked(record: np.ndarray) -> np.ndarray:
-    # the low 16 bits of the first word are the count; the others hold flags
-    return record[1 : 1 + int(record[0] & 0xFFFF)].astype(np.int64)
-
-
-def _read_faiss(graph: Any) -> tuple[Any, ...]:
-    """Read the links of a faiss ``IndexHNSWFlat``: all in one array, −1 where a place is free."""
-    from annlab._support.errors import require
-
-    faiss = require("faiss", purpose="to read a graph that faiss built", extra="lab")
-    hnsw, n = graph.hnsw, graph.ntotal
-    vectors = graph.reconstruct_n(0, n)
-    levels = faiss.vector_to_array(hnsw.levels).astype(np.int64) - 1
-    offsets = faiss.vector_to_array(hnsw.offsets).astype(np.int64)
-    neighbors = faiss.vector_to_array(hnsw.neighbors).astype(np.int64)
-    places = faiss.vector_to_array(hnsw.cum_nneighbor_per_level).astype(np.int64)
-    links = []
-    for layer in range(int(hnsw.max_level) + 1):
-        rows = []
-        for node in range(n):
-            row = np.empty(0, dtype=np.int64)
-            if levels[node] >= layer:
-                begin = offsets[node]
-                row = neighbors[begin + places[layer] : begin + places[layer + 1]]
-                row = row[row >= 0]
-            rows.append(row)
-        links.append(tuple(rows))
-    return vectors, levels, tuple(links), int(hnsw.entry_point), np.arange(n)
 
 
 def count_distances(graph: NavigableGraph, query: np.ndarray, ef: int) -> int:
