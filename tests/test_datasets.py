@@ -193,7 +193,7 @@ def test_the_mixture_has_log_normal_sizes_and_unit_noise():
 
 def test_noise_does_not_depend_on_the_block_size(monkeypatch):
     whole = datasets.make_gaussian_mixture(500, 5, 3, random_state=0)
-    monkeypatch.setattr("annlab.datasets.synthetic._BLOCK", 7)
+    monkeypatch.setattr("annlab.datasets._drawing._BLOCK", 7)
     pieces = datasets.make_gaussian_mixture(500, 5, 3, random_state=0)
     assert np.array_equal(whole.X, pieces.X)
 

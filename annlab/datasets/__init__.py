@@ -24,14 +24,12 @@ from annlab.datasets.remote import (
     fetch_ann_benchmark,
     read_ann_benchmark,
 )
+from annlab.datasets.shapes import make_moons, make_rings, make_uniform_cube
 from annlab.datasets.synthetic import (
     make_anisotropic,
     make_blobs,
     make_blobs_with_outliers,
     make_gaussian_mixture,
-    make_moons,
-    make_rings,
-    make_uniform_cube,
 )
 from annlab.datasets.text import load_docstrings, load_documents
 

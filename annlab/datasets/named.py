@@ -12,7 +12,8 @@ from annlab._support.threads import Workers
 from annlab._support.types import Seed
 from annlab.datasets._types import Dataset
 from annlab.datasets.photos import _SKLEARN, load_patches, sample_patches
-from annlab.datasets.synthetic import make_gaussian_mixture, make_uniform_cube
+from annlab.datasets.shapes import make_uniform_cube
+from annlab.datasets.synthetic import make_gaussian_mixture
 
 
 def load_digits_data() -> Dataset:

@@ -197,21 +197,7 @@ def fetch_ann_benchmark(
     >>> fetch_ann_benchmark("glove-25-angular")  # doctest: +SKIP
     ANNBenchmark glove-25-angular: 1,183,514 points, 25 features, 10,000 queries ...
     """
-    if url is None:
-        check_choice(name, "name", _SIZES_MB)
-        url = f"{_SITE}/{name}.hdf5"
-    elif not isinstance(url, str) or not url.lower().startswith(("https://", "http://")):
-        raise invalid(
-            "url",
-            "an address that starts with https:// or http://",
-            repr(url),
-            "Read a file that is on disk with read_ann_benchmark(path).",
-        )
-    elif not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        # the name becomes a file in the cache: it must not lead anywhere else
-        raise invalid(
-            "name", "letters, digits, dots, hyphens and underscores", repr(name), "Rename it."
-        )
+    url = _address(name, url)
     limit = _MAX_BYTES if max_bytes is None else check_integer(max_bytes, "max_bytes")
     pooch = require("pooch", purpose=_PURPOSE, extra="lab")
     require("h5py", purpose=_PURPOSE, extra="lab")
@@ -249,6 +235,26 @@ def fetch_ann_benchmark(
                 stacklevel=2,
             )
     return benchmark
+
+
+def _address(name: str, url: str | None) -> str:
+    """Return the address of a file; refuse one that is none, and names that lead elsewhere."""
+    if url is None:
+        check_choice(name, "name", _SIZES_MB)
+        return f"{_SITE}/{name}.hdf5"
+    if not isinstance(url, str) or not url.lower().startswith(("https://", "http://")):
+        raise invalid(
+            "url",
+            "an address that starts with https:// or http://",
+            repr(url),
+            "Read a file that is on disk with read_ann_benchmark(path).",
+        )
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        # the name becomes a file in the cache: it must not lead anywhere else
+        raise invalid(
+            "name", "letters, digits, dots, hyphens and underscores", repr(name), "Rename it."
+        )
+    return url
 
 
 def read_ann_benchmark(

@@ -1,4 +1,4 @@
-"""Generated points whose groups are known, for laws, oracles and pictures.
+"""Generated groups that are known, for laws, oracles and pictures.
 
 Every generator draws from NumPy's legacy `RandomState`, whose stream is frozen: a seed gives the
 same points under every NumPy version.
@@ -10,84 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from annlab._support.checks import (
-    check_choice,
     check_data,
     check_integer,
     check_random_state,
     check_real,
 )
 from annlab._support.errors import invalid
-from annlab._support.threads import chunk_bounds
 from annlab._support.types import Seed
+from annlab.datasets._drawing import add_noise, group_sizes, shuffled, wanted_dtype
 from annlab.datasets._types import Dataset
-
-#: Normal deviates drawn at a time: they arrive as float64 and leave as float32.
-_BLOCK = 1 << 22
-
-
-def _dtype(dtype: DTypeLike) -> np.dtype:
-    try:
-        name = np.dtype(dtype).name
-    except TypeError:
-        name = str(dtype)
-    return np.dtype(check_choice(name, "dtype", ("float32", "float64")))
-
-
-def _sizes(n: int, k: int) -> np.ndarray:
-    """Split ``n`` into ``k`` counts that differ by at most one."""
-    return np.full(k, n // k) + (np.arange(k) < n % k)
-
-
-def _add_noise(X: np.ndarray, noise: float, rng: np.random.RandomState) -> None:
-    """Add normal noise in place, in blocks; the stream does not depend on the block size."""
-    if noise == 0:
-        return
-    for start, stop in chunk_bounds(len(X), max(1, _BLOCK // X.shape[1])):
-        X[start:stop] += noise * rng.standard_normal(X[start:stop].shape)
-
-
-def _shuffled(
-    X: np.ndarray, labels: np.ndarray, rng: np.random.RandomState
-) -> tuple[np.ndarray, np.ndarray]:
-    order = rng.permutation(len(X))
-    return X[order], labels[order].astype(np.int32)
-
-
-def make_uniform_cube(
-    n_samples: int = 1000,
-    n_features: int = 2,
-    *,
-    random_state: Seed = None,
-    dtype: DTypeLike = np.float32,
-) -> np.ndarray:
-    """Draw points uniformly from the unit cube: the deck's ``np.random.rand(n, d)``.
-
-    Parameters
-    ----------
-    n_samples, n_features : int
-    random_state : int, RandomState, Generator or None, default=None
-        42 gives the very numbers of ``np.random.seed(42); np.random.rand(n, d)``, rounded to
-        ``dtype``.
-    dtype : {float32, float64}, default=float32
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_features), C order
-        Values in [0, 1]. There are no groups in it: the hardest honest test of a clustering.
-
-    Raises
-    ------
-    TypeError, ValueError
-
-    Examples
-    --------
-    >>> from annlab.datasets import make_uniform_cube
-    >>> make_uniform_cube(2, 2, random_state=42).round(3).tolist()
-    [[0.375, 0.9509999752044678], [0.7319999933242798, 0.5989999771118164]]
-    """
-    n = check_integer(n_samples, "n_samples")
-    d = check_integer(n_features, "n_features")
-    return check_random_state(random_state).random_sample((n, d)).astype(_dtype(dtype))
 
 
 def make_blobs(
@@ -152,10 +83,10 @@ def make_blobs(
     else:
         means = np.asarray(check_data(centers, name="centers"), dtype=np.float64)
         k = check_integer(len(means), "the number of centers", maximum=n)
-    labels = np.repeat(np.arange(k), _sizes(n, k))
-    X = means[labels].astype(_dtype(dtype))
-    _add_noise(X, std, rng)
-    X, labels = _shuffled(X, labels, rng)
+    labels = np.repeat(np.arange(k), group_sizes(n, k))
+    X = means[labels].astype(wanted_dtype(dtype))
+    add_noise(X, std, rng)
+    X, labels = shuffled(X, labels, rng)
     return Dataset(
         X=X,
         labels=labels,
@@ -244,116 +175,13 @@ def make_blobs_with_outliers(
     )
     far = rng.uniform(box, scale * box, size=(n_out, blobs.X.shape[1])).astype(blobs.X.dtype)
     labels = np.concatenate([blobs.labels, np.full(n_out, -1)])
-    X, labels = _shuffled(np.concatenate([blobs.X, far]), labels, rng)
+    X, labels = shuffled(np.concatenate([blobs.X, far]), labels, rng)
     return Dataset(
         X=X,
         labels=labels,
         name="blobs with outliers",
         description=f"{n_clusters} round groups and {n_out} gross outliers (label -1).",
         centers=blobs.centers,
-    )
-
-
-def make_rings(
-    n_samples: int = 1000,
-    n_clusters: int = 2,
-    *,
-    noise: float = 0.05,
-    random_state: Seed = None,
-    dtype: DTypeLike = np.float32,
-) -> Dataset:
-    """Draw concentric rings of radius 1, 2, … in the plane: groups that k-means cannot find.
-
-    Parameters
-    ----------
-    n_samples : int, default=1000
-    n_clusters : int, default=2
-        Number of rings; points per ring are equal to within one.
-    noise : float, default=0.05
-        Standard deviation of the noise in each coordinate.
-    random_state : int, RandomState, Generator or None, default=None
-    dtype : {float32, float64}, default=float32
-
-    Returns
-    -------
-    Dataset
-        Label 0 is the innermost ring.
-
-    Raises
-    ------
-    TypeError, ValueError
-
-    Examples
-    --------
-    >>> from annlab.datasets import make_rings
-    >>> make_rings(100, 3, random_state=0)
-    Dataset rings: 100 points, 2 features, float32, 3 groups
-    """
-    n = check_integer(n_samples, "n_samples")
-    k = check_integer(n_clusters, "n_clusters", maximum=n)
-    std = check_real(noise, "noise")
-    rng = check_random_state(random_state)
-    labels = np.repeat(np.arange(k), _sizes(n, k))
-    angle = rng.uniform(0, 2 * np.pi, size=n)
-    X = ((labels + 1.0) * np.array([np.cos(angle), np.sin(angle)])).T.astype(_dtype(dtype), "C")
-    _add_noise(X, std, rng)
-    X, labels = _shuffled(X, labels, rng)
-    return Dataset(
-        X=X,
-        labels=labels,
-        name="rings",
-        description=f"{k} concentric rings around the origin, noise {std:g}.",
-    )
-
-
-def make_moons(
-    n_samples: int = 1000,
-    *,
-    noise: float = 0.1,
-    random_state: Seed = None,
-    dtype: DTypeLike = np.float32,
-) -> Dataset:
-    """Draw two interleaved half circles in the plane.
-
-    Parameters
-    ----------
-    n_samples : int, default=1000
-    noise : float, default=0.1
-        Standard deviation of the noise in each coordinate; the moons touch from about 0.2.
-    random_state : int, RandomState, Generator or None, default=None
-    dtype : {float32, float64}, default=float32
-
-    Returns
-    -------
-    Dataset
-        Label 0 is the upper moon, around (0, 0); label 1 the lower one, around (1, 0.5).
-
-    Raises
-    ------
-    TypeError, ValueError
-
-    Examples
-    --------
-    >>> from annlab.datasets import make_moons
-    >>> make_moons(100, random_state=0)
-    Dataset moons: 100 points, 2 features, float32, 2 groups
-    """
-    n = check_integer(n_samples, "n_samples", minimum=2)
-    std = check_real(noise, "noise")
-    rng = check_random_state(random_state)
-    labels = np.repeat([0, 1], _sizes(n, 2))
-    angle = rng.uniform(0, np.pi, size=n)
-    x, y = np.cos(angle), np.sin(angle)
-    lower = labels == 1
-    x[lower], y[lower] = 1 - x[lower], 0.5 - y[lower]
-    X = np.column_stack([x, y]).astype(_dtype(dtype))
-    _add_noise(X, std, rng)
-    X, labels = _shuffled(X, labels, rng)
-    return Dataset(
-        X=X,
-        labels=labels,
-        name="moons",
-        description=f"Two interleaved half circles of radius 1, noise {std:g}.",
     )
 
 
@@ -409,7 +237,7 @@ def make_anisotropic(
     means = blobs.centers[blobs.labels]  # type: ignore[index]
     offset = blobs.X - means
     offset += (stretch - 1.0) * np.outer(offset @ direction, direction)
-    kind = _dtype(dtype)
+    kind = wanted_dtype(dtype)
     return Dataset(
         X=(means + offset).astype(kind),
         labels=blobs.labels,
@@ -475,13 +303,13 @@ def make_gaussian_mixture(
     scale = check_real(center_scale, "center_scale")
     std = check_real(noise, "noise")
     rng = check_random_state(random_state)
-    kind = _dtype(dtype)
+    kind = wanted_dtype(dtype)
     centers = (scale * rng.standard_normal((k, d))).astype(kind)
     log_weights = sigma * rng.standard_normal(k)
     weights = np.exp(log_weights - log_weights.max())
     labels = rng.choice(k, size=n, p=weights / weights.sum()).astype(np.int32)
     X = centers[labels]
-    _add_noise(X, std, rng)
+    add_noise(X, std, rng)
     return Dataset(
         X=X,
         labels=labels,

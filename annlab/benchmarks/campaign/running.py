@@ -136,17 +136,9 @@ def compare(
         n_seeds_annlab if n_seeds_annlab is not None else n_seeds or (1 if quick else 5),
         "n_seeds_annlab",
     )
-    if budget_s is None and quick:
-        budget_s = QUICK_S
-    if run_limit_s is None:
-        run_limit_s = 10.0 if quick else 600.0
-    limits = Limits(
-        run_s=check_real(run_limit_s, "run_limit_s", strict=True),
-        once_past_s=check_real(once_past_s, "once_past_s"),
-        wait_idle_s=check_real(wait_idle_s, "wait_idle_s"),
-        deadline=_moment(begin, budget_s, "budget_s", strict=True),
-        stop=_moment(begin, stop_after_s, "stop_after_s"),
-    )
+    if quick:
+        budget_s = QUICK_S if budget_s is None else budget_s
+    limits = _limits(begin, quick, run_limit_s, once_past_s, wait_idle_s, budget_s, stop_after_s)
     chosen = choose_peers(peers)
     seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=max(theirs, ours))]
     options = {
@@ -159,11 +151,7 @@ def compare(
         "budget_s": budget_s,
         "once_past_s": limits.once_past_s,
         "code": code_facts(),
-        "environment": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name.startswith(("OMP_", "GOMP_", "KMP_")) and len(value) < 40
-        },
+        "environment": _threading_environment(),
     }
     records = [_record(peer, about["d"]) for peer in chosen]
     _announce(records, about, n_clusters, threads, progress)
@@ -273,6 +261,35 @@ def _ladders(
     if ladder is not None and not len(ladder):
         raise invalid("ladder", "a sequence of at least one integer", ladder)
     return usual if ladder is None else steps(ladder), {}
+
+
+def _limits(
+    begin: float,
+    quick: bool,
+    run_limit_s: float | None,
+    once_past_s: float,
+    wait_idle_s: float,
+    budget_s: float | None,
+    stop_after_s: float | None,
+) -> Limits:
+    if run_limit_s is None:
+        run_limit_s = 10.0 if quick else 600.0
+    return Limits(
+        run_s=check_real(run_limit_s, "run_limit_s", strict=True),
+        once_past_s=check_real(once_past_s, "once_past_s"),
+        wait_idle_s=check_real(wait_idle_s, "wait_idle_s"),
+        deadline=_moment(begin, budget_s, "budget_s", strict=True),
+        stop=_moment(begin, stop_after_s, "stop_after_s"),
+    )
+
+
+def _threading_environment() -> dict[str, str]:
+    """Variables that change how OpenMP's threads behave."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(("OMP_", "GOMP_", "KMP_")) and len(value) < 40
+    }
 
 
 def _moment(begin: float, seconds: float | None, name: str, **rule: bool) -> float:
