@@ -90,7 +90,7 @@ full-newcomer: env
 	ANNLAB_NEWCOMER=all $(PYTEST) tests/newcomer
 
 screenshots: env
-	ANNLAB_SCREENSHOTS=update $(PYTEST) tests/browser
+	ANNLAB_SCREENSHOTS=update $(PYTEST) -m full -k 03_ tests/browser
 
 notebooks: env
 	$(BIN)/annlab notebooks

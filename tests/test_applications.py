@@ -594,10 +594,6 @@ def test_an_error_of_the_vectorizer_is_passed_on():
         cluster_documents(DECK, 2, vectorizer=TfidfVectorizer(min_df=4, max_df=0.1))
 
 
-def test_the_room_exports_what_the_deck_names():
-    assert {"segment_image", "cluster_documents"} <= set(dir(applications))
-
-
 # ---------------------------------------------------------------------------------- visual words
 
 #: Four words of 2 × 2 pixels, one a row: black, white, upper half, left half.

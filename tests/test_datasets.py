@@ -448,16 +448,6 @@ def test_only_shipped_files_have_a_path():
             datasets.data_path(name)
 
 
-def test_importing_datasets_is_light():
-    code = (
-        "import sys, annlab.datasets\n"
-        "heavy = {'sklearn', 'PIL', 'scipy', 'skimage', 'h5py', 'pooch', 'requests', 'pandas'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]", done.stdout + done.stderr
-
-
 # -------------------------------------------------------------------------------------- docstrings
 
 LONG = "word " * 30

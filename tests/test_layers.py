@@ -9,8 +9,12 @@ import subprocess
 import sys
 
 import house
+import pytest
 
-HEAVY = ("sklearn", "matplotlib", "numba", "faiss", "umap", "scipy", "dask", "distributed")
+HEAVY = {
+    *("sklearn", "scipy", "matplotlib", "numba", "faiss", "hnswlib", "umap", "dask", "distributed"),
+    *("joblib", "pandas", "PIL", "skimage", "h5py", "pooch", "requests", "ipywidgets", "IPython"),
+}
 
 
 def test_every_module_has_a_floor():
@@ -58,18 +62,24 @@ def test_no_module_has_the_name_of_a_public_function():
         assert name not in rooms, f"the module annlab.{name} would hide the function of that name"
 
 
-def test_every_public_name_loads():
+def test_every_public_name_loads_and_is_documented():
     import annlab
 
     for name in annlab.__all__:
-        assert getattr(annlab, name) is not None
-        assert name in dir(annlab)
+        value = getattr(annlab, name)
+        assert value is not None and name in dir(annlab)
+        if callable(value):
+            assert value.__doc__ and len(value.__doc__.splitlines()[0]) > 20, name
+            assert value.__name__ == name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        annlab.no_such_name  # noqa: B018
 
 
-def test_import_loads_nothing_heavy():
+@pytest.mark.parametrize("room", ["cli", "datasets", "plotting", "widgets"])
+def test_import_loads_nothing_heavy(room):
     code = (
-        "import sys, annlab, annlab.cli; "
-        f"print(sorted(set({HEAVY!r}) & {{name.split('.')[0] for name in sys.modules}}))"
+        f"import sys, annlab.{room}; "
+        f"print(sorted({HEAVY!r} & {{name.split('.')[0] for name in sys.modules}}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -483,11 +483,6 @@ def test_given_axes_leave_pyplot_alone():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_module_alone_loads_no_matplotlib():
-    code = "import sys, annlab.plotting; assert 'matplotlib' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_settings_of_the_caller_stay(blobs, ax):
     before = dict(matplotlib.rcParams)
     plot_clusters(*blobs, ax=ax)

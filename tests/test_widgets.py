@@ -6,8 +6,6 @@ import base64
 import io
 import json
 import re
-import subprocess
-import sys
 import threading
 import time
 
@@ -61,10 +59,9 @@ def wait_for(condition, seconds=60.0):
 # ------------------------------------------------------------------------------- all explorers
 
 
-@pytest.mark.parametrize("n_actions", [12, pytest.param(200, marks=pytest.mark.full)])
 @pytest.mark.parametrize("name", EXPLORERS)
-def test_every_control_of_every_explorer(name, n_actions):
-    testing.exercise(lambda: widgets.example(name), n_actions=n_actions, random_state=0)
+def test_every_control_of_every_explorer(name):
+    testing.exercise(lambda: widgets.example(name), n_actions=50, random_state=0)
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
@@ -145,13 +142,6 @@ class Counter(Explorer):
 def browser(monkeypatch):
     """Pretend that a browser, and not a cell, sets the controls."""
     monkeypatch.setattr(jobs, "asked_by_browser", lambda: True)
-
-
-def test_package_is_lazy():
-    code = "import annlab, sys; assert not {'ipywidgets', 'IPython'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    code = "import annlab.widgets, sys; assert 'ipywidgets' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_unknown_names():

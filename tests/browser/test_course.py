@@ -44,7 +44,9 @@ def answer_predictions(notebook):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_and_its_widgets_answer(path, browser, lab, screenshots, operate):
+def test_notebook_runs_and_its_widgets_answer(
+    path, browser, lab, screenshots, keep_picture, operate
+):
     with opened(browser, lab.url, path.name) as notebook:
         notebook.run_all(timeout_s=300)
         # a cell that fails also keeps those after it from running
@@ -53,6 +55,12 @@ def test_notebook_runs_and_its_widgets_answer(path, browser, lab, screenshots, o
         assert explorers.count() >= 1
         for number in range(explorers.count()):
             operate(notebook, number, f"{path.stem}_{number}")
+        if path.stem.startswith("03_"):
+            widget = notebook.widget()
+            widget.press("Step")
+            widget.wait_for_sentence("iteration 2 of ")
+            widget.settle()
+            keep_picture(widget.screenshot(screenshots / "step_explorer.png"))
         answer_predictions(notebook)
         notebook.wait_idle()
         assert notebook.problems() == []

@@ -1,18 +1,18 @@
-"""The model notebook as a reader meets it: run all cells, step, drag, look."""
+"""The step explorer under mouse and keyboard: step, drag, run, look."""
 
 from __future__ import annotations
 
 import pytest
-from jupyter_browser import opened
-
-NOTEBOOK = "03_kmeans_with_ann.ipynb"
+from jupyter_browser import opened, write_notebook
 
 
 @pytest.fixture(scope="module")
 def notebook(browser, lab):
-    """One run of the notebook for all tests of this file: it takes most of their time."""
-    with opened(browser, lab.url, NOTEBOOK) as notebook:
-        notebook.run_all(timeout_s=240)
+    """One notebook for all tests of this file: opening it takes most of their time."""
+    cells = ("from annlab import widgets", "widgets.example('step_explorer')")
+    write_notebook(lab.folder / "steps.ipynb", *cells)
+    with opened(browser, lab.url, "steps.ipynb") as notebook:
+        notebook.run_all()
         yield notebook
 
 
@@ -23,7 +23,7 @@ def iteration(sentence: str) -> tuple[int, int]:
     return int(words[1]), int(words[3])
 
 
-def test_step_explorer_steps_scrubs_runs_and_resets(notebook, screenshots, keep_picture):
+def test_step_explorer_steps_scrubs_runs_and_resets(notebook):
     assert notebook.not_executed() == [] and notebook.problems() == []
     widget = notebook.widget()
     for label in ("Step back", "Step", "Run", "Reset"):
@@ -37,10 +37,6 @@ def test_step_explorer_steps_scrubs_runs_and_resets(notebook, screenshots, keep_
     with widget.changes():
         widget.press("Step")
     assert iteration(widget.sentence()) == (2, last)
-
-    widget.settle()
-    keep_picture(widget.screenshot(screenshots / "step_explorer.png"))
-    notebook.screenshot(screenshots / "03_kmeans_with_ann.png")
 
     with widget.changes():
         widget.press("Step back")
