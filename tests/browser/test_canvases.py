@@ -242,6 +242,16 @@ def test_a_busy_kernel_takes_nothing_back(open_notebook, lab, screenshots):
     assert shown.settle("centroids") == start
     assert notebook.problems() == []
 
+    # a kernel that is gone will not answer: nothing moves, and the canvas says why
+    page.evaluate(f"() => {{ {PANEL}.sessionContext.session.kernel.restart(); }}")
+    page.wait_for_selector(".jupyter-widgets-disconnected .annlab-canvas", state="attached")
+    page.keyboard.press("Enter")
+    said = shown.widget.locator.locator(".annlab-canvas-live")
+    page.wait_for_function(
+        "e => e.textContent.startsWith('No kernel is connected')", arg=said.element_handle()
+    )
+    assert shown.handles() == start and shown.canvas.get_attribute("data-pending") == ""
+
 
 def test_the_query_follows_the_mouse(fresh, screenshots):
     shown = fresh("graph_walk")
