@@ -203,7 +203,7 @@ INITS: dict[str, Callable[[MemoryRows, int, np.random.RandomState], np.ndarray]]
 
 
 def initial_centroids(
-    init: Any, points: MemoryRows, n_clusters: int, rng: np.random.RandomState
+    init: Any, points: Any, n_clusters: int, rng: np.random.RandomState
 ) -> np.ndarray:
     """Turn the parameter ``init`` into centroids.
 
@@ -212,7 +212,8 @@ def initial_centroids(
     init : str, callable or array-like of shape (k, d)
         A name of `INITS`; a function ``init(X, n_clusters, random_state)`` as in scikit-learn; or
         the centroids themselves.
-    points : MemoryRows
+    points : Rows
+        `MemoryRows` unless ``init`` is an array.
     n_clusters : int
     rng : RandomState
 

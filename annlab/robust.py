@@ -221,7 +221,7 @@ class RobustVariant(Variant):
         deviations = np.abs(some - np.median(some, axis=0))
         return float(np.mean((MAD_TO_SIGMA * np.median(deviations, axis=0)) ** 2))
 
-    def wrap(self, algorithm: Any, rows: Any, n_clusters: int, rng: Any) -> Trimmed:
+    def wrap(self, algorithm: Any, rows: Any, n_clusters: int, rng: Any) -> Any:
         seeds = self.without_isolated(rows, n_clusters, rng)
         allowed = None if seeds is rows else seeds.sample_weight
         return Trimmed(algorithm, self._threshold, self._trim, seeds, allowed)

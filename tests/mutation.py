@@ -45,7 +45,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 #: One algorithm will do: the others go through the same lines of the loop.
 LOOP = [
-    "test_lloyd.py -k 'not (loky or lsh or pq or ball_tree or faiss or graph or auto or small_k"
+    "test_lloyd.py -k 'not (lsh or pq or ball_tree or faiss or graph or auto or small_k"
     " or kd_tree or less_than_half or memory or changes_no_bit or next_to_nothing)'",
     "test_checkpoint.py -k '(undisturbed and brute or random_states or callback or reseeded"
     " or chosen)'",

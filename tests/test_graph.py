@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from itertools import pairwise
 
 import numpy as np
@@ -444,16 +443,6 @@ def test_auto_says_what_it_took_and_why(caplog):
         result = kmeans_ann(curved(3000), 20, random_state=0)
     assert result.algorithm == "small_k" and "all centroids" in result.reason
     assert all(clause in caplog.text for clause in result.reason.split("; "))
-
-
-def test_a_start_that_iterates_on_samples_is_told():
-    X = curved(3000)
-    told = kmeans_ann(X, 20, random_state=0).reason
-    (n_iter,) = re.findall(r"; started with (\d+) iterations on samples, which n_iter does", told)
-    assert int(n_iter) > 1
-    assert "started" not in kmeans_ann(X, 20, init=X[:20]).reason
-    assert kmeans_ann(X, 20, algorithm="small_k", random_state=0).reason == ""
-    assert "started" not in kmeans_ann(X, 20, n_init=2, random_state=0).reason
 
 
 def test_what_the_loop_has_changed_is_heeded():

@@ -14,7 +14,6 @@ from functools import cache
 from itertools import pairwise
 from types import SimpleNamespace
 
-import joblib
 import numpy as np
 import pytest
 from scipy import sparse
@@ -590,20 +589,6 @@ def test_chunks_are_cut_by_the_data_alone(k):
     np.testing.assert_array_equal(one.centroids, three.centroids)
 
 
-@pytest.mark.parametrize("algorithm", ["auto", "brute", "hnsw"])
-@pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_a_backend_of_joblib_gives_the_same(backend, algorithm):
-    X = cloud(1501, dtype=np.float32) + np.float32(5)
-    options = {"algorithm": algorithm, "init": X[:40], "tol": 0, "random_state": 0}
-    plain = kmeans_ann(X, 40, 3, **options)
-    for n_jobs in (1, 2):
-        with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
-            other = kmeans_ann(X, 40, 3, **options)
-        np.testing.assert_array_equal(plain.labels, other.labels)
-        np.testing.assert_array_equal(plain.centroids, other.centroids)
-        assert plain.inertia == other.inertia
-
-
 # -- how a fit ends ----------------------------------------------------------------------------
 
 
@@ -1092,15 +1077,6 @@ def test_the_weight_of_a_single_row_counts(algorithm):
     assert steps[0].inertia == pytest.approx(7 * 25)
 
 
-def test_exact_inertia_of_a_single_weighted_row():
-    from annlab._support.threads import Workers
-
-    X, origin = np.array([[3.0, 4.0]], dtype=np.float32), np.zeros((1, 2), dtype=np.float32)
-    labels, weights = np.zeros(1, dtype=np.int32), np.array([7.0])
-    with Workers(1) as workers:
-        assert exact_inertia(X, origin, labels, "euclidean", weights, workers) == 7 * 25
-
-
 # -- interruptions -----------------------------------------------------------------------------
 
 
@@ -1548,46 +1524,6 @@ def test_progress_of_an_interrupted_fit_ends_its_line(capsys):
     assert capsys.readouterr().err.rstrip(" \n").endswith("2 iterations (interrupted)")
     kmeans(cloud(), 4, 2, tol=0, random_state=0, progress=True)
     assert capsys.readouterr().err.rstrip().endswith("2 iterations (max_iter)")
-
-
-def test_a_fit_of_blocks_is_that_of_all_rows():
-    X = cloud(700)
-    blocks, options = [X[:300], X[300:]], {"init": X[:5], "tol": 0}
-    for max_iter in (2, 100):
-        plain, parts = kmeans(X, 5, max_iter, **options), kmeans(blocks, 5, max_iter, **options)
-        np.testing.assert_array_equal(parts.labels, plain.labels)
-        np.testing.assert_array_equal(parts.centroids, plain.centroids)
-        assert parts.inertia == pytest.approx(plain.inertia, rel=1e-12)
-        assert (parts.n_iter, parts.stop_reason) == (plain.n_iter, plain.stop_reason)
-        assert parts.n_distances == plain.n_distances
-    with pytest.raises(ValueError, match=r"n_samples=700\); got n_clusters=701"):
-        kmeans(blocks, 701)
-
-
-def test_an_interrupted_fit_of_blocks_has_the_labels_of_the_last_step():
-    X, seen = cloud(700), []
-
-    def callback(step):
-        seen.append(step)
-        if step.iteration == 3:
-            raise KeyboardInterrupt
-
-    with pytest.warns(AnnlabWarning, match="interrupted"):
-        result = kmeans([X[:300], X[300:]], 5, init=X[:5], tol=0, callback=callback)
-    plain = kmeans(X, 5, 3, init=X[:5], tol=0, trace=True).trace[-1]
-    np.testing.assert_array_equal(result.labels, plain.labels)
-    np.testing.assert_array_equal(result.centroids, plain.centroids)
-    # of the step itself: what is not here is not read once more
-    assert result.inertia == seen[-1].inertia == pytest.approx(plain.inertia, rel=1e-12)
-    assert result.n_iter == 3 and result.stop_reason == "interrupted"
-
-
-def test_wide_blocks_are_labelled():
-    X = cloud(60, d=300)
-    with Workers(1) as workers:
-        rows = open_beside([X[:40], X[40:]], X[:3], metric="euclidean", workers=workers)
-        labels = label(rows, X[:3])[0]
-    np.testing.assert_array_equal(labels, truth(X, X[:3])[0])
 
 
 def test_outliers_are_marked_and_the_labels_stay():

@@ -200,7 +200,7 @@ class Checkpoint:
             if not 0 <= facts["turn"] < n_init or facts["algorithm"] == "auto":
                 raise ValueError("a start or an algorithm that does not exist")
             shift = arrays.get("shift")
-            if shift is not None and (shift.shape, shift.dtype) != ((d,), np.float64):
+            if shift is not None and (shift.shape != (d,) or shift.dtype != np.float64):
                 raise ValueError("a shift of another shape")
             generators = {name: _generator_of(arrays[name]) for name in ("rng_begin", "rng_now")}
         return _File(self, facts, arrays, generators, (n, d, k))
@@ -264,9 +264,9 @@ class _File:
         """
         best = self.facts["best"]
         with self.keeper.refusing_damage():
+            plain: dict[str, Any] = {name: self.facts[name] for name in _FACTS}
             return Progress(
-                **{name: self.facts[name] for name in _FACTS},
-                **self.generators,
+                **(plain | self.generators),
                 shift=self.arrays.get("shift"),
                 state=self._state(self.facts["state"], "state", memory_type),
                 best=None if best is None else self._state(best, "best", memory_type),
@@ -275,7 +275,9 @@ class _File:
 
     def _state(self, facts: dict[str, Any], prefix: str, memory_type: Any) -> State:
         n, d, k = self.size
-        arrays = {name: self.arrays.get(f"{prefix}_{name}") for name in _STATE_ARRAYS}
+        arrays: dict[str, Any] = {
+            name: self.arrays.get(f"{prefix}_{name}") for name in _STATE_ARRAYS
+        }
         labels, outliers = arrays["labels"], arrays["outliers"]
         if arrays["known"] is None:
             arrays["known"] = labels
@@ -294,7 +296,7 @@ class _File:
         if not steps or any(step.iteration != i for i, step in enumerate(steps, start=1)):
             raise ValueError("steps that do not follow each other")
         words = {"story": str, "reason": str, "uncounted": int}
-        plain = {name: facts[name] for name in words}
+        plain: dict[str, Any] = {name: facts[name] for name in words}
         _check_facts(plain, words)
         memory = _unpack_memory(facts["memory"], self.arrays, f"{prefix}_memory", memory_type)
         if memory is not None:

@@ -109,7 +109,7 @@ def zero_rows(raw: Any) -> np.ndarray:
     if is_sparse(raw):
         entries = np.repeat(np.arange(raw.shape[0]), np.diff(raw.indptr))[raw.data != 0]
         return np.bincount(entries, minlength=raw.shape[0]) == 0
-    return ~np.asarray(raw).any(axis=1)
+    return np.asarray(~np.asarray(raw).any(axis=1))
 
 
 @dataclass(frozen=True, eq=False)

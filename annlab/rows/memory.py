@@ -151,6 +151,9 @@ class MemoryRows(Rows):
     def sample(self, n_clusters: int, rng: np.random.RandomState) -> MemoryRows:
         return self
 
+    def around(self, centroids: np.ndarray) -> MemoryRows:
+        return self.within(self.coordinates.around(centroids, may_shift=not self.sparse))
+
     def within(self, coordinates: Coordinates) -> MemoryRows:
         twin = copy(self)
         twin.coordinates = coordinates

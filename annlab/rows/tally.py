@@ -151,7 +151,7 @@ class Task(ABC):
         if weights is None:
             totals, inertia = counts.astype(np.float64), unweighted
         else:
-            totals = np.bincount(labels, weights=weights, minlength=self.k)
+            totals = np.bincount(labels, weights=weights, minlength=self.k).astype(np.float64)
             inertia = float(weights @ distances_sq)
         exact = self.exact_inertia(chunk, labels, weights)
         return Tally(sums, totals, counts, inertia, unweighted, exact, n_distances)

@@ -217,12 +217,10 @@ class Graph(Lloyd):
         last = self._report(rows, layout, found, len(centroids))
         target, unit = rows.target(centroids), rows.coordinates.unit
         tasks = [
-            (rows.X[a:b], target, last.labels[a:b], rows.weights(a, b))
+            (rows.X[a:b], target, last.labels[a:b], rows.weights(a, b), unit)
             for a, b in chunk_bounds(rows.n, max(256, (1 << 18) // rows.d))
         ]
-        parts = rows.workers.map(
-            lambda *task: inertia_of_rows(*task, unit=unit), tasks, work=8.0 * rows.n * rows.d
-        )
+        parts = rows.workers.map(inertia_of_rows, tasks, work=8.0 * rows.n * rows.d)
         sums, totals = sums_of(cloud, found.labels, len(centroids))
         return replace(
             last,
