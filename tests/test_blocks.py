@@ -605,7 +605,7 @@ def test_the_worst_served_are_named_by_their_place():
         labels, _ = points.sweep(Exact().task(points, inner))
         worst = points.worst(inner, labels, 20)
     distances_sq = ((X - centroids[labels]) ** 2).sum(axis=1)
-    badness = np.where(weights > 0, distances_sq, 0.0)
+    badness = weights * distances_sq
     np.testing.assert_array_equal(worst.indices, np.argsort(-badness)[:20])
     np.testing.assert_allclose(worst.rows + points.coordinates.shift, X[worst.indices])
     np.testing.assert_array_equal(worst.labels, labels[worst.indices])

@@ -154,7 +154,7 @@ def test_the_worst_served_are_named_by_their_place():
         labels, _ = points.sweep(Exact().task(points, inner))
         worst = points.worst(inner, labels, 20)
     distances_sq = ((X[:, None] - centroids) ** 2).sum(axis=2).min(axis=1)
-    badness = np.where(weights > 0, distances_sq, 0.0)
+    badness = weights * distances_sq
     np.testing.assert_array_equal(worst.indices, np.argsort(-badness)[:20])
     np.testing.assert_allclose(worst.rows + points.coordinates.shift, X[worst.indices])
     np.testing.assert_array_equal(worst.weights, weights[worst.indices])
@@ -233,8 +233,11 @@ def test_ctrl_c_keeps_what_was_found():
 
     found = []
     for Y in (X, parts(X)):
+        model = KMeansANN(K, algorithm="brute", random_state=1, callback=press)
         with pytest.warns(AnnlabWarning, match="of 3 iterations"):
-            found.append(KMeansANN(K, algorithm="brute", random_state=1, callback=press).fit(Y))
+            with pytest.raises(KeyboardInterrupt):
+                model.fit(Y)
+        found.append(model)
     # the inertia is that of the last step, in the coordinates of the fit
     same(found[0].result_, found[1].result_, rel=1e-7)
     more = cloud(500, seed=5)
