@@ -107,17 +107,11 @@ def grade_course(
             if told is not None:
                 told(row)
 
-    pool = ThreadPoolExecutor(jobs)
     try:
-        for future in [pool.submit(work, pair) for pair in todo]:
-            future.result()
+        _in_parallel(work, todo, jobs, running)
     except BaseException:
-        # what is known is kept, whatever happens; the processes know nothing of a Ctrl-C
-        running.stop()
-        pool.shutdown(cancel_futures=True)
         course.write(say)
         raise
-    pool.shutdown()
     if not students and not assignments:
         course.clear_up(todo)
     shown = {row.pair for row in course.strays if not students or row.student in names}
@@ -125,6 +119,21 @@ def grade_course(
     if students or assignments:
         rows = [row for row in rows if row.pair in shown.union(todo)]
     return rows
+
+
+def _in_parallel(
+    work: Callable[[Pair], None], todo: Sequence[Pair], jobs: int, running: Running
+) -> None:
+    """Do all the work, in some threads; whatever happens, no process is left."""
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in [pool.submit(work, pair) for pair in todo]:
+                future.result()
+        except BaseException:
+            # the processes know nothing of a Ctrl-C
+            running.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def remake_tables(folder: Path, say: Callable[[str], None] | None = None) -> list[Row]:

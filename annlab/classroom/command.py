@@ -28,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     new = tasks.add_parser("new", help="write a course folder (from a checkout)")
     new.add_argument("folder", type=Path, metavar="DIR", help="a new or an empty folder")
-    new.add_argument(
-        "--topics", type=int, nargs="+", default=[], metavar="N", help="by default all"
-    )
+    _add_topics(new, "by default all")
 
     grade = tasks.add_parser("grade", help="grade what was submitted, print and save the table")
     grade.add_argument("folder", type=Path, metavar="DIR", help="a course folder")
@@ -63,20 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     sheets = tasks.add_parser("sheets", help="write one A4 page (PDF) for each topic")
     sheets.add_argument("folder", type=Path, metavar="DIR", help="made if it is not there")
-    sheets.add_argument(
-        "--topics", type=int, nargs="+", default=[], metavar="N", help="by default all"
-    )
+    _add_topics(sheets, "by default all")
 
     build = tasks.add_parser("build", help="make the notebooks from their sources (maintainers)")
-    build.add_argument(
-        "--topics",
-        type=int,
-        nargs="+",
-        default=[],
-        metavar="N",
-        help="only their notebooks; by default all, and TEACHING.md",
-    )
+    _add_topics(build, "only their notebooks; by default all, and TEACHING.md")
     build.add_argument("--check", action="store_true", help="only tell what is not in step")
+
+
+def _add_topics(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument("--topics", type=int, nargs="+", default=[], metavar="N", help=help)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from annlab.classroom._case import Case, cluster_means, empty_cluster
+from annlab.classroom._case import Case
 from annlab.classroom._content import Figure, load
+from annlab.classroom._values import cluster_means, empty_cluster
 
 # -- checks --------------------------------------------------------------------------------------
 

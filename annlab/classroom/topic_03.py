@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from annlab.classroom._case import Case, Recorder, cluster_means
+from annlab.classroom._case import Case, Recorder
 from annlab.classroom._content import Figure, load
+from annlab.classroom._values import cluster_means
 
 # -- checks --------------------------------------------------------------------------------------
 

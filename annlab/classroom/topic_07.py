@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from annlab.classroom._case import Case, hits_by_row
+from annlab.classroom._case import Case
 from annlab.classroom._content import Figure, load
+from annlab.classroom._values import hits_by_row
 
 # -- checks --------------------------------------------------------------------------------------
 

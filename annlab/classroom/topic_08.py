@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from annlab.classroom._case import Case, Recorder, empty_cluster, silence, with_empty, with_row
+from annlab.classroom._case import Case, Recorder, silence
 from annlab.classroom._content import Figure, load
+from annlab.classroom._values import empty_cluster, with_empty, with_row
 
 # -- checks --------------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from annlab.classroom._case import Case, cluster_means, empty_cluster, with_row
+from annlab.classroom._case import Case
 from annlab.classroom._content import Figure, load
+from annlab.classroom._values import cluster_means, empty_cluster, with_row
 
 # -- checks --------------------------------------------------------------------------------------
 

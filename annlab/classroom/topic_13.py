@@ -8,15 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from annlab.classroom._case import (
-    Case,
-    Recorder,
-    cluster_means,
-    empty_cluster,
-    with_empty,
-    with_row,
-)
+from annlab.classroom._case import Case, Recorder
 from annlab.classroom._content import Figure, load
+from annlab.classroom._values import cluster_means, empty_cluster, with_empty, with_row
 
 # -- checks --------------------------------------------------------------------------------------
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from annlab.classroom._case import Case, Recorder, hits_by_row
+from annlab.classroom._case import Case, Recorder
 from annlab.classroom._content import Figure, load
+from annlab.classroom._values import hits_by_row
 
 # -- checks --------------------------------------------------------------------------------------
 

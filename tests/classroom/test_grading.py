@@ -55,7 +55,7 @@ def test_no_student_copy_holds_a_solution(made):
 def test_copies_run_and_every_submission_gets_its_score(number, course):
     folder, source = course, SOURCES[number]
     copy = released(folder, number)
-    # the third and later wrong answers are proved without nbgrader in tests/test_classroom.py
+    # the third and later wrong answers are proved without nbgrader in test_exercises.py
     variants = range(min(2, source.n_variants))
     expected = {"stub": {one.exercise.id: ("unanswered", "") for one in source.parts}}
     hand_in(folder, "stub", number, copy)

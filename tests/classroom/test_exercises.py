@@ -1,12 +1,11 @@
 """The exercises without nbgrader: sources, checks, known-wrong answers, sheets, quiz, notes.
 
-Who writes a topic may look at it alone: ``ANNLAB_TOPICS="5 6" pytest tests/test_classroom.py``.
+To test some topics only: ``ANNLAB_TOPICS="5 6" pytest tests/classroom/test_exercises.py``.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from courses import FOLDER, ONLY, SOURCES
 from threadpoolctl import threadpool_limits
 
 from annlab import classroom
@@ -30,11 +30,8 @@ from annlab.classroom._base import (
 from annlab.classroom._case import Case, run_check
 from annlab.cli import main
 
-ROOT = Path(__file__).resolve().parent.parent
-ONLY = [int(word) for word in os.environ.get("ANNLAB_TOPICS", "").split()]
+ROOT = FOLDER.parents[1]
 TOPICS = [number for number in classroom.topics() if not ONLY or number in ONLY]
-FOLDER = ROOT / "notebooks" / "exercises"
-SOURCES = {source.number: source for source in _source.sources(FOLDER, ONLY)}
 EXERCISES = [one for number in TOPICS for one in classroom.exercises(number)]
 #: (topic, exercise, number of the wrong answer; None is the reference, -1 the stub, "right-0" and
 #: so on are other right answers)

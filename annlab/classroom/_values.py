@@ -1,0 +1,57 @@
+"""Values that several checks compute: means of clusters, hits, codes, and empty clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def cluster_means(X: np.ndarray, labels: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Return the mean of each cluster; one without points stays where it starts."""
+    means = np.array(start, dtype=float)
+    for cluster in np.unique(labels):
+        means[cluster] = X[labels == cluster].mean(axis=0)
+    return means
+
+
+def with_row(values: np.ndarray, row: int, what: ArrayLike) -> np.ndarray:
+    """Return a copy in which one row is replaced."""
+    changed = np.array(values, dtype=float)
+    changed[row] = what
+    return changed
+
+
+def with_empty(values: np.ndarray, row: int) -> list[np.ndarray]:
+    """Return the values with the row of an empty cluster as it is, NaN and zero."""
+    return [values, with_row(values, row, np.nan), with_row(values, row, 0.0)]
+
+
+def empty_cluster(truth: np.ndarray, row: int, name: str = "empty_cluster") -> dict[str, Any]:
+    """Return what becomes of the centroid of an empty cluster in three classic mistakes."""
+    return {
+        f"{name}_nan": with_row(truth, row, np.nan),
+        f"{name}_zero": with_row(truth, row, 0.0),
+        f"{name}_dropped": np.delete(truth, row, axis=0),
+    }
+
+
+def hits_by_row(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return how many entries of each row of ``truth`` are in the same row of ``found``."""
+    return np.array([len(set(a) & set(b)) for a, b in zip(found, truth, strict=True)])
+
+
+def encode(X: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the row numbers of the nearest words, of shape (n, n_books)."""
+    from annlab.distances import pairwise_sq
+
+    books = list(books)
+    pairs = zip(np.split(X, len(books), axis=1), books, strict=True)
+    return np.column_stack([pairwise_sq(piece, book).argmin(axis=1) for piece, book in pairs])
+
+
+def decode(codes: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the rows put together from their words."""
+    return np.hstack([book[column] for book, column in zip(books, codes.T, strict=True)])
