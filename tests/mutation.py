@@ -65,7 +65,7 @@ ROOMS = {
 HEAVY = (
     "numpy", "scipy.sparse", "scipy.spatial", "scipy.stats", "sklearn.cluster",
     "sklearn.neighbors", "sklearn.metrics", "pandas", "joblib", "threadpoolctl", "hypothesis",
-    "numba", "faiss", "pytest",
+    "faiss", "pytest",
 )  # fmt: skip
 #: Functions whose text is for people to read.
 MESSAGES = ("invalid", "warn", "info", "update", "close", "require")

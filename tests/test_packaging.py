@@ -20,6 +20,7 @@ import pytest
 from outside import full, tool
 
 from annlab._authoring.checks import machine_traces
+from annlab._kernels import loops, numpy_twins
 from annlab._version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -288,7 +289,9 @@ def test_the_wheel_holds_notebooks_data_and_settings(distributions):
             for path in (ROOT / folder).glob(pattern):
                 wanted = f"{inside}/{path.relative_to(ROOT / folder).as_posix()}"
                 assert wanted in names, wanted
-    left = ("_output", ".ipynb_checkpoints", ".pyc")
+    # where this machine could compile the loops, the wheel brings them
+    assert (loops is numpy_twins) != any("_kernels/_native" in name for name in names)
+    left = ("_output", ".ipynb_checkpoints", ".pyc", ".cpp", ".hpp")
     assert not [name for name in names if any(part in name for part in left)]
     # the pins travel, what installs them does not; nor do the exercises, which hold the solutions
     assert [n for n in names if n.startswith("annlab/_pins/")] == ["annlab/_pins/requirements.txt"]
@@ -300,6 +303,8 @@ def test_the_wheel_holds_notebooks_data_and_settings(distributions):
 def test_the_archive_can_be_built_again(distributions):
     names = {n.partition("/")[2] for n in tarfile.open(distributions[1]).getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "annlab/cli.py"} <= names
+    sources = {f"annlab/_kernels/{path.name}" for path in (ROOT / "annlab/_kernels").glob("*.?pp")}
+    assert {"setup.py", *sources} <= names and sources
     for folder in ("notebooks", "data", "binder"):
         assert any(name.startswith(f"{folder}/") for name in names), folder
 
