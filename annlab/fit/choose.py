@@ -223,6 +223,9 @@ def make_algorithm(
         name, reason = choice.algorithm, choice.reason
         if rows.sparse and name == "graph":
             name, reason = "brute", "sparse input"
+        if not rows.keeps_labels and name == "hnsw":
+            name = "small_k"
+            reason = "compares each point with all centroids: the labels stay on their machines"
         logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
     if name == "brute" and not params:
         return Lloyd(name, Exact(), Exact(), limits), reason
