@@ -30,9 +30,10 @@ from annlab import (
 )
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
-from annlab.fit.searches import Exact
+from annlab.fit.searches import Exact, FusedPass, half_norms
 from annlab.rows import dask as distributed
 from annlab.rows import sample
+from annlab.rows.coordinates import Coordinates
 from annlab.rows.dask import DaskRows, as_array
 
 N, D, K = 3000, 6, 7
@@ -436,6 +437,23 @@ def test_zero_rows_and_unused_clusters_are_said():
         kmeans(parts(X), K, 3, metric="cosine", random_state=0)
     with pytest.warns(AnnlabWarning, match="Only 2 of"):
         kmeans(parts(np.repeat(cloud(2), 50, axis=0), 30), 4, random_state=0)
+
+
+def test_arrays_that_begin_at_any_byte_are_taken():
+    """As they come from another process: compiled loops want numbers that lie as usual."""
+
+    def unaligned(array):
+        return np.frombuffer(b"x" + array.tobytes(), array.dtype, offset=1).reshape(array.shape)
+
+    X = np.random.RandomState(0).rand(3000, 4)
+    whole = FusedPass(centroids=X[:5], halves=half_norms(X[:5]))
+    task = FusedPass.__new__(FusedPass)
+    task.__setstate__({**vars(whole), "centroids": unaligned(X[:5])})
+    coordinates = Coordinates.plain(float)
+    expected = distributed._assign(X, None, whole, coordinates, True)
+    labels, tally = distributed._assign(unaligned(X), None, task, coordinates, True)
+    np.testing.assert_array_equal(labels, expected[0])
+    np.testing.assert_array_equal(tally.sums, expected[1].sums)
 
 
 def test_dask_is_imported_only_where_it_is_asked_for():

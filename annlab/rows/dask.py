@@ -97,7 +97,8 @@ def _table(raw: Any) -> np.ndarray:
             "Turn them into arrays: X.map_blocks(lambda part: part.toarray()).",
             error=TypeError,
         )
-    table = np.asarray(raw)
+    # what comes from another process may begin at any byte, which compiled loops do not take
+    table = np.require(raw, requirements="A")
     return check_data(table) if table.dtype.kind == "O" and len(table) else table
 
 

@@ -97,6 +97,13 @@ class Task(ABC):
     centroids: np.ndarray
     target: np.ndarray | None = None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # what comes from another process may begin at any byte, which compiled loops do not take
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value = np.require(value, requirements="A")
+            object.__setattr__(self, name, value)
+
     @property
     def k(self) -> int:
         return len(self.centroids)
