@@ -623,7 +623,7 @@ def test_rows_are_found_in_any_order_and_more_than_once(tmp_path):
             np.testing.assert_array_equal(points.take(wanted), X[wanted])
 
 
-def test_progress_shows_blocks(capsys, monkeypatch):
+def test_progress_shows_rows(capsys, monkeypatch):
     from annlab._support import progress
 
     ticks = iter(range(10**6))
@@ -631,8 +631,8 @@ def test_progress_shows_blocks(capsys, monkeypatch):
     kmeans(cuts(cloud()), K, 3, random_state=0, progress=True, n_jobs=1)
     shown = capsys.readouterr().err
     lines = [line.strip() for line in shown.split("\r")]
-    inside = [line for line in lines if " block " in line]
-    assert any(line.startswith("k-means (brute) 2/3, block ") for line in inside), shown
+    inside = [line for line in lines if ", row " in line]
+    assert any(line.startswith("k-means (brute) 2/3, row ") for line in inside), shown
     assert all("s left" in line for line in inside)
     assert any("inertia" in line for line in inside if " 2/3" in line)
 

@@ -723,3 +723,13 @@ def test_each_name_makes_its_own_assigner(workers):
         if name != "faiss":
             # a name that is equal, not the very same object
             assert made("".join(list(name)), points)[0].name == name
+
+
+def test_auto_takes_no_index_where_labels_stay_elsewhere(monkeypatch, workers):
+    choice = choosing.Choice("hnsw", "because", False, 1.0)
+    monkeypatch.setattr(choosing, "choose", lambda *sizes, **known: choice)
+    points = MemoryRows(data(50)[0], workers=workers)
+    assert made("auto", points)[0].name == "hnsw"
+    points.keeps_labels = False
+    algorithm, reason = made("auto", points)
+    assert algorithm.name == "small_k" and "all centroids" in reason

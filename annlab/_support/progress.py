@@ -55,7 +55,7 @@ class Progress:
         self._show([f"{self.label} {done}/{self.total}", text, remaining])
 
     def part(self, done: int, total: int) -> None:
-        """Show how many blocks of the step after the last update are through, and its text."""
+        """Show how many rows of the step after the last update are through, and its text."""
         if not self.enabled:
             return
         now = time.perf_counter()
@@ -64,7 +64,7 @@ class Progress:
         self._shown = now
         steps = self._done + done / total
         left = (now - self._begin) / steps * (self.total - steps)
-        where = f"{self.label} {self._done + 1}/{self.total}, block {done:,}/{total:,}"
+        where = f"{self.label} {self._done + 1}/{self.total}, row {done:,}/{total:,}"
         self._show([where, self._text, f"at most {left:.0f} s left"])
 
     def _show(self, parts: list[str]) -> None:
