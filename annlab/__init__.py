@@ -6,22 +6,13 @@ names, and of where each is from, is ``__init__.pyi``, which type checkers read 
 
 from __future__ import annotations
 
-import ast
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
+from annlab._support.listed import public_names
 from annlab._version import __version__
 
-
-def _listed() -> dict[str, str]:
-    """Return the module that each public name is imported from, as the list has it."""
-    stub = Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
-    imports = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom)]
-    return {alias.name: str(node.module) for node in imports for alias in node.names}
-
-
-_HOMES = _listed()
+_HOMES = public_names(__file__)
 #: without the modules that can be reached as attributes, such as ``annlab.datasets``
 __all__ = ["__version__", *sorted(name for name in _HOMES if _HOMES[name] != "annlab")]
 

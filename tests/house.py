@@ -30,7 +30,7 @@ LIMITS = {
     "lines of code": (31_405, 27_500),
     "modules at the top": (14, 14),
     "import circles": (1, 0),
-    "upward imports": (3, 1),
+    "upward imports": (1, 1),
     "functions over 60 lines": (20, 20),
     "files over 500 lines": (8, 8),
     "occurrences of ': Any'": (560, 300),
@@ -71,7 +71,6 @@ ROOM_OF = {name: room.split()[0] for rooms in FLOORS for room in rooms for name 
 #: Imports that run upward on purpose: (importing module, room that it imports) -> reason.
 UPWARD = {
     ("indexes.pq", "clustering"): "product quantization is trained with our own k-means",
-    ("widgets._quiz", "classroom"): "the questions stand with the exercises of their topic",
 }
 #: Import circles that are still there, each as the sorted names of its modules.
 CIRCLES: list[list[str]] = []

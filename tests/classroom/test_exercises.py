@@ -705,7 +705,7 @@ def test_votes():
 
 def test_a_slip_in_the_votes_costs_no_vote_and_is_named():
     from annlab import widgets
-    from annlab.widgets import _quiz
+    from annlab.classroom import _quiz
 
     quiz = widgets.quiz("03")
     quiz.controls["votes"].value = "ab7bxx/ce"

@@ -2,7 +2,7 @@
 
 An explorer is a picture, one sentence that says what the picture shows, and controls. To write
 one, subclass `Explorer` in a module ``annlab/widgets/_<name>.py``, export the function ``<name>``
-from it, and add one line to ``_HOMES`` in ``annlab/widgets/__init__.py``::
+from it, and add one line to ``annlab/widgets/__init__.pyi``::
 
     class RadiusExplorer(Explorer):
         name = "radius_explorer"               # the public function, and the head of the state

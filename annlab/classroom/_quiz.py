@@ -12,6 +12,8 @@ from typing import Any
 
 import ipywidgets
 
+from annlab import classroom
+from annlab.classroom._sheets import wrapped
 from annlab.widgets.base import ALARM, INK, LOOK, PALETTE, QUIET, Explorer, Job, entry
 
 LETTERS = "ABCD"
@@ -42,7 +44,7 @@ def parse_votes(text: str, answers: Sequence[str]) -> tuple[list[str], list[str]
 
     Examples
     --------
-    >>> from annlab.widgets._quiz import parse_votes
+    >>> from annlab.classroom._quiz import parse_votes
     >>> parse_votes("a b, b / c", ["ABCD", "ABC", "AB"])
     (['ABB', 'C', ''], [])
     >>> parse_votes("abxb/d", ["ABCD", "ABC"])
@@ -221,8 +223,6 @@ class Quiz(Explorer):
 
     def draw(self, figure: Any, result: Any, frame: int, *, votes: str) -> None:
         """Draw the question, a bar for each answer, and the reason once it is out."""
-        from annlab.classroom._sheets import wrapped
-
         question, counts = result[frame // 2], self._counts(frame, votes)
         revealed, most = frame % 2 == 1, max(1, *counts.values())
         # a page of text: nothing has to make room for labels
@@ -293,8 +293,6 @@ def quiz(topic: int | str, questions: Any = None) -> Quiz:
     >>> screen.step().text[:40]
     'question 1 of 5, answer A (67% of 3), 3 '
     """
-    from annlab import classroom
-
     if questions is None:
         questions = classroom.questions(topic)
         topic = int(topic)
