@@ -1,4 +1,4 @@
-"""Explorers name what is wrong with their arguments: the parameter, the rule, what came."""
+"""Explorers reject invalid arguments with a message that names the parameter and the rule."""
 
 from __future__ import annotations
 

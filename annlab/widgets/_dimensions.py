@@ -289,7 +289,7 @@ def dimension_explorer(X: ArrayLike | None = None, *, predict: Predict = None) -
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If an argument is invalid.
 
     Notes
     -----

@@ -392,7 +392,7 @@ def embedding_explorer(
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If an argument is invalid.
 
     Notes
     -----

@@ -304,7 +304,7 @@ def faiss_explorer(
     MissingExtraError
         If faiss is not installed.
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If an argument is invalid.
 
     Notes
     -----

@@ -441,7 +441,7 @@ def quality_explorer(
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If an argument is invalid.
 
     Notes
     -----

@@ -425,7 +425,7 @@ def scaling_explorer(
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If an argument is invalid.
 
     Notes
     -----

@@ -442,7 +442,7 @@ def step_explorer(
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If an argument is invalid.
 
     Notes
     -----

@@ -371,7 +371,7 @@ def tradeoff_explorer(
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If an argument is invalid.
 
     Notes
     -----
