@@ -726,7 +726,7 @@ def test_each_name_makes_its_own_assigner(workers):
 
 
 def test_auto_takes_no_index_where_labels_stay_elsewhere(monkeypatch, workers):
-    choice = choosing.Choice("hnsw", "because", False, 1.0)
+    choice = choosing.Choice("hnsw", "because", 1.0)
     monkeypatch.setattr(choosing, "choose", lambda *sizes, **known: choice)
     points = MemoryRows(data(50)[0], workers=workers)
     assert made("auto", points)[0].name == "hnsw"
