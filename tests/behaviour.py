@@ -7,7 +7,7 @@
 A case is a function that takes the points and returns whatever the entry returns; `@case` runs it
 in float32 and in float64. Stored are the labels (a digest: they must agree exactly), the inertia
 to 6 digits, and how the fit ended. The points have no near-ties, so nothing depends on how a
-product was rounded.
+product was rounded; those called tied are full of exact ones, for the rule of `annlab.distances`.
 """
 
 from __future__ import annotations
@@ -180,6 +180,41 @@ def several_samples(X):
 def traced(X):
     result = annlab.kmeans_ann(X, 40, algorithm="graph", random_state=0, trace=True)
     return result, [f"{step.kind} {step.n_moved}" for step in result.trace]
+
+
+# -- exact ties ------------------------------------------------------------------------------------
+
+
+def lattice(X: np.ndarray) -> np.ndarray:
+    """The points of a square lattice, each of them as far from its neighbours."""
+    return np.stack(np.meshgrid(np.arange(24), np.arange(24)), -1).reshape(-1, 2).astype(X.dtype)
+
+
+@family("tied", ("brute", "small_k", "graph", "kd_tree", "lsh"))
+def tied(X, name):
+    return annlab.kmeans_ann(lattice(X), 9, algorithm=name, random_state=1, n_init=2)
+
+
+@family("tied index", ("brute", "kd_tree", "ball_tree"))
+def tied_neighbours(X, name):
+    return annlab.make_index(name).fit(lattice(X)[::2]).kneighbors(lattice(X)[1::2], 7)[1]
+
+
+@case
+def tied_duplicates(X):
+    return annlab.kmeans(np.repeat(X[:30], 12, axis=0), 12, random_state=0)
+
+
+@family("tied starts", ("small_k", "graph"))
+def tied_starts(X, name):
+    # clusters far apart: every start ends in the same ones, in another order
+    X = X + 100 * (np.arange(len(X)) % 5)[:, None].astype(X.dtype)
+    return annlab.kmeans_ann(X, 5, algorithm=name, random_state=0, n_init=3)
+
+
+@case
+def tied_robust(X):
+    return annlab.robust_kmeans_ann(lattice(X), 5, trim=0.1, random_state=0)
 
 
 # -- data that is not together ---------------------------------------------------------------------
@@ -367,6 +402,14 @@ def segments(**options: Any) -> Any:
     return result.labels, [result.psnr_db, *result.palette.ravel().tolist()]
 
 
+def wall() -> np.ndarray:
+    """A grey ramp with ten red pixels: its levels are as far from each other as can be equal."""
+    ramp = np.tile(np.linspace(0, 255, 64)[None, :, None], (64, 1, 3)).astype(np.uint8)
+    ramp[30, 20:30] = (255, 0, 0)
+    return ramp
+
+
+CASES["segments tied"] = lambda: annlab.segment_image(wall(), 4, random_state=8).labels
 CASES["segments rgb"] = segments
 CASES["segments lab"] = lambda: segments(color_space="lab")
 CASES["segments by place"] = lambda: segments(position_weight=0.5)

@@ -71,7 +71,10 @@ class Lloyd:
         return Found(labels, tally)
 
     def cost(self, rows: Rows, state: State) -> float:
-        return self.assign(rows, replace(state, known=None, labels=None)).tally.inertia
+        target = rows.target(rows.outward(state.centroids))
+        # by differences in float64, because starts that end in the same clusters cost the same
+        task = replace(self.search.task(rows, state.centroids), target=target)
+        return float(rows.sweep(task, None)[1].exact_inertia)
 
 
 def advance(algorithm: Any, rows: Rows, state: State) -> State:

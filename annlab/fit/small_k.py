@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from annlab._kernels import loops
-from annlab.distances import same_total, unit_means
+from annlab.distances import paired_sq, same_total, unit_means
 from annlab.fit.graph.cloud import Cloud, assign_all, means_of
 from annlab.fit.graph.relocation import relocate
 from annlab.fit.graph.tree import Tree, grow, plant_tree
@@ -160,9 +160,11 @@ def _seed(
             if turn < 2:
                 labels, _ = relocate(cloud, found, n_clusters, share=0.3)
             centroids = means_of(cloud, labels, centroids, unit=unit)
-        inertia = float(cloud.weighed(found.d1).sum())
-        # a try that ends in the same clusters in another order is not better
-        if best is None or same_total(inertia, rows.dtype) < least:
+        if tries == 1:
+            return centroids, work
+        # by differences: a try that ends in the same clusters in another order is not better
+        inertia = float(cloud.weighed(paired_sq(cloud.X, centroids, labels)).sum())
+        if best is None or same_total(inertia, np.float64) < least:
             best, least = centroids, inertia
     assert best is not None, "there is at least one try"
     return best, work

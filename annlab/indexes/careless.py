@@ -13,7 +13,7 @@ import numpy as np
 
 from annlab._support.checks import check_choice, check_random_state, check_real
 from annlab._support.types import Seed
-from annlab.distances import pairwise_sq
+from annlab.distances import k_nearest
 from annlab.indexes._base import NeighborIndex
 
 
@@ -90,7 +90,7 @@ class CarelessIndex(NeighborIndex):
 
     def _search(self, Q: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, int]:
         n = len(self._rows)
-        order = np.argsort(pairwise_sq(Q, self._rows), axis=1, kind="stable")
+        order = k_nearest(Q, self._rows, n)[1]
         found = order[:, :n_neighbors].copy()
         rest = order[:, n_neighbors:]
         seeds = np.array(

@@ -264,7 +264,9 @@ class PQIndex(NeighborIndex):
         sums = np.zeros((len(self.codes_), len(Q)), dtype=Q.dtype)
         for m, book in enumerate(self._books):
             piece = np.ascontiguousarray(Q[:, self.splits_[m] : self.splits_[m + 1]])
-            table = np.ascontiguousarray(pairwise_sq(piece, book).T)
+            # from float64, so that a float32 sum does not hang on the rounding of a product
+            table = pairwise_sq(piece.astype(np.float64), book.astype(np.float64))
+            table = np.ascontiguousarray(table.T, dtype=Q.dtype)
             sums += table[self.codes_[:, m]]
         return sums
 

@@ -166,6 +166,10 @@ class Graph(Lloyd):
     def start_at(self, centroids: np.ndarray) -> State:
         return State(centroids, memory=Layout())
 
+    def cost(self, rows: Rows, state: State) -> float:
+        # by the restricted search: a comparison with all centroids may take longer than the fit
+        return self.assign(rows, replace(state, known=None, labels=None)).tally.inertia
+
     def assign(self, rows: Rows, state: State) -> Found:
         assert isinstance(rows, MemoryRows)
         k = len(state.centroids)
