@@ -24,7 +24,7 @@ QUICK  := $(addprefix tests/test_,$(addsuffix .py,layers house laws distances in
 
 .PHONY: help env lab quick test lint types unit nbval browser newcomer screenshots \
         notebooks pins clean full full-python full-nbval full-lowest full-newest full-newcomer \
-        full-slow full-browser full-laws tools site coverage mutation bench bench-long
+        full-slow full-browser full-laws full-rounding tools site coverage mutation bench bench-long
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab:"
@@ -95,13 +95,17 @@ screenshots: env
 notebooks: env
 	$(BIN)/annlab notebooks
 
-full: full-python full-nbval full-browser full-laws full-slow full-lowest full-newest full-newcomer
+full: full-python full-nbval full-rounding full-browser full-laws full-slow full-lowest full-newest full-newcomer
 
 full-python:
 	$(MAKE) test VENV=.venv-second PYTHON=$(SECOND_PYTHON)
 
 full-nbval: env
 	for run in 1 2 3; do $(NBVAL) notebooks || exit 1; done
+
+# fits and notebooks under other roundings: five seeds, and what one machine can vary
+full-rounding: env
+	$(BIN)/python tests/rounding/check.py $(NBVAL) -q notebooks
 
 full-browser: env
 	$(PYTEST) -n $(or $(JOBS),2) -m full tests/browser

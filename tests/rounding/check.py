@@ -24,14 +24,14 @@ VARIED = [
     *({"OPENBLAS_CORETYPE": core} for core in ("Nehalem", "Haswell", "Zen", "SkylakeX")),
     {"NPY_DISABLE_CPU_FEATURES": "X86_V3"},
     {"NPY_DISABLE_CPU_FEATURES": "X86_V4"},
-    {"NUMBA_CPU_NAME": "x86-64"},
-    {"NUMBA_DISABLE_JIT": "1"},
+    {"ANNLAB_LOOPS": "numpy"},
+    {"ANNLAB_LOOPS": "any"},
     {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"},
     {"OMP_NUM_THREADS": "7", "OPENBLAS_NUM_THREADS": "7", "LOKY_MAX_CPU_COUNT": "7"},
     {
         "OPENBLAS_CORETYPE": "Nehalem",
         "NPY_DISABLE_CPU_FEATURES": "X86_V3",
-        "NUMBA_CPU_NAME": "x86-64",
+        "ANNLAB_LOOPS": "any",
     },
 ]
 
