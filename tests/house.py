@@ -26,21 +26,21 @@ PACKAGE = ROOT / "annlab"
 
 #: measure -> (limit, target)
 LIMITS = {
-    "lines": (49_754, 40_000),
-    "lines of code": (31_405, 27_500),
+    "lines": (49_249, 40_000),
+    "lines of code": (30_897, 27_500),
     "modules at the top": (14, 14),
-    "import circles": (1, 0),
+    "import circles": (0, 0),
     "upward imports": (1, 1),
     "functions over 60 lines": (20, 20),
     "files over 500 lines": (8, 8),
-    "occurrences of ': Any'": (560, 300),
-    "lines of tests": (29_942, 22_000),
+    "occurrences of ': Any'": (483, 300),
+    "lines of tests": (29_638, 22_000),
 }
 #: A module at the top that is no longer than this only passes on names from where they moved.
 FACE_LINES = 8
 
 #: Floors, lowest first. A room is a folder with everything in it, or one module. Several names in
-#: one string are one room: files of it that have not moved into its folder yet, and its old name.
+#: one string are one room: its folder, and the modules that only pass on names from it.
 #: Rooms on one floor do not import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("_version",),
@@ -72,8 +72,6 @@ ROOM_OF = {name: room.split()[0] for rooms in FLOORS for room in rooms for name 
 UPWARD = {
     ("indexes.pq", "clustering"): "product quantization is trained with our own k-means",
 }
-#: Import circles that are still there, each as the sorted names of its modules.
-CIRCLES: list[list[str]] = []
 
 
 # ------------------------------------------------------------------------------------ the imports
