@@ -760,8 +760,8 @@ def test_rows_too_near_for_their_squares_are_left_out():
     centred = X - X.mean()
     expected = dimension_written_out(centred, 3)
     assert intrinsic_dimension(X, n_neighbors=3) == pytest.approx(expected)
-    # nothing remains
-    assert intrinsic_dimension([[0.0], [1e-200], [2e-200]]) == np.inf
+    with pytest.raises(ValueError, match="X must be at least 1e-150 in magnitude"):
+        intrinsic_dimension([[0.0], [1e-200], [2e-200]])
 
 
 @pytest.mark.parametrize(("n", "largest"), [(10, 4), (11, 5), (12, 5)])

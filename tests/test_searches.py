@@ -460,7 +460,7 @@ def test_the_worst_served_points(workers):
     weighted = rows_of(X, workers, np.array([2.0, 0.0, 1.0, 0.5, 0.0]))
     found = worst(weighted, 5)
     assert found.indices.tolist() == [3, 0, 2, 1, 4]
-    assert found.badness.tolist() == [9, 2, 1, 0, 0]
+    assert found.badness.tolist() == [4.5, 4, 1, 0, 0]
     assert found.weights.tolist() == [0.5, 2, 1, 0, 0]
     # who may be a seed is another question than who moves a centroid
     named = worst(weighted, 2, np.array([1.0, 1.0, 0.0, 0.0, 1.0]))

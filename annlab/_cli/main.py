@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> from annlab.cli import main
-    >>> main(["cluster", "no such file.npy", "-k", "2"])
+    >>> main(["cluster", "no such file.npy", "--n-clusters", "2"])
     2
     """
     words = sys.argv[1:] if argv is None else list(argv)
