@@ -164,7 +164,7 @@ def cluster_means(
 def move(rows: Rows, found: Found, centroids: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
     """Move each centroid to the weighted mean of its points; re-seed the empty ones.
 
-    An empty cluster takes over the point that its own centroid serves worst, as in scikit-learn;
+    An empty cluster takes over the point whose weight times squared distance is largest;
     points are taken in order of falling distance, never the last one of a cluster.
 
     Parameters
