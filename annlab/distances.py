@@ -294,11 +294,41 @@ def _decide(Q: Any, X: np.ndarray, frame: Frame, margin: np.ndarray) -> np.ndarr
     step = max(1, (1 << 19) // max(X.shape))
     for start in range(0, Q.shape[0], step):
         part = Q[start : start + step]
-        blocks = _scores(frame.move(part), frame.rows, frame.norms)
-        values = np.concatenate([block for _, block in blocks], axis=1)
-        limit = values.min(axis=1) + margin[start : start + step]
-        best[start : start + step] = decide(part, X, *np.nonzero(values <= limit[:, None]))
+        pairs = rivals(frame.move(part), frame.rows, frame.norms, margin[start : start + step])
+        best[start : start + step] = decide(part, X, *pairs)
     return best
+
+
+def rivals(
+    Q: Any, X: np.ndarray, norms: np.ndarray, margin: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of a query and a row that may be its nearest, as far as products can tell.
+
+    Parameters
+    ----------
+    Q : ndarray or CSR of shape (nq, d)
+    X : ndarray of shape (n, d)
+    norms : ndarray of shape (n,)
+        `squared_norms` of X.
+    margin : ndarray of shape (nq,), optional
+        Rounding error of the difference of two scores.
+
+    Returns
+    -------
+    rows, columns : ndarray of shape (m,), int64
+        As `decide` takes them.
+
+    Notes
+    -----
+    2·nq·n·d operations, in blocks of columns.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.concatenate([block for _, block in _scores(Q, X, norms)], axis=1)
+        lowest = values.min(axis=1)
+        limit = lowest + (_margin(Q, norms, lowest) if margin is None else margin)
+        # negated, so that a NaN counts as close
+        rows, columns = np.nonzero(~(values > limit[:, None]))
+        return rows, columns
 
 
 def decide(Q: Any, X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

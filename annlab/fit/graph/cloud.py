@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from annlab._support.threads import Workers, chunk_bounds
-from annlab.distances import decide, uncertain
+from annlab.distances import decide, rivals, uncertain
 from annlab.fit.lloyd import cluster_means
 from annlab.fit.searches import half_norms
 from annlab.rows.memory import MemoryRows
@@ -158,15 +158,39 @@ def assign_blocks(
     if close.size:
         block = np.empty(len(order), dtype=np.int32)
         block[order] = np.repeat(np.arange(len(counts), dtype=np.int32), np.diff(starts))
-        width = candidates.shape[1]
-        # some at a time: each is compared with all candidates of its block
-        for a, b in chunk_bounds(len(close), max(1, VALUES // width)):
-            places = close[a:b]
-            own = block[places]
-            pair, column = np.nonzero(np.arange(width) < counts[own, None])
-            listed = candidates[own[pair], column]
-            found.rename(places, decide(cloud.X[places], centroids, pair, listed))
+        _settle(cloud, centroids, 2.0 * halves, candidates, counts, found, close, block[close])
     return found
+
+
+def _settle(
+    cloud: Cloud,
+    centroids: np.ndarray,
+    norms: np.ndarray,
+    candidates: np.ndarray,
+    counts: np.ndarray,
+    found: Nearby,
+    close: np.ndarray,
+    block: np.ndarray,
+) -> None:
+    """Decide the points ``close`` by the tie rule, each among the candidates of its block.
+
+    A product with the candidates leaves two or three of them, whose distances are then taken by
+    differences.
+    """
+    places, starts = sort_by(cloud.kernels, block, len(counts))
+    places = close[places]
+
+    def run(lo: int, hi: int) -> None:
+        for b in range(lo, hi):
+            some = places[starts[b] : starts[b + 1]]
+            if not len(some):
+                continue
+            listed = candidates[b, : counts[b]]
+            rows, near = cloud.X[some], centroids[listed]
+            pairs, columns = rivals(rows, near, norms[listed])
+            found.rename(some, listed[decide(rows, near, pairs, columns)])
+
+    cloud.workers.map(run, even_cuts(starts), work=len(close) * candidates.shape[1] * len(norms))
 
 
 def assign_all(
