@@ -20,7 +20,7 @@ NBVAL   = $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 \
 UNIT    = $(PYTEST) $(SPREAD) --doctest-modules --ignore=tests/browser --ignore=tests/newcomer
 # the tests that reach most lines for their time, beside the examples of all docstrings
 QUICK  := $(addprefix tests/test_,$(addsuffix .py,layers house laws distances initialization \
-          searches result validation metrics robust points))
+          searches result validation metrics robust))
 
 .PHONY: help env lab quick test lint types unit nbval browser newcomer screenshots \
         notebooks pins clean full full-python full-nbval full-lowest full-newest full-newcomer \

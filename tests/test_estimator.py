@@ -22,6 +22,7 @@ from annlab import estimator as room
 from annlab import kmeans_ann
 from annlab._support.errors import AnnlabWarning
 from annlab.estimator import KMeansANN
+from annlab.fit import answers
 
 EXACT = ("auto", "small_k", "graph", "brute", "kd_tree", "ball_tree")
 
@@ -268,9 +269,9 @@ def test_transform_is_the_distance(monkeypatch, make):
     whole = model.transform(make(X))
     np.testing.assert_allclose(whole, expected, rtol=1e-5)
     blocks = []
-    distances = room._distances
-    monkeypatch.setattr(room, "_distances", lambda *a: blocks.append(1) or distances(*a))
-    monkeypatch.setattr(room, "_BLOCK_VALUES", 100)
+    distances = answers._distances
+    monkeypatch.setattr(answers, "_distances", lambda *a: blocks.append(1) or distances(*a))
+    monkeypatch.setattr(answers, "_BLOCK_VALUES", 100)
     np.testing.assert_allclose(model.transform(make(X)), whole, rtol=1e-6)
     assert len(blocks) == 6
     np.testing.assert_array_equal(whole.argmin(axis=1), model.predict(X))
@@ -298,7 +299,8 @@ def test_score_is_minus_the_inertia():
     X = blobs()
     weights = np.random.RandomState(0).randint(0, 3, len(X)).astype(float)
     model = KMeansANN(5, random_state=0).fit(X, sample_weight=weights)
-    assert model.score(X, sample_weight=weights) == -model.inertia_
+    score = model.score(X, sample_weight=weights)
+    assert score == pytest.approx(-model.inertia_, rel=1e-12)
     nearest_sq = model.transform(X).min(axis=1) ** 2
     assert model.score(X) == pytest.approx(-nearest_sq.sum(), rel=1e-9)
     assert isinstance(model.score(X), float)

@@ -92,7 +92,9 @@ def test_every_way_gives_the_bits_of_one_core_and_the_means_of_kmeans(X, way):
     for n_jobs in (1, 3):
         cost = measure_iteration(X, X[:100], n_jobs, way=way, repeats=1)
         assert cost.same_bits(alone) and cost.n_jobs == n_jobs and cost.way == way
-        assert cost.n_chunks > 3 and cost.n_sharers == n_jobs
+        # threads may be through before the last of them is awake
+        assert cost.n_chunks > 3 and 1 <= cost.n_sharers <= n_jobs
+        assert cost.n_sharers == n_jobs or way == "threads"
         assert set(cost.parts) == set(PARTS) and min(cost.parts.values()) >= 0
         # rows travel to processes, nothing travels to threads
         assert (cost.sent_bytes > X.nbytes) == (way != "threads")
