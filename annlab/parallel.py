@@ -1,7 +1,7 @@
 """k-means over many cores: the deck's two names, and what they stand for.
- `annlab._support.threads.Workers` cuts the points into chunks
-whose bounds depend on the data alone and hands them to threads; sums are added in the order of the
-chunks. So the labels are the same for
+
+`annlab._support.threads.Workers` cuts the points into chunks whose bounds depend on the data alone
+and hands them to threads; sums are added in the order of the chunks. So the labels are the same for
 every ``n_jobs``, bit for bit.
 """
 
