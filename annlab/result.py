@@ -20,6 +20,7 @@ from annlab._support.checks import check_path
 from annlab._support.errors import invalid
 from annlab._support.files import atomic_write
 from annlab._support.pair import Pair
+from annlab._support.reading import READ_FAULTS
 
 #: Version of the file format that `KMeansResult.save` writes.
 _FORMAT = 1
@@ -331,7 +332,7 @@ class KMeansResult(Pair):
                 trace=Trace(steps),
                 **facts,
             )
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as reason:
+        except READ_FAULTS as reason:
             raise invalid(
                 "path",
                 "a file that KMeansResult.save wrote",

@@ -34,7 +34,7 @@ LIMITS = {
     "functions over 60 lines": (20, 20),
     "files over 500 lines": (8, 8),
     "occurrences of ': Any'": (475, 300),
-    "lines of tests": (29_750, 22_000),
+    "lines of tests": (29_800, 22_000),
 }
 #: A module at the top that is no longer than this only passes on names from where they moved.
 FACE_LINES = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -32,3 +33,10 @@ def test_a_missing_folder_is_named_itself(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, atomic_write(tmp_path / "no" / "a.bin"):
         pass
     assert caught.value.filename == str(tmp_path / "no")
+
+
+def test_a_full_disk_is_named_with_its_folder(tmp_path):
+    with pytest.raises(OSError, match=f"disk that holds {tmp_path.resolve()} is full") as caught:
+        with atomic_write(tmp_path / "a.npz"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.errno == errno.ENOSPC

@@ -382,3 +382,15 @@ def test_generated_tables_hold_what_pandas_reads_or_are_refused(read, seeds):
         assert values.shape == expected.shape, seed
         np.testing.assert_allclose(values, expected, rtol=1e-14, err_msg=str(seed))
     assert refused <= len(seeds) / 10
+
+
+def test_full_disk_is_named_when_results_are_written(read, capsys, monkeypatch):
+    read("a,b\n1,2\n9,9\n7,8\n")
+
+    def full(*args, **options):
+        raise OSError("4096 requested and 0 written")
+
+    monkeypatch.setattr(np, "save", full)
+    assert cluster("t.csv") == 2
+    said = capsys.readouterr().err
+    assert "--out must be a folder on a disk with room" in said and "disk is full" in said

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annlab._support.errors import invalid
+from annlab._support.files import is_disk_full
 from annlab._version import __version__
 
 if TYPE_CHECKING:
@@ -96,6 +97,15 @@ def write_outputs(
                 (folder / name).unlink()
         for name in names:
             os.replace(staging / name, folder / name)
+    except OSError as reason:
+        if not is_disk_full(reason):
+            raise
+        raise invalid(
+            "--out",
+            "a folder on a disk with room for the results",
+            f"{folder.resolve()}, whose disk is full",
+            "Free some space, or name a folder on another disk.",
+        ) from reason
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return [folder / name for name in names]

@@ -28,6 +28,8 @@ def atomic_write(target: str | os.PathLike[str], *, text: bool = False) -> Itera
     ------
     FileNotFoundError
         If the folder does not exist.
+    OSError
+        If it cannot be written; of a full disk the error names the folder.
 
     Examples
     --------
@@ -53,6 +55,16 @@ def atomic_write(target: str | os.PathLike[str], *, text: bool = False) -> Itera
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as reason:
         temporary.unlink(missing_ok=True)
+        if is_disk_full(reason):
+            words = f"The disk that holds {target.parent.resolve()} is full"
+            raise OSError(errno.ENOSPC, words, target.name) from reason
         raise
+
+
+def is_disk_full(reason: BaseException) -> bool:
+    """Tell whether an error says that a disk is full; NumPy's has no number, only words."""
+    if not isinstance(reason, OSError):
+        return False
+    return reason.errno == errno.ENOSPC or "requested and" in str(reason)

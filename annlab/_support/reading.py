@@ -21,6 +21,7 @@ READ_FAULTS = (
     IndexError,
     AttributeError,
     OverflowError,
+    RecursionError,
     RuntimeError,
     SyntaxError,
     struct.error,

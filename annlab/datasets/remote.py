@@ -17,6 +17,7 @@ from annlab._support.checks import check_choice, check_integer, check_path
 from annlab._support.errors import AnnlabWarning, invalid, require
 from annlab._support.files import atomic_write
 from annlab._support.progress import Progress
+from annlab._support.reading import READ_FAULTS
 from annlab.datasets._types import ANNBenchmark
 
 _SITE = "https://ann-benchmarks.com"
@@ -332,7 +333,7 @@ def _read(path: Path, name: str, checksum: str | None, limit: int) -> ANNBenchma
             raise ValueError("neighbors name rows that train does not have")
         if not all(np.isfinite(array).all() for array in (train, test, distances)):
             raise ValueError("NaN or infinity in the data")
-    except (ValueError, KeyError, OSError, RuntimeError, UnicodeDecodeError) as reason:
+    except READ_FAULTS as reason:
         if isinstance(reason, FileNotFoundError):
             raise
         raise invalid(
