@@ -37,6 +37,7 @@ API: dict[str, tuple[str, list[tuple[str, list[str] | None]]]] = {
             ("annlab.robust", ["robust_kmeans_ann", "outlier_limit"]),
             ("annlab.parallel", ["parallel_kmeans_ann", "assign_points_to_clusters"]),
             ("annlab.faiss_kmeans", None),
+            ("annlab.export", None),
             ("annlab.result", ["KMeansResult", "Step", "Trace"]),
             ("annlab.initialization", ["k_means_plus_plus", "k_means_parallel", "random_points"]),
         ],
