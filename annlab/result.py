@@ -20,7 +20,7 @@ from annlab._support.checks import check_path
 from annlab._support.errors import invalid
 from annlab._support.files import atomic_write
 from annlab._support.pair import Pair
-from annlab._support.reading import READ_FAULTS
+from annlab._support.reading import READ_FAULTS, npy_header
 
 #: Version of the file format that `KMeansResult.save` writes.
 _FORMAT = 1
@@ -486,13 +486,7 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int) -> dict[str, np.nd
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        reader = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = reader(stream)
+        shape, dtype = npy_header(stream)
         # a header may promise any shape: believe it only if the bytes are there
         count = 1
         for length in shape:

@@ -212,11 +212,11 @@ def bad_value(X: Any, rows: Rows) -> Exception | None:
     """The refusal of the first value of an array that cannot be used, if there is one."""
     import numpy as np
 
-    from annlab._support.checks import _LARGEST
+    from annlab._support.checks import LARGEST
 
     if not isinstance(X, np.ndarray) or X.dtype.kind != "f":
         return None
-    largest = X.dtype.type(min(_LARGEST, float(np.finfo(X.dtype).max)))
+    largest = X.dtype.type(min(LARGEST, float(np.finfo(X.dtype).max)))
     height = max(1, _SEARCHED // X.shape[1])
     first, count = None, 0
     for start in range(0, len(X), height):

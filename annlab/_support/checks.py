@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Types whose values float32 holds exactly.
 _FITS_FLOAT32 = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
 #: Past this magnitude squares of float64 values overflow.
-_LARGEST = 1e150
+LARGEST = 1e150
 
 
 def is_sparse(X: Any) -> TypeGuard[csr_matrix]:
@@ -213,17 +213,17 @@ def _check_finite(values: np.ndarray, name: str) -> None:
             "at least one infinity (inf)",
             "Drop or clip the rows that contain infinity.",
         )
-    if max(-low, high) > _LARGEST:
+    if max(-low, high) > LARGEST:
         raise invalid(
             name,
-            f"at most {_LARGEST:g} in magnitude, so that squared distances stay finite",
+            f"at most {LARGEST:g} in magnitude, so that squared distances stay finite",
             max(-low, high),
             "Divide the data by a constant.",
         )
-    if values.dtype == np.float64 and 0 < max(-low, high) < 1 / _LARGEST:
+    if values.dtype == np.float64 and 0 < max(-low, high) < 1 / LARGEST:
         raise invalid(
             name,
-            f"at least {1 / _LARGEST:g} in magnitude, so that squared distances are not 0",
+            f"at least {1 / LARGEST:g} in magnitude, so that squared distances are not 0",
             max(-low, high),
             "Multiply the data by a constant.",
         )

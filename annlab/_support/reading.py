@@ -8,6 +8,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
+
+import numpy as np
 
 from annlab._support.errors import invalid
 
@@ -64,3 +67,15 @@ def reading(name: str, rule: str, remedy: str) -> Iterator[None]:
     except READ_FAULTS as reason:
         words = str(reason).split("\n")[0] or type(reason).__name__
         raise invalid(name, rule, f"a damaged one ({words[:90]})", remedy) from reason
+
+
+def npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of an array, from the beginning of an ``.npy`` file."""
+    version = np.lib.format.read_magic(stream)
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = read(stream)
+    return shape, dtype

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from annlab._support.errors import invalid
-from annlab._support.reading import reading
+from annlab._support.reading import npy_header, reading
 
 #: Members of an archive that scipy.sparse.save_npz wrote.
 _SPARSE = {"data", "shape", "format"}
@@ -67,21 +67,11 @@ def _open_npy(path: Path) -> ArrayFile:
         path.open("rb") as file,
         reading(path.name, "a whole .npy file", "Save it again: numpy.save('rows.npy', X)."),
     ):
-        shape, dtype = _header(file)
+        shape, dtype = npy_header(file)
     n, d = _check(shape, dtype, path.name)
     with reading(path.name, "a whole .npy file", "Save it again: numpy.save('rows.npy', X)."):
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     return ArrayFile(n, d, lambda: mapped, 0)
-
-
-def _header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of an array, from the beginning of its file."""
-    from numpy.lib import format as npy
-
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype
 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype, where: str) -> tuple[int, int]:
@@ -128,7 +118,7 @@ def _open_npz(path: Path, key: str | None) -> ArrayFile:
         with reading(path.name, "a whole .npz file", remedy), zipfile.ZipFile(path) as members:
             member = key if key in members.namelist() else f"{key}.npy"
             with members.open(member) as file:
-                shape, dtype = _header(file)
+                shape, dtype = npy_header(file)
     n, d = _check(shape, dtype, f"{key} in {path.name}")
 
     def load() -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from annlab._support.checks import LARGEST
 from annlab._support.errors import invalid
 from annlab.datasets.tables.dialect import MISSING, is_missing, is_number, looks_numeric
 from annlab.datasets.tables.sources import Source, identifier, lines_of, quoted, run
@@ -12,8 +13,6 @@ from annlab.datasets.tables.sources import Source, identifier, lines_of, quoted,
 if TYPE_CHECKING:
     import duckdb
 
-#: Past this magnitude squares of float64 values overflow.
-LARGEST = 1e150
 _FILL_IN = "Fill in or remove the rows that lack a value, or skip them: --skip-bad-rows."
 
 
