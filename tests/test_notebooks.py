@@ -258,6 +258,27 @@ def test_each_fault_is_found(check, damage, complaint):
     assert any(complaint in found for found in check(notebook)), check(notebook)
 
 
+@pytest.mark.parametrize(
+    ("answer", "earlier"),
+    [
+        ("1.234", "cell 5"),
+        ("2.5", "cell 3: about 2.5× as fast"),
+        ("graph", "cell 3: the Graph wins."),
+        ("234", None),
+        ("1.23", None),
+        ("2", "cell 3: 2, then 3"),
+        ("5", "cell 3: it takes 5."),
+    ],
+)
+def test_predictions_that_are_answered_earlier_are_found(check, answer, earlier):
+    notebook = good()
+    place, _, text = (earlier or "").partition(": ")
+    notebook.cells[2].source += f" {text or 'nothing'}"
+    notebook.cells[5].metadata["annlab"] = {"answer": ["the unheard-of", answer]}
+    expected = [f"cell 6 asks for {answer!r}, which {place} already shows"] if earlier else []
+    assert check(notebook) == expected
+
+
 def test_the_table_of_verdicts_is_that_of_the_notebooks(check, tmp_path, capsys):
     """Made by the command, found stale by its check as soon as a notebook says otherwise."""
     notebook = good()

@@ -71,6 +71,7 @@ def findings(path: Path) -> list[str]:
     found += _exemptions(notebook)
     found += _links(notebook, path)
     found += _typed_numbers(notebook)
+    found += _spoilers(notebook)
     if path.stat().st_size > MAX_BYTES:
         found.append(f"the file has {path.stat().st_size} bytes; GitHub shows up to {MAX_BYTES}")
     if is_topic(path):
@@ -222,3 +223,23 @@ def _typed_numbers(notebook: NotebookNode) -> Iterator[str]:
         )
         for typed in sorted(set(_DECIMAL.findall(words)) & printed):
             yield f"cell {number} has the number {typed} in its prose, which a cell prints"
+
+
+def _spoilers(notebook: NotebookNode) -> Iterator[str]:
+    """Find answers to a prediction that an earlier text or output already shows.
+
+    A cell that asks for a prediction lists the values of its answer, as strings, in
+    ``metadata.annlab.answer``.
+    """
+    earlier: list[tuple[int, str]] = []
+    for number, cell in enumerate(notebook.cells, 1):
+        for answer in cell.metadata.get("annlab", {}).get("answer", []):
+            whole = re.compile(rf"(?<!\w)(?<!\d[.,]){re.escape(answer)}(?!\w|[.,]\d)", flags=re.I)
+            for place, text in earlier:
+                if whole.search(text):
+                    yield f"cell {number} asks for {answer!r}, which cell {place} already shows"
+                    break
+        shown = [
+            holder[key] for output in cell.get("outputs", []) for holder, key in text_places(output)
+        ]
+        earlier.append((number, "\n".join(map(text_of, [cell.source, *shown]))))
