@@ -180,7 +180,7 @@ def api_pages(source: Path) -> None:
     intro = (
         "The library\n===========\n\nEvery function says what it takes and gives (shapes and "
         "types), what it costs, where the\nmethod comes from, and shows an example that the tests "
-        "run. What is computed, as formulas,\nstands in :doc:`../formulas`.\n"
+        "run. The formulas are in\n:doc:`../docs/formulas`.\n"
     )
     write(source / "api" / "index.rst", f"{intro}\n.. toctree::\n   :maxdepth: 2\n\n{listed}\n")
 
@@ -312,7 +312,8 @@ def lay_out(source: Path) -> None:
         text = path.read_text(encoding="utf-8")
         for mark, value in replaced.items():
             text = text.replace(mark, value)
-        write(source / path.name, text)
+        folder = source if path.name == "index.md" else source / "docs"
+        write(folder / path.name, text)
 
 
 def build(out: Path) -> int:

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PINS = (ROOT / "binder" / "requirements.txt").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LARGE_DATA = (ROOT / "docs" / "large_data.md").read_text(encoding="utf-8")
 TOP = {
     "pyproject.toml",
     "setup.py",
@@ -171,12 +172,12 @@ def test_this_environment_holds_the_pins():
 # --------------------------------------------------------------------------------------- the README
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.M | re.S)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
 
 
 def test_the_readme_example_runs_as_printed(tmp_path):
-    example, _ = blocks("python")
+    (example,) = blocks("python")
     assert len(example.strip().splitlines()) <= 12
     done = python("-c", example, cwd=tmp_path, env={**os.environ, "MPLBACKEND": "agg"})
     assert done.returncode == 0, done.stderr
@@ -188,9 +189,9 @@ def test_the_readme_example_runs_as_printed(tmp_path):
         assert words in done.stdout, f"README promises {words!r}; the example prints\n{done.stdout}"
 
 
-def test_the_readme_example_of_a_cluster_runs_in_a_script(tmp_path):
+def test_the_dask_example_runs_in_a_script(tmp_path):
     pytest.importorskip("distributed")
-    example = blocks("python")[1]
+    (example,) = blocks("python", LARGE_DATA)
     body = textwrap.indent(example + "print(labels.shape, result.n_clusters)", "    ")
     script = tmp_path / "many.py"
     script.write_text(f"if __name__ == '__main__':\n{body}\n")

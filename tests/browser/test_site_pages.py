@@ -21,7 +21,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1400, "height": 1000}
-PAGES = ("index.html", "gallery.html", "formulas.html", "api/clustering.html", "README.html")
+PAGES = ("index.html", "gallery.html", "docs/formulas.html", "api/clustering.html", "README.html")
 
 
 class Links(HTMLParser):
@@ -250,7 +250,7 @@ def test_a_picture_that_shrinks_leaves_no_gap(visit, address, name, inside):
 
 
 def test_formulas_are_set(visit, address):
-    page = visit(PHONE).open(address + "formulas.html")
+    page = visit(PHONE).open(address + "docs/formulas.html")
     page.wait_for_selector("mjx-container")
     assert len(page.query_selector_all("mjx-container")) > 20
     assert not page.query_selector_all("mjx-merror")
