@@ -15,7 +15,7 @@ import pytest
 
 from annlab import cli, widgets
 from annlab._support.errors import AnnlabWarning
-from annlab.datasets.tables import read_table
+from annlab.datasets.tables import named_as_flags, read_table
 
 
 @pytest.fixture
@@ -25,7 +25,8 @@ def read(tmp_path, monkeypatch):
 
     def write_and_read(content: str | bytes, name: str = "t.csv", **options):
         Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_table(name, **options)
+        with named_as_flags():
+            return read_table(name, **options)
 
     return write_and_read
 
@@ -295,7 +296,7 @@ def test_your_data_reads_numbers_of_a_text_file(tmp_path):
 def test_your_data_refuses_in_its_own_keywords(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a;b\n1,533;2\n2,044;3\n")
-    with pytest.raises(ValueError, match='decimal="comma"') as error:
+    with pytest.raises(ValueError, match="decimal='comma'") as error:
         widgets.your_data(path)
     assert "--" not in str(error.value)
     assert widgets.your_data(path, decimal="comma").tolist() == [[-1, -1], [1, 1]]

@@ -163,9 +163,10 @@ def _no_such(path: Path) -> Exception:
 
 
 def _from_table(source: Any, columns: str | None, layout: dict[str, Any]) -> Rows:
-    from annlab.datasets.tables import is_select, read_table
+    from annlab.datasets.tables import is_select, named_as_flags, read_table
 
-    table = read_table(source, columns=columns, **layout)
+    with named_as_flags():
+        table = read_table(source, columns=columns, **layout)
     size = table.dtype.itemsize * table.n * table.d
     free = available_memory()
     fits = free is None or 3 * size < free
@@ -184,12 +185,13 @@ def _from_table(source: Any, columns: str | None, layout: dict[str, Any]) -> Row
 
 def _from_array(path: Path, key: str | None, columns: str | None) -> Rows:
     from annlab.datasets.arrays import open_array
-    from annlab.datasets.tables import choose
+    from annlab.datasets.tables import choose, named_as_flags
 
     array = open_array(path, key)
     if columns is None:
         return Rows(path.name, array.n, array.d, None, False, array.load, array.load_bytes)
-    chosen = choose(columns, None, array.d)
+    with named_as_flags():
+        chosen = choose(columns, None, array.d)
     size = array.load_bytes + 8 * array.n * len(chosen)
     return Rows(
         path.name, array.n, len(chosen), None, False, lambda: array.load()[:, chosen], size,

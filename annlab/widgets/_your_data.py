@@ -27,10 +27,12 @@ def your_data(
     default: Any = None,
     points: bool = False,
     max_rows: int = 20_000,
+    columns: str | None = None,
     header: str = "auto",
     delimiter: str = "auto",
     decimal: str = "auto",
     thousands: str = "none",
+    skip_bad_rows: bool = False,
 ) -> np.ndarray:
     """Read a table, an image or a text of the reader's own; without a path, give the default.
 
@@ -47,8 +49,12 @@ def your_data(
         Give an image as points, too: a row of red, green and blue from 0 to 1 for each pixel.
     max_rows : int, default=20,000
         Of a larger table, text or set of pixels, evenly spaced rows are kept.
+    columns : str, optional
+        Columns of a table to use, as in `annlab.datasets.tables.read_table`.
     header, delimiter, decimal, thousands : str
-        How a text table is laid out, as in `annlab.datasets.tables.read_table`.
+        How a text table is laid out, as there.
+    skip_bad_rows : bool, default=False
+        Skip rows of a table that do not fit.
 
     Returns
     -------
@@ -78,8 +84,13 @@ def your_data(
         values = np.asarray(default)
     else:
         layout = {
-            "header": header, "delimiter": delimiter, "decimal": decimal, "thousands": thousands,
-        }  # fmt: skip
+            "columns": columns,
+            "header": header,
+            "delimiter": delimiter,
+            "decimal": decimal,
+            "thousands": thousands,
+            "skip_bad_rows": skip_bad_rows,
+        }
         values = _read(Path(path).expanduser(), layout)
     if values.ndim == 3:
         if not points:
@@ -137,10 +148,7 @@ def _holds_numbers(lines: list[str]) -> bool:
 
 def _table(path: Path, layout: dict[str, Any]) -> np.ndarray:
     """Columns of numbers, scaled; columns of text and rows with gaps are left out, and said so."""
-    try:
-        table = read_table(path, gaps="skip", text="leave out", **layout)
-    except ValueError as reason:
-        raise ValueError(_as_keywords(str(reason))) from reason
+    table = read_table(path, gaps="skip", text="leave out", **layout)
     if table.n < 2:
         raise invalid("path", "a table with at least two rows of numbers", repr(path.name))
     left_out = [note for note in table.notes if "left out" in note]
@@ -149,12 +157,6 @@ def _table(path: Path, layout: dict[str, Any]) -> np.ndarray:
     X = table.load().astype(np.float64)
     spread = X.std(axis=0)
     return (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-
-
-def _as_keywords(text: str) -> str:
-    """Options of the command line, which errors of the reader name, as keywords of `your_data`."""
-    text = re.sub(r",? (or|choose)[^,.]* --[a-z-]+(?=[.,])", "", text)
-    return re.sub(r"--([a-z]+) ([a-z]+)", r'\1="\2"', text)
 
 
 def _documents(lines: list[str], name: str) -> np.ndarray:

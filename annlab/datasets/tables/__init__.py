@@ -18,6 +18,7 @@ import numpy as np
 from annlab._support.checks import check_choice, did_you_mean
 from annlab._support.errors import invalid
 from annlab.datasets.tables.dialect import DELIMITERS, MARKS, looks_numeric
+from annlab.datasets.tables.options import named_as_flags, option
 from annlab.datasets.tables.refusals import refuse_value, text_column, unusable
 from annlab.datasets.tables.sources import (
     COMPRESSED,
@@ -45,6 +46,7 @@ __all__ = [
     "choose",
     "is_select",
     "looks_numeric",
+    "named_as_flags",
     "read_table",
 ]
 
@@ -177,12 +179,12 @@ def read_table(
     The text is read once, by all cores; a column of an index is left out. No extension is
     downloaded and no remote file is opened.
     """
-    check_choice(header, "--header", ("auto", "yes", "no"))
-    check_choice(delimiter, "--delimiter", ("auto", *DELIMITERS))
-    check_choice(decimal, "--decimal", ("auto", "point", "comma"))
-    check_choice(thousands, "--thousands", ("none", *MARKS))
+    check_choice(header, option("header"), ("auto", "yes", "no"))
+    check_choice(delimiter, option("delimiter"), ("auto", *DELIMITERS))
+    check_choice(decimal, option("decimal"), ("auto", "point", "comma"))
+    check_choice(thousands, option("thousands"), ("none", *MARKS))
     if thousands == decimal:
-        raise invalid("--thousands", "another mark than --decimal", thousands)
+        raise invalid(option("thousands"), f"another mark than {option('decimal')}", thousands)
     folder = tempfile.TemporaryDirectory(prefix="annlab-")
     connection = connect(folder.name)
     layout = {"header": header, "delimiter": delimiter, "decimal": decimal, "thousands": thousands}
@@ -239,17 +241,17 @@ def choose(columns: str, names: list[str] | None, d: int) -> list[int]:
         elif first.isdigit() and (last.isdigit() or not dash):
             low, high = int(first), int(last or first)
             if not 1 <= low <= high <= d:
-                raise invalid(
-                    "--columns", f"made of numbers from 1 to {d}", repr(word), "Count from 1."
-                )
+                rule = f"made of numbers from 1 to {d}"
+                raise invalid(option("columns"), rule, repr(word), "Count from 1.")
             chosen += range(low - 1, high)
         else:
             remedy = did_you_mean(word, list(places)) or (
                 f"There are: {', '.join(places)}." if places else f"Use numbers from 1 to {d}."
             )
-            raise invalid("--columns", "made of columns that are there", repr(word), remedy)
+            raise invalid(option("columns"), "made of existing columns", repr(word), remedy)
     if not chosen:
-        raise invalid("--columns", "one column or more", repr(columns), "Leave it out for all.")
+        rule, remedy = "one column or more", "Leave it out for all."
+        raise invalid(option("columns"), rule, repr(columns), remedy)
     return list(dict.fromkeys(chosen))
 
 

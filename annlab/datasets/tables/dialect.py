@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from annlab._support.errors import invalid
+from annlab.datasets.tables.options import option
 
 #: Delimiters by the name that options take, in the order in which ties are decided.
 DELIMITERS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ",", "space": " "}
@@ -198,7 +199,8 @@ def lay_out(
     if names is not None:
         notes.append(f"names from line {rows[lead - 1][0]}: {', '.join(names[:12])}")
     else:
-        notes.append("no line of names: the first row is data (--header yes makes it names)")
+        header_yes = option("header", "yes")
+        notes.append(f"no line of names: the first row is data ({header_yes} makes it names)")
     body = rows[lead:]
     if not body:
         raise invalid(name, "a file with rows", "one that has none", "Fill it.")
@@ -251,7 +253,8 @@ def _leading(
                 f"Each row of {name}",
                 f"made of {width} columns, as most rows are",
                 f"{len(fields)} in line {end}",
-                "Correct that line. If its commas are decimal marks, say so: --decimal comma."
+                "Correct that line. If its commas are decimal marks, say so: "
+                f"{option('decimal', 'comma')}."
                 if mark == "," and 2 * len(fields) == width
                 else "Correct that line.",
             )
@@ -297,7 +300,7 @@ def _holds_names(first: list[str], below: list[list[str]], name: str, line: int)
         return True
     raise invalid(
         name, "clear about its first row, which may be names or data", f"{first} in line {line}",
-        "Say which: --header yes, or --header no.",
+        f"Say which: {option('header', 'yes')}, or {option('header', 'no')}.",
     )  # fmt: skip
 
 
@@ -325,7 +328,8 @@ def _decimal(
             name,
             "clear about its commas",
             f"{cell!r} in line {end}",
-            "Say what they mean: --decimal comma, --decimal point, or --thousands comma.",
+            f"Say what they mean: {option('decimal', 'comma')}, {option('decimal', 'point')}, "
+            f"or {option('thousands', 'comma')}.",
         )
     notes.append("decimal mark: comma")
     return ","

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from annlab._support.checks import LARGEST
 from annlab._support.errors import invalid
 from annlab.datasets.tables.dialect import MISSING, is_missing, is_number, looks_numeric
+from annlab.datasets.tables.options import option
 from annlab.datasets.tables.sources import Source, identifier, lines_of, quoted, run
 
 if TYPE_CHECKING:
     import duckdb
-
-_FILL_IN = "Fill in or remove the rows that lack a value, or skip them: --skip-bad-rows."
 
 
 def unusable(value: str) -> str:
@@ -90,7 +88,9 @@ def _bad_value(
         text = fields[place]
     if is_missing(text):
         got = f"{text!r} in {where}" if text else f"an empty cell in {where}"
-        return invalid(_column(found, place), "numbers", got, _FILL_IN)
+        skip = option("skip_bad_rows", True)
+        remedy = f"Fill in or remove the rows that lack a value, or skip them: {skip}."
+        return invalid(_column(found, place), "numbers", got, remedy)
     got = f"{text!r} in {where}"
     if is_number(text):
         infinite = "inf" in text.lower()
@@ -101,13 +101,15 @@ def _bad_value(
         )
         return invalid(_column(found, place), "finite numbers", got, remedy)
     if looks_numeric(text) and "," in text:
-        remedy = "Say what its comma means: --decimal comma, or --thousands comma."
+        remedy = "Say what its comma means: "
+        remedy += f"{option('decimal', 'comma')}, or {option('thousands', 'comma')}."
     elif looks_numeric(text):
-        remedy = "Say what its marks mean: --decimal, --thousands."
+        remedy = f"Say what its marks mean: {option('decimal')}, {option('thousands')}."
     elif row == 1 and not found.has_names:
-        remedy = "If the first line holds names, say so: --header yes."
+        remedy = f"If the first line holds names, say so: {option('header', 'yes')}."
     else:
-        remedy = "Correct that line, choose other columns with --columns, or --skip-bad-rows."
+        remedy = f"Correct that line, choose other {option('columns')}, or skip such rows: "
+        remedy += f"{option('skip_bad_rows', True)}."
     return invalid(_column(found, place), "numbers", got, remedy)
 
 
@@ -119,7 +121,7 @@ def text_column(
     if good:
         words = [found.names[p] if found.has_names and found.names[p] else str(p + 1) for p in good]
         listed = ",".join(f'"{word}"' if "," in word else word for word in words)
-        remedy = f"Choose columns of numbers: --columns {shlex.quote(listed)}. Or e{remedy[1:]}"
+        remedy = f"Choose columns of numbers: {option('columns', listed)}. Or e{remedy[1:]}"
     cell = f"c{place}" if found.dialect else identifier(found.names[place])
     query = (
         f"SELECT row_number() OVER (), CAST({cell} AS VARCHAR) FROM {found.relation} LIMIT 10000"

@@ -25,6 +25,7 @@ from annlab.datasets.tables.dialect import (
     looks_numeric,
     records,
 )
+from annlab.datasets.tables.options import option
 
 if TYPE_CHECKING:
     import duckdb
@@ -163,7 +164,7 @@ def _refusal(name: str, words: str) -> Exception:
             f"Each row of {name}",
             f"made of {width[1]} columns",
             f"{width[2]} column{'s' * (width[2] != '1')} in {where}",
-            "Correct that line, or skip such rows: --skip-bad-rows.",
+            f"Correct that line, or skip such rows: {option('skip_bad_rows', True)}.",
         )
     if "unterminated quote" in words:
         return invalid(
@@ -172,7 +173,7 @@ def _refusal(name: str, words: str) -> Exception:
     if "Out of Memory" in words:
         return invalid(
             name, "small enough for this machine", "a table that is not",
-            "Choose fewer columns with --columns, or use a machine with more memory.",
+            f"Choose fewer columns with {option('columns')}, or use a machine with more memory.",
         )  # fmt: skip
     if "invalid state" in words:
         return invalid(
