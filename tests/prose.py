@@ -2,9 +2,9 @@
 
     python tests/prose.py [FILE ...]
 
-Checks comments and strings of Python files, and everything in other text files and notebook cells.
-``make lint`` runs it on all files that git tracks. A line with ``prose: allow`` in a comment is left
-alone. This is a short list, not a style guide: each entry was a habit of this project.
+Checks comments and strings of Python files, and everything in other text files and notebook
+cells. ``make lint`` runs it on all files that git tracks. A line with ``prose: allow`` in a comment
+is skipped. This is a short list, not a style guide: each entry was a habit of this project.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HABITS = {
     r"\bwhoever\b": "callers that ..., if you ...",
     r"\b(file|folder|text|code|module)s? (that )?lies?\b": "is in, is stored in",
     r"\bwhat (came|comes) (in|out|instead)\b|\band what came\b": "got ..., the output",
-    r"\b(a|an|one|that|which) \w*\s?(is|are) none\b|\bthere (is|are) none of\b": "is not a ..., unknown ...",
+    r"\b(a|an|one|that|which) \w*\s?(is|are) none\b|\bthere (is|are) none of\b": "unknown ...",
     r"\bof (yours|ours)\b": "your ..., our ...",
     r"\bnobody (looks|asks|reads|waits|would|needs|uses|writes)\b": "the passive, or it",
     r"\bsomebody who\b|\bhe who\b|\bwho lays?\b": "a user who, callers that",
@@ -81,7 +81,8 @@ def tracked() -> list[Path]:
 
 
 def main(names: list[str]) -> int:
-    found = [line for path in [Path(name) for name in names] or tracked() for line in findings(path)]
+    paths = [Path(name) for name in names] or tracked()
+    found = [line for path in paths for line in findings(path)]
     print(*found, sep="\n", end="\n" if found else "")
     return 1 if found else 0
 
