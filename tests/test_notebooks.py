@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 import json
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from annlab import cli, widgets
 from annlab._authoring import badges, checks, normalising, topics
@@ -15,6 +20,7 @@ from annlab._authoring.cells import EXEMPT_TAGS, WIDGET_STATE, WIDGET_VIEW
 from annlab._authoring.checks import exempt_cells, findings, machine_traces
 from annlab._authoring.execution import execute
 from annlab._authoring.normalising import KERNELSPEC, LANGUAGE, dumps, normalise
+from annlab._authoring.slimming import slim
 from annlab._authoring.topics import SECTIONS
 from annlab._authoring.verdicts import VERDICTS_FILE
 from annlab._support import places
@@ -444,6 +450,47 @@ def test_a_notebook_that_fails_stays_as_it_was(tmp_path, capsys):
 def test_a_name_that_fits_nothing_is_refused(tmp_path, capsys):
     assert cli.main(["notebooks", "--dir", str(tmp_path), "99"]) == 2
     assert "beginning of a notebook's name" in capsys.readouterr().err
+
+
+def png(size: int, mode: str = "RGB") -> str:
+    """A picture in base64, with a text for screen readers in its metadata."""
+    values = np.random.RandomState(0).randint(256, size=(size, size, len(mode)), dtype=np.uint8)
+    values = np.sort(values, axis=0)
+    if mode == "RGBA":
+        values[..., 3] = 255
+    texts, file = PngInfo(), io.BytesIO()
+    texts.add_text("alt", "a gradient")
+    Image.fromarray(values).save(file, "PNG", pnginfo=texts)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_stored_pictures_get_a_palette(mode):
+    before = png(200, mode)
+    notebook = nbformat.v4.new_notebook(cells=[code("a", 1, result(1, **{"image/png": before}))])
+    slim(notebook)
+    after = notebook.cells[0].outputs[0].data["image/png"]
+    assert len(after) < 0.7 * len(before)
+    old, new = (Image.open(io.BytesIO(base64.b64decode(one))) for one in (before, after))
+    assert new.mode == "P" and new.text == {"alt": "a gradient"}
+    difference = np.asarray(old.convert("RGB"), float) - np.asarray(new.convert("RGB"), float)
+    assert np.abs(difference).mean() < 5
+    slim(notebook)
+    assert notebook.cells[0].outputs[0].data["image/png"] == after
+
+
+def test_a_widget_with_a_picture_is_stored_as_the_picture():
+    notebook = good()
+    view = {WIDGET_VIEW: {"model_id": "b" * 32}, "image/png": png(8), "text/plain": "x"}
+    notebook.cells[4].outputs = [nbformat.from_dict(result(3, **view))]
+    states = notebook.metadata["widgets"][WIDGET_STATE]["state"]
+    states["b" * 32] = {"state": {"layout": f"IPY_MODEL_{'c' * 32}"}}
+    states["c" * 32] = {"state": {}}
+    slim(notebook)
+    assert set(notebook.cells[4].outputs[0].data) == {"image/png", "text/plain"}
+    # the widget without a picture keeps its state
+    assert set(notebook.metadata["widgets"][WIDGET_STATE]["state"]) == {"a" * 32}
+    assert WIDGET_VIEW in notebook.cells[3].outputs[0].data
 
 
 # -- the smaller rules -----------------------------------------------------------------------------

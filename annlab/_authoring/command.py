@@ -14,6 +14,7 @@ from annlab._authoring import badges
 from annlab._authoring.checks import findings
 from annlab._authoring.normalising import dumps, normalise
 from annlab._authoring.quiet import PATIENCE_S, Patience, execute_quietly
+from annlab._authoring.slimming import slim
 from annlab._authoring.verdicts import VERDICTS_FILE, verdict_table
 from annlab._support.errors import invalid, require
 from annlab._support.files import atomic_write
@@ -85,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
                     notebook, note = execute_quietly(
                         notebook, folder, patience, timeout=options.timeout
                     )
+                slim(notebook)
                 with atomic_write(path, text=True) as file:
                     file.write(dumps(normalise(notebook, path.name)))
             except (failures.CellControlSignal, failures.DeadKernelError) as reason:

@@ -1,49 +1,48 @@
-"""Timings are stored only if the machine was idle while they were taken.
+"""Store timings only if the machine was idle while they were measured.
 
-A cell shows timings if its metadata says so: ``annlab.reason`` begins with ``timings:``. On a busy
-machine its older output stays, and one that has none is stored without an output.
+A cell shows timings if ``annlab.reason`` in its metadata begins with ``timings:``. On a busy
+machine it keeps its stored output, or has none.
 """
 
 from __future__ import annotations
 
 import copy
-import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annlab._authoring.cells import WIDGET_STATE, WIDGET_VIEW, code_cells, reason_of
+from annlab._authoring.cells import code_cells, reason_of
 from annlab._authoring.execution import execute
 from annlab._authoring.normalising import content_name
+from annlab._authoring.slimming import linked_models, store_states, widget_states
 from annlab._support.errors import require
 from annlab._support.threads import available_cpus
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: A machine is idle if fewer cores than this are busy, on average over a window of time.
+#: A machine is idle if fewer cores than this are busy on average over the window.
 IDLE_CORES = 0.3
 WINDOW_S = 30.0
-#: Window after the execution: other work that began during it mostly still runs.
+#: Window after the execution, to notice work that began meanwhile.
 AFTER_S = 5.0
 PATIENCE_S = 600.0
 
 
 def busy_cores(seconds: float) -> float:
-    """Measure how many cores are busy, on average over so many seconds from now."""
+    """Measure how many cores are busy on average over the given time."""
     psutil = require("psutil", purpose="to measure how busy the machine is", extra="test")
     return float(psutil.cpu_percent(interval=seconds)) / 100 * psutil.cpu_count()
 
 
 @dataclass
 class Patience:
-    """Seconds that may still be spent on waiting for an idle machine, over all notebooks."""
+    """Seconds left for waiting for an idle machine, over all notebooks."""
 
     left_s: float = PATIENCE_S
 
     def wait(self) -> float:
-        """Wait until the machine is idle or patience ends; return the load measured last."""
+        """Wait until the machine is idle or time is up; return the last load."""
         while (load := busy_cores(WINDOW_S)) >= IDLE_CORES:
             self.left_s -= WINDOW_S
             if self.left_s <= 0:
@@ -54,26 +53,15 @@ class Patience:
 def execute_quietly(
     notebook: NotebookNode, folder: Path, patience: Patience, *, timeout: int = 600
 ) -> tuple[NotebookNode, str]:
-    """Execute a notebook, but renew the timings in it only on an idle machine.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        As stored. Not changed.
-    folder : Path
-        Working folder of the kernel.
-    patience : Patience
-        How long to wait for an idle machine.
-    timeout : int, default=600
-        Seconds for one cell.
+    """Execute a notebook; keep its stored timings if the machine is busy.
 
     Returns
     -------
     notebook : nbformat.NotebookNode
-        Each cell with timings that are new has ``annlab.measured = {"cores", "load"}`` in its
-        metadata: the cores that this process may use, and how many were busy beside it.
+        A copy. Cells with new timings have ``annlab.measured = {"cores", "load"}`` in their
+        metadata: the cores of this process, and how many were busy with other work.
     note : str
-        Which timings were not renewed, and why; empty if all were.
+        Which timings were kept, and why; empty if none were.
     """
     timed = [number for number, cell in code_cells(notebook) if shows_timings(cell)]
     if not timed:
@@ -92,19 +80,19 @@ def execute_quietly(
     cells = ", ".join(map(str, timed))
     return (
         fresh,
-        f"timings of cells {cells} are not renewed: other work keeps {load:.1f} cores busy",
+        f"timings of cells {cells} were kept: other work keeps {load:.1f} cores busy",
     )
 
 
 def shows_timings(cell: NotebookNode) -> bool:
-    """Tell whether a cell says that its output shows timings."""
+    """Return whether a cell declares that its output shows timings."""
     return reason_of(cell).startswith("timings:")
 
 
 def _keep_output(fresh: NotebookNode, stored: NotebookNode, number: int) -> None:
-    """Put the stored output of a cell back, or none if the cell was edited since."""
+    """Restore the stored output of a cell, or none if the cell has been edited."""
     new, old = fresh.cells[number - 1], stored.cells[number - 1]
-    # a stored cell is named by its content, so an edited one no longer fits its name
+    # the identifier is made from the content, so that of an edited cell no longer matches
     kept = old.outputs if old.get("id", "").startswith(content_name(old)) else []
     if not kept:
         new.metadata["annlab"].pop("measured", None)
@@ -119,41 +107,14 @@ def _exchange_widgets(
     fresh: NotebookNode, outputs: list[NotebookNode], stored: NotebookNode, kept: list[NotebookNode]
 ) -> None:
     """Exchange the states behind the widgets of ``outputs`` for those behind ``kept``."""
-    states, older = _states(fresh), _states(stored)
-    gone = _behind(outputs, states)
-    kept_states = {name: older[name] for name in older if name in _behind(kept, older)}
-    # in the same place among the others: the file numbers the models in this order
+    states, older = widget_states(fresh), widget_states(stored)
+    dropped, wanted = linked_models(outputs, states), linked_models(kept, older)
+    restored = {name: state for name, state in older.items() if name in wanted}
+    # the file numbers the models in this order, so they take the place of the others
     result: dict[str, Any] = {}
     for name, state in states.items():
-        if name in gone:
-            result.update(kept_states)
+        if name in dropped:
+            result.update(restored)
         else:
             result[name] = state
-    result.update(kept_states)
-    if result:
-        fresh.metadata["widgets"] = {
-            WIDGET_STATE: {"version_major": 2, "version_minor": 0, "state": result}
-        }
-
-
-def _states(notebook: NotebookNode) -> dict[str, Any]:
-    return dict(notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {}))
-
-
-def _behind(outputs: list[NotebookNode], states: dict[str, Any]) -> set[str]:
-    """Return the models that the shown widgets are made of: all that are linked, either way."""
-    links: dict[str, set[str]] = {name: set() for name in states}
-    for name, state in states.items():
-        for other in re.findall(r"IPY_MODEL_(\w+)", json.dumps(state)):
-            if other in links:
-                links[name].add(other)
-                links[other].add(name)
-    views = [output.get("data", {}).get(WIDGET_VIEW) for output in outputs]
-    waiting = [view["model_id"] for view in views if view]
-    found: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in links and name not in found:
-            found.add(name)
-            waiting += links[name]
-    return found
+    store_states(fresh, result | restored)
