@@ -173,7 +173,7 @@ pins: $(TOOLS)/bin/uv
 	    -o docs/requirements.txt
 
 clean:
-	rm -rf .venv .venv-second .venv-lowest .venv-newest .make build dist annlab.egg-info htmlcov \
+	rm -rf .venv .venv-second .venv-lowest .venv-newest .make build dist *.egg-info htmlcov \
 	    .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis notebooks/_output
 	find annlab notebooks tests binder \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 	    -type d -prune -exec rm -rf {} +

@@ -62,4 +62,7 @@ if ! "$venv/bin/python" -c 'from annlab._kernels import loops; exit(loops.proces
     say "annlab's loops could not be compiled here (the log is $venv/annlab.log; it needs a C++ compiler"
     say "and Python's headers). Everything works without them: annlab computes in NumPy, only slower."
 fi
+if grep -q '^Repository = "https://github.com/OWNER/' "$root/pyproject.toml"; then
+    say "pyproject.toml has a placeholder for the repository's address: the first push to GitHub fills it in."
+fi
 say "The environment $venv is ready."

@@ -148,8 +148,11 @@ def course_table() -> str:
     lines = []
     for path in notebooks():
         title, question = title_and_question(path)
-        run = f"[run it]({badges.binder_link(repository, f'notebooks/{path.name}')})"
-        lines.append(f"**[{title}](notebooks/{path.name})**\n: {question} ({run})\n")
+        lines.append(f"**[{title}](notebooks/{path.name})**\n: {question}")
+        if not badges.is_placeholder(repository):
+            link = badges.binder_link(repository, f"notebooks/{path.name}")
+            lines[-1] += f" ([run it]({link}))"
+        lines[-1] += "\n"
     return "\n".join(lines)
 
 
@@ -254,7 +257,7 @@ def installed_file(package: str, ending: str) -> Path:
             return Path(str(file.locate())).resolve()
     raise MissingExtraError(
         f"The site ships {ending} of the package {package}, which is not installed or has no such "
-        'file. Install it with: pip install "annlab[site,lab]"'
+        'file. Install it with: pip install "annlab-kmeans[site,lab]"'
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from pathlib import Path
 
 from annlab._authoring import badges
+from annlab._version import __version__
 
 # Sphinx runs on a copy of this folder; the checkout is where annlab is imported from
 ROOT = Path(sys.modules["annlab"].__file__).resolve().parent.parent
@@ -14,7 +14,7 @@ ROOT = Path(sys.modules["annlab"].__file__).resolve().parent.parent
 project = "annlab"
 author = "the annlab authors"
 copyright = "2026, the annlab authors; code BSD-3-Clause, text and pictures CC BY 4.0"
-version = release = importlib.metadata.version("annlab")
+version = release = __version__
 
 extensions = [
     "myst_nb",

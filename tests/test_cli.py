@@ -111,7 +111,7 @@ def test_an_error_is_one_sentence_and_status_2(tmp_path):
 def test_a_missing_jupyterlab_is_named_with_its_remedy(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "jupyterlab", None)
     assert cli.main(["lab", "--dir", str(tmp_path / "mine")]) == 2
-    assert 'pip install "annlab[lab]"' in capsys.readouterr().err
+    assert 'pip install "annlab-kmeans[lab]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

@@ -360,7 +360,7 @@ def test_a_library_without_the_packages_of_the_notebooks_is_no_fault(machine):
     machine.remove("jupyterlab-*.dist-info", "jupyterlab", "umap*", "pooch*", "anywidget*")
     found = machine.one("check_versions") | machine.one("check_widgets")
     assert to_mend(found) == set() and found["lab"]["status"] == "note"
-    assert words_of(found["lab"]["fix"])[-1] == "annlab[lab]"
+    assert words_of(found["lab"]["fix"])[-1] == "annlab-kmeans[lab]"
 
 
 def test_a_core_package_that_cannot_be_imported(machine):

@@ -172,7 +172,7 @@ def test_without_umap_the_map_says_what_to_install(monkeypatch):
     explorer = widgets.embedding_explorer(np.random.RandomState(0).rand(40, 5))
     explorer.set(third="UMAP")
     assert len(explorer.result.views) == 2
-    assert 'pip install "annlab[lab]"' in explorer.text
+    assert 'pip install "annlab-kmeans[lab]"' in explorer.text
     assert explorer.set(third="t-SNE, random start").result.missing == ""
 
 

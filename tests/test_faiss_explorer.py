@@ -139,5 +139,7 @@ def points_of_the_curve(explorer):
 
 def test_without_faiss_it_says_what_to_install(X, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(MissingExtraError, match=r"for faiss_explorer.*pip install \"annlab\[lab\]"):
+    with pytest.raises(
+        MissingExtraError, match=r"for faiss_explorer.*pip install \"annlab-kmeans\[lab\]"
+    ):
         widgets.faiss_explorer(X)

@@ -916,7 +916,7 @@ def test_hnsw_says_once_that_faiss_stands_in(faiss, monkeypatch):
     with pytest.raises(ImportError, match="backend must be a library that can be imported"):
         make_index("hnsw", backend="hnswlib").fit(X)
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
-    with pytest.raises(ImportError, match=r'pip install "annlab\[lab\]"'):
+    with pytest.raises(ImportError, match=r'pip install "annlab-kmeans\[lab\]"'):
         make_index("hnsw").fit(X)
 
 

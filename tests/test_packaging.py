@@ -44,6 +44,7 @@ TOP = {
     "data",
     "binder",
 }
+DIST_INFO = f"annlab_kmeans-{__version__}.dist-info"
 in_checkout = pytest.mark.skipif(
     not (ROOT / ".git").exists(), reason="asks git, and this is no checkout"
 )
@@ -100,7 +101,7 @@ def test_the_licence_covers_code_and_prose():
 
 def test_the_version_stands_in_one_place():
     assert PYPROJECT["project"]["dynamic"] == ["version"]
-    assert importlib.metadata.version("annlab") == __version__
+    assert importlib.metadata.version("annlab-kmeans") == __version__
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(rf"^## {re.escape(__version__)}\b", changelog, flags=re.M), (
         f"CHANGELOG.md has no section for {__version__}"
@@ -137,11 +138,11 @@ def test_every_declared_package_is_pinned_within_its_bounds():
     extras = PYPROJECT["project"]["optional-dependencies"]
     declared = list(PYPROJECT["project"]["dependencies"])
     declared += [text for name in ("lab", "test", "dev") for text in extras[name]]
-    assert "annlab[classroom,dask]" in declared
+    assert "annlab-kmeans[classroom,dask]" in declared
     # the list grows while it is read: an extra may name others
     for text in declared:
         requirement = requirements.Requirement(text)
-        if normal(requirement.name) == "annlab":
+        if normal(requirement.name) == "annlab-kmeans":
             declared += [inner for name in requirement.extras for inner in extras[name]]
             continue
         name = normal(requirement.name)
@@ -297,8 +298,8 @@ def test_the_wheel_holds_notebooks_data_and_settings(distributions):
     # the pins travel, what installs them does not; nor do the exercises, which hold the solutions
     assert [n for n in names if n.startswith("annlab/_pins/")] == ["annlab/_pins/requirements.txt"]
     assert not [n for n in names if "exercises" in n]
-    assert {n.split("/")[0] for n in names} == {"annlab", f"annlab-{__version__}.dist-info"}
-    assert f"annlab-{__version__}.dist-info/licenses/LICENSE" in names
+    assert {n.split("/")[0] for n in names} == {"annlab", DIST_INFO}
+    assert f"{DIST_INFO}/licenses/LICENSE" in names
 
 
 def test_the_archive_can_be_built_again(distributions):
@@ -319,9 +320,9 @@ def test_both_are_as_the_package_index_wants_them(distributions):
 def test_their_metadata_is_sound(distributions):
     requirements = pytest.importorskip("packaging.metadata")
     with zipfile.ZipFile(distributions[0]) as wheel:
-        record = wheel.read(f"annlab-{__version__}.dist-info/METADATA")
+        record = wheel.read(f"{DIST_INFO}/METADATA")
     found = requirements.Metadata.from_email(record, validate=True)
-    assert found.name == "annlab" and str(found.version) == __version__
+    assert found.name == "annlab-kmeans" and str(found.version) == __version__
     assert found.description_content_type == "text/markdown"
     assert found.description.startswith("# annlab")
     assert found.license_expression == PYPROJECT["project"]["license"]

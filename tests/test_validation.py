@@ -296,7 +296,7 @@ def test_a_missing_extra_says_what_for_and_how():
     assert require("json", purpose="to test", extra="lab").__name__ == "json"
     with pytest.raises(MissingExtraError) as caught:
         require("no_such_module", purpose="to draw", extra="lab")
-    assert 'pip install "annlab[lab]"' in str(caught.value)
+    assert 'pip install "annlab-kmeans[lab]"' in str(caught.value)
     assert "is needed to draw" in str(caught.value)
     assert issubclass(MissingExtraError, ImportError)
     assert issubclass(AnnlabWarning, UserWarning)

@@ -1,11 +1,12 @@
-"""One public address, and every button that is made from it.
+"""Make every button and link from the one address in pyproject.toml.
 
-The address of the repository stands in pyproject.toml, under ``[project.urls]``. From it come the
-buttons of README.md and of each notebook (Binder, Colab), the cell that installs annlab on Colab,
-the clone command of CONTRIBUTING.md and the repository named in CITATION.cff::
+The address is in ``[project.urls]``. From it come the buttons of README.md and of each notebook
+(Binder, Colab), the cell that installs annlab on Colab, the clone command of CONTRIBUTING.md and
+the repository in CITATION.cff. While it is a placeholder, there are no buttons::
 
-    python -m annlab._authoring.badges            rewrite all of them
-    python -m annlab._authoring.badges --check    only list what differs; then exit status 1
+    python -m annlab._authoring.badges                  rewrite all of them
+    python -m annlab._authoring.badges --check          only list what differs; then exit status 1
+    python -m annlab._authoring.badges --address URL    change the address first
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from annlab._authoring.cells import tags_of
 from annlab._authoring.normalising import dumps, normalise
 from annlab._support.errors import invalid, require
 from annlab._support.places import COPIES, checkout_folder
@@ -28,17 +29,18 @@ from annlab._support.places import COPIES, checkout_folder
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: Stands for the owner until the repository is published; a release refuses to go out with it.
+#: Owner in the address until the repository is published.
 PLACEHOLDER = "OWNER"
 BRANCH = "main"
-#: The cell that only does something on Colab. myst-nb leaves a cell of the second tag out of the
-#: site.
+#: Tags of the cell that installs annlab on Colab; myst-nb hides cells with the second one.
 INSTALL_TAG, HIDDEN_TAG = "install-annlab", "remove-cell"
-#: What the course needs beyond annlab itself is the extra ``lab``; Colab is the lab already.
+#: Packages of the extra ``lab`` that Colab must not install over its own server.
 NOT_ON_COLAB = frozenset({"jupyterlab"})
 
 _ADDRESS = re.compile(r"https://github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?/?")
 _BADGES = re.compile(r"^\[!\[Open in Binder\].*\n?", flags=re.M)
+#: Place of the buttons in a Markdown file, with the notebook that they open.
+_PLACE = re.compile(r"^(<!-- buttons: (\S+) -->)\n(?:\[!\[Open in Binder\].*\n)?", flags=re.M)
 _BINDER = re.compile(r"https://mybinder\.org/v2/gh/[^\s/]+/[^\s/]+/[^\s?]+\?urlpath=([^\s)\"]+)")
 _COLAB = re.compile(
     r"https://colab\.research\.google\.com/github/[^\s/]+/[^\s/]+/blob/[^\s/]+/([^\s)\"]+)"
@@ -48,25 +50,18 @@ _CITED = re.compile(r"^((?:repository-code|url): ).*$", flags=re.M)
 
 
 def address(root: Path) -> str:
-    """Public address of the repository, as ``[project.urls]`` of its pyproject.toml has it.
-
-    Parameters
-    ----------
-    root : Path
-        Top folder of the checkout.
-
-    Returns
-    -------
-    str
-        ``https://github.com/<owner>/<name>``, without a slash at the end.
+    """Return the repository's address, ``https://github.com/<owner>/<name>``.
 
     Raises
     ------
     ValueError
-        If it is missing, or is none that Binder and Colab can open.
+        If pyproject.toml has none that Binder and Colab can open.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    written = str(project.get("urls", {}).get("Repository", ""))
+    return _checked(str(project.get("urls", {}).get("Repository", "")))
+
+
+def _checked(written: str) -> str:
     match = _ADDRESS.fullmatch(written)
     if match is None:
         raise invalid(
@@ -78,10 +73,15 @@ def address(root: Path) -> str:
     return f"https://github.com/{match.group(1)}/{match.group(2)}"
 
 
-def binder_link(repository: str, path: str) -> str:
-    """Address that opens a file of the repository in JupyterLab on Binder.
+def is_placeholder(repository: str) -> bool:
+    """Return whether an address still names no owner."""
+    return f"/{PLACEHOLDER}/" in repository
 
-    Of a notebook of the course it opens the reader's copy, which has no outputs.
+
+def binder_link(repository: str, path: str) -> str:
+    """Return the address that opens a file of the repository in JupyterLab on Binder.
+
+    A notebook of the course opens as the reader's copy, without outputs.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def binder_link(repository: str, path: str) -> str:
 
 
 def colab_link(repository: str, path: str) -> str:
-    """Address that opens a notebook of the repository on Colab.
+    """Return the address that opens a notebook of the repository on Colab.
 
     Examples
     --------
@@ -108,10 +108,9 @@ def colab_link(repository: str, path: str) -> str:
 
 
 def badges(repository: str, path: str, images: str = "images") -> str:
-    """Return both buttons for one notebook, as one line of Markdown.
-
-    The pictures lie beside the notebooks, so that a page that shows them asks nobody else.
-    """
+    """Return both buttons for a notebook as one line of Markdown; empty for a placeholder."""
+    if is_placeholder(repository):
+        return ""
     return (
         f"[![Open in Binder]({images}/binder.svg)]({binder_link(repository, path)}) "
         f"[![Open in Colab]({images}/colab.svg)]({colab_link(repository, path)})"
@@ -119,7 +118,7 @@ def badges(repository: str, path: str, images: str = "images") -> str:
 
 
 def without_badges(text: str) -> str:
-    """Return the text of a cell without its line of buttons, which is no prose.
+    """Return the text of a cell without its line of buttons.
 
     Examples
     --------
@@ -132,7 +131,7 @@ def without_badges(text: str) -> str:
 
 
 def install_source(repository: str, root: Path) -> str:
-    """Source of the cell that installs annlab where it is missing."""
+    """Return the source of the cell that installs annlab if it is missing."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extra = [
         re.split(r"[\s<>=!~;\[]", requirement)[0]
@@ -143,43 +142,20 @@ def install_source(repository: str, root: Path) -> str:
         "# for Colab: where annlab is installed already, this does nothing\n"
         "from importlib.util import find_spec\n"
         'if find_spec("annlab") is None:\n'
-        f'    %pip install -q "annlab @ git+{repository}" {others}'
+        f'    %pip install -q "{project["name"]} @ git+{repository}" {others}'
     )
-
-
-# ------------------------------------------------------------------------------------- rewriting
 
 
 def with_badges(
     notebook: NotebookNode, name: str, root: Path, folder: str = "notebooks"
 ) -> NotebookNode:
-    """Return a copy of a notebook with its buttons and its install cell brought up to date.
-
-    Stored outputs stay; execution counts move on by one where the install cell is new, as if the
-    notebook had been run with it.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        Not changed.
-    name : str
-        File name.
-    root : Path
-        Top folder of the checkout, for the address.
-    folder : str, default="notebooks"
-        Folder of the notebook inside the repository.
-
-    Returns
-    -------
-    nbformat.NotebookNode
-        Normalised. Doing it again changes nothing.
+    """Return a normalised copy of a notebook with current buttons and install cell.
 
     Raises
     ------
     ValueError
-        If the notebook does not begin with a heading: the buttons stand below it.
+        If the notebook does not begin with a heading: the buttons go below it.
     """
-    nbformat = require("nbformat", purpose="to read notebooks", extra="test")
     fresh = copy.deepcopy(notebook)
     repository = address(root)
     first = fresh.cells[0] if fresh.cells else None
@@ -188,42 +164,28 @@ def with_badges(
             f"the first cell of {name}",
             "a heading of the first level",
             repr(first.source[:60] if first else ""),
-            "The buttons stand below it.",
+            "The buttons go below it.",
         )
     title, _, rest = first.source.partition("\n")
-    rest = without_badges(rest).strip("\n")
-    first.source = f"{title}\n\n{badges(repository, f'{folder}/{name}')}" + (
-        f"\n\n{rest}" if rest else ""
-    )
-    _put_install_cell(fresh, install_source(repository, root), nbformat)
+    parts = (title, badges(repository, f"{folder}/{name}"), without_badges(rest).strip("\n"))
+    first.source = "\n\n".join(filter(None, parts))
+    _put_install_cell(fresh, install_source(repository, root))
     return normalise(fresh, name)
 
 
-def _put_install_cell(notebook: NotebookNode, source: str, nbformat: ModuleType) -> None:
-    tagged = [c for c in notebook.cells if INSTALL_TAG in c.metadata.get("tags", ())]
-    if tagged:
-        tagged[0].source = source
-        notebook.cells = [c for c in notebook.cells if c is tagged[0] or c not in tagged[1:]]
-        return
-    code = [place for place, c in enumerate(notebook.cells) if c.cell_type == "code"]
-    executed = bool(code) and notebook.cells[code[0]].execution_count is not None
+def _put_install_cell(notebook: NotebookNode, source: str) -> None:
+    for cell in notebook.cells:
+        if INSTALL_TAG in tags_of(cell):
+            cell.source = source
+            return
+    nbformat = require("nbformat", purpose="to write notebooks", extra="test")
     cell = nbformat.v4.new_code_cell(source, metadata={"tags": [INSTALL_TAG, HIDDEN_TAG]})
-    if executed:
-        for place in code:
-            later = notebook.cells[place]
-            if later.execution_count is not None:
-                later.execution_count += 1
-            for output in later.outputs:
-                if output.get("execution_count") is not None:
-                    output.execution_count += 1
-        cell.execution_count = 1
-    notebook.cells.insert(code[0] if code else 1, cell)
+    kinds = [cell.cell_type for cell in notebook.cells]
+    notebook.cells.insert(kinds.index("code") if "code" in kinds else 1, cell)
 
 
 def readdressed(text: str, repository: str) -> str:
-    """Return a text with all its buttons, clone commands and citations on one repository.
-
-    Each button keeps the file that it opens.
+    """Return a text with all its buttons, clone commands and citations for one repository.
 
     Examples
     --------
@@ -231,6 +193,12 @@ def readdressed(text: str, repository: str) -> str:
     >>> readdressed("git clone https://github.com/OWNER/annlab", "https://github.com/ada/ann")
     'git clone https://github.com/ada/ann'
     """
+
+    def placed(match: re.Match[str]) -> str:
+        buttons = badges(repository, match.group(2), "notebooks/images")
+        return f"{match.group(1)}\n" + (f"{buttons}\n" if buttons else "")
+
+    text = _PLACE.sub(placed, text)
     text = _BINDER.sub(
         lambda m: binder_link(repository, unquote(m.group(1)).removeprefix("lab/tree/")), text
     )
@@ -239,83 +207,79 @@ def readdressed(text: str, repository: str) -> str:
     return _CITED.sub(lambda m: f'{m.group(1)}"{repository}"', text)
 
 
-def _pages(root: Path) -> list[tuple[Path, Callable[[str], str]]]:
-    """Files that carry the address, and how each is brought up to date."""
+def _outdated(root: Path) -> dict[Path, str]:
+    """Return the new text of each file that differs from what the address asks for."""
     nbformat = require("nbformat", purpose="to read notebooks", extra="test")
     repository = address(root)
 
-    def notebook(path: Path) -> Callable[[str], str]:
+    def notebook(text: str, path: Path) -> str:
         folder = path.parent.relative_to(root).as_posix()
-        return lambda text: dumps(
-            with_badges(nbformat.reads(text, as_version=4), path.name, root, folder)
-        )
+        return dumps(with_badges(nbformat.reads(text, as_version=4), path.name, root, folder))
 
-    pages: list[tuple[Path, Callable[[str], str]]] = [
-        (root / name, lambda text: readdressed(text, repository))
-        for name in ("README.md", "CONTRIBUTING.md", "CITATION.cff")
+    def page(text: str, path: Path) -> str:
+        return readdressed(text, repository)
+
+    pages: list[tuple[Path, Callable[[str, Path], str]]] = [
+        (root / name, page) for name in ("README.md", "CONTRIBUTING.md", "CITATION.cff")
     ]
-    pages += [(path, notebook(path)) for path in sorted((root / "notebooks").glob("*.ipynb"))]
-    return [(path, renew) for path, renew in pages if path.is_file()]
-
-
-def outdated(root: Path) -> list[Path]:
-    """Files whose buttons are not those of the repository's address."""
-    return [
-        path
-        for path, renew in _pages(root)
-        if renew(text := path.read_text(encoding="utf-8")) != text
-    ]
-
-
-def rewrite(root: Path) -> list[Path]:
-    """Bring every file up to date; return those that changed."""
-    changed = []
-    for path, renew in _pages(root):
-        text = path.read_text(encoding="utf-8")
-        renewed = renew(text)
-        if renewed != text:
-            path.write_text(renewed, encoding="utf-8", newline="\n")
-            changed.append(path)
+    pages += [(path, notebook) for path in sorted((root / "notebooks").glob("*.ipynb"))]
+    changed = {}
+    for path, renew in pages:
+        if path.is_file():
+            text = path.read_text(encoding="utf-8")
+            renewed = renew(text, path)
+            if renewed != text:
+                changed[path] = renewed
     return changed
 
 
-# --------------------------------------------------------------------------------------- command
+def outdated(root: Path) -> list[Path]:
+    """Return the files that differ from what the repository's address asks for."""
+    return list(_outdated(root))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``python -m annlab._authoring.badges``."""
-    parser.description = (
-        "Rewrite every button (Binder, Colab), the install cell for Colab, the clone command and\n"
-        "the citation from the one address in pyproject.toml."
+def rewrite(root: Path) -> list[Path]:
+    """Bring every file up to date and return those that changed."""
+    changed = _outdated(root)
+    for path, text in changed.items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return list(changed)
+
+
+def set_address(root: Path, repository: str) -> None:
+    """Write another address into pyproject.toml."""
+    path = root / "pyproject.toml"
+    line = f'Repository = "{_checked(repository)}"'
+    text = re.sub(r"^Repository = .*$", line, path.read_text(encoding="utf-8"), flags=re.M)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Rewrite or check; the exit status is 1 if a check failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m annlab._authoring.badges",
+        description="Rewrite the buttons (Binder, Colab), the install cell for Colab, the clone "
+        "command and the citation from the address in pyproject.toml.",
     )
     parser.add_argument("--check", action="store_true", help="change nothing, list what differs")
     parser.add_argument(
         "--published", action="store_true", help=f"also refuse the owner {PLACEHOLDER}"
     )
+    parser.add_argument("--address", metavar="URL", help="write this address first")
     parser.add_argument("--root", type=Path, metavar="FOLDER", help="top folder of the checkout")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Rewrite or check; the exit status is 1 if a check failed."""
+    options = parser.parse_args(argv)
     root = options.root or checkout_folder().parent
-    if options.published and f"/{PLACEHOLDER}/" in address(root):
-        print(f"pyproject.toml still says {address(root)}: name the real owner, and run this again")
+    if options.address:
+        set_address(root, options.address)
+    if options.published and is_placeholder(address(root)):
+        print(f"pyproject.toml still has the placeholder {address(root)}: pass the real --address")
         return 1
     paths = outdated(root) if options.check else rewrite(root)
     for path in paths:
         print(f"{path.relative_to(root)}: {'differs' if options.check else 'rewritten'}")
     if not paths:
-        print(f"every button leads to {address(root)}")
+        print(f"every link follows {address(root)}")
     return 1 if options.check and paths else 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run as a program of its own."""
-    parser = argparse.ArgumentParser(
-        prog="python -m annlab._authoring.badges", formatter_class=argparse.RawTextHelpFormatter
-    )
-    add_arguments(parser)
-    return run(parser.parse_args(argv))
 
 
 if __name__ == "__main__":

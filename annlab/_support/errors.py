@@ -81,5 +81,5 @@ def require(module: str, *, purpose: str, extra: str) -> ModuleType:
     except ImportError as reason:
         raise MissingExtraError(
             f"The package {module!r} is needed {purpose}, and it cannot be imported ({reason}). "
-            f'Install it with: pip install "annlab[{extra}]"'
+            f'Install it with: pip install "annlab-kmeans[{extra}]"'
         ) from reason

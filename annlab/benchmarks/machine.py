@@ -19,7 +19,7 @@ import numpy as np
 
 #: Packages whose version changes a measurement.
 _PACKAGES = (
-    "annlab",
+    "annlab-kmeans",
     "numpy",
     "scipy",
     "scikit-learn",

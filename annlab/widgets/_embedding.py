@@ -232,7 +232,7 @@ class EmbeddingExplorer(Explorer):
         try:
             views.append(self._map(job, 2, 3, cloud, third, dims, value, seed))
         except MissingExtraError:
-            missing = 'UMAP is not installed. Install it with: pip install "annlab[lab]"'
+            missing = 'UMAP is not installed. Install it with: pip install "annlab-kmeans[lab]"'
         return Maps(cloud, tuple(views), missing)
 
     def present(self, result: Any, frame: int, **values: Any) -> None:

@@ -14,7 +14,7 @@ _CONTENT = "window.jupyterapp.shell.currentWidget.content"
 @pytest.fixture(scope="module")
 def student_copy(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The first topic as nbgrader hands it out."""
-    pytest.importorskip("nbgrader", reason='needs pip install "annlab[classroom]"')
+    pytest.importorskip("nbgrader", reason='needs pip install "annlab-kmeans[classroom]"')
     from annlab.classroom._course import new_course
 
     course = tmp_path_factory.mktemp("classroom") / "course"

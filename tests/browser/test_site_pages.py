@@ -55,7 +55,7 @@ def parsed(path: Path) -> Links:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as `make site` does, where no other server can be reached."""
     if importlib.util.find_spec("myst_nb") is None:
-        missing = 'the site is not built here: pip install "annlab[site]", or make site'
+        missing = 'the site is not built here: pip install "annlab-kmeans[site]", or make site'
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)

@@ -13,7 +13,7 @@ from annlab.classroom import _course, _source
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     """A course of all topics, made once: that takes seconds."""
-    pytest.importorskip("nbgrader", reason='needs pip install "annlab[classroom]"')
+    pytest.importorskip("nbgrader", reason='needs pip install "annlab-kmeans[classroom]"')
     folder = tmp_path_factory.mktemp("made") / "course"
     assert _course.new_course(folder, ONLY) == [_source.assignment_name(n) for n in SOURCES]
     return folder

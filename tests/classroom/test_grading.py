@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from courses import ONLY, SOURCES, hand_in, marked_cell, read_csv, reference, released
 
-pytest.importorskip("nbgrader", reason='needs pip install "annlab[classroom]"')
+pytest.importorskip("nbgrader", reason='needs pip install "annlab-kmeans[classroom]"')
 
 from annlab import classroom
 from annlab.classroom import (

@@ -7,7 +7,7 @@ import os
 import pytest
 from courses import hand_in, read_csv, reference, released
 
-pytest.importorskip("nbgrader", reason='needs pip install "annlab[classroom]"')
+pytest.importorskip("nbgrader", reason='needs pip install "annlab-kmeans[classroom]"')
 
 from annlab.classroom import _course, _gradebook, _grading
 from annlab.classroom._results import BROKEN, GRADED, MISSING, WAITS, Row, Score

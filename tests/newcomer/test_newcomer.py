@@ -250,14 +250,14 @@ def test_wheel_into_an_empty_environment(newcomer, tmp_path):
         *(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, source),
         cwd=tmp_path,
     )
-    (wheel,) = tmp_path.glob("annlab-*.whl")
+    (wheel,) = tmp_path.glob("annlab_kmeans-*.whl")
     prefix = tmp_path / "env"
     newcomer.does("an empty environment", sys.executable, "-m", "venv", prefix, cwd=tmp_path)
     python = prefix / "bin" / "python"
     # what the wheel itself names as tested; without it the newest of everything would come, and
     # the everyday checks would fail on the day of somebody else's release
     newcomer.does(
-        "pip install annlab[lab]",
+        "pip install annlab-kmeans[lab]",
         *(python, "-m", "pip", "install", "-q", "-c", ROOT / "binder" / "requirements.txt"),
         f"{wheel}[lab]",
         cwd=tmp_path,

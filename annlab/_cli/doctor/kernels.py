@@ -35,5 +35,5 @@ def check_kernels() -> Finding:
     if (root / "pyproject.toml").is_file():
         again = install("--no-deps", "--editable", str(root))
     else:
-        again = install("--force-reinstall", "--no-deps", "--no-cache-dir", "annlab")
+        again = install("--force-reinstall", "--no-deps", "--no-cache-dir", "annlab-kmeans")
     return Finding("compiled loops", "note", text, again, facts)

@@ -68,7 +68,7 @@ def requirements() -> list[Any] | None:
     except ImportError:
         return None
     try:
-        declared = importlib.metadata.requires("annlab") or []
+        declared = importlib.metadata.requires("annlab-kmeans") or []
     except importlib.metadata.PackageNotFoundError:
         declared = []
     return [Requirement(text) for text in declared]

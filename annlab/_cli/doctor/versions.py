@@ -47,7 +47,7 @@ def check_versions() -> list[Finding]:
     if installed("jupyterlab") is None:
         text = "The library is here, the packages of the notebooks are not."
         facts = {"missing": [one.name for one in lab if installed(one.name) is None]}
-        findings.append(Finding("lab", "note", text, install("annlab[lab]"), facts))
+        findings.append(Finding("lab", "note", text, install("annlab-kmeans[lab]"), facts))
     else:
         findings += _missing_or_old("lab", "warning", lab)
     return [*findings, _against_pins()]
@@ -85,7 +85,7 @@ def _against_pins() -> Finding:
             "pins",
             "problem",
             "The list of tested versions is missing from annlab.",
-            install("--force-reinstall", "--no-deps", "annlab"),
+            install("--force-reinstall", "--no-deps", "annlab-kmeans"),
         )
     other = {}
     same = 0
