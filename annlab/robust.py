@@ -93,7 +93,6 @@ class Trimmed:
     ) -> None:
         self.inner, self.seeds, self.allowed = inner, seeds, allowed
         self.name, self.exact, self.limits = inner.name, inner.exact, inner.limits
-        self.memory_type = inner.memory_type
         self._threshold, self._trim = outlier_threshold, trim
 
     def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:

@@ -22,8 +22,7 @@ from annlab._support.errors import AnnlabWarning
 from annlab.fit import checkpoint as room
 from annlab.fit import choose as choosing
 from annlab.fit.checkpoint import Checkpoint
-from annlab.fit.choose import Choice
-from annlab.fit.settings import describe
+from annlab.fit.settings import Settings, describe
 from annlab.result import read_npz
 
 X = np.random.RandomState(0).rand(1500, 6).astype(np.float32)
@@ -183,11 +182,11 @@ def test_what_was_chosen_goes_on(tmp_path, monkeypatch):
         # its own start is made of iterations, which the reason tells
         return kmeans_ann(X, 12, 6, random_state=3, tol=0, trace=True, **more)
 
-    now.append(Choice("small_k", "because", 1.0))
+    now.append(("small_k", "because"))
     whole = fit()
     with pytest.raises(Stop):
         fit(checkpoint=path, callback=lambda step: (_ for _ in ()).throw(Stop))
-    now.append(Choice("brute", "on second thoughts", 1.0))
+    now.append(("brute", "on second thoughts"))
     result = fit(checkpoint=path)
     assert result.algorithm == "small_k" and result.reason == whole.reason
     assert result.reason.startswith("because; started with")
@@ -365,7 +364,7 @@ def test_parameters_in_words():
 
 
 def test_nothing_to_load(tmp_path):
-    assert Checkpoint(tmp_path / "c").load(3, 2, 1, 1, 1 << 20) is None
+    assert Checkpoint(tmp_path / "c").load(Settings(n_clusters=1), 3, 2) is None
 
 
 # -- content that no fit wrote -------------------------------------------------------------------

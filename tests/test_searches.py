@@ -16,13 +16,13 @@ from annlab._kernels import loops, numpy_twins
 from annlab._support.threads import Workers
 from annlab.fit import choose as choosing
 from annlab.fit import searches as room
-from annlab.fit import small_k
 from annlab.fit.answers import label_rows
 from annlab.fit.choose import make_algorithm
-from annlab.fit.graph import algorithm as graph
+from annlab.fit.graph import cloud, neighbours, relocation, tree
 from annlab.fit.lloyd import cluster_means
 from annlab.fit.searches import Exact, Fused, Indexed, label_block
 from annlab.fit.states import Found, Limits, State
+from annlab.rows import survey
 from annlab.rows.coordinates import Coordinates
 from annlab.rows.memory import MemoryRows
 from annlab.rows.tally import Labelled, Worst, inertia_of_rows, worst_places
@@ -291,7 +291,7 @@ def test_bad_parameters_of_algorithms():
     X = data(60)[0]
     with pytest.raises(ValueError, match=r"leaves.*leaf_size|leaf_size.*leaves"):
         kmeans_ann(X, 3, algorithm="kd_tree", algorithm_params={"leaves": 3})
-    with pytest.raises(ValueError, match=r"^algorithm_params must be None where algorithm is an"):
+    with pytest.raises(ValueError, match=r"^algorithm_params must be None if algorithm is an"):
         kmeans_ann(X, 3, algorithm=Plain(), algorithm_params={"leaf_size": 3})
     with pytest.raises(TypeError, match=r"^algorithm_params must be None or a dict; got 3"):
         kmeans_ann(X, 3, algorithm="kd_tree", algorithm_params=3)
@@ -689,7 +689,7 @@ def test_which_loops_run_changes_no_label(algorithm, dtype, monkeypatch):
     X = np.random.RandomState(0).rand(3000, 7).astype(dtype)
     found = []
     for kernels in (loops, numpy_twins):
-        for module in (room, small_k, graph):
+        for module in (room, cloud, tree, neighbours, relocation, survey):
             monkeypatch.setattr(module, "loops", kernels)
         found.append(kmeans_ann(X, 20, algorithm=algorithm, random_state=0))
     compiled, plain = found
@@ -726,8 +726,7 @@ def test_each_name_makes_its_own_assigner(workers):
 
 
 def test_auto_takes_no_index_where_labels_stay_elsewhere(monkeypatch, workers):
-    choice = choosing.Choice("hnsw", "because", 1.0)
-    monkeypatch.setattr(choosing, "choose", lambda *sizes, **known: choice)
+    monkeypatch.setattr(choosing, "choose", lambda *sizes, **known: ("hnsw", "because"))
     points = MemoryRows(data(50)[0], workers=workers)
     assert made("auto", points)[0].name == "hnsw"
     points.keeps_labels = False

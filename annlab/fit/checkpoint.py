@@ -1,9 +1,9 @@
-"""The last state of a fit in a file, so that a killed fit can go on.
+"""The last state of a fit in a file, from which a killed fit can be resumed.
 
-A checkpoint holds the last `State` and the best one of the earlier starts, which is all that
-decides the rest of the fit: a fit that goes on from it gives the very bits of one that was never
-interrupted. It is an ``.npz`` file of plain numbers, written beside the old one and moved into
-its place. Nothing in it is ever executed, and nothing in it is believed before it is checked.
+A checkpoint holds the last `State` and that of the best earlier start, which decide the rest of the
+fit: a resumed fit gives the same bits as an uninterrupted one. It is an ``.npz`` file of plain
+numbers, written beside the old one and moved into place. Nothing in it is executed, and every value
+is checked.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import glob
 import json
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -20,18 +22,20 @@ import numpy as np
 
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._version import __version__
+from annlab.fit.choose import OWN_START, available_algorithms
+from annlab.fit.settings import Settings
 from annlab.fit.states import State
 from annlab.result import check_labels, pack_steps, read_npz, unpack_steps, write_npz
 
 _FORMAT = 2
 _REMEDY = "Give this fit a file of its own, or delete that one."
 _STATE_ARRAYS = ("centroids", "labels", "at", "known", "outliers")
-_WRONG = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+_STATE_FACTS = {"story": str, "reason": str, "uncounted": int}
 
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """How far a fit has come: the content of a checkpoint.
+    """The content of a checkpoint.
 
     Attributes
     ----------
@@ -41,13 +45,15 @@ class Progress:
         Of the working coordinates.
     tol_sq : float
     rng_begin, rng_now : RandomState
-        As they were before the first draw of the fit, and after the last.
+        Before the first draw of the fit, and after the last. Generators derived from a seed and the
+        number of the start would not have to be stored, but would change the labels that each
+        ``random_state`` gives.
     turn : int
-        Which one of the ``n_init`` starts ``state`` is, from 0.
+        Which of the ``n_init`` starts ``state`` belongs to, from 0.
     state : State
         The last one.
     best : State or None
-        The last state of the best one of the earlier starts.
+        The last state of the best earlier start.
     best_cost : float
     elapsed_s : float
     """
@@ -75,13 +81,13 @@ _FACTS = {
 }
 
 
-def twin_of(rng: np.random.RandomState) -> np.random.RandomState:
-    """A generator in the same state.
+def copied(rng: np.random.RandomState) -> np.random.RandomState:
+    """Return a generator in the same state.
 
     Raises
     ------
     ValueError
-        For a RandomState over another bit generator than NumPy's own for it.
+        If it is not over NumPy's own bit generator for RandomState.
     """
     state = rng.get_state(legacy=False)
     if not isinstance(state, dict) or state["bit_generator"] != "MT19937":
@@ -104,6 +110,11 @@ class Checkpoint:
     path : path-like
         ``.npz`` is appended if it is missing.
 
+    Attributes
+    ----------
+    fit : dict of str to str
+        Data and parameters of the fit, in words.
+
     Raises
     ------
     TypeError
@@ -112,7 +123,7 @@ class Checkpoint:
         If it is a folder, or in a folder that does not exist.
     """
 
-    def __init__(self, path: Any) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         if not isinstance(path, (str, os.PathLike)) or not str(path):
             raise invalid("checkpoint", "None or a path", repr(path), error=TypeError)
         target = Path(path)
@@ -130,12 +141,8 @@ class Checkpoint:
         self.fit: dict[str, str] = {}
         self._warned = False
 
-    def bind(self, fit: dict[str, str]) -> None:
-        """Say which fit the file is for: its data and parameters, in words."""
-        self.fit = {**fit, "version of annlab": __version__}
-
     def save(self, progress: Progress) -> None:
-        """Write the file again, whole or not at all; if that fails, warn once and go on."""
+        """Write the file again, whole or not at all; a failure warns once."""
         arrays = {
             "rng_begin": _numbers_of(progress.rng_begin),
             "rng_now": _numbers_of(progress.rng_now),
@@ -143,7 +150,8 @@ class Checkpoint:
         if progress.shift is not None:
             arrays["shift"] = progress.shift
         facts: dict[str, Any] = {name: getattr(progress, name) for name in _FACTS}
-        facts |= {"format": _FORMAT, "kind": "checkpoint", "fit": self.fit}
+        facts |= {"format": _FORMAT, "kind": "checkpoint"}
+        facts["fit"] = self.fit | {"version of annlab": __version__}
         facts["state"] = _pack(progress.state, arrays, "state")
         best = progress.best
         facts["best"] = None if best is None else _pack(best, arrays, "best")
@@ -161,15 +169,8 @@ class Checkpoint:
                     stacklevel=6,
                 )
 
-    def load(self, n: int, d: int, k: int, n_init: int, most_bytes: int) -> _File | None:
+    def load(self, settings: Settings, n: int, d: int) -> Progress | None:
         """Read the file; None if there is none.
-
-        Parameters
-        ----------
-        n, d, k, n_init : int
-            Of the fit.
-        most_bytes : int
-            Refuse a file whose content would take more memory.
 
         Raises
         ------
@@ -178,130 +179,77 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        with self.refusing_damage():
-            arrays = read_npz(self.path, max_bytes=most_bytes)
+        k, steps = settings.n_clusters, 2 * settings.max_iter
+        # labels, layouts and centroids of two states and of their traces
+        most = (1 << 22) + (64 * n + 100 * k * d) * (2 + steps * settings.trace) + 1024 * steps
+        known = available_algorithms()[1:]
+        if not isinstance(settings.algorithm, str):
+            known = (type(settings.algorithm).__name__,)
+        with self._refusing_damage():
+            arrays = read_npz(self.path, max_bytes=most)
             facts = json.loads(arrays.pop("facts").tobytes().decode())
             if facts["kind"] != "checkpoint" or facts["format"] != _FORMAT:
                 raise ValueError("another kind of file")
             fit = facts["fit"]
             if not all(isinstance(text, str) for text in fit.values()):
                 raise ValueError("parameters that are not text")
-        for name in dict.fromkeys([*self.fit, *fit]):
-            before, now = fit.get(name, "nothing"), self.fit.get(name, "nothing")
-            if before != now:
-                raise invalid(
-                    "checkpoint",
-                    "of the same data and parameters",
-                    f"{self.path.name}, where {name} was {before[:32]} and now is {now[:32]}",
-                    _REMEDY,
-                )
-        with self.refusing_damage():
-            _check_facts({name: facts[name] for name in _FACTS}, _FACTS)
-            if not 0 <= facts["turn"] < n_init or facts["algorithm"] == "auto":
+        self._compare(fit)
+        with self._refusing_damage():
+            plain = _checked({name: facts[name] for name in _FACTS}, _FACTS)
+            if not 0 <= plain["turn"] < settings.n_init or plain["algorithm"] not in known:
                 raise ValueError("a start or an algorithm that does not exist")
             shift = arrays.get("shift")
             if shift is not None and (shift.shape != (d,) or shift.dtype != np.float64):
                 raise ValueError("a shift of another shape")
-            generators = {name: _generator_of(arrays[name]) for name in ("rng_begin", "rng_now")}
-        return _File(self, facts, arrays, generators, (n, d, k))
+            own = OWN_START.get(plain["algorithm"])
+            memory_type = None if own is None else own.memory_type
+            size, best = (n, d, k), facts["best"]
+            return Progress(
+                **plain,
+                shift=shift,
+                rng_begin=_generator_of(arrays["rng_begin"]),
+                rng_now=_generator_of(arrays["rng_now"]),
+                state=_unpack(facts["state"], arrays, "state", size, memory_type),
+                best=None if best is None else _unpack(best, arrays, "best", size, memory_type),
+            )
 
-    def refusing_damage(self) -> _Refusing:
-        """A context in which content that fits no fit becomes an error that names the file."""
-        return _Refusing(self.path)
+    def _compare(self, before: dict[str, str]) -> None:
+        """Raise ValueError unless the file is of the same fit."""
+        now = self.fit | {"version of annlab": __version__}
+        for name in dict.fromkeys([*now, *before]):
+            one, other = before.get(name, "nothing"), now.get(name, "nothing")
+            if one != other:
+                raise invalid(
+                    "checkpoint",
+                    "of the same data and parameters",
+                    f"{self.path.name}, where {name} was {one[:32]} and now is {other[:32]}",
+                    _REMEDY,
+                )
+
+    @contextmanager
+    def _refusing_damage(self) -> Iterator[None]:
+        """Turn errors in the content into one that names the file."""
+        try:
+            yield
+        except (
+            KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError
+        ) as reason:  # fmt: skip
+            raise invalid(
+                "checkpoint",
+                "an undamaged file that a fit wrote as its checkpoint",
+                f"{self.path.name} ({reason})",
+                _REMEDY,
+            ) from reason
 
     def remove(self) -> None:
-        """Delete the file, and what killed processes may have left of files beside it."""
+        """Delete the file, and what killed processes may have left beside it."""
         pattern = f".{glob.escape(self.path.name)}.{'?' * 16}"
         for path in (self.path, *self.path.parent.glob(pattern)):
             try:
                 path.unlink(missing_ok=True)
             except OSError:
-                # it is of no use any more, and does no harm
+                # it is no longer used and does no harm
                 continue
-
-
-class _Refusing:
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, reason: Any, traceback: Any) -> None:
-        if isinstance(reason, _WRONG):
-            raise invalid(
-                "checkpoint",
-                "an undamaged file that a fit wrote as its checkpoint",
-                f"{self._path.name} ({reason})",
-                _REMEDY,
-            ) from reason
-
-
-@dataclass(frozen=True, eq=False)
-class _File:
-    """A file that belongs to this fit; its states are still to be checked."""
-
-    keeper: Checkpoint
-    facts: dict[str, Any]
-    arrays: dict[str, np.ndarray]
-    generators: dict[str, np.random.RandomState]
-    size: tuple[int, int, int]
-
-    def named_algorithm(self, known: tuple[str, ...]) -> str:
-        """The algorithm that was chosen, if there is one of that name."""
-        name: str = self.facts["algorithm"]
-        with self.keeper.refusing_damage():
-            if name not in known:
-                raise ValueError("an algorithm that does not exist")
-        return name
-
-    def progress(self, memory_type: Any) -> Progress:
-        """The content, if the algorithm remembers things of that type.
-
-        Raises
-        ------
-        ValueError
-        """
-        best = self.facts["best"]
-        with self.keeper.refusing_damage():
-            plain: dict[str, Any] = {name: self.facts[name] for name in _FACTS}
-            return Progress(
-                **(plain | self.generators),
-                shift=self.arrays.get("shift"),
-                state=self._state(self.facts["state"], "state", memory_type),
-                best=None if best is None else self._state(best, "best", memory_type),
-            )
-        raise AssertionError("refused above")
-
-    def _state(self, facts: dict[str, Any], prefix: str, memory_type: Any) -> State:
-        n, d, k = self.size
-        arrays: dict[str, Any] = {
-            name: self.arrays.get(f"{prefix}_{name}") for name in _STATE_ARRAYS
-        }
-        labels, outliers = arrays["labels"], arrays["outliers"]
-        if arrays["known"] is None:
-            arrays["known"] = labels
-        for name in ("centroids", "at"):
-            table = arrays[name]
-            if table.shape != (k, d) or table.dtype not in (np.float32, np.float64):
-                raise ValueError("centroids of another shape")
-            if not np.isfinite(table).all():
-                raise ValueError("centroids that are not finite")
-        for name in ("labels", "known"):
-            check_labels(arrays[name], (n,), k, lowest=0)
-        if outliers is not None and (outliers.shape != (n,) or outliers.dtype != bool):
-            raise ValueError("outliers of another shape")
-        # the steps of a trace are in the caller's type, which need not be the working one
-        steps = unpack_steps(facts["steps"], self.arrays, f"{prefix}_step", (n,), (k, d), None)
-        if not steps or any(step.iteration != i for i, step in enumerate(steps, start=1)):
-            raise ValueError("steps that do not follow each other")
-        words = {"story": str, "reason": str, "uncounted": int}
-        plain: dict[str, Any] = {name: facts[name] for name in words}
-        _check_facts(plain, words)
-        memory = _unpack_memory(facts["memory"], self.arrays, f"{prefix}_memory", memory_type)
-        if memory is not None:
-            memory.check(n, k, d)
-        return State(**arrays, **plain, steps=tuple(steps), memory=memory)
 
 
 def _pack(state: State, arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
@@ -310,8 +258,7 @@ def _pack(state: State, arrays: dict[str, np.ndarray], prefix: str) -> dict[str,
         array = getattr(state, name)
         if array is not None and not (name == "known" and array is state.labels):
             arrays[f"{prefix}_{name}"] = array
-    facts: dict[str, Any] = {name: getattr(state, name) for name in ("story", "reason")}
-    facts["uncounted"] = state.uncounted
+    facts: dict[str, Any] = {name: getattr(state, name) for name in _STATE_FACTS}
     facts["steps"] = pack_steps(state.steps, arrays, f"{prefix}_step")
     facts["memory"] = {}
     for name, value in ({} if state.memory is None else state.memory._asdict()).items():
@@ -322,33 +269,66 @@ def _pack(state: State, arrays: dict[str, np.ndarray], prefix: str) -> dict[str,
     return facts
 
 
+def _unpack(
+    facts: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    prefix: str,
+    size: tuple[int, int, int],
+    memory_type: Any,
+) -> State:
+    """The state that `_pack` packed, for ``size = (n, d, k)``; every value is checked."""
+    n, d, k = size
+    own: dict[str, Any] = {name: arrays.get(f"{prefix}_{name}") for name in _STATE_ARRAYS}
+    if own["known"] is None:
+        own["known"] = own["labels"]
+    for name in ("centroids", "at"):
+        if own[name].shape != (k, d) or own[name].dtype not in (np.float32, np.float64):
+            raise ValueError("centroids of another shape")
+        if not np.isfinite(own[name]).all():
+            raise ValueError("centroids that are not finite")
+    for name in ("labels", "known"):
+        check_labels(own[name], (n,), k, lowest=0)
+    outliers = own["outliers"]
+    if outliers is not None and (outliers.shape != (n,) or outliers.dtype != bool):
+        raise ValueError("outliers of another shape")
+    # the steps of a trace are in the caller's type, which need not be the working one
+    steps = unpack_steps(facts["steps"], arrays, f"{prefix}_step", (n,), (k, d), None)
+    if not steps or any(step.iteration != i for i, step in enumerate(steps, start=1)):
+        raise ValueError("steps that do not follow each other")
+    plain = _checked({name: facts[name] for name in _STATE_FACTS}, _STATE_FACTS)
+    memory = _unpack_memory(facts["memory"], arrays, f"{prefix}_memory", memory_type)
+    if memory is not None:
+        memory.check(n, k, d)
+    return State(**own, **plain, steps=tuple(steps), memory=memory)
+
+
 def _unpack_memory(
     facts: dict[str, Any], arrays: dict[str, np.ndarray], prefix: str, memory_type: Any
 ) -> Any:
-    """What an algorithm remembers, as the type says; None if it remembers nothing."""
+    """Return an instance of ``memory_type``; None for algorithms without a memory."""
     if memory_type is None:
         if facts:
             raise ValueError("a memory where there is nothing to remember")
         return None
     values = {}
     for name, kind in get_type_hints(memory_type).items():
-        array = arrays.get(f"{prefix}_{name}")
-        values[name] = facts.get(name) if array is None else array
-        if array is None:
-            _check_facts({name: values[name]}, {name: kind})
+        values[name] = arrays.get(f"{prefix}_{name}")
+        if values[name] is None:
+            values |= _checked({name: facts.get(name)}, {name: kind})
         elif kind != np.ndarray | None:
             raise ValueError(f"{name} is an array")
     return memory_type(**values)
 
 
-def _check_facts(facts: dict[str, Any], kinds: dict[str, Any]) -> None:
-    """Raise ValueError unless each value has its type."""
+def _checked(facts: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return the values; raise ValueError unless each has its type."""
     for name, kind in kinds.items():
         value = facts[name]
         allowed = kind | int if kind is float else kind
         # to isinstance True is an integer
         if not isinstance(value, allowed) or (type(value) is bool and kind in (int, float)):
             raise ValueError(f"{name} is {type(value).__name__}")
+    return facts
 
 
 def _numbers_of(rng: np.random.RandomState) -> np.ndarray:

@@ -1,16 +1,14 @@
-"""What ``algorithm="auto"`` takes, and why: seconds that each algorithm would need, estimated.
+"""Choose an algorithm by the seconds that each would need, estimated.
 
-The figures are counts of floating-point operations divided by a rate, plus what starting costs.
-They are meant to be right within a factor of two, which is enough: where two algorithms are that
-close, either will do.
+The figures are counts of floating-point operations divided by a rate, plus the cost of starting.
+They should be right within a factor of two: if two algorithms are that close, either will do.
 
 =============  =================================================================================
-``small_k``    14 passes over all points or as good as all: 14 · 2·n·k·d
+``small_k``    14 passes over all points: 14 · 2·n·k·d
 ``graph``      12 iterations of 2·n·d·96 at two fifths of the rate, a tree of 4·2·n·d·√k, and a
-               tenth of a second. Where the contrast is low (high intrinsic dimension, found by
-               the start itself) one comparison of all points with all centroids comes on top.
-``hnsw``       30 iterations of 30 µs a point, which is what a search for one of some ten
-               thousand centroids takes
+               tenth of a second. At low contrast (high intrinsic dimension, found by the start
+               itself) one comparison of all points with all centroids is added.
+``hnsw``       30 iterations of 30 µs a point, the time of a search among ten thousand centroids
 ``brute``      30 iterations of 2·n·k·d
 =============  =================================================================================
 """
@@ -18,7 +16,6 @@ close, either will do.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,40 +31,24 @@ from annlab.indexes import available_indexes, make_index
 from annlab.rows import Rows
 
 #: Operations a second of one thread in a large float32 product. Processors differ by a factor of
-#: three either way; only ratios matter, except against what a start costs.
+#: three either way; only ratios matter, except against the cost of a start.
 RATE = 5e10
-#: Threads that a choice counts with, whatever ``n_jobs`` is: the algorithm, and so the result, must
-#: be the same for every number of threads.
+#: Threads assumed, whatever ``n_jobs`` is: the algorithm must not depend on it.
 TYPICAL_THREADS = 4
-#: The graph is taken where it is this many times cheaper: at a tie, exact labels are better.
+#: How many times cheaper an approximate algorithm must be.
 MARGIN = 2.0
-#: Share of stored values from which a sparse matrix is treated like a dense one, with its labels.
+#: Share of stored values from which a sparse matrix is treated like a dense one.
 DENSE_FROM = 0.1
-#: Points below which the graph has no neighbourhoods worth the name, per cluster.
+#: Points per cluster below which neighbourhoods say little.
 LEAST_PER_CLUSTER = 2
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What to run.
-
-    Attributes
-    ----------
-    algorithm : str
-    reason : str
-    estimate_s : float
-        Seconds that the fit should take.
-    """
-
-    algorithm: str
-    reason: str
-    estimate_s: float
+#: Algorithms with a start of their own.
+OWN_START: dict[str, type[SmallK] | type[Graph]] = {"small_k": SmallK, "graph": Graph}
 
 
 def estimate(
     algorithm: str, n: int, k: int, d: int, threads: int, *, double: bool = False
 ) -> float:
-    """Seconds that ``algorithm`` needs (see the table above).
+    """Estimate the seconds that ``algorithm`` needs (see the table above).
 
     Parameters
     ----------
@@ -94,14 +75,8 @@ def estimate(
 
 
 def choose(
-    n: int,
-    k: int,
-    d: int,
-    *,
-    sparse: bool = False,
-    streams: bool = False,
-    double: bool = False,
-) -> Choice:
+    n: int, k: int, d: int, *, sparse: bool = False, streams: bool = False, double: bool = False
+) -> tuple[str, str]:
     """Choose an algorithm for data of this shape.
 
     Parameters
@@ -111,25 +86,23 @@ def choose(
     sparse : bool, default=False
         X is a matrix of mostly zeros.
     streams : bool, default=False
-        X is memory-mapped or in blocks: nothing may copy it.
+        X is memory-mapped or in blocks: it is not copied.
     double : bool, default=False
         float64 data.
 
     Returns
     -------
-    Choice
+    algorithm, reason : str
 
     Examples
     --------
     >>> from annlab.fit.choose import choose
-    >>> choose(100_000, 10, 10).algorithm
-    'small_k'
-    >>> choose(1_000_000, 4096, 64).algorithm
+    >>> choose(1_000_000, 4096, 64)[0]
     'graph'
     """
     threads = TYPICAL_THREADS
     if sparse:
-        return Choice("brute", "sparse input", estimate("brute", n, k, d, threads))
+        return "brute", "sparse input"
     times = {name: estimate(name, n, k, d, threads, double=double) for name in ("small_k", "graph")}
     if streams:
         times["graph"] = float("inf")
@@ -141,19 +114,16 @@ def choose(
         if MARGIN * times.get(other, float("inf")) < times[name]:
             name = other
     exact = f"all of them would take about {_say(times['small_k'])}"
-    if name == "small_k":
-        reason = "compares each point with all centroids: cheap enough at this size"
-        if streams:
-            reason += ", without a copy of X"
-        elif n < LEAST_PER_CLUSTER * k:
-            reason = (
-                "compares each point with all centroids: too few points per cluster to skip any"
-            )
-    elif name == "graph":
-        reason = f"compares each point with neighbouring centroids only: {exact}"
-    else:
-        reason = f"looks up near centroids in a search graph: {exact}; without a copy of X"
-    return Choice(name, reason, times[name])
+    reason = {
+        "small_k": "compares each point with all centroids: cheap enough at this size",
+        "graph": f"compares each point with neighbouring centroids only: {exact}",
+        "hnsw": f"looks up near centroids in a search graph: {exact}; without a copy of X",
+    }[name]
+    if name == "small_k" and streams:
+        reason += ", without a copy of X"
+    elif name == "small_k" and n < LEAST_PER_CLUSTER * k:
+        reason = "compares each point with all centroids: too few points per cluster to skip any"
+    return name, reason
 
 
 def _say(seconds: float) -> str:
@@ -163,7 +133,7 @@ def _say(seconds: float) -> str:
 
 
 def available_algorithms() -> tuple[str, ...]:
-    """Names that ``kmeans_ann(algorithm=...)`` knows.
+    """Return the names that ``kmeans_ann(algorithm=...)`` takes.
 
     Examples
     --------
@@ -171,7 +141,7 @@ def available_algorithms() -> tuple[str, ...]:
     >>> "auto" in available_algorithms() and "hnsw" in available_algorithms()
     True
     """
-    return ("auto", "small_k", "graph", *available_indexes())
+    return ("auto", *OWN_START, *available_indexes())
 
 
 def make_algorithm(
@@ -182,7 +152,7 @@ def make_algorithm(
     rng: np.random.RandomState,
     limits: Limits,
 ) -> tuple[Algorithm, str]:
-    """Turn the parameter ``algorithm`` into an algorithm, and say why it was chosen.
+    """Turn the parameter ``algorithm`` into an algorithm, with the reason for it.
 
     Parameters
     ----------
@@ -212,7 +182,7 @@ def make_algorithm(
     check_choice(algorithm, "algorithm", available_algorithms())
     name, reason = algorithm, ""
     if name == "auto":
-        choice = choose(
+        name, reason = choose(
             rows.n,
             n_clusters,
             rows.d,
@@ -220,7 +190,6 @@ def make_algorithm(
             streams=rows.streams,
             double=rows.dtype != np.float32,
         )
-        name, reason = choice.algorithm, choice.reason
         if rows.sparse and name == "graph":
             name, reason = "brute", "sparse input"
         if not rows.keeps_labels and name == "hnsw":
@@ -229,8 +198,8 @@ def make_algorithm(
         logging.getLogger("annlab").info("algorithm %s: %s", name, reason)
     if name == "brute" and not params:
         return Lloyd(name, Exact(), Exact(), limits), reason
-    if name in ("graph", "small_k"):
-        return _make_fast(name, rows, params, limits), reason
+    if name in OWN_START:
+        return _with_own_start(name, rows, params, limits), reason
     index = make_index(name, **params)
     known = index.get_params(deep=False)
     if "random_state" in known and "random_state" not in params:
@@ -240,13 +209,12 @@ def make_algorithm(
     return _through(index, name, rows, limits), reason
 
 
-def _make_fast(name: str, rows: Rows, params: dict[str, Any], limits: Limits) -> Algorithm:
-    """The two algorithms that come with a start of their own."""
-    cls: Any = Graph if name == "graph" else SmallK
+def _with_own_start(name: str, rows: Rows, params: dict[str, Any], limits: Limits) -> Algorithm:
     if name == "graph" and rows.sparse:
         raise _needs_dense(name)
     if name == "graph" and not rows.together:
         raise _stays(name, rows)
+    cls = OWN_START[name]
     unknown = sorted(set(params) - set(cls.params))
     if unknown:
         raise invalid(
@@ -254,8 +222,7 @@ def _make_fast(name: str, rows: Rows, params: dict[str, Any], limits: Limits) ->
             f"made of {', '.join(cls.params) or 'nothing'} for algorithm={name!r}",
             ", ".join(unknown),
         )
-    made: Algorithm = cls(limits, **params)
-    return made
+    return cls(limits, **params)
 
 
 def _through(index: Any, name: str, rows: Rows, limits: Limits) -> Algorithm:
@@ -280,7 +247,7 @@ def _check_index(algorithm: Any, params: dict[str, Any]) -> None:
     if params:
         raise invalid(
             "algorithm_params",
-            "None where algorithm is an object",
+            "None if algorithm is an object",
             params,
             "Set the parameters on the object itself.",
         )

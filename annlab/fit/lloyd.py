@@ -1,7 +1,7 @@
 """One step of Lloyd's algorithm: assign every point, move every centroid to the mean of its points.
 
-Points are assigned by a search (`annlab.fit.searches`). The other algorithms differ in where they
-begin and in `assign`; the step is the same.
+Points are assigned by a search (`annlab.fit.searches`). Other algorithms have another start and
+another `assign`; the step is the same.
 
 Lloyd (1982), "Least squares quantization in PCM", IEEE Transactions on Information Theory 28(2),
 doi 10.1109/TIT.1982.1056489.
@@ -21,7 +21,6 @@ from annlab.fit.states import Found, Limits, State, why_stop
 from annlab.initialization import initial_centroids
 from annlab.result import Step
 from annlab.rows import Rows
-from annlab.rows.tally import Tally
 
 
 class Lloyd:
@@ -31,14 +30,13 @@ class Lloyd:
     ----------
     name : str
     search : Search
-        Of each iteration.
+        For the iterations.
     last : Search
-        Exact; of the labels that are returned.
+        Exact; for the returned labels.
     limits : Limits
     """
 
     exact_below = 0
-    memory_type: Any = None
 
     def __init__(self, name: str, search: Search, last: Search, limits: Limits) -> None:
         self.name, self.limits = name, limits
@@ -63,7 +61,7 @@ class Lloyd:
     def finish(self, rows: Rows, state: State, centroids: np.ndarray, exact: bool) -> Found:
         target = rows.target(centroids)
         if exact:
-            # coordinates and rule of `predict`, so that labels are equal to the last near-tie
+            # coordinates of `predict`: labels are equal to the last near-tie
             rows = rows.around(centroids)
         search = self.last if exact else self.search
         task = replace(search.task(rows, rows.inward(centroids)), target=target)
@@ -72,21 +70,13 @@ class Lloyd:
 
     def cost(self, rows: Rows, state: State) -> float:
         target = rows.target(rows.outward(state.centroids))
-        # by differences in float64, because starts that end in the same clusters cost the same
+        # by differences in float64: starts that end in the same clusters cost the same
         task = replace(self.search.task(rows, state.centroids), target=target)
         return float(rows.sweep(task, None)[1].exact_inertia)
 
 
 def advance(algorithm: Any, rows: Rows, state: State) -> State:
-    """One step: assign every point, move every centroid, and ask whether that was the last.
-
-    Parameters
-    ----------
-    algorithm : Algorithm
-        With ``assign(rows, state) -> Found``.
-    rows : Rows
-    state : State
-    """
+    """One step of any algorithm with ``assign(rows, state) -> Found``."""
     began = time.perf_counter()
     found = algorithm.assign(rows, state)
     centroids, reseeded = move(rows, found, state.centroids)
@@ -107,7 +97,7 @@ def advance(algorithm: Any, rows: Rows, state: State) -> State:
         steps=(*state.steps, step),
         labels=found.labels,
         at=state.centroids,
-        # a re-seeded point has a centroid of its own, which an approximate search may not find
+        # an approximate search may not find the centroid of a re-seeded point
         known=rows.relabelled(found.labels, reseeded),
         outliers=found.outliers,
         memory=found.memory,
@@ -119,43 +109,32 @@ def advance(algorithm: Any, rows: Rows, state: State) -> State:
 def start(
     rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState, seeds: Any = None
 ) -> np.ndarray:
-    """Centroids of shape (k, d), working coordinates, from the parameter ``init``.
+    """Turn the parameter ``init`` into centroids of shape (k, d), working coordinates.
 
-    Parameters
-    ----------
-    rows : Rows
-    n_clusters : int
-    init : str, callable, or array-like of shape (k, d)
-    rng : RandomState
-    seeds : MemoryRows, optional
-        Rows to draw from, instead of ``rows.sample``.
+    Points are drawn from ``seeds`` (`MemoryRows`), by default ``rows.sample``.
     """
-    if isinstance(init, str) or callable(init):
-        source = rows.sample(n_clusters, rng) if seeds is None else seeds
-        return initial_centroids(init, source, n_clusters, rng)
-    return initial_centroids(init, rows, n_clusters, rng)
-
-
-def means(tally: Tally, centroids: np.ndarray, *, unit: bool = False) -> np.ndarray:
-    """Means of the clusters, shape (k, d), float64; an empty one keeps its centroid.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from annlab.fit.lloyd import means
-    >>> from annlab.rows.tally import Tally
-    >>> tally = Tally(np.array([[6.0], [0.0]]), np.array([3.0, 0.0]), np.array([3, 0]))
-    >>> means(tally, np.array([[1.0], [9.0]]))
-    array([[2.],
-           [9.]])
-    """
-    return cluster_means(tally.sums, tally.totals, centroids, unit=unit)
+    if not isinstance(init, str) and not callable(init):
+        seeds = rows
+    elif seeds is None:
+        seeds = rows.sample(n_clusters, rng)
+    return initial_centroids(init, seeds, n_clusters, rng)
 
 
 def cluster_means(
     sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray, *, unit: bool = False
 ) -> np.ndarray:
-    """`means` of sums (k, d) and weights (k,); ``unit`` scales them to length 1."""
+    """Divide sums (k, d) by weights (k,), in float64; an empty cluster keeps its centroid.
+
+    ``unit`` scales the means to length 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from annlab.fit.lloyd import cluster_means
+    >>> cluster_means(np.array([[6.0], [0.0]]), np.array([3.0, 0.0]), np.array([[1.0], [9.0]]))
+    array([[2.],
+           [9.]])
+    """
     found = centroids.astype(np.float64)
     np.divide(sums, totals[:, None], out=found, where=(totals > 0)[:, None])
     return unit_means(found, centroids) if unit else found
@@ -164,21 +143,14 @@ def cluster_means(
 def move(rows: Rows, found: Found, centroids: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
     """Move each centroid to the weighted mean of its points; re-seed the empty ones.
 
-    An empty cluster takes over the point whose weight times squared distance is largest;
-    points are taken in order of falling distance, never the last one of a cluster.
-
-    Parameters
-    ----------
-    rows : Rows
-    found : Found
-    centroids : ndarray of shape (k, d)
-        Kept where a cluster is empty and no point is left to re-seed it from.
+    An empty cluster takes over the point of largest weight times squared distance, but never the
+    last point of a cluster. It keeps its centroid if no point is left.
 
     Returns
     -------
     new_centroids : ndarray of shape (k, d), dtype of ``centroids``
     reseeded : dict of int to int
-        The point that each re-seeded cluster took over, as ``{point: cluster}``.
+        The point of each re-seeded cluster, as ``{point: cluster}``.
     """
     sums, totals = found.tally.sums, found.tally.totals
     empty = np.flatnonzero(totals == 0)

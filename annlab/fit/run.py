@@ -1,4 +1,4 @@
-"""A whole fit: starts, callback, trace, progress, Ctrl-C and checkpoint around the states."""
+"""A whole fit: starts, callback, progress, Ctrl-C and checkpoint around the states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from annlab._support.progress import Progress as Line
 from annlab._support.threads import Workers
 from annlab.distances import same_total
 from annlab.fit.answers import recall_of, warn_zero_rows
-from annlab.fit.checkpoint import Checkpoint, Progress, twin_of
-from annlab.fit.choose import available_algorithms, make_algorithm
+from annlab.fit.checkpoint import Checkpoint, Progress, copied
+from annlab.fit.choose import make_algorithm
 from annlab.fit.settings import Settings, describe
 from annlab.fit.states import Algorithm, Found, Limits, State, states
 from annlab.result import KMeansResult, Trace, owned
@@ -29,45 +29,29 @@ from annlab.rows import Rows, need_together, open_rows
 
 
 class Variant:
-    """What a variant of k-means replaces; this one replaces nothing."""
+    """The parts of a fit that a variant of k-means may replace; this one replaces none."""
 
-    #: Whether it needs all rows in memory, or in a mapped file.
+    #: Whether it needs the rows in memory or in a mapped file.
     together = False
 
     def settings(self) -> dict[str, Any]:
-        """Parameters of the variant, by which a checkpoint knows it."""
+        """Parameters of the variant, for a checkpoint."""
         return {}
 
     def variance(self, rows: Rows) -> float:
-        """Mean variance of the features, which ``tol`` is a share of."""
+        """Mean variance of the features, for ``tol``."""
         return rows.variance
 
     def wrap(
         self, algorithm: Algorithm, rows: Rows, n_clusters: int, rng: np.random.RandomState
     ) -> Algorithm:
-        """The algorithm of the variant."""
+        """Wrap the algorithm."""
         return algorithm
 
 
 @dataclass
-class _SoFar:
-    """The states that a fit has come to: what is left of it after Ctrl-C."""
-
-    turn: int = 0
-    state: State | None = None
-    best: State | None = None
-    best_cost: float = np.inf
-
-    def end_of_start(self, state: State, cost: float) -> None:
-        # an earlier start that ended in the same clusters is as good
-        if self.best is None or same_total(cost, state.centroids.dtype) < self.best_cost:
-            self.best, self.best_cost = state, cost
-        self.state, self.turn = None, self.turn + 1
-
-
-@dataclass
 class _Fit:
-    """A fit under way."""
+    """A fit under way: ``best`` is the last state of the best finished start."""
 
     settings: Settings
     rows: Rows
@@ -75,26 +59,31 @@ class _Fit:
     why: str
     rng: np.random.RandomState
     began: float
-    so_far: _SoFar = field(default_factory=_SoFar)
     keeper: Checkpoint | None = None
-    rng_begin: Any = None
+    rng_begin: np.random.RandomState | None = None
+    turn: int = 0
+    state: State | None = None
+    best: State | None = None
+    best_cost: float = np.inf
 
     def run(self) -> tuple[KMeansResult, Found]:
-        """All starts, then the labels of the best one."""
-        so_far, settings, reason = self.so_far, self.settings, ""
-        while so_far.turn < settings.n_init and reason != "callback":
+        """Run all starts, then label the rows for the best one."""
+        n_init, reason = self.settings.n_init, ""
+        while self.turn < n_init and reason != "callback":
             state = self._one_start()
             reason = state.reason
-            several = settings.n_init > 1
-            so_far.end_of_start(state, self.algorithm.cost(self.rows, state) if several else 0.0)
-        best = so_far.best
-        assert best is not None, "there is at least one start"
-        return self._finish(replace(best, reason=reason if reason == "callback" else best.reason))
+            cost = self.algorithm.cost(self.rows, state) if n_init > 1 else 0.0
+            # an earlier start that ended in the same clusters is as good
+            if self.best is None or same_total(cost, state.centroids.dtype) < self.best_cost:
+                self.best, self.best_cost = state, cost
+            self.state, self.turn = None, self.turn + 1
+        assert self.best is not None, "there is at least one start"
+        ended = self.best.reason if reason != "callback" else reason
+        return self._finish(replace(self.best, reason=ended))
 
     def _one_start(self) -> State:
         """Iterate from one start to its end."""
-        settings, rows, so_far = self.settings, self.rows, self.so_far
-        state = so_far.state
+        settings, rows, state = self.settings, self.rows, self.state
         if state is None:
             state = self.algorithm.begin(rows, settings.n_clusters, settings.init, self.rng)
             if state.story:
@@ -103,16 +92,16 @@ class _Fit:
         rows.on_chunks = line.part if settings.progress and rows.streams else None
         try:
             for after in states(self.algorithm, rows, state, trace=settings.trace):
-                so_far.state = state = after
+                self.state = state = after
                 if self.keeper is not None:
                     self.keeper.save(self._progress(state))
                 step = state.steps[-1]
                 line.update(step.iteration, f"inertia {step.inertia:.6g}, {step.n_moved:,} moved")
                 if self._callback_stops(state):
-                    so_far.state = state = replace(state, reason="callback")
+                    self.state = state = replace(state, reason="callback")
                     break
         except KeyboardInterrupt:
-            done = 0 if so_far.state is None else so_far.state.iteration
+            done = 0 if self.state is None else self.state.iteration
             line.close(f"{_iterations(done)} (interrupted)")
             raise
         finally:
@@ -125,10 +114,11 @@ class _Fit:
         if callback is None:
             return False
         answer = callback(state.steps[-1] if self.settings.trace else state.shown(self.rows))
-        # True itself, not any truthy value: a callback may return what it appended to
+        # True itself: a callback may return any other value by accident
         return isinstance(answer, (bool, np.bool_)) and bool(answer) and not state.reason
 
     def _progress(self, state: State) -> Progress:
+        assert self.rng_begin is not None
         return Progress(
             algorithm=self.algorithm.name,
             why=self.why,
@@ -136,15 +126,15 @@ class _Fit:
             tol_sq=self.algorithm.limits.tol_sq,
             rng_begin=self.rng_begin,
             rng_now=self.rng,
-            turn=self.so_far.turn,
+            turn=self.turn,
             state=state,
-            best=self.so_far.best,
-            best_cost=self.so_far.best_cost,
+            best=self.best,
+            best_cost=self.best_cost,
             elapsed_s=time.perf_counter() - self.began,
         )
 
     def _finish(self, state: State) -> tuple[KMeansResult, Found]:
-        """Label all rows a last time, for the centroids that are returned."""
+        """Label all rows for the returned centroids."""
         settings, rows, algorithm = self.settings, self.rows, self.algorithm
         returned = rows.outward(state.centroids)
         wish, cheap = settings.final_assignment, settings.n_clusters <= algorithm.exact_below
@@ -154,7 +144,13 @@ class _Fit:
         if not exact:
             recall = recall_of(rows, last.labels, rows.inward(returned), self.rng)
         if last.tally.n_used < settings.n_clusters:
-            _warn_unused(last.tally.n_used, settings.n_clusters)
+            warnings.warn(
+                f"Only {last.tally.n_used} of n_clusters={settings.n_clusters} clusters have "
+                "points: X has too few distinct rows, or too many rows without a direction. Ask "
+                "for fewer clusters.",
+                AnnlabWarning,
+                stacklevel=5,
+            )
         return self._result(
             state,
             returned,
@@ -167,16 +163,15 @@ class _Fit:
 
     def interrupted(self) -> KMeansResult | None:
         """The result of the last finished iteration; None if there is none."""
-        so_far = self.so_far
-        state = so_far.best or so_far.state
+        state = self.best or self.state
         if state is None or state.at is None:
             return None
         text = f"The result is that of {_iterations(state.iteration)}. "
-        if so_far.best is not None and self.settings.n_init > 1:
+        if self.best is not None and self.settings.n_init > 1:
             text = "The result is that of an earlier one of the n_init starts. "
         elsewhere = "init=result.centroids" if self.keeper is None else "the same checkpoint"
         _warn_interrupted(f"{text}Fit again with {elsewhere} to go on.")
-        # no point is assigned any more: the inertia is that of the step
+        # nothing is assigned again: the inertia is that of the step
         return self._result(
             replace(state, reason="interrupted"),
             self.rows.outward(state.at),
@@ -199,7 +194,7 @@ class _Fit:
     ) -> KMeansResult:
         counts = [step.n_distances for step in state.steps] + (more_distances or [])
         why = self.why
-        # of several starts one is returned, and not always the last
+        # of several starts the returned one need not be the last
         if why and state.story and self.settings.n_init == 1:
             why = f"{why}; {state.story}"
         return KMeansResult(
@@ -231,7 +226,7 @@ def fit(
     TypeError, ValueError
         If an argument is invalid.
     KeyboardInterrupt
-        If Ctrl-C comes before the first iteration is finished.
+        If Ctrl-C is pressed before the first iteration is finished.
     """
     began = time.perf_counter()
     settings, variant = settings.checked(), variant or Variant()
@@ -262,55 +257,44 @@ def _prepare(
     workers: Workers,
     began: float,
 ) -> _Fit:
-    """Open the rows, choose the algorithm, and go on from a checkpoint if there is one."""
+    """Open the rows, choose the algorithm, and load the checkpoint if there is one."""
     if variant.together:
         need_together(X, "kmeans_ann takes data in parts.")
+    algorithm, is_named = settings.algorithm, isinstance(settings.algorithm, str)
     rows = open_rows(
         X, metric=settings.metric, sample_weight=settings.sample_weight, workers=workers,
-        together=variant.together or _is_graph(settings.algorithm),
+        together=variant.together or (is_named and algorithm == "graph"),
     )  # fmt: skip
     k = check_n_clusters(settings.n_clusters, rows.n)
     warn_zero_rows(rows, stacklevel=5)
-    file = None
-    rng_begin = None
+    saved = rng_begin = None
     if keeper is not None:
-        rng_begin = twin_of(rng)
+        rng_begin = copied(rng)
         words = settings.words() | {"sample_weight": describe(rows.sample_weight)}
-        keeper.bind({"X": rows.digest(), **words, "variant": describe(variant.settings())})
-        steps = 2 * settings.max_iter
-        most = (1 << 22) + (64 * rows.n + 100 * k * rows.d) * (2 + steps * bool(settings.trace))
-        file = keeper.load(rows.n, rows.d, k, settings.n_init, most + 1024 * steps)
-    algorithm: Any = settings.algorithm
-    tol_sq = None
-    if file is not None:
-        rng_begin = file.generators["rng_begin"]
+        keeper.fit = {"X": rows.digest(), **words, "variant": describe(variant.settings())}
+        saved = keeper.load(settings, rows.n, rows.d)
+    if saved is not None:
+        rng_begin = saved.rng_begin
         rng.set_state(rng_begin.get_state())
-        rows = _shifted(rows, file.arrays.get("shift"))
-        if isinstance(algorithm, str) and algorithm == "auto":
-            algorithm = file.named_algorithm(available_algorithms())
-        tol_sq = file.facts["tol_sq"]
-    if tol_sq is None:
-        tol_sq = settings.tol * variant.variance(rows)
+        rows = _shifted(rows, saved.shift)
+        if is_named and algorithm == "auto":
+            algorithm = saved.algorithm
+    tol_sq = settings.tol * variant.variance(rows) if saved is None else saved.tol_sq
     limits = Limits(settings.max_iter, settings.tol, tol_sq)
     params = settings.algorithm_params or {}
     made, why = make_algorithm(algorithm, rows, k, params, rng, limits)
     made = variant.wrap(made, rows, k, rng)
-    under_way = _Fit(settings, rows, made, why, rng, began, keeper=keeper, rng_begin=rng_begin)
-    if file is not None:
-        progress = file.progress(made.memory_type)
-        under_way.why = progress.why if algorithm is not settings.algorithm else why
-        under_way.began -= progress.elapsed_s
-        under_way.so_far = _SoFar(progress.turn, progress.state, progress.best, progress.best_cost)
-        rng.set_state(progress.rng_now.get_state())
-    return under_way
-
-
-def _is_graph(algorithm: Any) -> bool:
-    return isinstance(algorithm, str) and algorithm == "graph"
+    if saved is None:
+        return _Fit(settings, rows, made, why, rng, began, keeper, rng_begin)
+    rng.set_state(saved.rng_now.get_state())
+    return _Fit(
+        settings, rows, made, saved.why, rng, began - saved.elapsed_s, keeper, rng_begin,
+        saved.turn, saved.state, saved.best, saved.best_cost,
+    )  # fmt: skip
 
 
 def _shifted(rows: Rows, shift: np.ndarray | None) -> Rows:
-    """The rows in the coordinates of a checkpoint, which differ in the last bit at most."""
+    """The rows in the coordinates of a checkpoint, which may differ in the last bit."""
     now = rows.coordinates.shift
     if now is None or shift is None or np.array_equal(now, shift):
         return rows
@@ -319,7 +303,7 @@ def _shifted(rows: Rows, shift: np.ndarray | None) -> Rows:
 
 @contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
-    """Ignore further Ctrl-C while the result of an interrupted fit is put together."""
+    """Ignore further Ctrl-C while the result is assembled."""
     before = None
     if threading.current_thread() is threading.main_thread():
         # None if the handler is not Python's own
@@ -334,7 +318,7 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def _marked(labels: Any, outliers: np.ndarray | None) -> Any:
-    """Labels with −1 for outliers."""
+    """Set the labels of outliers to −1."""
     return labels if outliers is None else np.where(outliers, np.int32(-1), labels)
 
 
@@ -344,12 +328,3 @@ def _iterations(n: int) -> str:
 
 def _warn_interrupted(text: str) -> None:
     warnings.warn(f"The fit was interrupted. {text}", AnnlabWarning, stacklevel=5)
-
-
-def _warn_unused(used: int, n_clusters: int) -> None:
-    warnings.warn(
-        f"Only {used} of n_clusters={n_clusters} clusters have points: X has too few distinct "
-        "rows, or too many rows without a direction. Ask for fewer clusters.",
-        AnnlabWarning,
-        stacklevel=6,
-    )

@@ -140,20 +140,17 @@ class FusedPass(Task):
         self, chunk: Chunk, weights: np.ndarray | None, old: np.ndarray | None
     ) -> tuple[np.ndarray, Tally]:
         rows, shift = chunk.dense()
-        (k, d), dtype, m = self.centroids.shape, self.centroids.dtype, len(rows)
-        labels, distances_sq = np.empty(m, np.int32), np.empty(m, dtype)
-        sums, totals = np.zeros((k, d)), np.zeros(k)
+        dtype = self.centroids.dtype
         own = np.empty(0, dtype) if weights is None else (weights / self.heaviest).astype(dtype)
-        label_and_sum(
-            rows, shift, own, self.centroids, self.halves, loops, labels,
-            distances_sq, sums, totals,
-        )  # fmt: skip
+        labels, distances_sq, sums, totals = label_and_sum(
+            rows, shift, own, self.centroids, self.halves
+        )
         if chunk.zero is not None:
             labels[chunk.zero], distances_sq[chunk.zero] = 0, 1.0
         if self.heaviest != 1.0:
             sums *= self.heaviest
             totals *= self.heaviest
-        tally = self.tally(chunk, labels, weights, distances_sq, sums, m * k)
+        tally = self.tally(chunk, labels, weights, distances_sq, sums, len(labels) * self.k)
         if chunk.zero is None and weights is not None:
             # rounded as the sums are
             tally.totals = totals
@@ -181,12 +178,7 @@ def label_and_sum(
     weights: np.ndarray,
     centroids: np.ndarray,
     halves: np.ndarray,
-    kernels: Any,
-    labels: np.ndarray,
-    d1: np.ndarray,
-    sums: np.ndarray,
-    totals: np.ndarray,
-) -> float:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Label some rows and add them up by cluster; near-ties by the rule of `annlab.distances`.
 
     Parameters
@@ -195,25 +187,21 @@ def label_and_sum(
     shift : ndarray of shape (d,)
         Subtracted from the rows first.
     centroids, halves : ndarrays of shape (k, d) and (k,)
-    kernels : module
-    labels, d1 : ndarrays of shape (m,), written
-    sums, totals : ndarrays of shape (k, d) and (k,), float64, added to
 
     Returns
     -------
-    float
-        Σ w · d1.
+    labels : ndarray of shape (m,), int32
+    d1 : ndarray of shape (m,)
+        Squared distances.
+    sums, totals : ndarrays of shape (k, d) and (k,), float64
     """
-    m, (k, d) = len(rows), centroids.shape
-    d2 = np.empty_like(d1)
-    inertia = float(
-        kernels.assign_fused(
-            rows, shift, weights, centroids, halves, 0, m, labels, d1, d2, sums, totals
-        )
-    )
+    m, (k, d), dtype = len(rows), centroids.shape, centroids.dtype
+    labels, d1, d2 = np.empty(m, np.int32), np.empty(m, dtype), np.empty(m, dtype)
+    sums, totals = np.zeros((k, d)), np.zeros(k)
+    loops.assign_fused(rows, shift, weights, centroids, halves, 0, m, labels, d1, d2, sums, totals)
     close = uncertain(d1, d2, 2.0 * halves, d)
     if k == 1 or not close.size:
-        return inertia
+        return labels, d1, sums, totals
     own = rows[close] - shift
     chosen = nearest(own, centroids)
     changed = chosen != labels[close]
@@ -228,7 +216,7 @@ def label_and_sum(
         # counted again: a difference of weights would leave a trace in an emptied cluster
         totals[:] = np.bincount(labels, weights=weights if len(weights) > 0 else None, minlength=k)
         sums[totals == 0] = 0.0
-    return inertia
+    return labels, d1, sums, totals
 
 
 # -- through an index ------------------------------------------------------------------------------

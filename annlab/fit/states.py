@@ -1,7 +1,7 @@
-"""k-means as a sequence of states: `begin` makes the first, `step` the next from the last.
+"""k-means as a sequence of states: `begin` makes the first, `step` makes the next.
 
-This is the algorithm of the whole package. What a step does is in `annlab.fit.lloyd`; what is done
-with the states (several starts, callbacks, checkpoints, Ctrl-C) is in `annlab.fit.run`.
+A step is in `annlab.fit.lloyd`; several starts, callbacks, checkpoints and Ctrl-C are in
+`annlab.fit.run`.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from annlab.rows.tally import Tally
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that a fit is between two iterations; centroids in working coordinates.
+    """A fit between two iterations; centroids in working coordinates.
 
     Attributes
     ----------
     centroids : ndarray of shape (k, d)
-        Those that the next iteration assigns to.
+        For the next assignment.
     steps : tuple of Step
         The iterations so far.
     labels : ndarray of shape (n,), int32, or None
-        Of the last iteration, or what stands for them where they stay elsewhere.
+        Of the last iteration; a `Labels` of Dask rows.
     at : ndarray of shape (k, d), or None
         The centroids that ``labels`` belong to.
     known : ndarray of shape (n,), int32, or None
-        The labels that the next assignment starts from: ``labels``, except for points that became
-        the centroid of a cluster that was empty.
+        Labels for the next assignment to start from: ``labels``, except for points that became
+        the centroid of an empty cluster.
     outliers : ndarray of shape (n,), bool, or None
     memory : NamedTuple or None
         What the algorithm remembers.
     uncounted : int
-        Distances that the start took; the next step counts them.
+        Distances computed by the start, which the next step counts.
     story : str
         What the algorithm's own start did, as a clause for `KMeansResult.reason`.
     reason : str
-        Why the fit stopped; empty while it goes on.
+        Why the fit stopped; empty until it does.
     """
 
     centroids: np.ndarray
@@ -75,7 +75,7 @@ class State:
 
 
 class Limits(NamedTuple):
-    """When a fit stops: iterations, the parameter ``tol``, and Σ ‖new − old‖² that it means."""
+    """When a fit stops: iterations, the parameter ``tol``, and the Σ ‖new − old‖² it stands for."""
 
     max_iter: int
     tol: float
@@ -84,24 +84,24 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What an assignment finds, and where it wants the centroids to go.
+    """The answer of an assignment.
 
     Attributes
     ----------
     labels : ndarray of shape (n,), int32
     tally : Tally
-        ``sums`` over ``totals`` is where the centroids go; the update may write to both.
+        The next centroids are ``sums`` over ``totals``; the update may write to both.
     kind : str
         Becomes `Step.kind`.
     finished : bool
         The algorithm's own reason to stop: an iteration gains too little.
     memory : NamedTuple or None
-        What the algorithm remembers now.
+        Becomes `State.memory`.
     members : ndarray of shape (n,), int32, or None
-        Labels that the update goes by, if clusters were moved elsewhere.
+        Labels for the update, if clusters were relocated.
     outliers : ndarray of shape (n,), bool, or None
     weighted : Rows or None
-        The rows with the weights that move the centroids, if those differ.
+        The rows with the weights for the update, if those differ.
     seeds : ndarray of shape (n,), float64, or None
         Weights of the points that an empty cluster may be re-seeded from, if those differ.
     """
@@ -113,7 +113,7 @@ class Found:
     memory: Any = None
     members: np.ndarray | None = None
     outliers: np.ndarray | None = None
-    weighted: Any = None
+    weighted: Rows | None = None
     seeds: np.ndarray | None = None
 
     @property
@@ -132,43 +132,33 @@ class Algorithm(Protocol):
     exact : bool
         Whether every label names the nearest centroid.
     exact_below : int
-        Up to this many clusters a comparison with all centroids costs little beside the fit, so
-        that ``final_assignment="auto"`` makes the returned labels exact.
+        Up to this many clusters, comparing with all centroids costs little beside the fit, and
+        ``final_assignment="auto"`` makes the returned labels exact.
     limits : Limits
-    memory_type : type or None
-        Of `State.memory`.
     """
 
     name: str
     exact: bool
     exact_below: int
     limits: Limits
-    memory_type: Any
 
     def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
         """The state before the first iteration."""
-        ...
 
     def step(self, rows: Rows, state: State) -> State:
         """The state after one more iteration."""
-        ...
 
     def finish(self, rows: Rows, state: State, centroids: np.ndarray, exact: bool) -> Found:
         """Label all rows for the returned centroids (the caller's coordinates)."""
-        ...
 
     def cost(self, rows: Rows, state: State) -> float:
-        """How bad the centroids are: the lowest of several starts is kept."""
-        ...
+        """Compare starts: the lowest is kept."""
 
 
 def states(
     algorithm: Algorithm, rows: Rows, state: State, *, trace: bool = False
 ) -> Iterator[State]:
-    """Iterate until there is a reason to stop.
-
-    ``trace`` keeps the arrays of each step in `State.steps`.
-    """
+    """Iterate until there is a reason to stop; ``trace`` keeps the arrays of each step."""
     while not state.reason:
         state = algorithm.step(rows, state)
         if trace:
@@ -177,8 +167,8 @@ def states(
 
 
 def why_stop(step: Step, found: Found, limits: Limits) -> str:
-    """Reason to stop after a step, the strongest first; empty if there is none."""
-    # only a step to the means can show that nothing changes any more
+    """Return the strongest reason to stop after a step; empty if there is none."""
+    # only plain Lloyd steps can signal convergence
     if found.is_plain and step.n_moved == 0:
         return "labels unchanged"
     if found.is_plain and step.shift_sq <= limits.tol_sq:

@@ -161,6 +161,16 @@ class MemoryRows(Rows):
         twin._ready, twin._may_settle = None, False
         return twin
 
+    def part(self, indices: np.ndarray) -> MemoryRows:
+        """Copy some of the rows, dense and in working coordinates."""
+        weights = self.sample_weight
+        return MemoryRows(
+            np.ascontiguousarray(self.take(indices)),
+            sample_weight=None if weights is None else weights[indices],
+            workers=self.workers,
+            coordinates=Coordinates.plain(self.dtype),
+        )
+
     def reweighted(self, sample_weight: np.ndarray) -> MemoryRows:
         """The same rows with other weights; the data is shared, not copied."""
         twin = copy(self)

@@ -1,4 +1,4 @@
-"""The algorithm `graph`: where it begins, how it assigns, and when it ends."""
+"""The algorithm `graph`: its start, its assignment, and when it stops."""
 
 from __future__ import annotations
 
@@ -7,60 +7,48 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from annlab._kernels import loops
 from annlab._support.checks import check_integer, check_real
-from annlab._support.threads import chunk_bounds
-from annlab.fit.graph.cloud import (
-    VALUES,
-    Cloud,
-    Nearby,
-    assign_all,
-    means_of,
-    reordered,
-    scaled_weights,
-    sort_by,
-    sums_of,
-)
+from annlab.fit.answers import exact_inertia
+from annlab.fit.graph.cloud import Cloud, Nearby, assign_all, means_of, sort_by, sums_of
 from annlab.fit.graph.neighbours import assign_nearby, neighbourhoods
 from annlab.fit.graph.relocation import relocate
 from annlab.fit.graph.samples import grow_from_sample
-from annlab.fit.graph.tree import Tree, plant_tree
+from annlab.fit.graph.tree import plant_tree
 from annlab.fit.lloyd import Lloyd
 from annlab.fit.momentum import Momentum
 from annlab.fit.searches import Fused
 from annlab.fit.states import Found, Limits, State
 from annlab.rows import Rows
 from annlab.rows.memory import MemoryRows
-from annlab.rows.tally import Tally, inertia_of_rows
+from annlab.rows.tally import Tally
 
-#: Below this ratio of second-nearest to nearest coarse distance (squared, median over all points)
-#: a tree loses more than it saves: 1.1 to 2 on photos, text and heavy tails, 1.03 on Gaussians in
-#: 128 dimensions.
+#: Contrast (see `plant_tree`) below which a tree loses more than it saves: 1.1 to 2 on photos, text
+#: and heavy tails, 1.03 on Gaussians in 128 dimensions.
 LOW_CONTRAST = 1.08
-#: Finish when an iteration gains less than this many times ``tol``: early where relocation has
-#: gained much in all (a share of the inertia), late where it has not.
+#: Finish when an iteration gains less than this many times ``tol``: early if relocation has gained
+#: much in all (a share of the inertia), late if it has not.
 EARLY, LATE, MUCH = 20.0, 5.0, 0.036
-#: Labels come from lists of neighbours, which far moves would outrun: no share of the last move.
+#: No share of the last move: far moves would outrun the lists of neighbours.
 _MOMENTUM = Momentum(1.6, 0.0)
 
 
 class Layout(NamedTuple):
-    """What `Graph` remembers from one iteration to the next.
+    """Memory of `Graph` between two iterations.
 
     Attributes
     ----------
     own : bool
-        Whether it began in its own way; if not, it is Lloyd's algorithm and nothing else.
+        Whether the start was its own; from a given start it is plain Lloyd.
     settled : bool
-        Whether no more clusters are moved elsewhere.
+        Whether relocation has ended.
     seed : int
-        Of the random numbers; those of an iteration come from it and the number of the iteration.
+        The generator of an iteration is made from it and the number of the iteration.
     order : ndarray of shape (n,), int32, or None
-        Point that is at each place of the layout; None before the first assignment.
+        Point at each place of the layout; None before the first assignment.
     members : ndarray of shape (n,), int32, or None
         Cluster of the point at each place, after any relocation.
     gained : float
-        What relocations have gained in all, as a share of the inertia.
+        Gain of all relocations, as a share of the inertia.
     last : float
         Inertia of the last iteration.
     """
@@ -89,19 +77,19 @@ class Layout(NamedTuple):
 
 
 class Graph(Lloyd):
-    """Points to centroids through the centroids' neighbours, with a start of its own.
+    """Compare points with neighbouring centroids only; with a start of its own.
 
     Parameters
     ----------
     limits : Limits
-        It finishes when an iteration lowers the inertia by less than 20 times ``tol``, or 5 times
-        where relocation has gained little.
+        The fit stops when an iteration lowers the inertia by less than 20 times ``tol``, or 5
+        times if relocation has gained little.
     n_candidates : int, default=96
-        Centroids that a point is compared with.
+        Centroids that each point is compared with.
     n_relocations : int, default=6
-        Iterations that may move centroids to other places.
+        Iterations that may relocate centroids.
     relocation_share : float, default=0.3
-        Clusters that such an iteration moves at most, as a share of k.
+        Largest share of the centroids that such an iteration relocates.
     """
 
     exact_below = 700
@@ -123,51 +111,44 @@ class Graph(Lloyd):
         self._width = check_integer(n_candidates, "n_candidates", minimum=8)
         self._n_relocations = check_integer(n_relocations, "n_relocations", minimum=0)
         self._share = check_real(relocation_share, "relocation_share", maximum=0.5)
-        # the points in the order of a layout: what can be made again from the rows and that order
+        # cache: an order and the points in it
         self._laid_out: tuple[np.ndarray, Cloud] | None = None
 
     def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
-        """Plant a tree, or grow from a sample where a tree would not do."""
+        """Plant a tree, or grow from a sample if the contrast is low."""
         if not (isinstance(init, str) and init == "k-means++"):
             return super().begin(rows, n_clusters, init, rng)
         assert isinstance(rows, MemoryRows)
-        # of an earlier start
+        # free the memory of an earlier start
         self._laid_out = None
         seed = int(rng.randint(2**31 - 1))
         rng = np.random.RandomState(seed)
-        weights = scaled_weights(rows)
-        unit = rows.coordinates.unit
         layout = Layout(own=True, settled=self._n_relocations == 0, seed=seed)
-        grown = plant_tree(
-            rows.load, rows.take, rows.n, weights, n_clusters, loops, rows.workers, rng,
-            least_contrast=LOW_CONTRAST,
-        )  # fmt: skip
-        if isinstance(grown, Tree):
-            self._laid_out = (grown.order, grown.cloud)
-            centroids = grown.centroids
-            if unit:
-                centroids = means_of(grown.cloud, grown.labels, centroids, unit=True)
+        tree = plant_tree(rows, n_clusters, rng, least_contrast=LOW_CONTRAST)
+        if tree is None:
+            centroids, work, gained = grow_from_sample(rows, n_clusters, rng)
             return State(
                 centroids,
-                memory=layout._replace(order=grown.order, members=grown.labels),
-                uncounted=grown.n_distances,
-                story="started from a tree of the points",
+                memory=layout._replace(gained=gained),
+                uncounted=work,
+                story="started with iterations on a sample, which n_iter does not count",
             )
-        centroids, work, gained = grow_from_sample(
-            rows.take, rows.n, weights, n_clusters, loops, rows.workers, rng, unit=unit
-        )
+        self._laid_out = (tree.order, tree.cloud)
+        centroids = tree.centroids
+        if rows.coordinates.unit:
+            centroids = means_of(tree.cloud, tree.labels, centroids, unit=True)
         return State(
             centroids,
-            memory=layout._replace(gained=gained),
-            uncounted=work,
-            story="started with iterations on a sample, which n_iter does not count",
+            memory=layout._replace(order=tree.order, members=tree.labels),
+            uncounted=tree.n_distances,
+            story="started from a tree of the points",
         )
 
     def start_at(self, centroids: np.ndarray) -> State:
         return State(centroids, memory=Layout())
 
     def cost(self, rows: Rows, state: State) -> float:
-        # by the restricted search: a comparison with all centroids may take longer than the fit
+        # by the restricted search: comparing with all centroids may take longer than the fit
         return self.assign(rows, replace(state, known=None, labels=None)).tally.inertia
 
     def assign(self, rows: Rows, state: State) -> Found:
@@ -175,8 +156,7 @@ class Graph(Lloyd):
         k = len(state.centroids)
         layout, cloud, found = self._find(rows, state, state.centroids)
         base = self._report(rows, layout, found, k)
-        # where moving clusters gains much, the fit is ahead of Lloyd's and may end early; where
-        # it gains little (uniform data), only patience gets there
+        # a large gain by relocation puts the fit ahead of Lloyd's: it may end early
         least = self.limits.tol * (EARLY if layout.gained >= MUCH else LATE)
         small = not base.tally.inertia < (1.0 - least) * layout.last
         layout = layout._replace(last=base.tally.inertia)
@@ -185,7 +165,7 @@ class Graph(Lloyd):
         if not layout.settled and not at_end:
             members, expected = relocate(cloud, found, k, share=self._share)
             moved = expected > 0
-            # the last rounds move a handful of centroids: what is left is Lloyd's business
+            # rounds that would move a handful of centroids are left to Lloyd's steps
             layout = layout._replace(
                 gained=layout.gained + expected,
                 settled=state.iteration + 1 >= self._n_relocations
@@ -219,12 +199,6 @@ class Graph(Lloyd):
         assert isinstance(rows, MemoryRows)
         layout, cloud, found = self._find(rows, state, rows.inward(centroids))
         last = self._report(rows, layout, found, len(centroids))
-        target, unit = rows.target(centroids), rows.coordinates.unit
-        tasks = [
-            (rows.X[a:b], target, last.labels[a:b], rows.weights(a, b), unit)
-            for a, b in chunk_bounds(rows.n, max(256, (1 << 18) // rows.d))
-        ]
-        parts = rows.workers.map(inertia_of_rows, tasks, work=8.0 * rows.n * rows.d)
         sums, totals = sums_of(cloud, found.labels, len(centroids))
         return replace(
             last,
@@ -233,7 +207,9 @@ class Graph(Lloyd):
                 sums=sums * rows.heaviest,
                 totals=totals * rows.heaviest,
                 counts=np.bincount(found.labels, minlength=len(centroids)),
-                exact_inertia=float(sum(parts)),
+                exact_inertia=exact_inertia(
+                    rows.X, centroids, last.labels, rows.metric, rows.sample_weight, rows.workers
+                ),
             ),
         )
 
@@ -243,14 +219,12 @@ class Graph(Lloyd):
         """Look each point up among the neighbours of its cluster; all clusters the first time."""
         layout: Layout = state.memory
         rng = np.random.RandomState([layout.seed, state.iteration])
-        workers = rows.workers
+        around = neighbourhoods(centroids, rows.workers, rng, width=self._width)
         if layout.order is None or layout.members is None:
             # compare with all centroids, then lay the points out block by block
-            found, norms = assign_all(rows.load, rows.n, loops, workers, centroids)
-            around = neighbourhoods(centroids, loops, workers, rng, width=self._width)
-            order, _ = sort_by(loops, around.block[found.labels], len(around.counts))
-            cloud = reordered(rows.take, order, norms, scaled_weights(rows), loops, workers)
-            self._laid_out = (order, cloud)
+            found = assign_all(rows, centroids)
+            order, _ = sort_by(around.block[found.labels], len(around.counts))
+            cloud = self._cloud(rows, order)
             found = replace(
                 found, labels=found.labels[order], second=found.second[order],
                 d1=found.d1[order], d2=found.d2[order],
@@ -258,33 +232,23 @@ class Graph(Lloyd):
             return layout._replace(order=order), cloud, found
         members = layout.members
         if state.known is not state.labels:
-            # points that became the centroid of a cluster that was empty
+            # points that became the centroid of an empty cluster
             changed = np.flatnonzero(state.known != state.labels)
             place = np.empty(rows.n, dtype=np.int32)
             place[layout.order] = np.arange(rows.n, dtype=np.int32)
             members = members.copy()
             members[place[changed]] = state.known[changed]
         cloud = self._cloud(rows, layout.order)
-        around = neighbourhoods(centroids, loops, workers, rng, width=self._width)
         return layout, cloud, assign_nearby(cloud, centroids, members, around)
 
     def _cloud(self, rows: MemoryRows, order: np.ndarray) -> Cloud:
-        """The points in the order of a layout, made again only for another order."""
+        """The points in the given order, copied again only for another order."""
         if self._laid_out is None or self._laid_out[0] is not order:
-
-            def norms_of(start: int, stop: int) -> np.ndarray:
-                part = np.asarray(rows.load(start, stop))
-                return np.asarray(np.einsum("ij,ij->i", part, part))
-
-            bounds = chunk_bounds(rows.n, max(512, VALUES // rows.d))
-            norms = np.concatenate(rows.workers.map(norms_of, bounds))
-            weights = scaled_weights(rows)
-            cloud = reordered(rows.take, order, norms, weights, loops, rows.workers)
-            self._laid_out = (order, cloud)
+            self._laid_out = (order, Cloud.reordered(rows, order))
         return self._laid_out[1]
 
     def _report(self, rows: MemoryRows, layout: Layout, found: Nearby, k: int) -> Found:
-        """Bring an answer back into the order of the data; its sums are still to come."""
+        """Labels and inertia in the order of the data; without sums."""
         labels = np.empty(rows.n, dtype=np.int32)
         distances_sq = np.empty(rows.n)
         labels[layout.order] = found.labels

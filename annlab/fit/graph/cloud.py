@@ -1,14 +1,13 @@
-"""Points as the compiled loops want them, and what every stage of a graph fit does with them."""
+"""Points in the layout of the compiled loops, and the passes that graph fits share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
+from annlab._kernels import loops
 from annlab._support.threads import Workers, chunk_bounds
 from annlab.distances import decide, rivals, uncertain
 from annlab.fit.lloyd import cluster_means
@@ -17,57 +16,68 @@ from annlab.rows.memory import MemoryRows
 
 #: Values of a chunk of rows: 2 MB of float32. A chunk's bounds depend on the data alone.
 VALUES = 1 << 19
-#: Products of a task: about 0.1 s, so that Ctrl-C is soon heard.
+#: Products of a task: about 0.1 s, which bounds the delay of Ctrl-C.
 PRODUCTS = 1 << 32
 
 
 @dataclass
 class Cloud:
-    """Points as the kernels want them: contiguous, with norms, and the loops for their type.
+    """Contiguous points with their norms.
 
     Attributes
     ----------
     X : ndarray of shape (n, d)
     norms : ndarray of shape (n,)
         ‖x‖².
-    weights : ndarray of shape (n,), or empty where every point weighs 1
+    weights : ndarray of shape (n,), or empty if every point weighs 1
     workers : Workers
-    kernels : module
-        `annlab._kernels.loops`, or those in NumPy.
     """
 
     X: np.ndarray
     norms: np.ndarray
     weights: np.ndarray
     workers: Workers
-    kernels: Any
 
     @classmethod
-    def of(cls, rows: MemoryRows, kernels: Any) -> Cloud:
+    def of(cls, rows: MemoryRows) -> Cloud:
         """Rows in working coordinates, in their own order."""
-        X = np.ascontiguousarray(rows.take(np.arange(rows.n)))
-        norms = np.einsum("ij,ij->i", X, X)
-        return cls(X, norms, scaled_weights(rows), rows.workers, kernels)
+        X = np.ascontiguousarray(rows.load(0, rows.n))
+        return cls(X, np.einsum("ij,ij->i", X, X), scaled_weights(rows), rows.workers)
 
-    def weighed(self, values: np.ndarray) -> np.ndarray:
-        """``values`` times the weights, in float64."""
-        wide = values.astype(np.float64)
-        return wide * self.weights if len(self.weights) > 0 else wide
+    @classmethod
+    def reordered(cls, rows: MemoryRows, order: np.ndarray) -> Cloud:
+        """Rows in the given order: one copy of the data."""
+        X = np.empty((rows.n, rows.d), dtype=rows.dtype)
+        norms = np.empty(rows.n, dtype=rows.dtype)
+
+        def fill(start: int, stop: int) -> None:
+            part = X[start:stop] = rows.take(order[start:stop])
+            norms[start:stop] = np.einsum("ij,ij->i", part, part)
+
+        rows.workers.map(fill, chunk_bounds(rows.n, max(512, VALUES // rows.d)))
+        weights = scaled_weights(rows)
+        return cls(X, norms, weights[order] if len(weights) > 0 else weights, rows.workers)
 
 
 def scaled_weights(rows: MemoryRows) -> np.ndarray:
-    """Weights in the type of the data, at most 1; empty where every point weighs 1."""
+    """Weights in the type of the data, at most 1; empty if every point weighs 1."""
     weights = rows.sample_weight
-    if weights is None or rows.heaviest <= 0:
+    if weights is None:
         return np.empty(0, dtype=rows.dtype)
     return (weights / rows.heaviest).astype(rows.dtype)
 
 
-def sort_by(kernels: Any, keys: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
+def weighed(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Values times weights (which may be empty), in float64."""
+    wide = values.astype(np.float64)
+    return wide * weights if len(weights) > 0 else wide
+
+
+def sort_by(keys: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
     """Stable order (n,), int32, of int32 keys, and where each key begins (n_keys + 1,), int64."""
     order = np.empty(len(keys), dtype=np.int32)
     starts = np.empty(n_keys + 1, dtype=np.int64)
-    kernels.counting_sort(keys, order, starts)
+    loops.counting_sort(keys, order, starts)
     return order, starts
 
 
@@ -80,19 +90,19 @@ def even_cuts(starts: np.ndarray, pieces: int = 64) -> list[tuple[int, int]]:
 
 
 def pieces(values: int) -> int:
-    """Into how many tasks to cut a pass over so many values: one where it is over in no time."""
+    """Number of tasks for a pass over so many values: one for a short pass."""
     return min(64, max(1, values >> 16))
 
 
 @dataclass
 class Nearby:
-    """What a restricted assignment finds, per point.
+    """Two nearest centroids of each point.
 
     Attributes
     ----------
     labels, second : ndarrays of shape (n,), int32
     d1, d2 : ndarrays of shape (n,)
-        Squared distances to the two; ``d2`` is infinite where there is one centroid only.
+        Their squared distances; ``d2`` is infinite if there is one centroid only.
     n_distances : int
     """
 
@@ -101,13 +111,6 @@ class Nearby:
     d1: np.ndarray
     d2: np.ndarray
     n_distances: int
-
-    def rename(self, places: np.ndarray, nearest: np.ndarray) -> None:
-        """Note what the tie rule has decided for some points; the distances are as good."""
-        changed = nearest != self.labels[places]
-        places = places[changed]
-        self.second[places] = self.labels[places]
-        self.labels[places] = nearest[changed]
 
     @classmethod
     def empty(cls, n: int, dtype: np.dtype) -> Nearby:
@@ -119,19 +122,18 @@ class Nearby:
 def assign_blocks(
     cloud: Cloud,
     centroids: np.ndarray,
-    halves: np.ndarray,
     order: np.ndarray,
     starts: np.ndarray,
     candidates: np.ndarray,
     counts: np.ndarray,
     tasks: int = 1,
 ) -> Nearby:
-    """Two nearest of the candidates that the points of each block share.
+    """Find the two nearest of the candidates that the points of each block share.
 
     Parameters
     ----------
     cloud : Cloud
-    centroids, halves : ndarrays of shape (k, d) and (k,)
+    centroids : ndarray of shape (k, d)
     order, starts : ndarrays of shape (n,), int32, and (n_blocks + 1,), int64
         Points block by block, and where each block begins.
     candidates, counts : ndarrays of shape (n_blocks, width) and (n_blocks,), int32
@@ -144,138 +146,77 @@ def assign_blocks(
     2·n·width·d operations. Near-ties are decided by the rule of `annlab.distances`.
     """
     found = Nearby.empty(len(order), cloud.X.dtype)
+    halves = half_norms(centroids)
 
     def run(lo: int, hi: int) -> None:
-        cloud.kernels.assign_blocks(
+        loops.assign_blocks(
             cloud.X, cloud.norms, order, starts, candidates, counts, centroids, halves, lo, hi,
             found.labels, found.second, found.d1, found.d2,
         )  # fmt: skip
 
     cloud.workers.map(run, even_cuts(starts, tasks))
     close = uncertain(found.d1, found.d2, 2.0 * halves, cloud.X.shape[1])
-    # one candidate alone has no rival
+    # a single candidate has no rival
     close = close[found.d2[close] < np.inf]
-    if close.size:
-        block = np.empty(len(order), dtype=np.int32)
-        block[order] = np.repeat(np.arange(len(counts), dtype=np.int32), np.diff(starts))
-        _settle(cloud, centroids, 2.0 * halves, candidates, counts, found, close, block[close])
+    if not close.size:
+        return found
+    block = np.empty(len(order), dtype=np.int32)
+    block[order] = np.repeat(np.arange(len(counts), dtype=np.int32), np.diff(starts))
+    grouped, firsts = sort_by(block[close], len(counts))
+    grouped = close[grouped]
+
+    def settle(lo: int, hi: int) -> None:
+        for b in range(lo, hi):
+            places = grouped[firsts[b] : firsts[b + 1]]
+            if not len(places):
+                continue
+            listed = candidates[b, : counts[b]]
+            rows, near = cloud.X[places], centroids[listed]
+            # a product leaves two or three candidates, which are compared by differences
+            pairs, columns = rivals(rows, near, 2.0 * halves[listed])
+            nearest = listed[decide(rows, near, pairs, columns)]
+            changed = nearest != found.labels[places]
+            places = places[changed]
+            found.second[places] = found.labels[places]
+            found.labels[places] = nearest[changed]
+
+    cloud.workers.map(
+        settle, even_cuts(firsts), work=len(close) * candidates.shape[1] * len(centroids)
+    )
     return found
 
 
-def _settle(
-    cloud: Cloud,
-    centroids: np.ndarray,
-    norms: np.ndarray,
-    candidates: np.ndarray,
-    counts: np.ndarray,
-    found: Nearby,
-    close: np.ndarray,
-    block: np.ndarray,
-) -> None:
-    """Decide the points ``close`` by the tie rule, each among the candidates of its block.
-
-    A product with the candidates leaves two or three of them, whose distances are then taken by
-    differences.
-    """
-    places, starts = sort_by(cloud.kernels, block, len(counts))
-    places = close[places]
-
-    def run(lo: int, hi: int) -> None:
-        for b in range(lo, hi):
-            some = places[starts[b] : starts[b + 1]]
-            if not len(some):
-                continue
-            listed = candidates[b, : counts[b]]
-            rows, near = cloud.X[some], centroids[listed]
-            pairs, columns = rivals(rows, near, norms[listed])
-            found.rename(some, listed[decide(rows, near, pairs, columns)])
-
-    cloud.workers.map(run, even_cuts(starts), work=len(close) * candidates.shape[1] * len(norms))
-
-
-def assign_all(
-    load: Callable[[int, int], np.ndarray],
-    n: int,
-    kernels: Any,
-    workers: Workers,
-    centroids: np.ndarray,
-) -> tuple[Nearby, np.ndarray]:
-    """Compare all points with all centroids.
-
-    Parameters
-    ----------
-    load : callable
-        ``load(start, stop)`` gives rows in working coordinates.
-    n : int
-    kernels : module
-    workers : Workers
-    centroids : ndarray of shape (k, d)
-
-    Returns
-    -------
-    found : Nearby
-    norms : ndarray of shape (n,)
-        ‖x‖² of the points.
-
-    Notes
-    -----
-    2·n·k·d operations.
-    """
-    halves = half_norms(centroids)
-
-    def chunk(start: int, stop: int) -> tuple[Nearby, np.ndarray]:
-        rows = load(start, stop)
-        norms = np.einsum("ij,ij->i", rows, rows)
-        cloud = Cloud(rows, norms, norms[:0], workers, kernels)
-        order = np.arange(len(rows), dtype=np.int32)
-        found = assign_blocks(cloud, centroids, halves, order, np.array([0, len(rows)]), *one_block)
-        return found, norms
-
-    k, d = centroids.shape
+def assign_all(rows: MemoryRows, centroids: np.ndarray) -> Nearby:
+    """Compare all points with all centroids of shape (k, d): 2·n·k·d operations."""
+    n, (k, d) = rows.n, centroids.shape
     one_block = np.arange(k, dtype=np.int32)[None], np.array([k], dtype=np.int32)
+
+    def chunk(start: int, stop: int) -> Nearby:
+        X = rows.load(start, stop)
+        norms = np.einsum("ij,ij->i", X, X)
+        order = np.arange(len(X), dtype=np.int32)
+        cloud = Cloud(X, norms, norms[:0], rows.workers)
+        return assign_blocks(cloud, centroids, order, np.array([0, len(X)]), *one_block)
+
     rows_each = max(512, min(VALUES // d, PRODUCTS // (k * d), max(2048, n // 16)))
-    parts = workers.map(chunk, chunk_bounds(n, rows_each), work=n * k * d)
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part, _ in parts])
-        for name in ("labels", "second", "d1", "d2")
-    }
-    found = Nearby(**columns, n_distances=n * len(centroids))
-    return found, np.concatenate([norms for _, norms in parts])
-
-
-def times(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return values * weights if len(weights) > 0 else values
-
-
-def reordered(
-    gather: Callable[[np.ndarray], np.ndarray],
-    order: np.ndarray,
-    norms: np.ndarray,
-    weights: np.ndarray,
-    kernels: Any,
-    workers: Workers,
-) -> Cloud:
-    """The points in the given order, as a `Cloud`: one copy of the data."""
-    first = gather(order[:1])
-    bounds = chunk_bounds(len(order), max(512, VALUES // first.shape[1]))
-    X = np.empty((len(order), first.shape[1]), dtype=first.dtype)
-
-    def fill(start: int, stop: int) -> None:
-        X[start:stop] = gather(order[start:stop])
-
-    workers.map(fill, bounds)
-    own = weights[order] if len(weights) > 0 else weights
-    return Cloud(X, norms[order], own, workers, kernels)
+    parts = rows.workers.map(chunk, chunk_bounds(n, rows_each), work=n * k * d)
+    return Nearby(
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.second for part in parts]),
+        np.concatenate([part.d1 for part in parts]),
+        np.concatenate([part.d2 for part in parts]),
+        n * k,
+    )
 
 
 def sums_of(cloud: Cloud, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Sum (k, d) and weight (k,) of each cluster's points, in float64."""
-    order, starts = sort_by(cloud.kernels, labels, k)
+    order, starts = sort_by(labels, k)
     sums = np.empty((k, cloud.X.shape[1]))
     mass = np.empty(k)
 
     def run(lo: int, hi: int) -> None:
-        cloud.kernels.cluster_sums(cloud.X, cloud.weights, order, starts, lo, hi, sums, mass)
+        loops.cluster_sums(cloud.X, cloud.weights, order, starts, lo, hi, sums, mass)
 
     cloud.workers.map(run, even_cuts(starts, pieces(cloud.X.size)))
     return sums, mass

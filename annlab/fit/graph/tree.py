@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from annlab._support.threads import Workers
+from annlab._kernels import loops
 from annlab.fit.graph.cloud import (
     Cloud,
     assign_all,
     assign_blocks,
-    half_norms,
     means_of,
     pieces,
-    reordered,
+    scaled_weights,
     sort_by,
-    times,
+    weighed,
 )
+from annlab.rows.memory import MemoryRows
 from annlab.rows.sample import stratified
 
 #: Points that the coarse centroids are trained on, per coarse centroid.
@@ -27,7 +25,7 @@ _COARSE_SAMPLE = 64
 
 
 def share_out(total: int, mass: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """Split ``total`` in proportion to ``mass``: at least 1 where there is room, at most the room.
+    """Split ``total`` in proportion to ``mass``: at least 1 if there is room, at most the room.
 
     Returns
     -------
@@ -35,7 +33,7 @@ def share_out(total: int, mass: np.ndarray, room: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    Largest remainders; what a full share cannot take goes to the others.
+    Largest remainders; the excess of a full share goes to the others.
 
     Examples
     --------
@@ -45,7 +43,7 @@ def share_out(total: int, mass: np.ndarray, room: np.ndarray) -> np.ndarray:
     array([1, 1, 8])
     """
     shares = np.minimum(1, room).astype(np.int64)
-    # more groups with room than clusters to give: the heaviest get one each
+    # fewer clusters than groups with room: the heaviest get one each
     if shares.sum() > total:
         shares[np.argsort(-mass, kind="stable")[total:]] = 0
         short = total - shares.sum()
@@ -65,43 +63,50 @@ def share_out(total: int, mass: np.ndarray, room: np.ndarray) -> np.ndarray:
 
 
 def grow(
-    cloud: Cloud, starts: np.ndarray, shares: np.ndarray, rounds: int, passes: int, uniforms: Any
+    cloud: Cloud,
+    starts: np.ndarray,
+    shares: np.ndarray,
+    rounds: int,
+    passes: int,
+    uniforms: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Children of all groups, and labels: D² sampling, then ``passes`` Lloyd iterations.
+    """Draw the children of all groups by D² sampling, then run ``passes`` Lloyd iterations.
 
-    The groups go in parallel; a point is compared with the children of its own group.
+    Points are compared with the children of their own group only.
+
+    Returns
+    -------
+    centroids : ndarray of shape (k, d)
+    labels : ndarray of shape (n,), int32
     """
     n, d = cloud.X.shape
     k = int(shares.sum())
     plan = np.concatenate([starts, [0], np.cumsum(shares)]).astype(np.int64)
     centroids = np.zeros((k, d), dtype=cloud.X.dtype)
     d1 = np.empty(n, dtype=cloud.X.dtype)
-    # the longest first, so that no thread ends with a long one alone
-    turns = np.argsort(-np.diff(starts) * shares, kind="stable")
 
     def group(g: int) -> None:
-        cloud.kernels.seed_groups(
+        loops.seed_groups(
             cloud.X, cloud.norms, cloud.weights, g, g + 1, rounds, plan, uniforms, centroids, d1
         )
 
+    # longest first: no thread ends with a long one alone
+    turns = np.argsort(-np.diff(starts) * shares, kind="stable")
     cloud.workers.map(group, [(int(g),) for g in turns])
     children = plan[len(starts) : -1, None] + np.arange(shares.max())
     children = np.minimum(children, k - 1).astype(np.int32)
     order, counts = np.arange(n, dtype=np.int32), shares.astype(np.int32)
-    labels = np.zeros(n, dtype=np.int32)
     for _ in range(passes + 1):
         found = assign_blocks(
-            cloud, centroids, half_norms(centroids), order, starts, children, counts,
-            pieces(cloud.X.size),
-        )  # fmt: skip
-        labels = found.labels
-        centroids = means_of(cloud, labels, centroids, unit=False)
-    return centroids, labels
+            cloud, centroids, order, starts, children, counts, pieces(cloud.X.size)
+        )
+        centroids = means_of(cloud, found.labels, centroids, unit=False)
+    return centroids, found.labels
 
 
 @dataclass
 class Tree:
-    """What `plant_tree` leaves behind.
+    """A start for large k.
 
     Attributes
     ----------
@@ -112,8 +117,6 @@ class Tree:
     centroids : ndarray of shape (k, d)
     labels : ndarray of shape (n,), int32
         Of the rows of the cloud.
-    contrast : float
-        Median of second-nearest over nearest squared coarse distance.
     n_distances : int
     """
 
@@ -121,85 +124,52 @@ class Tree:
     order: np.ndarray
     centroids: np.ndarray
     labels: np.ndarray
-    contrast: float
     n_distances: int
 
 
-def coarse_centroids(
-    rows: np.ndarray, weights: np.ndarray, n_groups: int, kernels: Any, workers: Workers, rng: Any
-) -> np.ndarray:
-    """k-means of a sample: D² sampling, then eight Lloyd passes.
-
-    Returns
-    -------
-    ndarray of shape (n_groups, d)
-    """
-    norms = np.einsum("ij,ij->i", rows, rows)
-    cloud = Cloud(rows, norms, weights, workers, kernels)
-    whole = np.array([0, len(rows)])
-    return grow(cloud, whole, np.array([n_groups]), 4, 8, rng.uniform(size=n_groups))[0]
-
-
 def plant_tree(
-    load: Callable[[int, int], np.ndarray],
-    gather: Callable[[np.ndarray], np.ndarray],
-    n: int,
-    weights: np.ndarray,
-    n_clusters: int,
-    kernels: Any,
-    workers: Workers,
-    rng: np.random.RandomState,
-    *,
-    passes: int = 1,
-    least_contrast: float = 0.0,
-) -> Tree | float:
-    """Two-level k-means: coarse groups, and in each group its share of the clusters.
+    rows: MemoryRows, n_clusters: int, rng: np.random.RandomState, *, least_contrast: float = 0.0
+) -> Tree | None:
+    """Run two-level k-means: coarse groups, and in each group its share of the clusters.
 
     Parameters
     ----------
-    load, gather : callable
-        ``load(start, stop)`` and ``gather(indices)`` give rows in working coordinates.
-    n : int
-    weights : ndarray of shape (n,), or empty where every point weighs 1
+    rows : MemoryRows
     n_clusters : int
-    kernels : module
-    workers : Workers
     rng : RandomState
-    passes : int, default=1
-        Lloyd passes inside each group.
     least_contrast : float, default=0
-        Give up, and return the contrast, where it is lower than this.
-
-    Returns
-    -------
-    Tree, or the contrast
+        Return None if the contrast (median of second-nearest over nearest squared coarse
+        distance) is lower.
 
     Notes
     -----
-    With g = √k groups about 2·n·d·(g + (passes + 1)·k/g) operations. A group gets children in
-    proportion to SSE^0.8: in proportion to SSE would be right where a cluster's error did not
-    depend on how many share the group, and it falls. Reordering the points once, group by group,
-    is what makes everything after it run in contiguous memory.
+    With g = √k groups about 2·n·d·(g + 2·k/g) operations. A group gets children in proportion to
+    SSE^0.8: SSE itself would be right if a cluster's error did not depend on how many share the
+    group, but it falls. Points are reordered once, group by group, so all later stages run in
+    contiguous memory.
     """
+    n = rows.n
     n_groups = max(1, min(round(np.sqrt(n_clusters)), n))
-    size = min(n, _COARSE_SAMPLE * n_groups)
-    sample = stratified(n, size, rng)
-    sample_weights = weights[sample] if len(weights) > 0 else weights
-    coarse = coarse_centroids(gather(sample), sample_weights, n_groups, kernels, workers, rng)
-    found, norms = assign_all(load, n, kernels, workers, coarse)
-    contrast = np.inf
-    if n_groups > 1:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = found.d2 / found.d1
-        ratio = ratio[:: max(1, n // 4096)]
-        ratio = ratio[~np.isnan(ratio)]
-        contrast = float(np.median(ratio)) if ratio.size else np.inf
-    if contrast < least_contrast:
-        return contrast
-    order, starts = sort_by(kernels, found.labels, n_groups)
-    cloud = reordered(gather, order, norms, weights, kernels, workers)
-    spread = np.bincount(found.labels, weights=times(weights, found.d1), minlength=n_groups)
+    sample = Cloud.of(rows.part(stratified(n, min(n, _COARSE_SAMPLE * n_groups), rng)))
+    whole = np.array([0, len(sample.X)])
+    coarse, _ = grow(sample, whole, np.array([n_groups]), 4, 8, rng.uniform(size=n_groups))
+    found = assign_all(rows, coarse)
+    if n_groups > 1 and _contrast(found.d1, found.d2) < least_contrast:
+        return None
+    order, starts = sort_by(found.labels, n_groups)
+    cloud = Cloud.reordered(rows, order)
+    errors = weighed(found.d1, scaled_weights(rows))
+    spread = np.bincount(found.labels, weights=errors, minlength=n_groups)
     shares = share_out(n_clusters, spread**0.8, np.diff(starts))
-    centroids, labels = grow(cloud, starts, shares, 4, passes, rng.uniform(size=n_clusters))
-    work = n * n_groups + int((passes + 1) * (np.diff(starts) * shares).sum())
-    return Tree(cloud, order, centroids, labels, contrast, work)
+    centroids, labels = grow(cloud, starts, shares, 4, 1, rng.uniform(size=n_clusters))
+    work = n * n_groups + int((2 * np.diff(starts) * shares).sum())
+    return Tree(cloud, order, centroids, labels, work)
+
+
+def _contrast(d1: np.ndarray, d2: np.ndarray) -> float:
+    """Median of ``d2 / d1`` over some 4,096 points."""
+    step = max(1, len(d1) // 4096)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = d2[::step] / d1[::step]
+    ratio = ratio[~np.isnan(ratio)]
+    return float(np.median(ratio)) if ratio.size else np.inf
