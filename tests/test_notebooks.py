@@ -249,7 +249,7 @@ ERROR = shown(output_type="error", ename="ValueError", evalue="no", traceback=["
         ),
         (put(1, source="\n".join(f"x{i} = {i}" for i in range(9))), "set-up cell has 9 lines"),
         (put(3, source="import math"), "cell 4 imports"),
-        (too_few_cells, "code cells, not 20 to 35"),
+        (too_few_cells, "code cells, not 20 to 38"),
         (long_cells, "median code cell has 5 lines"),
         (too_little_prose, "words of prose"),
         (put(VERDICT, outputs=[]), "no cell shows a verdict"),

@@ -30,9 +30,11 @@ SECTIONS: tuple[tuple[str, str], ...] = (
     ("what we learned", r"learned"),
 )
 SETUP_LINES = 8
-CODE_CELLS = (20, 35)
+CODE_CELLS = (20, 38)
 MEDIAN_LINES = 4
-PROSE_WORDS = (900, 2000)
+PROSE_WORDS = (900, 2200)
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_LINK_TARGET = re.compile(r"\]\([^)]*\)+")
 
 
 def is_topic(path: Path) -> bool:
@@ -96,7 +98,7 @@ def _sizes(notebook: NotebookNode) -> Iterator[str]:
     if median > MEDIAN_LINES:
         yield f"the median code cell has {median:g} lines, not at most {MEDIAN_LINES}"
     words = sum(
-        len(re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", without_badges(text)))
+        len(_WORD.findall(_LINK_TARGET.sub("]", without_badges(text))))
         for _, text in prose(notebook)
     )
     if not PROSE_WORDS[0] <= words <= PROSE_WORDS[1]:
