@@ -179,18 +179,23 @@ def test_without_texts_the_shelf_has_two_corpora(monkeypatch):
 
 
 def test_the_prediction_is_the_size_with_the_purest_themes(texts):
-    from annlab.widgets import _documents
-
     explorer = widgets.document_explorer(texts, 4, 10, predict="dimensions")
-    answer = explorer._purest(explorer.result)
-    purities = {size: explorer.set(size=size).result.clusters.purity for size in (0, 2, 20, 100)}
-    best = max(purities, key=purities.get)
-    assert answer == _documents._SIZES_TO_CLICK[list(purities).index(best)]
-    for word in ("many", "99", "-1", "²"):
-        with pytest.raises(ValueError, match="theme must be 0"):
-            explorer.controls["theme"].decode(word)
-    with pytest.raises(ValueError, match="predict"):
-        widgets.document_explorer(texts, 4, 10, predict="purity")
+    explorer.press("compare")
+    answer = explorer.prediction.truth
+    purities = [explorer.set(size=size).result.clusters.purity for size in (0, 2, 20, 100)]
+    assert answer == explorer.prediction.options[int(np.argmax(purities))]
+
+
+@pytest.mark.parametrize("word", ["many", "99", "-1", "²"])
+def test_a_state_with_no_such_theme_is_refused(texts, word):
+    with pytest.raises(ValueError, match="theme must be 0"):
+        widgets.document_explorer(texts, 4, 10).restore(f"document_explorer?theme={word}")
+
+
+def test_few_terms_limit_the_dimensions():
+    texts = ["red apples", "red pears", "apples pears", "pears red", "apples red red"]
+    explorer = widgets.document_explorer(texts, 2, 20)
+    assert explorer.result.clusters.svd.n_components == 3
 
 
 def test_a_term_that_is_longer_than_the_line_is_cut():

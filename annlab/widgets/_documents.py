@@ -1,13 +1,13 @@
-"""Themes of a heap of texts: corpus, k, dimensions, and the documents of a theme to read."""
+"""``document_explorer``: themes of a corpus on a map, and the documents of each theme."""
 
 from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ipywidgets
 import numpy as np
@@ -42,36 +42,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Themes at most, so that the list beside the map stays legible.
+#: Most themes that the list beside the map has room for.
 _MOST = 12
 _DIMENSIONS = (2, 5, 10, 20, 50, 100)
-#: Dimensions from which the map is made, and documents that can be read at a time.
+#: Dimensions that the map is made from, and documents shown of a theme.
 _MAP_DIMENSIONS, _READ = 20, 5
 _STARTS = 5
-#: Answers of the prediction.
-_SIZES_TO_CLICK = ("plain words", "2 dimensions", "20 dimensions", "100 dimensions")
+#: Answers of the prediction -> dimensions.
+_ANSWERS = {"plain words": 0, "2 dimensions": 2, "20 dimensions": 20, "100 dimensions": 100}
+#: A corpus, or a function that reads one.
+_Book: TypeAlias = Corpus | Callable[[], Corpus]
 
 
 @dataclass(frozen=True, eq=False)
 class Themes:
-    """A clustering of documents, their places on the map, and who is typical.
-
-    Attributes
-    ----------
-    corpus : Corpus
-    clusters : DocumentClusters
-    places : ndarray of shape (n, 2)
-    typical : list of k ndarrays of int
-        Documents of each theme, the nearest to its centroid first.
-    """
+    """A clustering of documents, and what the picture adds to it."""
 
     corpus: Corpus
     clusters: DocumentClusters
+    #: of the documents on the map, shape (n, 2)
     places: np.ndarray
+    #: documents of each theme, the nearest to its centroid first
     typical: list[np.ndarray]
 
     def main_label(self, theme: int) -> tuple[str, float] | None:
-        """Most frequent true theme of a cluster and its share; None where none is known."""
+        """Return the most frequent true theme of a cluster and its share, if any is known."""
         known = self.corpus.labels[self.typical[theme]]
         known = known[known >= 0]
         if not len(known):
@@ -81,19 +76,18 @@ class Themes:
 
 
 class _ThemeButtons(Control):
-    """A button for each theme; there are as many as the result has."""
+    """A button for each theme of the result."""
 
     def __init__(self) -> None:
         widget = ipywidgets.ToggleButtons(
-            options=[("all", 0), *((str(theme), theme) for theme in range(1, _MOST + 1))],
-            value=0,
             description="Read theme",
             tooltip="Mark a theme on the map and read its documents",
             style={"description_width": "initial", "button_width": "auto"},
-            # room for two rows, so that nothing jumps when there are more themes
+            # two rows, or the page would jump when there are more themes
             layout=ipywidgets.Layout(width="100%", max_width="840px", min_height="92px"),
         )
         super().__init__("theme", widget, recompute=False, decode=self._read, trials=(0, 1, 2))
+        self.show([str(theme) for theme in range(1, _MOST + 1)])
 
     @staticmethod
     def _read(text: str) -> int:
@@ -102,10 +96,10 @@ class _ThemeButtons(Control):
         return int(text)
 
     def show(self, names: list[str]) -> None:
-        """Offer these themes; the value must be among them."""
+        """Offer these themes; a theme that is gone is unmarked."""
         options = [("all", 0), *((name, number) for number, name in enumerate(names, 1))]
         if list(self.widget.options) != options:
-            value = self.widget.value
+            value = self.widget.value or 0
             self.widget.options = options
             self.widget.tooltips = ["All themes", *(f"Read the theme {name}" for name in names)]
             self.widget.value = value if value <= len(names) else 0
@@ -117,12 +111,9 @@ class _ThemeButtons(Control):
 
     @value.setter
     def value(self, value: int) -> None:
-        if value not in [number for _, number in self.widget.options]:
+        if value >= len(self.widget.options):
             # a state may name a theme of a k that is only now being set
-            self.widget.options = [
-                ("all", 0),
-                *((str(theme), theme) for theme in range(1, _MOST + 1)),
-            ]
+            self.show([str(theme) for theme in range(1, _MOST + 1)])
         self.widget.value = value
 
 
@@ -136,32 +127,32 @@ class DocumentExplorer(Explorer):
 
     def __init__(
         self,
-        corpus: Any,
+        corpus: Corpus | Sequence[str] | Mapping[str, Corpus | Sequence[str]] | None,
         n_clusters: int,
         n_components: int | None,
-        *,
         predict: Predict,
         random_state: Seed,
     ) -> None:
-        check_integer(n_clusters, "n_clusters", minimum=2, maximum=_MOST)
+        n_clusters = check_integer(n_clusters, "n_clusters", minimum=2, maximum=_MOST)
+        sizes = set(_DIMENSIONS)
         if n_components is not None:
-            check_integer(n_components, "n_components", minimum=2)
+            sizes.add(check_integer(n_components, "n_components", minimum=2))
         self.shelf = _shelf(corpus)
-        self.books: dict[str, tuple[Corpus, np.ndarray]] = {}
         self.seed = int(check_random_state(random_state).randint(2**31 - 1))
-        names = list(self.shelf)
-        given = () if n_components is None else (int(n_components),)
-        self.buttons_of_themes = _ThemeButtons()
+        self.theme_buttons = _ThemeButtons()
         self.pane = ipywidgets.HTML(
             layout=ipywidgets.Layout(height="190px", max_width="840px", overflow="auto")
         )
+        names = list(self.shelf)
+        menu = [choice("corpus", "Corpus", "Which texts are clustered", names, names[0])]
         controls = [
-            slider("k", "Themes k", "Number of clusters", 2, _MOST, int(n_clusters)),
+            *(menu if len(names) > 1 else []),
+            slider("k", "Themes k", "Number of clusters", 2, _MOST, n_clusters),
             ladder(
                 "size",
                 "Dimensions",
                 "Cluster plain word weights, or their reduction by an SVD",
-                [("words", 0), *((str(d), d) for d in sorted({*_DIMENSIONS, *given}))],
+                [("words", 0), *((str(size), size) for size in sorted(sizes))],
                 n_components or 0,
             ),
             choice(
@@ -172,17 +163,13 @@ class DocumentExplorer(Explorer):
                 "cosine",
                 buttons=True,
             ),
-            self.buttons_of_themes,
+            self.theme_buttons,
         ]
-        if len(names) > 1:
-            menu = choice("corpus", "Corpus", "Which texts are clustered", names, names[0])
-            controls.insert(0, menu)
         super().__init__(controls, predict=ask(predict, {"dimensions": self._question}))
 
     def _question(self) -> Prediction:
-        return Prediction(
-            "Which of these gives the purest themes?", _SIZES_TO_CLICK, truth=self._purest
-        )
+        question = "Which of these gives the purest themes?"
+        return Prediction(question, tuple(_ANSWERS), truth=self._purest)
 
     def _widget_rows(self) -> dict[str, list[Any]]:
         rows = super()._widget_rows()
@@ -195,35 +182,15 @@ class DocumentExplorer(Explorer):
         super()._accept(values | {"theme": theme}, result, frame)
 
     def present(self, result: Themes, frame: int, **values: Any) -> None:
-        """Bring picture, buttons and reading pane up to date."""
         names = [
             f"{number}: {' '.join(terms[:1])}"
             for number, terms in enumerate(result.clusters.top_terms, 1)
         ]
         with self._unheard():
-            self.buttons_of_themes.show(names)
-            self.buttons_of_themes.value = values["theme"]
-        self.pane.value = self._to_read(result, values["theme"])
+            self.theme_buttons.show(names)
+            self.theme_buttons.value = values["theme"]
+        self.pane.value = _reading(result, values["theme"])
         super().present(result, frame, **values)
-
-    def _to_read(self, result: Themes, theme: int) -> str:
-        if not theme:
-            return '<div class="annlab-question">Choose a theme to read its documents.</div>'
-        rows = []
-        for place in result.typical[theme - 1][:_READ]:
-            label = result.corpus.labels[place]
-            name = f"{result.corpus.label_names[label]}. " if label >= 0 else ""
-            text = result.corpus.documents[place]
-            short = text if len(text) <= 420 else text[:420].rsplit(" ", 1)[0] + " …"
-            rows.append(f"<li><b>{html.escape(name)}</b>{html.escape(short)}</li>")
-        return f"<ol>{''.join(rows)}</ol>"
-
-    def _book(self, name: str | None) -> tuple[str, Corpus, np.ndarray]:
-        name = name or next(iter(self.shelf))
-        if name not in self.books:
-            corpus = self.shelf[name]()
-            self.books[name] = corpus, _map(tuple(corpus.documents))
-        return name, *self.books[name]
 
     def compute(
         self, job: Job, *, k: int, size: int, metric: str, corpus: str | None = None
@@ -231,15 +198,16 @@ class DocumentExplorer(Explorer):
         from threadpoolctl import threadpool_limits
 
         job.report(0, 1, "reading the texts")
-        _, texts, places = self._book(corpus)
+        book = self.shelf[corpus or next(iter(self.shelf))]
+        texts = book if isinstance(book, Corpus) else book()
+        places, most = _map(tuple(texts.documents))
         job.report(1, 3, "looking for themes")
-        n = len(texts.documents)
         # so few documents are too little work to share, and one thread is the same everywhere
         with threadpool_limits(1):
             clusters = cluster_documents(
                 texts if texts.label_names else texts.documents,
-                min(k, n),
-                n_components=min(size, n - 1) or None,
+                min(k, len(texts.documents)),
+                n_components=min(size, most) or None,
                 metric=metric,
                 n_init=_STARTS,
                 random_state=self.seed,
@@ -249,13 +217,13 @@ class DocumentExplorer(Explorer):
         return Themes(texts, clusters, places, _typical(clusters))
 
     def _purest(self, result: Themes) -> str:
-        """Answer of the prediction: the same corpus and k, in four sizes."""
+        """Answer the prediction for the corpus, k and metric shown."""
         asked = {name: self.values[name] for name in self.values if name not in ("size", "theme")}
-        options = dict(zip((0, 2, 20, 100), _SIZES_TO_CLICK, strict=True))
-        found = {
-            size: self.compute(Job(), size=size, **asked).clusters.purity or 0.0 for size in options
+        purities = {
+            answer: self.compute(Job(), size=size, **asked).clusters.purity or 0.0
+            for answer, size in _ANSWERS.items()
         }
-        return options[max(found, key=lambda size: found[size])]
+        return max(purities, key=lambda answer: purities[answer])
 
     def sentence(
         self,
@@ -265,7 +233,7 @@ class DocumentExplorer(Explorer):
         metric: str,
         theme: int,
         corpus: str | None = None,
-        **values: Any,
+        **values: object,
     ) -> str:
         clusters = result.clusters
         space = f"{clusters.svd.n_components} dimensions" if clusters.svd else "plain words"
@@ -286,7 +254,7 @@ class DocumentExplorer(Explorer):
         )
 
     def draw(
-        self, figure: Figure, result: Themes, frame: int, *, theme: int, **values: Any
+        self, figure: Figure, result: Themes, frame: int, *, theme: int, **values: object
     ) -> None:
         chart, listing = figure.subplots(1, 2, width_ratios=(1.05, 1))
         plane(chart, frame_limits(result.places), "map: near texts use similar words")
@@ -297,48 +265,56 @@ class DocumentExplorer(Explorer):
             scatter_clusters(chart, result.places[chosen], labels[chosen], size=34, alpha=0.9)
         else:
             scatter_clusters(chart, result.places, labels, size=20)
-        self._list(listing, result, theme)
+        _draw_list(listing, result, theme)
         if theme and len(result.typical) <= _MOST - 4 and len(result.typical[theme - 1]):
-            # the room under a short list: the text in the middle of the theme
+            # the most typical text, in the room under a short list
             text = result.corpus.documents[result.typical[theme - 1][0]]
             lines = textwrap.wrap(text, 50, max_lines=6, placeholder=" …")
             write(listing, 0, _MOST - 3.4, "\n".join(lines), "left top", color=INK)
 
-    @staticmethod
-    def _list(axes: Axes, result: Themes, theme: int) -> None:
-        axes.set(xlim=(0, 1), ylim=(_MOST, 0))
-        axes.set_axis_off()
-        purity = result.clusters.purity
-        title = "themes" if purity is None else f"themes, purity {three(purity)}"
-        axes.set_title(title, fontsize=12, color=INK, loc="left")
-        for place, terms in enumerate(result.clusters.top_terms):
-            quiet = theme and theme != place + 1
-            ink, color = (QUIET, "#cfcfcf") if quiet else (INK, cluster_color(place))
-            axes.plot(
-                0.03,
-                place + 0.5,
-                marker=cluster_marker(place),
-                markersize=9,
-                color=color,
-                markeredgecolor=ink,
-                markeredgewidth=0.8,
-            )
-            words = f"{place + 1}  {_fitting(terms, 44)}"
-            write(axes, 0.09, place + 0.3, words, "left center", color=ink)
-            main = result.main_label(place)
-            mostly = f", {main[1]:.0%} {main[0]}" if main else ""
-            told = f"    {len(result.typical[place])} documents{mostly}"
-            write(axes, 0.09, place + 0.73, told, "left center", color=QUIET)
+
+def _draw_list(axes: Axes, result: Themes, theme: int) -> None:
+    axes.set(xlim=(0, 1), ylim=(_MOST, 0))
+    axes.set_axis_off()
+    purity = result.clusters.purity
+    title = "themes" if purity is None else f"themes, purity {three(purity)}"
+    axes.set_title(title, fontsize=12, color=INK, loc="left")
+    for place, terms in enumerate(result.clusters.top_terms):
+        quiet = theme and theme != place + 1
+        ink, color = (QUIET, "#cfcfcf") if quiet else (INK, cluster_color(place))
+        axes.plot(
+            0.03,
+            place + 0.5,
+            marker=cluster_marker(place),
+            markersize=9,
+            color=color,
+            markeredgecolor=ink,
+            markeredgewidth=0.8,
+        )
+        words = f"{place + 1}  {_fitting(terms, 44)}"
+        write(axes, 0.09, place + 0.3, words, "left center", color=ink)
+        main = result.main_label(place)
+        mostly = f", {main[1]:.0%} {main[0]}" if main else ""
+        told = f"    {len(result.typical[place])} documents{mostly}"
+        write(axes, 0.09, place + 0.73, told, "left center", color=QUIET)
+
+
+def _reading(result: Themes, theme: int) -> str:
+    """Write the most typical documents of a theme as HTML."""
+    if not theme:
+        return '<div class="annlab-question">Choose a theme to read its documents.</div>'
+    rows = []
+    for place in result.typical[theme - 1][:_READ]:
+        label = result.corpus.labels[place]
+        name = f"{result.corpus.label_names[label]}. " if label >= 0 else ""
+        text = textwrap.shorten(result.corpus.documents[place], 420, placeholder=" …")
+        rows.append(f"<li><b>{html.escape(name)}</b>{html.escape(text)}</li>")
+    return f"<ol>{''.join(rows)}</ol>"
 
 
 def _fitting(terms: tuple[str, ...], room: int) -> str:
-    """As many terms as fit into so many letters."""
-    text = ""
-    for term in terms:
-        if len(text) + 1 + len(term) > room and text:
-            break
-        text = f"{text} {term}".strip()
-    return text[:room]
+    """Join as many terms as fit into so many letters."""
+    return textwrap.shorten(" ".join(terms), room, placeholder="") or "".join(terms[:1])[:room]
 
 
 def _typical(clusters: DocumentClusters) -> list[np.ndarray]:
@@ -351,28 +327,21 @@ def _typical(clusters: DocumentClusters) -> list[np.ndarray]:
 
 
 @lru_cache(maxsize=8)
-def _map(documents: tuple[str, ...]) -> np.ndarray:
-    """Places of the documents on a plane: t-SNE of their reduction, the same for every k."""
+def _map(documents: tuple[str, ...]) -> tuple[np.ndarray, int]:
+    """Place documents on a plane by t-SNE; also return how many dimensions their words have."""
     from matplotlib.figure import Figure
     from threadpoolctl import threadpool_limits
 
     from annlab.plotting import visualize_clusters
 
-    n = len(documents)
+    once: dict[str, Any] = {"n_init": 1, "max_iter": 1, "random_state": 0, "n_jobs": 1}
     with threadpool_limits(1):
-        X = cluster_documents(
-            documents,
-            1,
-            n_components=min(_MAP_DIMENSIONS, n - 1),
-            n_init=1,
-            max_iter=1,
-            random_state=0,
-            n_jobs=1,
-        ).X
+        most = min(cluster_documents(documents, 1, **once).tfidf.shape)
+        X = cluster_documents(documents, 1, n_components=min(_MAP_DIMENSIONS, most), **once).X
         length = np.linalg.norm(X, axis=1, keepdims=True)
         axes = visualize_clusters(
             X / np.maximum(length, 1e-9),
-            np.zeros(n, dtype=int),
+            np.zeros(len(documents), dtype=int),
             ax=Figure().add_subplot(),
             method_params={"max_iter": 500},
             random_state=0,
@@ -380,9 +349,10 @@ def _map(documents: tuple[str, ...]) -> np.ndarray:
     places = np.array(axes.embedding)
     # shared by all explorers of these texts
     places.setflags(write=False)
-    return places
+    return places, most
 
 
+@lru_cache(maxsize=1)
 def _docstrings() -> Corpus:
     from annlab.datasets import load_docstrings
 
@@ -391,55 +361,44 @@ def _docstrings() -> Corpus:
     )
 
 
-def _shelf(corpus: Any) -> dict[str, Callable[[], Corpus]]:
-    """Name -> how to get the corpus; reading is put off until somebody asks."""
+def _shelf(corpus: object) -> dict[str, _Book]:
+    """Name the corpora to choose from; the built-in ones are read when needed."""
     if corpus is None:
         from annlab.datasets import load_documents
 
         return {"short texts": load_documents, "docstrings of SciPy": _docstrings}
     if not isinstance(corpus, Mapping):
         corpus = {"your texts": corpus}
-    shelf: dict[str, Callable[[], Corpus]] = {}
+    shelf: dict[str, _Book] = {}
     for name, texts in corpus.items():
         book = texts if isinstance(texts, Corpus) else _unlabelled(texts)
         if len(book.documents) < 4:
             raise invalid("corpus", "of at least four documents", len(book.documents))
-        shelf[str(name)] = partial(_given, book)
+        shelf[str(name)] = book
     if not shelf:
         raise invalid("corpus", "at least one corpus", "none")
     return shelf
 
 
-def _given(book: Corpus) -> Corpus:
-    return book
-
-
 def _unlabelled(texts: Any) -> Corpus:
     if isinstance(texts, (str, bytes)) or not all(isinstance(text, str) for text in texts):
         raise invalid("corpus", "a Corpus or a sequence of texts", repr(texts)[:60])
-    texts = tuple(texts)
-    return Corpus(
-        documents=texts,
-        labels=np.full(len(texts), -1, dtype=np.int32),
-        label_names=(),
-        name="texts",
-        description="The reader's own texts.",
-    )
+    unknown = np.full(len(texts), -1, dtype=np.int32)
+    return Corpus(tuple(texts), unknown, (), name="texts", description="Your own texts.")
 
 
 def document_explorer(
-    corpus: Any = None,
+    corpus: Corpus | Sequence[str] | Mapping[str, Corpus | Sequence[str]] | None = None,
     n_clusters: int = 8,
     n_components: int | None = 20,
     *,
     predict: Predict = None,
     random_state: Seed = 0,
 ) -> DocumentExplorer:
-    """Look for the themes of a heap of texts, see them on a map, and read them.
+    """Find themes in texts, show them on a map, and read them.
 
-    Each theme is named by its heaviest words. The map is the same for every setting, so that one
-    sees what a setting changes. A button for each theme marks it and shows its most typical
-    documents.
+    Each theme is named by its heaviest words, and has a button that marks it and shows its most
+    typical documents. The map does not change with the settings.
 
     Parameters
     ----------
@@ -464,8 +423,8 @@ def document_explorer(
 
     Notes
     -----
-    The map is t-SNE of 20 dimensions (`annlab.plotting.visualize_clusters`): neighbours on it are
-    neighbours in the data, while distances between groups mean little.
+    The map is t-SNE of 20 dimensions (`annlab.plotting.visualize_clusters`): distances between
+    groups mean little on it.
 
     Examples
     --------
@@ -476,9 +435,7 @@ def document_explorer(
     >>> len(explorer.result.clusters.top_terms)
     4
     """
-    return DocumentExplorer(
-        corpus, n_clusters, n_components, predict=predict, random_state=random_state
-    )
+    return DocumentExplorer(corpus, n_clusters, n_components, predict, random_state)
 
 
 def example() -> DocumentExplorer:
@@ -486,11 +443,5 @@ def example() -> DocumentExplorer:
     from annlab.datasets import load_documents
 
     texts = load_documents()
-    part = Corpus(
-        documents=texts.documents[::6],
-        labels=texts.labels[::6],
-        label_names=texts.label_names,
-        name="part",
-        description="A sixth of the short texts.",
-    )
+    part = Corpus(texts.documents[::6], texts.labels[::6], texts.label_names, "part", "A sixth.")
     return document_explorer({"texts": part, "no labels": texts.documents[3::8]}, 4, 10)

@@ -1,4 +1,4 @@
-"""How good is a clustering: four scores against k side by side, and where each misleads."""
+"""``quality_explorer``: four scores of a clustering against k, and where each misleads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab._support.checks import check_data, check_integer, check_random_state
+from annlab._support.checks import check_integer, check_random_state
 from annlab._support.errors import invalid
 from annlab._support.types import LabelsLike
 from annlab.datasets import (
@@ -20,7 +20,7 @@ from annlab.datasets import (
     make_uniform_cube,
 )
 from annlab.lloyd import kmeans
-from annlab.metrics import ClusteringScores, check_labels, evaluate_clustering
+from annlab.metrics import ClusteringScores, evaluate_clustering
 from annlab.plotting import plot_silhouette
 from annlab.widgets.base import (
     ALARM,
@@ -42,17 +42,17 @@ from annlab.widgets.base import (
     three,
 )
 from annlab.widgets.base.marks import chosen, legend_below
-from annlab.widgets.base.rows import OWN, evenly, main_axes, shuffled_columns
+from annlab.widgets.base.rows import OWN, main_axes, own_rows, shuffled_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import ArrayLike
 
-#: Points of each built-in set, and rows that are kept of data that is given: the silhouette
-#: compares all pairs, and every k is clustered before the first picture.
+#: Points of a built-in set, and most rows of your own: the silhouette compares all pairs, and
+#: every k is clustered before the first picture.
 _POINTS, _MOST = 300, 800
-#: Starts of each clustering: with one, the curves would show luck.
+#: Starts of each clustering; with one, the curves would show luck.
 _STARTS = 4
 _SETS: tuple[str, ...] = ("blobs", "moons", "rings", "stretched", "unequal", "uniform", "digits")
 _LEAST_K = 2
@@ -66,45 +66,29 @@ _SCORES = {
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Labels, what stands for each cluster in the picture, and the scores.
-
-    Attributes
-    ----------
-    labels : ndarray of shape (n,), int
-    marks : ndarray of shape (k, 2)
-        Centroids, in the plane of the picture.
-    scores : ClusteringScores
-    """
+    """Labels and their scores."""
 
     labels: np.ndarray
+    #: centroids in the plane of the picture, shape (k, 2)
     marks: np.ndarray
     scores: ClusteringScores
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One data set, clustered with every k.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n, d)
-    shown : ndarray of shape (n, 2)
-        The same points in the plane.
-    by_k : dict of int to Scored
-    truth : Scored or None
-        The true groups, scored as if they were a clustering.
-    total : float
-        Inertia of a single cluster.
-    """
+    """One data set, clustered with every k."""
 
     X: np.ndarray
+    #: the same points in the plane, shape (n, 2)
     shown: np.ndarray
     by_k: dict[int, Scored]
+    #: the true groups, scored as if they were a clustering
     truth: Scored | None
+    #: inertia of a single cluster
     total: float
 
     def best(self, score: str) -> int | None:
-        """k that a score would choose; None without a reference."""
+        """Return the k that a score would choose; None if the score needs true groups."""
         values = {k: getattr(one.scores, score) for k, one in self.by_k.items()}
         if None in values.values():
             return None
@@ -114,7 +98,7 @@ class Report:
 
 
 def _unequal() -> tuple[np.ndarray, np.ndarray]:
-    """One wide crowd beside two small tight groups."""
+    """Make one wide group beside two small tight ones."""
     rng = check_random_state(0)
     groups = ((240, (0.0, 0.0), 1.6), (30, (5.0, 0.0), 0.35), (30, (5.0, 2.2), 0.35))
     X = np.concatenate([rng.normal(centre, width, (n, 2)) for n, centre, width in groups])
@@ -123,7 +107,7 @@ def _unequal() -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=8)
 def _data(name: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Points in float64, and their true groups where they have some."""
+    """Make a built-in set: points in float64, and their true groups if they have any."""
     if name == "uniform":
         return make_uniform_cube(_POINTS, 2, random_state=0, dtype=np.float64), None
     if name == "unequal":
@@ -142,7 +126,7 @@ def _data(name: str) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _plane_of(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Origin and two directions, the main ones where there are more features than two."""
+    """Return the origin and the two directions of the picture."""
     d = X.shape[1]
     if d <= 2:
         return np.zeros(d), np.eye(d, 2)
@@ -162,7 +146,6 @@ class QualityExplorer(Explorer):
         self,
         X: ArrayLike | None,
         labels: LabelsLike | None,
-        *,
         max_clusters: int,
         predict: Predict,
         random_state: int,
@@ -171,23 +154,27 @@ class QualityExplorer(Explorer):
         self.seed = check_integer(random_state, "random_state", minimum=0)
         self.own: dict[str, tuple[np.ndarray, np.ndarray | None]] = {}
         known, menu = True, _SETS
-        if X is None:
-            if labels is not None:
-                raise invalid("labels", "given with X only", "labels without X")
-        else:
-            rows = check_data(X, min_rows=_LEAST_K + 2).astype(np.float64)
-            truth = None if labels is None else check_labels(labels, "labels", len(rows))
-            rows, truth = evenly(rows, _MOST), None if truth is None else evenly(truth, _MOST)
-            most = len(np.unique(rows, axis=0)) - 1
-            if most <= _LEAST_K:
-                raise invalid("X", f"of at least {_LEAST_K + 2} different rows", most + 1)
-            max_clusters = min(max_clusters, most)
-            null = self._without_groups(rows, max_clusters)
-            self.own = {OWN: (rows, truth), null[0]: (null[1], None)}
-            known = truth is not None
-            menu = tuple(self.own)
+        if X is not None:
+            rows, truth = own_rows(X, labels, fewest=_LEAST_K + 2, most=_MOST)
+            different = len(np.unique(rows, axis=0))
+            if different < _LEAST_K + 2:
+                raise invalid("X", f"of at least {_LEAST_K + 2} different rows", different)
+            max_clusters = min(max_clusters, different - 1)
+            name, twin = self._without_groups(rows, max_clusters)
+            self.own = {OWN: (rows, truth), name: (twin, None)}
+            known, menu = truth is not None, tuple(self.own)
+        elif labels is not None:
+            raise invalid("labels", "given with X only", "labels without X")
         self.ks = tuple(range(_LEAST_K, max_clusters + 1))
         self.asked = "moons" if X is None else OWN
+        shown = choice(
+            "shown",
+            "Colour by",
+            "Whose groups are drawn, and whose silhouettes",
+            ("k-means", "true groups"),
+            "k-means",
+            recompute=False,
+        )
         controls = [
             choice("data", "Data", "Points to cluster; uniform ones have no groups", menu, menu[0]),
             ladder(
@@ -198,18 +185,8 @@ class QualityExplorer(Explorer):
                 min(4, self.ks[-1]),
                 recompute=False,
             ),
+            *([shown] if known else []),
         ]
-        if known:
-            controls.append(
-                choice(
-                    "shown",
-                    "Colour by",
-                    "Whose groups are drawn, and whose silhouettes",
-                    ("k-means", "true groups"),
-                    "k-means",
-                    recompute=False,
-                )
-            )
         super().__init__(controls, predict=ask(predict, {"silhouette": self._question}))
 
     def _question(self) -> Prediction:
@@ -220,7 +197,7 @@ class QualityExplorer(Explorer):
         )
 
     def _without_groups(self, rows: np.ndarray, most: int) -> tuple[str, np.ndarray]:
-        """Data like these without groups: what every score has to be compared with."""
+        """Make data like these without groups, to compare the scores with."""
         rng = check_random_state(self.seed)
         alone = shuffled_columns(rows, rng)
         if rows.shape[1] > 1 and len(np.unique(alone, axis=0)) > most:
@@ -234,19 +211,19 @@ class QualityExplorer(Explorer):
         X, truth = self.own[data] if data in self.own else _data(data)
         middle, basis = _plane_of(X)
 
-        def scored(labels: LabelsLike, centroids: np.ndarray) -> Scored:
+        def scored(labels: np.ndarray, centroids: np.ndarray) -> Scored:
             scores = evaluate_clustering(X, labels, reference=truth, n_jobs=1)
-            return Scored(check_labels(labels, "labels"), (centroids - middle) @ basis, scores)
+            return Scored(labels, (centroids - middle) @ basis, scores)
 
         by_k = {}
         for place, k in enumerate(self.ks):
             job.report(place, len(self.ks), f"k = {k}")
             fit = kmeans(X, k, n_init=_STARTS, random_state=self.seed, n_jobs=1)
-            by_k[k] = scored(fit, fit.centroids)
+            by_k[k] = scored(fit.labels, fit.centroids)
         true = None
-        if truth is not None and 2 <= len(np.unique(truth[truth >= 0])) < len(truth):
-            names = np.unique(truth[truth >= 0])
-            true = scored(truth, np.array([X[truth == name].mean(axis=0) for name in names]))
+        if truth is not None and 1 <= truth.max() < len(truth) - 1:
+            groups = range(int(truth.max()) + 1)
+            true = scored(truth, np.array([X[truth == group].mean(axis=0) for group in groups]))
         total = float(((X - X.mean(axis=0)) ** 2).sum())
         return Report(X, (X - middle) @ basis, by_k, true, total)
 
@@ -260,23 +237,19 @@ class QualityExplorer(Explorer):
     ) -> str:
         one, whose = self._on_show(result, k, shown)
         scores = one.scores
-        told = (
+        rand = scores.adjusted_rand
+        compared = "no true groups to compare with"
+        if rand is not None:
+            compared = f"adjusted Rand {three(round(rand, 3))}"
+        agrees = "" if rand is None else f", adjusted Rand {result.best('adjusted_rand')}"
+        return (
             f"{data}, {whose}: silhouette {three(scores.silhouette)}, "
-            f"Davies–Bouldin {three(scores.davies_bouldin)}, "
-        )
-        if scores.adjusted_rand is None:
-            told += "no true groups to compare with, "
-        else:
-            told += f"adjusted Rand {three(round(scores.adjusted_rand, 3))}, "
-        told += f"inertia {three(100 * scores.inertia / result.total)}% of one cluster's. "
-        told += (
+            f"Davies–Bouldin {three(scores.davies_bouldin)}, {compared}, "
+            f"inertia {three(100 * scores.inertia / result.total)}% of one cluster's. "
             f"Of k = {self.ks[0]} to {self.ks[-1]} the silhouette would choose "
-            f"{result.best('silhouette')}, Davies–Bouldin {result.best('davies_bouldin')}"
+            f"{result.best('silhouette')}, Davies–Bouldin {result.best('davies_bouldin')}{agrees}; "
+            f"the mark is at k = {k}."
         )
-        agrees = result.best("adjusted_rand")
-        if result.truth is None or agrees is None:
-            return told + f"; the mark stands at k = {k}."
-        return told + f", adjusted Rand {agrees}; the mark stands at k = {k}."
 
     def draw(
         self,
@@ -292,10 +265,7 @@ class QualityExplorer(Explorer):
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.45, 1)).ravel()
         left, right = above.subplots(1, 2, width_ratios=(1.15, 1))
         plane(left, frame_limits(result.shown), f"{data}, {whose}")
-        # numbered from 0, as the marks are; all outliers are −1
-        labels = np.maximum(one.labels, -1)
-        labels = np.unique(labels, return_inverse=True)[1] - int(labels.min() < 0)
-        scatter_clusters(left, result.shown, labels, size=18)
+        scatter_clusters(left, result.shown, one.labels, size=18)
         scatter_centroids(left, one.marks, size=190)
         for cluster, (x, y) in enumerate(one.marks):
             left.annotate(
@@ -309,7 +279,7 @@ class QualityExplorer(Explorer):
                 zorder=6,
                 bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none", "alpha": 0.8},
             )
-        plot_silhouette(result.X, labels, ax=right)
+        plot_silhouette(result.X, one.labels, ax=right)
         chart(right, "silhouette of each point", "points, by cluster")
         mean = three(one.scores.silhouette)
         right.set_title(f"mean silhouette {mean}", fontsize=12, color=INK, loc="center")
@@ -319,83 +289,64 @@ class QualityExplorer(Explorer):
     def _draw_scores(self, figure: SubFigure, result: Report, k: int) -> None:
         from matplotlib.lines import Line2D
 
-        panels = figure.subplots(1, 4)
-        ks = list(self.ks)
-        inertia = [result.by_k[one].scores.inertia / result.total for one in ks]
-        truth = result.truth
-        self._curve(panels[0], ks, inertia, k, "inertia ↓", (0.0, 1.2))
+        panels, truth, total = figure.subplots(1, 4), result.truth, result.total
+        inertias = {one: scored.scores.inertia / total for one, scored in result.by_k.items()}
+        self._curve(panels[0], inertias, k, "inertia ↓", (0.0, 1.2))
         if truth is not None:
-            self._star(panels[0], truth, truth.scores.inertia / result.total, (0.0, 1.2))
+            self._star(panels[0], truth, truth.scores.inertia / total, (0.0, 1.2))
         for axes, (score, (heading, low, high, _)) in zip(panels[1:], _SCORES.items(), strict=True):
-            values = [getattr(result.by_k[one].scores, score) for one in ks]
-            if None in values:
+            best = result.best(score)
+            if best is None:
                 # the same axes without a curve, so that nothing jumps
-                self._curve(axes, [], [], k, heading, (low, high))
+                self._curve(axes, {}, k, heading, (low, high))
                 middle = (self.ks[0] + self.ks[-1]) / 2
                 axes.text(middle, 0.5, "no true groups\nto compare with", ha="center", va="center")
                 continue
-            self._curve(axes, ks, values, k, heading, (low, high))
-            best = result.best(score)
-            assert best is not None
-            here = min(values[ks.index(best)], high)
-            chosen(axes, best, here, size=11, clip_on=False, zorder=4)
+            values = {one: getattr(scored.scores, score) for one, scored in result.by_k.items()}
+            self._curve(axes, values, k, heading, (low, high))
+            chosen(axes, best, min(values[best], high), size=11, clip_on=False, zorder=4)
             if truth is not None:
                 self._star(axes, truth, getattr(truth.scores, score), (low, high))
-
-        def mark(shape: str, size: float, color: str) -> Any:
-            return Line2D(
-                [],
-                [],
-                color="none",
-                marker=shape,
-                markersize=size,
-                markerfacecolor=color,
-                markeredgecolor=INK,
-            )
-
+        look: dict[str, Any] = {"color": "none", "markeredgecolor": INK}
         known = {
-            "the k that a score would choose": mark("D", 9, ALARM),
+            "the k that a score would choose": Line2D(
+                [], [], marker="D", markersize=9, markerfacecolor=ALARM, **look
+            ),
             f"k = {k}": Line2D([], [], color=INK, linestyle=":", linewidth=1.6),
         }
         if truth is not None:
-            known["the true groups"] = mark("*", 15, PALETTE[6])
+            star = Line2D([], [], marker="*", markersize=15, markerfacecolor=PALETTE[6], **look)
+            known["the true groups"] = star
         legend_below(figure, list(known.values()), list(known), columns=3)
 
     def _curve(
         self,
         axes: Axes,
-        ks: list[int],
-        values: list[float],
+        values: dict[int, float],
         k: int,
         heading: str,
         limits: tuple[float, float],
     ) -> None:
         chart(axes, "k", "", heading)
-        if ks:
+        if values:
             axes.axvline(k, color=INK, linestyle=":", linewidth=1.6)
-        axes.plot(ks, values, "-", color=QUIET, linewidth=1.6)
-        axes.plot(ks, values, "o", color=PALETTE[0], markersize=5)
+        ks, heights = list(values), list(values.values())
+        axes.plot(ks, heights, "-", color=QUIET, linewidth=1.6)
+        axes.plot(ks, heights, "o", color=PALETTE[0], markersize=5)
         axes.set(xlim=(self.ks[0] - 0.6, self.ks[-1] + 0.6), ylim=limits)
         axes.set_xticks([one for one in self.ks if one % 2 == 0])
 
     def _star(self, axes: Axes, truth: Scored, value: float, limits: tuple[float, float]) -> None:
-        """The truth's own score, at its number of groups, held inside the axes."""
+        """Mark the score of the true groups at their number, within the axes."""
         low, high = limits
         place = min(truth.scores.n_clusters, self.ks[-1])
-        axes.plot(
-            [place],
-            [min(max(value, low), low + 0.9 * (high - low) if value > high else high)],
-            "*",
-            color=PALETTE[6],
-            markersize=17,
-            markeredgecolor=INK,
-            clip_on=False,
-            zorder=5,
-        )
+        inside = low + 0.9 * (high - low) if value > high else max(value, low)
+        look: dict[str, Any] = {"color": PALETTE[6], "markeredgecolor": INK, "clip_on": False, "zorder": 5}
+        axes.plot([place], [inside], "*", markersize=17, **look)
         if value > high:
             axes.annotate(
                 f"{three(value)}: off the scale",
-                (place, low + 0.9 * (high - low)),
+                (place, inside),
                 xytext=(11, -4),
                 textcoords="offset points",
                 fontsize=11,
@@ -421,9 +372,8 @@ def quality_explorer(
     Parameters
     ----------
     X : array-like of shape (n, d), optional
-        Data of your own instead of the built-in sets; of more than 800 rows evenly spaced ones
-        are kept. Beside them stand the same columns, each shuffled by itself: what the scores say
-        where there are no groups.
+        Data of your own instead of the built-in sets, and the same columns, each shuffled by
+        itself, as data without groups. Of more than 800 rows evenly spaced ones are kept.
     labels : array-like of shape (n,), optional
         True groups of ``X``; −1 for points of no group.
     max_clusters : int, default=10
@@ -458,9 +408,7 @@ def quality_explorer(
     >>> explorer.set(k=3).values["k"]
     3
     """
-    return QualityExplorer(
-        X, labels, max_clusters=max_clusters, predict=predict, random_state=random_state
-    )
+    return QualityExplorer(X, labels, max_clusters, predict, random_state)
 
 
 def example() -> QualityExplorer:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from annlab._support.checks import check_data
+from annlab._support.types import LabelsLike
+from annlab.metrics import check_labels
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 #: What a reader's own data are called on menus.
 OWN = "your data"
@@ -14,6 +22,29 @@ OWN = "your data"
 def digest(X: np.ndarray) -> str:
     """Name rows by their content, so that what is measured on them can be kept."""
     return hashlib.sha256(X.tobytes()).hexdigest()
+
+
+def own_rows(
+    X: ArrayLike, labels: LabelsLike | None, *, fewest: int, most: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Check rows of the reader's own, and keep evenly spaced ones if there are too many.
+
+    Returns
+    -------
+    rows : ndarray of shape (n, d), float64
+    groups : ndarray of shape (n,), int, or None
+        Numbered from 0; −1 for outliers.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    rows = check_data(X, min_rows=fewest).astype(np.float64)
+    if labels is None:
+        return evenly(rows, most), None
+    groups = np.maximum(check_labels(labels, "labels", len(rows)), -1)
+    names, groups = np.unique(evenly(groups, most), return_inverse=True)
+    return evenly(rows, most), groups - int(names[0] < 0)
 
 
 def evenly(X: np.ndarray, most: int) -> np.ndarray:
