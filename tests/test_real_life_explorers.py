@@ -156,7 +156,7 @@ def test_without_scikit_image_the_photographs_of_scikit_learn_are_left(monkeypat
             raise MissingExtraError("scikit-image is missing")
         return load(name)
 
-    monkeypatch.setattr(datasets, "load_photo", only)
+    monkeypatch.setattr(_segments, "load_photo", only)
     found = _segments._collected(None)
     assert set(found) == {"china", "flower"} & set(_segments._PHOTOS) != set()
     for name, pixels in found.items():

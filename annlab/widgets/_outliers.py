@@ -14,7 +14,7 @@ from annlab.distances import k_nearest
 from annlab.lloyd import kmeans
 from annlab.result import KMeansResult
 from annlab.robust import outlier_limit, robust_kmeans_ann
-from annlab.widgets.base import Control, Job, Prediction, choice, cluster_color, slider, three
+from annlab.widgets.base import Job, Prediction, choice, cluster_color, slider, three
 from annlab.widgets.base.canvas import CanvasExplorer, check_handles, check_plane, handle_control
 from annlab.widgets.base.scene import (
     cluster_points,
@@ -34,7 +34,7 @@ _MOST_POINTS = 600
 _MOST_OUTLIERS = 12
 _MOST_COPIES = 40
 BLUE, RED, ORANGE = "#0072B2", "#D55E00", "#E69F00"
-#: Starts of every fit: the comparison shall not hang on a lucky draw.
+#: Starts of every fit, or luck would decide the comparison.
 _STARTS = 5
 
 
@@ -56,6 +56,8 @@ class Contest:
 
 
 class OutlierSandbox(CanvasExplorer):
+    """The explorer that `outlier_sandbox` makes."""
+
     name = "outlier_sandbox"
     title = "Outliers against plain and robust k-means"
     size = (840, 520)
@@ -80,17 +82,18 @@ class OutlierSandbox(CanvasExplorer):
         self._rect = (2, 34, 440, 440)
         low, high = X.min(axis=0), X.max(axis=0)
         middle, half = (low + high) / 2, float(np.max(high - low)) * 0.95
-        # empty ground around the data, twice its size: room for outliers
+        # about twice the size of the data: room for outliers
         self._bounds = tuple(
             numbers([middle[0] - half, middle[0] + half, middle[1] - half, middle[1] + half])
         )
-        # copies lie around their outlier as points do in a narrow group
+        # copies form a narrow group around their outlier
         self._cloud = rng.standard_normal((_MOST_COPIES, 2)) * half / 60
         self._cloud[0] = 0.0
         x0, x1, y0, y1 = self._bounds
-        every = [[[x0, y0], [x0, y1], [x1, y0], [x1, y1]] * (_MOST_OUTLIERS // 4), [[x1, y1]]]
+        corners = [[x0, y0], [x0, y1], [x1, y0], [x1, y1]]
+        trials = [[], corners * (_MOST_OUTLIERS // 4), [[x1, y1]]]
         super().__init__(
-            handle_control("outliers", outliers, 0, _MOST_OUTLIERS, trials=[[], *every]),
+            handle_control("outliers", outliers, 0, _MOST_OUTLIERS, trials=trials),
             [
                 slider(
                     "copies",
@@ -100,13 +103,39 @@ class OutlierSandbox(CanvasExplorer):
                     _MOST_COPIES,
                     1,
                 ),
-                *_rules(threshold),
+                choice(
+                    "rule",
+                    "Robust rule",
+                    "Which points the robust k-means leaves out",
+                    {"threshold": "threshold", "trim a share": "trim"},
+                    "threshold",
+                    buttons=True,
+                ),
+                slider(
+                    "threshold",
+                    "Threshold",
+                    "An outlier is farther than median + threshold × 1.4826 × MAD; "
+                    "for the slide's rule, than threshold × mean",
+                    0.5,
+                    8.0,
+                    threshold,
+                    step=0.25,
+                ),
+                slider(
+                    "trim",
+                    "Trimmed share",
+                    "Share of the points that trimming leaves out",
+                    0.0,
+                    0.6,
+                    0.1,
+                    step=0.02,
+                ),
             ],
             predict=predict,
         )
 
     def compute(
-        self, job: Job, outliers: Any, copies: int, rule: str, threshold: float, trim: float
+        self, job: Job, outliers: ArrayLike, copies: int, rule: str, threshold: float, trim: float
     ) -> Contest:
         places = np.array(outliers, dtype=float).reshape(-1, 2)
         extra = (places[:, None] + self._cloud[:copies]).reshape(-1, 2)
@@ -125,32 +154,32 @@ class OutlierSandbox(CanvasExplorer):
             return k_nearest(Q, fit.centroids, 1)[0][:, 0]
 
         return Contest(
-            X,
-            np.arange(len(X)) >= len(self.X),
-            plain,
-            robust,
-            distances(X, plain),
-            distances(X, robust),
-            distances(self.centers, plain),
-            distances(self.centers, robust),
+            X=X,
+            added=np.arange(len(X)) >= len(self.X),
+            plain=plain,
+            robust=robust,
+            plain_distances=distances(X, plain),
+            robust_distances=distances(X, robust),
+            plain_miss=distances(self.centers, plain),
+            robust_miss=distances(self.centers, robust),
         )
 
     def sentence(self, result: Contest, frame: int, **values: Any) -> str:
         n, added = len(result.X), int(result.added.sum())
         mask = result.robust.outlier_mask
         assert mask is not None, "the robust fit always marks outliers"
-        caught = int((mask & result.added).sum())
         strict, trim = three(values["threshold"]), three(values["trim"])
         rule = f"threshold {strict}, trim {trim} off"
         if values["rule"] == "trim":
             rule = f"trim {trim}, threshold {strict} off"
-        by_mean = _flagged_by_mean(result, values["threshold"])
-        wrong = int(mask.sum()) - caught
+        by_mean = result.plain_distances > values["threshold"] * result.plain_distances.mean()
+        wrong = int((mask & ~result.added).sum())
         return (
             f"{added} outlier{'s' * (added != 1)} among {n} points ({three(100 * added / n)} %): "
             f"plain k-means misses a clean centre by {_far(result.plain_miss)}, robust by "
-            f"{_far(result.robust_miss)} ({rule}). Robust leaves out {caught} of the "
-            f"outliers and {wrong} good point{'s' * (wrong != 1)}; {strict} × mean would flag "
+            f"{_far(result.robust_miss)} ({rule}). Robust leaves out "
+            f"{int((mask & result.added).sum())} of the outliers and {wrong} good "
+            f"point{'s' * (wrong != 1)}; {strict} × mean would flag "
             f"{int((by_mean & result.added).sum())} and {int((by_mean & ~result.added).sum())}."
         )
 
@@ -213,104 +242,65 @@ class OutlierSandbox(CanvasExplorer):
         }
 
     def _strips(self, result: Contest, values: dict[str, Any]) -> list[dict[str, Any]]:
-        """All distances on a line, and the limits that two rules draw from them."""
+        """Draw the distances of both fits on a line each, with the limit of a rule."""
+        plain, robust = result.plain_distances, result.robust_distances
+        threshold = values["threshold"]
+        limit = outlier_limit(robust, threshold)
+        words = f"median + {three(threshold)} × scaled MAD"
+        if values["rule"] == "trim":
+            assert result.robust.outlier_mask is not None
+            kept = robust[~result.robust.outlier_mask]
+            limit = float(kept.max()) if len(kept) else 0.0
+            words = f"trim {three(values['trim'])}"
+        by_mean = f"{three(threshold)} × mean"
+        mean_limit = threshold * float(plain.mean())
+        return [
+            self._strip(34, "plain", result, plain, mean_limit, by_mean, ORANGE),
+            self._strip(270, "robust", result, robust, limit, words, BLUE),
+        ]
+
+    def _strip(
+        self,
+        top: float,
+        name: str,
+        result: Contest,
+        distances: np.ndarray,
+        limit: float,
+        words: str,
+        color: str,
+    ) -> dict[str, Any]:
         reach = self._bounds[1] - self._bounds[0]
-        found = []
-        jitter = np.random.RandomState(0).uniform(0.12, 0.88, len(result.X))
-        kinds = (
-            ("Distances to the plain centroids", result.plain_distances, "mean", (480, 34)),
-            ("Distances to the robust centroids", result.robust_distances, "MAD", (480, 270)),
+        jitter = np.random.RandomState(0).uniform(0.12, 0.88, len(distances))
+        at = np.column_stack([np.minimum(distances, 0.98 * reach), jitter])
+        line = min(limit, 0.98 * reach)
+        align, dx = ("left", 7) if line < 0.5 * reach else ("right", -7)
+        layers = [
+            points(at[~result.added], color="quiet", size=3, alpha=0.6),
+            points(at[result.added], color=RED, marker="x", size=5, width=2.2),
+            segments([[line, 0, line, 1.25]], color=color, width=2.6),
+            texts([[line, 1.1]], [words], bold=True, align=align, dx=dx),
+        ]
+        return panel(
+            (480, top, 352, 150),
+            (-0.01 * reach, reach, 0.0, 1.25),
+            layers,
+            title=f"Distances to the {name} centroids",
+            axes=True,
+            xlabel="distance",
         )
-        for title, distances, kind, (left, top) in kinds:
-            if kind == "mean":
-                limit = values["threshold"] * float(distances.mean())
-                words = f"{three(values['threshold'])} × mean"
-            elif values["rule"] == "threshold":
-                limit = outlier_limit(distances, values["threshold"])
-                words = f"median + {three(values['threshold'])} × scaled MAD"
-            else:
-                assert result.robust.outlier_mask is not None
-                kept = distances[~result.robust.outlier_mask]
-                limit = float(kept.max()) if len(kept) else 0.0
-                words = f"trim {three(values['trim'])}"
-            at = np.column_stack([np.minimum(distances, 0.98 * reach), jitter])
-            line = min(limit, 0.98 * reach)
-            color = ORANGE if kind == "mean" else BLUE
-            right = line < 0.5 * reach
-            found.append(
-                panel(
-                    (left, top, 352, 150),
-                    (-0.01 * reach, reach, 0.0, 1.25),
-                    [
-                        points(
-                            at[~result.added], color="quiet", size=3, alpha=0.6, edge="", width=0
-                        ),
-                        points(at[result.added], color=RED, marker="x", size=5, width=2.2),
-                        segments([[line, 0, line, 1.25]], color=color, width=2.6),
-                        texts(
-                            [[line, 1.1]],
-                            [words],
-                            bold=True,
-                            align="left" if right else "right",
-                            dx=7 if right else -7,
-                        ),
-                    ],
-                    title=title,
-                    axes=True,
-                    xlabel="distance",
-                )
-            )
-        return found
-
-
-def _rules(threshold: float) -> list[Control]:
-    """Controls that say which points the robust k-means leaves out."""
-    return [
-        choice(
-            "rule",
-            "Robust rule",
-            "Which points the robust k-means leaves out",
-            {"threshold": "threshold", "trim a share": "trim"},
-            "threshold",
-            buttons=True,
-        ),
-        slider(
-            "threshold",
-            "Threshold",
-            "An outlier is farther than median + threshold × 1.4826 × MAD; "
-            "for the slide's rule, than threshold × mean",
-            0.5,
-            8.0,
-            threshold,
-            step=0.25,
-        ),
-        slider(
-            "trim",
-            "Trimmed share",
-            "Share of the points that trimming leaves out",
-            0.0,
-            0.6,
-            0.1,
-            step=0.02,
-        ),
-    ]
 
 
 def _far(misses: np.ndarray) -> str:
-    # rounding errors of a centroid that is where it should be are no distance
+    # without the rounding errors of a centroid that is in its place
     return three(round(float(misses.max()), 9))
-
-
-def _flagged_by_mean(result: Contest, threshold: float) -> np.ndarray:
-    return result.plain_distances > threshold * result.plain_distances.mean()
 
 
 def outlier_sandbox(
     X: ArrayLike | None = None,
     n_clusters: int = 3,
     *,
-    centers: Any = None,
-    outliers: Any = None,
+    centers: ArrayLike | None = None,
+    outliers: ArrayLike | None = None,
     threshold: float = 3.0,
     random_state: Seed = 0,
     predict: Prediction | None = None,
@@ -328,7 +318,7 @@ def outlier_sandbox(
     outliers : array-like of shape (m, 2), optional
         Outliers to begin with, at most 12; two by default.
     threshold : float, default=3.0
-        Where `annlab.robust_kmeans_ann` begins to call a point an outlier.
+        ``outlier_threshold`` of `annlab.robust_kmeans_ann` to begin with.
     random_state : int, RandomState, Generator or None, default=0
     predict : Prediction, optional
 
@@ -371,16 +361,11 @@ def outlier_sandbox(
 
 
 def three_groups() -> np.ndarray:
-    """Three round groups of 50 points.
-
-    Returns
-    -------
-    ndarray of shape (150, 2), float64
-    """
+    """Make three round groups of 50 points each."""
     centers = [[0.0, 0.0], [6.0, 1.0], [2.5, 5.5]]
     return make_blobs(150, centers=centers, cluster_std=0.7, random_state=1, dtype=np.float64).X
 
 
 def example() -> OutlierSandbox:
-    """A small one, for the tests of all explorers."""
+    """Make a small one, for the tests that run over all explorers."""
     return outlier_sandbox(three_groups()[:60])

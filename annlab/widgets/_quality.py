@@ -341,7 +341,12 @@ class QualityExplorer(Explorer):
         low, high = limits
         place = min(truth.scores.n_clusters, self.ks[-1])
         inside = low + 0.9 * (high - low) if value > high else max(value, low)
-        look: dict[str, Any] = {"color": PALETTE[6], "markeredgecolor": INK, "clip_on": False, "zorder": 5}
+        look: dict[str, Any] = {
+            "color": PALETTE[6],
+            "markeredgecolor": INK,
+            "clip_on": False,
+            "zorder": 5,
+        }
         axes.plot([place], [inside], "*", markersize=17, **look)
         if value > high:
             axes.annotate(
