@@ -1,4 +1,4 @@
-"""What more cores bring: measured speed-up, Amdahl's line, and where the time goes."""
+"""``scaling_explorer``: measured speed-up, Amdahl's line, and where the time goes."""
 
 from __future__ import annotations
 
@@ -56,58 +56,53 @@ _TITLES = {
 }
 _HATCHES = ("", "//", "..", "xx", "\\\\")
 _REPEATS = 3
-#: Answers to the question that can be asked.
+#: Answers of the prediction.
 _ANSWERS = ("slower", "up to twice as fast", "more than twice as fast")
-#: Cores that others keep busy from which on it is said.
+#: Cores that other programs keep busy at which the sentence warns.
 _NOISE = 0.5
 #: Two explorers must not disturb each other's clock.
 _clock = threading.Lock()
+_known = Store(300)
+#: Cores that other programs kept busy, by what was measured.
+_others: dict[tuple[object, ...], float] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """One iteration, spread over more and more workers.
+    """One iteration, spread over more and more workers."""
 
-    Attributes
-    ----------
-    alone : IterationCost
-        In annlab's way, on one core: what speed-ups are counted from.
-    measured : dict of int to IterationCost
-        By the number of workers, as far as there are cores.
-    own : IterationCost
-        On one core, with annlab's own chunks.
-    others : float or None
-        Cores that other programs kept busy meanwhile; None where unknown.
-    """
-
+    #: with annlab's threads on one core, which speed-ups are counted from
     alone: IterationCost
+    #: by the number of workers, as far as there are cores
     measured: dict[int, IterationCost]
+    #: on one core with annlab's own chunks
     own: IterationCost
+    #: cores that other programs kept busy; None if unknown
     others: float | None = None
 
     def parts(self, n_jobs: int) -> dict[str, float]:
-        """Seconds by part: measured, or reckoned where there are too few cores."""
+        """Return the seconds of each part: measured, or predicted beyond the cores."""
         if n_jobs in self.measured:
             return self.measured[n_jobs].parts
         return predict_parts(self.measured[max(self.measured)], n_jobs)
 
     def speed_up(self, n_jobs: int) -> float:
-        """How many times as fast as one core."""
+        """Return how many times as fast as one core this is."""
         return self.alone.total_s / sum(self.parts(n_jobs).values())
 
     @property
     def same_bits(self) -> bool:
-        """Whether all numbers of workers gave the same labels and centroids, bit for bit."""
+        """Whether all numbers of workers gave the same bits."""
         return all(self.alone.same_bits(cost) for cost in self.measured.values())
 
     @property
     def noisy(self) -> bool:
-        """Whether other programs were at work on the same cores."""
+        """Whether other programs disturbed the clock."""
         return self.others is not None and self.others >= _NOISE
 
     @property
     def drift(self) -> float:
-        """Largest difference of a centroid's coordinate from annlab's own chunks."""
+        """Largest difference of a coordinate of a centroid from annlab's own chunks."""
         return float(np.abs(self.alone.centroids - self.own.centroids).max())
 
     @property
@@ -134,12 +129,7 @@ class ScalingExplorer(Explorer):
     slow = True
 
     def __init__(
-        self,
-        X: ArrayLike | None,
-        *,
-        n_clusters: int,
-        max_samples: int,
-        predict: Predict,
+        self, X: ArrayLike | None, n_clusters: int, max_samples: int, predict: Predict
     ) -> None:
         self.own, self.mark = None, ""
         ns: tuple[int, ...] = tuple(n for n in _NS if n <= max_samples)
@@ -151,46 +141,37 @@ class ScalingExplorer(Explorer):
         if len(ns) < 2:
             check_choice(max_samples, "max_samples", _NS[1:])
         self.n_clusters = check_n_clusters(n_clusters, max(ns))
-        #: more than these cannot be measured here
         self.cores = available_cpus()
         n = ns[1]
-        super().__init__(
-            [
-                ladder(
-                    "n",
-                    "Points n",
-                    "How many points an iteration has",
-                    ns,
-                    n,
-                ),
-                ladder(
-                    "n_jobs",
-                    "Workers n_jobs",
-                    "Threads or processes that share the points; predicted beyond your cores",
-                    _JOBS,
-                    2,
-                    recompute=False,
-                ),
-                ladder(
-                    "chunk",
-                    "Rows of a chunk",
-                    "What is handed out at once; annlab's own rule knows the data, never n_jobs",
-                    _CHUNKS,
-                    0,
-                ),
-                choice(
-                    "way",
-                    "Way",
-                    "Who computes, and what has to travel",
-                    [(_TITLES[way], way) for way in WAYS],
-                    "threads",
-                ),
-            ],
-            predict=ask(predict, {"pool": lambda: self._question(n)}),
-        )
+        controls = [
+            ladder("n", "Points n", "How many points an iteration has", ns, n),
+            ladder(
+                "n_jobs",
+                "Workers n_jobs",
+                "Threads or processes that share the points; predicted beyond your cores",
+                _JOBS,
+                2,
+                recompute=False,
+            ),
+            ladder(
+                "chunk",
+                "Rows of a chunk",
+                "What is handed out at once; annlab's own rule knows the data, never n_jobs",
+                _CHUNKS,
+                0,
+            ),
+            choice(
+                "way",
+                "Way",
+                "Who computes, and what has to travel",
+                [(_TITLES[way], way) for way in WAYS],
+                "threads",
+            ),
+        ]
+        super().__init__(controls, predict=ask(predict, {"pool": lambda: self._question(n)}))
 
     def _question(self, n: int) -> Prediction:
-        # about a state that is not on the screen yet
+        # not about the state shown
         return Prediction(
             f"The deck's way, 2 processes in a new pool each time, n = {n:,} points: how fast, "
             "beside one core?",
@@ -203,33 +184,33 @@ class ScalingExplorer(Explorer):
     def compute(self, job: Job, *, n: int, chunk: int, way: str) -> Scaling:
         wanted = [(1, "threads", chunk), (1, "threads", 0)]
         wanted += [(p, way, chunk) for p in _JOBS if p <= max(1, self.cores)]
-        steps = len(wanted) * (_REPEATS + 1)
         found = []
         # processes of ours would count as others
         load = OtherLoad() if way == "threads" else None
         for place, (n_jobs, how, rows) in enumerate(wanted):
             # a chunk cannot have more rows than there are
-            rows = min(rows, n)
-            key = (self.mark, self.n_clusters, n, rows, how, n_jobs)
+            key = (self.mark, self.n_clusters, n, min(rows, n), how, n_jobs)
             with _clock:
-                found.append(_known.get(key, self._measured, job, key, place, steps))
-        measured = {cost.n_jobs: cost for cost in found[2:]}
-        others = None if load is None else load.cores()
+                found.append(_known.get(key, self._measured, job, key, place, len(wanted)))
         case = (self.mark, self.n_clusters, n, chunk, way)
+        others = None if load is None else load.cores()
         if others is not None:
             _others[case] = others
+        measured = {cost.n_jobs: cost for cost in found[2:]}
         return Scaling(found[0], measured, found[1], _others.get(case))
 
-    def _measured(self, job: Job, key: tuple[Any, ...], place: int, steps: int) -> IterationCost:
+    def _measured(
+        self, job: Job, key: tuple[str, int, int, int, str, int], place: int, n_measured: int
+    ) -> IterationCost:
         _, _, n, rows, how, n_jobs = key
         done = place * (_REPEATS + 1)
 
-        def told() -> None:
+        def told(step: int = 1) -> None:
             nonlocal done
-            done += 1
-            job.report(done, steps, f"{n_jobs} {how.split()[-1]}")
+            done += step
+            job.report(done, n_measured * (_REPEATS + 1), f"{n_jobs} {how.split()[-1]}")
 
-        job.report(done, steps, f"{n_jobs} {how.split()[-1]}")
+        told(0)
         X = (_patches() if self.own is None else self.own)[:n]
         return measure_iteration(
             X,
@@ -237,7 +218,7 @@ class ScalingExplorer(Explorer):
             n_jobs,
             way=how,
             chunk_rows=rows or None,
-            # everything is compared with one core, so its serial share must not be a chance
+            # one core is measured more often, because everything is compared with it
             repeats=_REPEATS + (2 if (how, n_jobs) == ("threads", 1) else 0),
             callback=told,
         )
@@ -245,43 +226,31 @@ class ScalingExplorer(Explorer):
     def sentence(
         self, result: Scaling, frame: int, *, n: int, chunk: int, way: str, n_jobs: int
     ) -> str:
-        parts = result.parts(n_jobs)
-        total = sum(parts.values())
-        known = n_jobs in result.measured
-        here = f"{'measured on' if known else 'predicted from'} {self._which_cores}"
-        share = result.alone.serial_share
-        one = result.measured[1]
+        parts, one = result.parts(n_jobs), result.measured[1]
+        total, share = sum(parts.values()), result.alone.serial_share
+        how = "measured on" if n_jobs in result.measured else "predicted from"
         spent = ", ".join(f"{name} {100 * parts[name] / total:.0f}%" for name in PARTS)
-        bits = "the same bits" if result.same_bits else "different bits"
-        if chunk == 0:
-            drift = ""
-        elif result.drift == 0 and result.same_labels:
-            drift = "; against annlab's own chunks nothing differs"
-        else:
-            labels = "no label" if result.same_labels else "some labels"
-            drift = (
-                f"; against annlab's own chunks {labels} and centroids by up to "
-                f"{three(result.drift)} differ"
-            )
         sent = f", {three(one.sent_bytes / 1e6)} MB sent" if one.sent_bytes else ""
-        jobs = " and ".join(f"{p}" for p in result.measured)
         last = result.measured[max(result.measured)]
         idle = last.n_jobs > 1 and last.n_sharers == 1 and last.n_chunks > 1
         quiet = ", too little work to hand them out" if idle else ""
+        jobs = " and ".join(f"{p}" for p in result.measured)
+        bits = "the same bits" if result.same_bits else "different bits"
         busy = ""
         if result.noisy:
             busy = f" Other programs kept {result.others:.1f} cores busy meanwhile: read with care."
         return (
             f"n_jobs = {n_jobs}, n = {n:,}, {_TITLES[way]}: {three(result.speed_up(n_jobs))} times "
-            f"as fast as one core ({here}; Amdahl allows {three(amdahl(share, n_jobs))} with a "
-            f"serial share of {three(100 * share)}%). {three(1e3 * total)} ms an iteration: {spent}"
-            f"{sent}. {one.n_chunks:,} chunk{'s' if one.n_chunks > 1 else ''}{quiet}; n_jobs = "
-            f"{jobs} gave {bits}{drift}.{busy}"
+            f"as fast as one core ({how} {self._which_cores}; Amdahl allows "
+            f"{three(amdahl(share, n_jobs))} with a serial share of {three(100 * share)}%). "
+            f"{three(1e3 * total)} ms an iteration: {spent}{sent}. "
+            f"{one.n_chunks:,} chunk{'s' * (one.n_chunks > 1)}{quiet}; n_jobs = {jobs} gave "
+            f"{bits}{_drift(result) if chunk else ''}.{busy}"
         )
 
     @property
     def _which_cores(self) -> str:
-        """Name the cores of this machine, because a stored picture is read on another one."""
+        """The cores of this machine: a stored picture is read on another one."""
         return f"{self.cores} core{'s' * (self.cores > 1)}"
 
     def draw(
@@ -291,9 +260,9 @@ class ScalingExplorer(Explorer):
         frame: int,
         *,
         n: int,
-        chunk: int,
         way: str,
         n_jobs: int,
+        **values: object,
     ) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
         busy = " (busy machine)" if result.noisy else ""
@@ -305,14 +274,8 @@ class ScalingExplorer(Explorer):
         axes.set(xscale="log", yscale="log")
         jobs = np.array(_JOBS)
         axes.plot(jobs, jobs, ":", color=QUIET, linewidth=1.8, label="ideal")
-        axes.plot(
-            jobs,
-            amdahl(result.alone.serial_share, jobs),
-            "-",
-            color=INK,
-            linewidth=2,
-            label="Amdahl's line",
-        )
+        allowed = amdahl(result.alone.serial_share, jobs)
+        axes.plot(jobs, allowed, "-", color=INK, linewidth=2, label="Amdahl's line")
         axes.axhline(1, color=QUIET, linewidth=1)
         measured = list(result.measured)
         beyond = [p for p in _JOBS if p >= measured[-1]]
@@ -329,12 +292,12 @@ class ScalingExplorer(Explorer):
         ringed(axes, n_jobs, result.speed_up(n_jobs), ALARM, size=14, width=2.4, **look)
         axes.set_xlim(0.85, 20)
         axes.set_xticks(_JOBS, [f"{p}" for p in _JOBS])
-        ticks = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
         lowest = min(0.5, *(0.6 * result.speed_up(p) for p in _JOBS))
+        ticks = [tick for tick in (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16) if tick >= lowest]
         axes.set_ylim(max(lowest, 0.004), 22)
-        axes.set_yticks([t for t in ticks if t >= lowest], [f"{t:g}" for t in ticks if t >= lowest])
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-        self._explain(axes)
+        _legend_below(axes)
 
     def _draw_parts(self, axes: Axes, result: Scaling, n_jobs: int) -> None:
         chart(axes, "workers n_jobs", "milliseconds an iteration", "where the time goes")
@@ -373,23 +336,23 @@ class ScalingExplorer(Explorer):
         axes.set_ylim(0, top)
         axes.set_xlim(-0.6, len(_JOBS) - 0.4)
         axes.set_xticks(range(len(_JOBS)), [f"{p}" for p in _JOBS])
-        self._explain(axes)
-
-    def _explain(self, axes: Axes) -> None:
-        # below, where no curve and no bar can come
-        legend(
-            axes,
-            "upper center",
-            bbox_to_anchor=(0.47, -0.17),
-            ncols=3,
-            columnspacing=1.0,
-            handlelength=1.5,
-            handletextpad=0.5,
-        )
+        _legend_below(axes)
 
 
-_known = Store(300)
-_others: dict[Any, float] = {}
+def _drift(result: Scaling) -> str:
+    """Say what differs from annlab's own chunks."""
+    if result.drift == 0 and result.same_labels:
+        return "; against annlab's own chunks nothing differs"
+    labels = "no label" if result.same_labels else "some labels"
+    return (
+        f"; against annlab's own chunks {labels} and centroids by up to {three(result.drift)} "
+        "differ"
+    )
+
+
+def _legend_below(axes: Axes) -> None:
+    look = {"ncols": 3, "columnspacing": 1.0, "handlelength": 1.5, "handletextpad": 0.5}
+    legend(axes, "upper center", bbox_to_anchor=(0.47, -0.17), **look)
 
 
 def scaling_explorer(
@@ -402,16 +365,15 @@ def scaling_explorer(
     """Measure how one k-means iteration scales over the cores of this machine.
 
     The left chart shows the speed-up over one core against Amdahl's line, which follows from the
-    serial share that was measured on one core; the right one shows where the time goes. Numbers of
-    workers beyond the cores of this process are predicted, not measured, and drawn so: on a machine
-    with one core everything else is a prediction.
+    serial share measured on one core; the right one shows where the time goes. Workers beyond the
+    cores of this process are predicted, and drawn so.
 
     Parameters
     ----------
     X : array-like of shape (n, d), optional
         Data of your own instead of image patches.
     n_clusters : int, default=128
-        Centroids; the first points stand in for them.
+        Centroids; the first points serve as such.
     max_samples : int, default=100,000
         Most points to measure with.
     predict : "pool" or Prediction, optional
@@ -429,9 +391,9 @@ def scaling_explorer(
 
     Notes
     -----
-    An iteration is 2·n·k·d operations in float64, on annlab's own loop; the quickest of three
-    counts, and a measurement is kept for the life of the process. A pool of threads or processes
-    that serves a fit is written off over ten iterations.
+    An iteration is 2·n·k·d operations in float64. The quickest of three counts, and is kept for
+    the life of the process. The start of a pool that serves a whole fit is spread over ten
+    iterations.
 
     Examples
     --------
@@ -442,7 +404,7 @@ def scaling_explorer(
     >>> explorer.result.same_bits
     True
     """
-    return ScalingExplorer(X, n_clusters=n_clusters, max_samples=max_samples, predict=predict)
+    return ScalingExplorer(X, n_clusters, max_samples, predict)
 
 
 def example() -> ScalingExplorer:

@@ -1,7 +1,4 @@
-"""Visual words: patches of photographs clustered, the words shown, and photographs written in them.
-
-The picture can be clicked: on a word of the mosaic, or on a place of the photograph.
-"""
+"""``visual_words_explorer``: patches of photographs as words, and photographs rebuilt from them."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from annlab.applications import VisualWords
 from annlab.datasets import load_patches, load_photos, load_sample_image
 from annlab.lloyd import kmeans_ann
 from annlab.widgets._words_draw import SIZE, draw_mosaic, draw_photo, draw_strip, place_at
-from annlab.widgets._words_learn import MEMBERS, Learned, members_of, orders, room
+from annlab.widgets._words_learn import MEMBERS, Learned, members_of, orders
 from annlab.widgets.base import (
     Control,
     Explorer,
@@ -45,11 +42,10 @@ _SIZES = (4, 8, 12)
 _ALGORITHMS = {"auto": "auto", "graph": "graph", "exact": "brute"}
 _ORDERS = ("frequency", "hue", "likeness")
 _VIEWS = ("where the word is", "rebuilt", "what is lost")
-#: Iterations at most: comparing all with all is given fewer, because each takes so long.
+#: Most iterations; each takes much longer with "exact".
 _ITERATIONS = {"auto": 30, "graph": 30, "exact": 10}
-#: Pixels of a photograph that are kept, rows and columns thinned.
+#: Most pixels of a photograph.
 _MOST = 700_000
-_QUESTION = "By how many dB is the unseen photograph rebuilt worse than the average of the others?"
 
 
 @cache
@@ -70,14 +66,14 @@ class VisualWordsExplorer(Explorer):
     slow = True
     size = SIZE
 
-    # set here, because the base presents while it is being made
+    # set here, because the base class calls `present` while it is constructed
     _looked_at = False
+    _opening: Learned | None = None
 
     def __init__(
         self,
         photos: object,
         n_words: int,
-        *,
         unseen: object,
         n_patches: int,
         patch_size: int,
@@ -85,13 +81,13 @@ class VisualWordsExplorer(Explorer):
         predict: Predict,
         random_state: Seed,
     ) -> None:
-        check_integer(n_words, "n_words", maximum=_KS[-1])
-        check_integer(n_patches, "n_patches", maximum=_PATCHES[-1])
-        check_integer(patch_size, "patch_size", minimum=2, maximum=16)
+        n_words = check_integer(n_words, "n_words", maximum=_KS[-1])
+        n_patches = check_integer(n_patches, "n_patches", maximum=_PATCHES[-1])
+        side = check_integer(patch_size, "patch_size", minimum=2, maximum=16)
         check_choice(algorithm, "algorithm", tuple(_ALGORITHMS))
         self.seen, self.unseen = _collected(photos, unseen)
         self.photos = self.seen | self.unseen
-        self.sizes = sorted({*_SIZES, int(patch_size)})
+        self.sizes = sorted({*_SIZES, side})
         shortest = min(min(photo.shape[:2]) for photo in self.photos.values())
         if shortest < self.sizes[-1]:
             raise invalid(
@@ -101,25 +97,25 @@ class VisualWordsExplorer(Explorer):
                 "Pass a larger picture.",
             )
         self.seed = int(check_random_state(random_state).randint(2**31 - 1))
-        asked = ask(predict, {"unseen": self._question})
-        # what the photographs have room for, at the largest patches
+        # the photographs have room for so many of the largest patches
         most = self._positions(self.sizes[-1])
-        patches = sorted({*(n for n in _PATCHES if n < most), min(int(n_patches), most)})
+        n = min(n_patches, most)
+        patches = sorted({*(m for m in _PATCHES if m < most), n})
         if len(patches) == 1:
             patches = sorted({max(2, most // 2), *patches})
-        words = sorted({*(k for k in _KS if 4 * k <= patches[-1]), int(n_words)})
-        if int(n_words) > patches[0]:
+        if n_words > patches[0]:
             raise invalid("n_words", f"at most {patches[0]:,}, the fewest patches", n_words)
-        n = min(int(n_patches), most)
-        controls = self._learning(patches, n, algorithm, words, int(n_words), int(patch_size))
-        super().__init__([*controls, *self._showing(words[-1])], predict=asked)
+        words = sorted({*(k for k in _KS if 4 * k <= patches[-1]), n_words})
+        controls = self._learning(patches, n, algorithm, words, n_words, side)
+        controls += self._showing(words[-1])
+        super().__init__(controls, predict=ask(predict, {"unseen": self._question}))
         self._opening = self.result
         self.stage.observe(self._on_point, "point")
 
     def _learning(
         self, patches: list[int], n: int, algorithm: str, words: list[int], k: int, side: int
     ) -> list[Control]:
-        """Controls that learn other words."""
+        """Make the controls that learn other words."""
         return [
             choice(
                 "patches",
@@ -149,7 +145,7 @@ class VisualWordsExplorer(Explorer):
         ]
 
     def _showing(self, last: int) -> list[Control]:
-        """Controls that show the words another way."""
+        """Make the controls that show the words another way."""
         return [
             choice(
                 "order",
@@ -179,7 +175,7 @@ class VisualWordsExplorer(Explorer):
                 "word",
                 "Word",
                 "Its place in the mosaic; or click a word, or a spot of the photograph. "
-                "A number beyond the last word stands for the last",
+                "A number beyond the last word means the last",
                 1,
                 last,
                 1,
@@ -190,7 +186,10 @@ class VisualWordsExplorer(Explorer):
     def _question(self) -> Prediction:
         if not self.unseen:
             raise invalid("predict", "None where no photograph is left unseen", repr("unseen"))
-        return Prediction(_QUESTION, truth=self._gap, unit="dB")
+        question = (
+            "By how many dB is the unseen photograph rebuilt worse than the average of the others?"
+        )
+        return Prediction(question, truth=self._gap, unit="dB")
 
     # -- the stage ---------------------------------------------------------------------------------
 
@@ -202,20 +201,19 @@ class VisualWordsExplorer(Explorer):
 
     def _widget_rows(self) -> dict[str, list[Any]]:
         rows = super()._widget_rows()
-        # its place is kept while it is empty, or the page would jump
+        # of a fixed width, or the page would jump
         self._clock = ipywidgets.HTML(layout=ipywidgets.Layout(width="150px"))
         rows["foot"].insert(1, self._clock)
         return rows
 
     def present(self, result: Learned, frame: int, **values: Any) -> None:
-        """Bring picture, its text, and the time of the fit up to date."""
         if self._looked_at:
             picture = self._png(result, frame, values)
             with self.stage.hold_sync():
                 self.stage.alt = self.sentence(result, frame, **values)
                 self.stage.picture = picture
-        # the opening picture tells no time, so that a saved notebook is the same each time
-        timed = result is not getattr(self, "_opening", result)
+        # the opening picture tells no time: a saved notebook must not depend on it
+        timed = self._opening is not None and self._opening is not result
         seconds = result.vocabulary.result.elapsed_s
         self._clock.value = f"<div>fitted in {three(seconds)} s</div>" if timed else ""
 
@@ -229,7 +227,7 @@ class VisualWordsExplorer(Explorer):
             self._look_at()
 
     def _look_at(self) -> None:
-        """Draw from now on: an explorer that only gives a snapshot stores no second picture."""
+        """Draw on the stage from now on; explorers that only give snapshots never do."""
         with self._lock:
             if not self._looked_at:
                 self._looked_at = True
@@ -251,17 +249,19 @@ class VisualWordsExplorer(Explorer):
         return sum((h - size + 1) * (w - size + 1) for h, w, _ in shapes)
 
     def compute(self, job: Job, *, patches: int, algorithm: str, k: int, side: int) -> Learned:
-        # above the first percent, or the text of the job before would stay
+        # more than a percent, or the text of the job before would stay
         job.report(0.02, 1, "cutting patches")
         X = load_patches(patches, side, photos=self.seen, random_state=self.seed)
         iterations = _ITERATIONS[algorithm]
+        # a fit warns if there are fewer distinct patches than words, as in a drawing
+        distinct = len(set(map(bytes, np.rint(X * 255).astype(np.uint8))))
         # the last tenth of the bar is for the photographs
         fit = kmeans_ann(
             X,
-            room(X, k),
+            min(k, distinct),
             iterations,
             algorithm=_ALGORITHMS[algorithm],
-            # choosing thousands of starts by their distances takes longer than the rest
+            # k-means++ of thousands of words takes longer than the rest
             init="random" if algorithm == "exact" else "k-means++",
             random_state=self.seed,
             callback=job.callback(iterations + iterations // 10 + 1),
@@ -275,7 +275,7 @@ class VisualWordsExplorer(Explorer):
         return Learned(vocabulary, rebuilt, orders(vocabulary), members_of(X, vocabulary), len(X))
 
     def _gap(self, learned: Learned) -> float:
-        """Decibels between the photographs that gave patches and the one that gave none."""
+        """Return the decibels between photographs that gave patches and those that did not."""
         seen = np.mean([learned.rebuilt[name].psnr_db for name in self.seen])
         return round(float(seen - np.mean([learned.rebuilt[n].psnr_db for n in self.unseen])), 1)
 
@@ -292,7 +292,7 @@ class VisualWordsExplorer(Explorer):
         photo: str,
         view: str,
         word: int,
-        **values: Any,
+        **values: object,
     ) -> str:
         vocabulary, rebuilt = result.vocabulary, result.rebuilt[photo]
         n_words, fit = len(vocabulary.words), vocabulary.result
@@ -322,9 +322,9 @@ class VisualWordsExplorer(Explorer):
         photo: str,
         view: str,
         word: int,
-        **values: Any,
+        **values: object,
     ) -> None:
-        # the boxes are fixed, because clicks are looked up in them
+        # fixed boxes, in which clicks are looked up
         axes = page(figure, SIZE)
         words = result.vocabulary.words.reshape(-1, side, side, 3)
         place = min(word, len(words))
@@ -339,7 +339,7 @@ class VisualWordsExplorer(Explorer):
 def _collected(
     photos: object, unseen: object
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Photographs that give patches, and those that only are rebuilt."""
+    """Return the photographs that give patches, and those that are only rebuilt."""
     if photos is None:
         photos = load_photos()
         unseen = {"coffee (not seen)": load_sample_image()} if unseen is None else unseen
@@ -363,22 +363,22 @@ def visual_words_explorer(
     predict: Predict = None,
     random_state: Seed = 0,
 ) -> VisualWordsExplorer:
-    """Cluster patches of photographs into visual words, and see what the words can write.
+    """Cluster patches of photographs into visual words, and rebuild photographs from them.
 
-    On the left all words as a mosaic; on the right a photograph, with the tiles that the chosen
-    word stands for, or rebuilt from words; below it the word among its patches. Click a word, or
-    a spot of the photograph. The sentence names PSNR, bytes, and how the fit went.
+    On the left all words as a mosaic; on the right a photograph, with the tiles of the chosen
+    word, or rebuilt; below it the word among its patches. Click a word, or a spot of the
+    photograph. The sentence names PSNR, bytes, and how the fit went.
 
     Parameters
     ----------
     photos : image, or mapping of name to image, optional
         As in `annlab.applications.load_image`; they give the patches. By default the two
-        photographs that scikit-learn brings along. Of each at most 700,000 pixels are kept.
+        photographs of scikit-learn. At most 700,000 pixels of each are kept.
     n_words : int, default=256
         At most 4,096.
     unseen : image, or mapping of name to image, optional
-        Photographs that give no patches and are only written in words; a cup of coffee where
-        ``photos`` is left out.
+        Photographs that give no patches and are only rebuilt; a cup of coffee if ``photos`` is
+        left out.
     n_patches : int, default=5,000
         At most 100,000, and what the photographs have room for.
     patch_size : int, default=8
@@ -402,7 +402,7 @@ def visual_words_explorer(
     Notes
     -----
     100,000 patches to 4,096 words take about a second with "auto" on two cores, and many times
-    that with "exact", which shows its progress and can be stopped. O(n·d) memory for a fit.
+    that with "exact". O(n·d) memory for a fit.
 
     Examples
     --------
@@ -413,21 +413,12 @@ def visual_words_explorer(
     VisualWords: 64 words of 8 x 8 pixels, from 500 patches
     """
     return VisualWordsExplorer(
-        photos,
-        n_words,
-        unseen=unseen,
-        n_patches=n_patches,
-        patch_size=patch_size,
-        algorithm=algorithm,
-        predict=predict,
-        random_state=random_state,
+        photos, n_words, unseen, n_patches, patch_size, algorithm, predict, random_state
     )
 
 
 def example() -> VisualWordsExplorer:
     """Make a small one, for the tests that run over all explorers."""
     photos = {name: photo[::8, ::8] for name, photo in load_photos().items()}
-    return visual_words_explorer(
-        photos, 64, unseen={"coffee": load_sample_image()[::8, ::8]}, n_patches=800,
-        predict="unseen",
-    )  # fmt: skip
+    coffee = {"coffee": load_sample_image()[::8, ::8]}
+    return visual_words_explorer(photos, 64, unseen=coffee, n_patches=800, predict="unseen")

@@ -1,4 +1,4 @@
-"""The picture of `annlab.widgets.visual_words_explorer`: mosaic, photograph, patches of a word."""
+"""Picture of `visual_words_explorer`: mosaic, photograph, patches of a word."""
 
 from __future__ import annotations
 
@@ -23,41 +23,34 @@ _STRIP = (424, 366, 408, 68)
 
 
 def grid(n_words: int) -> tuple[int, float]:
-    """Columns of the mosaic, and the side of a word in CSS pixels."""
+    """Return the columns of the mosaic, and the side of a word in CSS pixels."""
     columns = grid_columns(n_words)
     return columns, _MOSAIC[2] / columns
 
 
-def _cell(
-    box: tuple[float, ...], spot: tuple[float, float], height: float, width: float
-) -> tuple[int, int]:
-    """Row and column of a spot (y, x) in a grid that begins in a corner of a box."""
-    return int((spot[0] - box[1]) // height), int((spot[1] - box[0]) // width)
-
-
 def _fitted(shape: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """Box of a photograph of these proportions (rows, columns) within its place."""
+    """Return the box of a photograph of these proportions (rows, columns) within its place."""
     left, top, width, height = _PHOTO
     scale = min(width / shape[1], height / shape[0])
     return left, top, shape[1] * scale, shape[0] * scale
 
 
 def place_at(x: float, y: float, order: np.ndarray, codes: np.ndarray) -> int | None:
-    """Place in the mosaic of the word that lies at a spot of the picture."""
+    """Return the place in the mosaic of the word at a spot of the picture, if there is one."""
     columns, cell = grid(len(order))
-    row, column = _cell(_MOSAIC, (y, x), cell, cell)
-    if 0 <= column < columns and row >= 0 and row * columns + column < len(order):
+    row, column = (y - _MOSAIC[1]) // cell, (x - _MOSAIC[0]) // cell
+    if row >= 0 and 0 <= column < columns and row * columns + column < len(order):
         return int(row * columns + column)
-    box = _fitted(codes.shape)
-    row, column = _cell(box, (y, x), box[3] / codes.shape[0], box[2] / codes.shape[1])
+    left, top, width, height = _fitted(codes.shape)
+    row, column = (y - top) // (height / len(codes)), (x - left) // (width / codes.shape[1])
     if 0 <= row < codes.shape[0] and 0 <= column < codes.shape[1]:
-        return int(np.flatnonzero(order == codes[row, column])[0])
+        return int(np.flatnonzero(order == codes[int(row), int(column)])[0])
     return None
 
 
 @cache
 def _tiled_image() -> type:
-    """Class of images that are enlarged by repeating pixels, without matplotlib's resampling."""
+    """Make a class of images that repeat pixels, which is faster than to resample them."""
     from matplotlib.image import AxesImage
 
     class TiledImage(AxesImage):
@@ -88,7 +81,7 @@ def _put(axes: Axes, pixels: np.ndarray, box: tuple[float, ...], title: str = ""
 
 
 def _ring(axes: Axes, left: float, top: float, width: float, height: float) -> None:
-    """Frame a tile so that it is found on dark and on light ground."""
+    """Frame a tile in colours that are seen on dark and on light ground."""
     from matplotlib.patches import Rectangle
 
     for color, line in ((INK, 4.5), (PAPER, 3.0), (ALARM, 1.6)):
@@ -107,9 +100,8 @@ def draw_mosaic(axes: Axes, words: np.ndarray, place: int, order: str) -> None:
     # thousands of words would be mostly gaps
     gap = 1 if columns <= 32 else 0
     sheet = np.full((rows * (side + gap), columns * (side + gap), 3), 255, dtype=np.uint8)
-    tiles = sheet.reshape(rows, side + gap, columns, side + gap, 3).swapaxes(1, 2)
     row, column = np.divmod(np.arange(n_words), columns)
-    tiles[row, column, :side, :side] = _bytes(words)
+    _tiles(sheet, side + gap)[row, column, :side, :side] = _bytes(words)
     how = {
         "frequency": "most frequent first",
         "hue": "greys, then by hue",
@@ -123,12 +115,7 @@ def draw_mosaic(axes: Axes, words: np.ndarray, place: int, order: str) -> None:
 
 
 def draw_photo(
-    axes: Axes,
-    photo: np.ndarray,
-    rebuilt: RebuiltImage,
-    chosen: int,
-    view: str,
-    name: str,
+    axes: Axes, photo: np.ndarray, rebuilt: RebuiltImage, chosen: int, view: str, name: str
 ) -> None:
     height, width = rebuilt.image.shape[:2]
     original = photo[:height, :width]
@@ -146,26 +133,29 @@ def draw_photo(
 
 
 def _highlighted(photo: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """The photograph paled, but for the tiles of a word, each in a frame."""
-    side = photo.shape[0] // here.shape[0]
-    shown = (photo.astype(np.float32) * 0.35 + 255 * 0.65).astype(np.uint8)
+    """Pale a photograph, except for the tiles of a word, and frame these."""
     if here.all():
         return photo
-    tiles = shown.reshape(here.shape[0], side, here.shape[1], side, 3).swapaxes(1, 2)
-    source = photo.reshape(here.shape[0], side, here.shape[1], side, 3).swapaxes(1, 2)
-    kept = source[here]
+    side = len(photo) // len(here)
+    shown = (photo.astype(np.float32) * 0.35 + 255 * 0.65).astype(np.uint8)
+    tiles, kept = _tiles(shown, side), _tiles(photo, side)[here]
     if side > 3:
         frame = np.ones((side, side), dtype=bool)
         frame[1:-1, 1:-1] = False
-        kept = kept.copy()
         kept[:, frame] = [int(ALARM[i : i + 2], 16) for i in (1, 3, 5)]
     tiles[here] = kept
     return shown
 
 
+def _tiles(pixels: np.ndarray, side: int) -> np.ndarray:
+    """View a picture as tiles, by row and column."""
+    rows, columns = pixels.shape[0] // side, pixels.shape[1] // side
+    return pixels.reshape(rows, side, columns, side, 3).swapaxes(1, 2)
+
+
 def draw_strip(axes: Axes, word: np.ndarray, members: np.ndarray, place: int, count: int) -> None:
     left, top, width, height = _STRIP
-    # short, for the lecture hall as well
+    # short enough for the letters of `projector`
     told = "its only patch" if count == 1 else f"{len(members)} of its {count:,} patches"
     _put(axes, _bytes(word), (left, top, height, height), f"word {place:,}: {told}")
     _ring(axes, left, top, height, height)
@@ -173,15 +163,15 @@ def draw_strip(axes: Axes, word: np.ndarray, members: np.ndarray, place: int, co
     columns, enlarged = MEMBERS // 2, -(-96 // word.shape[0])
     side = word.shape[0] * enlarged
     gap = side // 16
-    sheet = np.full((2, side + gap, columns, side + gap, 3), 255, dtype=np.uint8)
-    for number_, member in enumerate(members):
-        row, column = divmod(number_, columns)
-        sheet[row, :side, column, :side] = member.repeat(enlarged, 0).repeat(enlarged, 1)
+    sheet = np.full((2 * (side + gap), columns * (side + gap), 3), 255, dtype=np.uint8)
+    row, column = np.divmod(np.arange(len(members)), columns)
+    large = members.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
+    _tiles(sheet, side + gap)[row, column, :side, :side] = large
     step = min((width - height - 16) / columns, height / 2)
     box = (left + height + 16, top, columns * step, 2 * step)
-    _put(axes, sheet.reshape(2 * (side + gap), columns * (side + gap), 3), box)
+    _put(axes, sheet, box)
 
 
 def _bytes(pixels: np.ndarray) -> np.ndarray:
-    """Numbers from 0 to 1 as bytes, which are drawn faster."""
+    """Turn numbers from 0 to 1 into bytes, which are drawn faster."""
     return np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What `annlab.widgets.visual_words_explorer` learns: words, their orders and their patches."""
+"""Words of `visual_words_explorer`, their orders and their patches."""
 
 from __future__ import annotations
 
@@ -11,50 +11,31 @@ from annlab.distances import paired_sq
 
 #: Patches of a word that are shown, from the nearest to the farthest.
 MEMBERS = 12
-#: Below this saturation a colour has no hue worth sorting by.
+#: Saturation below which a colour counts as grey.
 _GREY = 0.15
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What the explorer shows.
-
-    Attributes
-    ----------
-    vocabulary : VisualWords
-    rebuilt : dict of str to RebuiltImage
-    orders : dict of str to ndarray of shape (k,)
-        Words by place in the mosaic.
-    members : ndarray of shape (k, 12, 3·size·size), uint8
-        Patches of each word, from the nearest to the farthest; the last ones repeat where a word
-        has fewer.
-    n : int
-        Patches that were learned from.
-    """
+    """What the explorer shows."""
 
     vocabulary: VisualWords
     rebuilt: dict[str, RebuiltImage]
+    #: name of an order -> words by place in the mosaic
     orders: dict[str, np.ndarray]
+    #: pixels of patches of each word, from the nearest to the farthest, shape (k, 12, d), uint8
     members: np.ndarray
+    #: patches that were learned from
     n: int
 
 
-def room(X: np.ndarray, k: int) -> int:
-    """k, or the number of distinct rows where that is less: a drawing has many equal patches."""
-    spread = X @ np.linspace(1, 2, X.shape[1], dtype=np.float32)
-    # rounded, these are at most as many as the distinct rows, and mostly more than enough
-    if len(np.unique(spread.round(3))) >= k:
-        return k
-    return min(k, len(np.unique(np.rint(X * 255).astype(np.uint8), axis=0)))
-
-
 def grid_columns(n_words: int) -> int:
-    """Columns of the mosaic, which is about as wide as it is high."""
+    """Return the columns of a mosaic that is about as wide as it is high."""
     return int(np.ceil(np.sqrt(n_words)))
 
 
 def orders(vocabulary: VisualWords) -> dict[str, np.ndarray]:
-    """Words by place in the mosaic, for each way to sort them."""
+    """Sort the words for the mosaic in several ways."""
     from matplotlib.colors import rgb_to_hsv
 
     words = vocabulary.words
@@ -79,14 +60,14 @@ def orders(vocabulary: VisualWords) -> dict[str, np.ndarray]:
 
 
 def members_of(X: np.ndarray, vocabulary: VisualWords) -> np.ndarray:
-    """Patches of each word, evenly from the nearest to the farthest."""
+    """Choose patches of each word, evenly from the nearest to the farthest."""
     labels = vocabulary.result.labels
     by_word = np.lexsort((paired_sq(X, vocabulary.words, labels), labels))
     starts = np.concatenate([[0], np.cumsum(vocabulary.counts)[:-1]])
     last = np.maximum(vocabulary.counts - 1, 0)
     shares = np.arange(MEMBERS) / (MEMBERS - 1)
     spread = np.rint(last[:, None] * shares).astype(np.int64)
-    # of few patches each is shown once
+    # each of few patches is shown once
     few = np.minimum(np.arange(MEMBERS), last[:, None])
     places = np.where(vocabulary.counts[:, None] > MEMBERS, spread, few) + starts[:, None]
     chosen = X[by_word[np.minimum(places, len(X) - 1)]]
