@@ -4,7 +4,7 @@
 
 The pages are a mirror of the repository, so that a link between two files of it is a link between
 two pages: the notebooks as they are stored, the pages of notebooks/ and data/, and what this
-folder adds (the first page, formulas). The list of the library's functions and the gallery are
+folder adds (the first page, formulas). The list of the library's functions and the explorers are
 made from the code and from the notebooks. Nothing is executed and nothing is downloaded.
 """
 
@@ -83,19 +83,24 @@ def notebooks() -> list[Path]:
     return sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
+def jobs() -> list[Path]:
+    """Return the notebooks of the gallery, each a job from data to result."""
+    return sorted((ROOT / "notebooks" / "gallery").glob("*.ipynb"))
+
+
 def lowered(match: re.Match[str]) -> str:
     return match.group(1) + match.group(2).lower()
 
 
 def copy_course(source: Path) -> None:
-    for path in notebooks():
+    for path in (*notebooks(), *jobs()):
         notebook = json.loads(path.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
                 text = "".join(cell["source"])
                 # JupyterLab keeps the capitals of a heading in its anchor, the site does not
                 cell["source"] = re.sub(r"(?<=\]\()([^)\s:]*#)([^)\s]+)", lowered, text)
-        write(source / "notebooks" / path.name, json.dumps(notebook))
+        write(source / path.relative_to(ROOT), json.dumps(notebook))
     for folder, patterns in (
         ("notebooks", ("*.md", "images/*")),
         ("data", ("*.md", "benchmarks/*.md", "benchmarks/*.png", "benchmarks/*.svg")),
@@ -188,7 +193,7 @@ def api_pages(source: Path) -> None:
     write(source / "api" / "index.rst", f"{intro}\n.. toctree::\n   :maxdepth: 2\n\n{listed}\n")
 
 
-# ------------------------------------------------------------------------------------ the gallery
+# ---------------------------------------------------------------------------------- the explorers
 
 
 def explorers_in(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -207,7 +212,7 @@ def explorers_in(path: Path) -> Iterator[tuple[str, bytes]]:
                     yield name, base64.b64decode("".join(data["image/png"]))
 
 
-def gallery(source: Path) -> None:
+def explorers(source: Path) -> None:
     """Write one card for each explorer: its stored picture, what it shows, where it is used."""
     widgets = importlib.import_module("annlab.widgets")
     known = widgets.available_explorers()
@@ -217,13 +222,13 @@ def gallery(source: Path) -> None:
             if name not in known or name in cards:
                 continue
             published = ROOT / "notebooks" / "images" / f"{name}.png"
-            target = source / "gallery" / f"{name}.png"
+            target = source / "explorers" / f"{name}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(published.read_bytes() if published.exists() else picture)
             says = (getattr(widgets, name).__doc__ or "").strip().splitlines()[0]
             title, _ = title_and_question(path)
             cards[name] = (
-                f":::{{container}} card\n![{says}](gallery/{name}.png)\n\n`{name}`: {says}\n\n"
+                f":::{{container}} card\n![{says}](explorers/{name}.png)\n\n`{name}`: {says}\n\n"
                 f"In [{title}](notebooks/{path.name}).\n:::\n"
             )
     intro = (
@@ -232,9 +237,9 @@ def gallery(source: Path) -> None:
         "what it takes."
     )
     text = (
-        f"# Gallery\n\n{intro}\n\n::::{{container}} cards\n" + "\n".join(cards.values()) + "::::\n"
+        f"# Explorers\n\n{intro}\n\n::::{{container}} cards\n" + "\n".join(cards.values()) + "::::\n"
     )
-    write(source / "gallery.md", text)
+    write(source / "explorers.md", text)
 
 
 # ----------------------------------------------------------------------- what the site ships along
@@ -293,9 +298,10 @@ def lay_out(source: Path) -> None:
     shutil.copytree(DOCS / "_static", source / "_static")
     copy_course(source)
     api_pages(source)
-    gallery(source)
+    explorers(source)
     ship_front_ends(source / "_static")
     course = "\n".join(f"notebooks/{path.stem}" for path in notebooks())
+    gallery = "\n".join(f"notebooks/gallery/{path.stem}" for path in jobs())
     pages = [
         name
         for name in ("notebooks/TEACHING", "notebooks/README", "data/benchmarks/README")
@@ -309,6 +315,7 @@ def lay_out(source: Path) -> None:
     replaced = {
         "@COURSE_TABLE@": course_table(),
         "@COURSE@": course,
+        "@GALLERY@": gallery,
         "@PAGES@": "\n".join([*pages, *cases]),
     }
     for path in DOCS.glob("*.md"):

@@ -29,6 +29,7 @@ from annlab.widgets._topics import TOPICS
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+GALLERY = sorted(FOLDER.glob("gallery/*.ipynb"))
 
 #: Cells that nbval runs but does not compare, by notebook. A new one is a decision: it needs a
 #: reason in the cell's metadata (annlab.reason) and a change here.
@@ -52,7 +53,7 @@ def test_there_is_one_notebook_for_each_topic():
     assert [path.stem for path in NOTEBOOKS] == ["00_start_here", *(t.file for t in TOPICS)]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *GALLERY], ids=lambda path: path.name)
 def test_notebook_may_be_published(path):
     assert findings(path) == []
 

@@ -71,10 +71,10 @@ def test_the_course_lists_every_notebook_with_its_question(build):
         assert len(question) > 40
 
 
-def test_the_gallery_shows_explorers_with_their_stored_pictures(build, tmp_path):
-    build.gallery(tmp_path)
-    text = (tmp_path / "gallery.md").read_text()
-    names = re.findall(r"\(gallery/([a-z_]+)\.png\)", text)
+def test_the_explorers_page_shows_their_stored_pictures(build, tmp_path):
+    build.explorers(tmp_path)
+    text = (tmp_path / "explorers.md").read_text()
+    names = re.findall(r"\(explorers/([a-z_]+)\.png\)", text)
     used = {
         name
         for path in (ROOT / "notebooks").glob("*.ipynb")
@@ -83,7 +83,7 @@ def test_the_gallery_shows_explorers_with_their_stored_pictures(build, tmp_path)
     }
     assert set(names) == used and len(names) == len(used) >= 8
     for name in names:
-        assert (tmp_path / "gallery" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / "explorers" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert text.count(":::{container}") == len(names) + 1
 
 

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     folder = options.dir or checkout_folder()
     paths = sorted(
         path
-        for path in folder.glob("*.ipynb")
+        for path in (*folder.glob("*.ipynb"), *folder.glob("gallery/*.ipynb"))
         if not options.names or path.name.startswith(tuple(options.names))
     )
     if not paths:

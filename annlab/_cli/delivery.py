@@ -21,7 +21,7 @@ from annlab._support.places import source_folder
 MANIFEST = Path(".annlab") / "delivered.json"
 #: What travels, relative to notebooks/; the same patterns as package-data in pyproject.toml.
 #: Not exercises/: those are the teachers' and hold the solutions (see annlab classroom).
-PATTERNS = ("*.ipynb", "*.md", "images/*.png", "images/*.svg")
+PATTERNS = ("*.ipynb", "*.md", "gallery/*.ipynb", "images/*.png", "images/*.svg")
 
 
 @dataclass

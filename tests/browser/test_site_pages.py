@@ -21,7 +21,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1400, "height": 1000}
-PAGES = ("index.html", "gallery.html", "docs/formulas.html", "api/clustering.html", "README.html")
+PAGES = ("index.html", "explorers.html", "docs/formulas.html", "api/clustering.html", "README.html")
 
 
 class Links(HTMLParser):
