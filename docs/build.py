@@ -237,7 +237,9 @@ def explorers(source: Path) -> None:
         "what it takes."
     )
     text = (
-        f"# Explorers\n\n{intro}\n\n::::{{container}} cards\n" + "\n".join(cards.values()) + "::::\n"
+        f"# Explorers\n\n{intro}\n\n::::{{container}} cards\n"
+        + "\n".join(cards.values())
+        + "::::\n"
     )
     write(source / "explorers.md", text)
 
