@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +19,9 @@ import pytest
 
 from annlab import cli, kmeans_ann
 from annlab._cli import cluster as _cluster
-from annlab._cli import cluster_input, cluster_report
-from annlab._cli.cluster import OUTPUTS, read_rows
+from annlab._cli import cluster_report
+from annlab._cli.cluster_report import OUTPUTS
+from annlab.datasets.tables import read_table
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def save(X: np.ndarray, kind: str, **more) -> str:
 
 
 def cluster(*words: object, n_clusters: int = 4) -> int:
-    return cli.main(["cluster", *map(str, words), "--n-clusters", str(n_clusters), "--quiet"])
+    return cli.main(["cluster", "--n-clusters", str(n_clusters), "--quiet", *map(str, words)])
 
 
 def refused(capsys, *words: object, n_clusters: int = 4) -> str:
@@ -157,62 +161,46 @@ def test_what_the_library_warns_of_is_a_note_in_the_report(here, X, capsys):
     assert len(report["notes"]) == 1 and "all zero" in report["notes"][0]
 
 
-# ------------------------------------------------------------------------------------ text files
-
-
-@pytest.mark.parametrize(
-    ("text", "names", "rows"),
-    [
-        ("1,2\n3,4\n", None, [[1, 2], [3, 4]]),
-        ("a,b\n1,2\n3,4\n", ("a", "b"), [[1, 2], [3, 4]]),
-        ("\ufeffa;b\r\n1;2\r\n\r\n3;4\r\n", ("a", "b"), [[1, 2], [3, 4]]),
-        ('"a, the first","b"\n1,2\n3,4', ("a, the first", "b"), [[1, 2], [3, 4]]),
-        ("id,2019,2020\n1,2,3\n4,5,6\n", ("id", "2019", "2020"), [[1, 2, 3], [4, 5, 6]]),
-        ("  1.5   2\n 3e1  -4\n", None, [[1.5, 2], [30, -4]]),
-        ("a|b\n1|2\n", ("a", "b"), [[1, 2]]),
-        ("x\n1\n2\n", ("x",), [[1], [2]]),
-        ("5\n1\n2\n", None, [[5], [1], [2]]),
-    ],
-)
-def test_delimiters_and_headers_are_recognised(here, text, names, rows):
-    Path("t.csv").write_bytes(text.encode())
-    found = read_rows(Path("t.csv"))
-    assert (found.names, found.n, found.d) == (names, len(rows), len(rows[0]))
-    np.testing.assert_array_equal(found.load(), rows)
-
-
-@pytest.mark.parametrize(
-    ("columns", "expected"),
-    [
-        ("height", [1]),
-        ("2", [1]),
-        ("3,height", [2, 1]),
-        ("2-4", [1, 2, 3]),
-        ("2-4,3", [1, 2, 3]),
-        ("7", [3]),
-        ('"a, b"', [2]),
-    ],
-)
-def test_columns_are_chosen_by_name_or_number(here, columns, expected):
-    # the last column is named by a number, and names go before numbers
-    Path("t.csv").write_text('who,height,"a, b",7\nann,1,2,3\nbob,4,5,6\n')
-    rows = read_rows(Path("t.csv"), columns=columns)
-    body = np.array([[0, 1, 2, 3], [0, 4, 5, 6]])[:, expected]
-    np.testing.assert_array_equal(rows.load(), body)
-    assert rows.names == tuple(["who", "height", "a, b", "7"][place] for place in expected)
-
-
-def test_columns_of_arrays_and_parquet(here, X):
+def test_columns_of_arrays_and_parquet_are_chosen_by_number(here, X):
     for kind in ("npy", "npz", "parquet"):
-        rows = read_rows(Path(save(X, kind)), columns="3,1")
-        np.testing.assert_array_equal(rows.load(), X[:, [2, 0]])
-        assert (rows.n, rows.d) == (400, 2)
+        np.testing.assert_array_equal(read_table(save(X, kind), columns="3,1").X, X[:, [2, 0]])
 
 
-def test_a_first_row_can_be_declared(here):
-    Path("t.csv").write_text("1,2\n3,4\n")
-    assert read_rows(Path("t.csv"), header="yes").names == ("1", "2")
-    assert read_rows(Path("t.csv"), header="yes").n == 1
+def test_labels_name_the_rows_of_the_file_where_some_are_skipped(here):
+    Path("t.csv").write_text("a,b\n1,2\n3\n9,9\n,6\n7,8\n")
+    assert cluster("t.csv", "--skip-bad-rows", n_clusters=2) == 0
+    lines = Path("t-clusters/labels.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["row", "1", "3", "5"]
+    report = json.loads(Path("t-clusters/report.json").read_text())
+    assert any("skipped" in note for note in report["input"]["read_as"])
+    assert "Read as" in Path("t-clusters/report.md").read_text()
+
+
+@pytest.mark.parametrize("kind", ["csv", "npy"])
+def test_standardize_scales_columns_and_the_report_says_when_it_would_help(here, capsys, kind):
+    rng = np.random.RandomState(0)
+    group = np.repeat([0, 1], 40)
+    X = np.column_stack([group * 4 + rng.randn(80) * 0.1, rng.randn(80) * 5000])
+    name = save(X if kind == "csv" else np.rint(X * 100).astype(int), kind)
+    assert cluster(name, n_clusters=2) == 0
+    assert "--standardize" in capsys.readouterr().err
+    assert 0.2 < np.mean(np.load("rows-clusters/labels.npy") == group) < 0.8
+    assert cluster(name, "--standardize", "--force", n_clusters=2) == 0
+    assert "--standardize" not in capsys.readouterr().err
+    labels = np.load("rows-clusters/labels.npy")
+    assert np.mean(labels == group) in (0.0, 1.0)
+    expected = [read_table(name).X[labels == place].mean(axis=0) for place in (0, 1)]
+    np.testing.assert_allclose(np.load("rows-clusters/centroids.npy"), expected, rtol=1e-6)
+
+
+def test_sparse_archive_is_clustered_without_becoming_dense(here, capsys):
+    from scipy import sparse
+
+    sparse.save_npz("words.npz", sparse.random(60, 9, density=0.3, format="csr", random_state=0))
+    assert cluster("words.npz") == 0
+    assert np.load("words-clusters/centroids.npy").shape == (4, 9)
+    capsys.readouterr()
+    assert "sparse" in refused(capsys, "words.npz", "--standardize", "--force")
 
 
 # --------------------------------------------------------------------------------------- refusals
@@ -234,94 +222,81 @@ def test_nothing_is_overwritten_unless_forced(here, X, capsys):
     assert (out / "notes.txt").read_text() == "keep me"
 
 
-@pytest.mark.parametrize(
-    ("text", "words", "said"),
-    [
-        (
-            "who,h\nann,1\nbob,2\n",
-            [],
-            r"Column 'who' of t\.csv .* text such as 'ann' in line 2\. .*--columns h\. Or encode",
-        ),
-        (
-            "h,city,w\n1,,2\n\n3,Rome,4\n5,,6\n",
-            ["--columns", "h,city"],
-            r"Column 'city' .* text such as 'Rome' in line 4\. .*--columns h\. Or encode",
-        ),
-        ("a,b\nx,y\nz,w\n", [], r"text such as 'x' in line 2\. Encode the text as numbers"),
-        ("who,h,w\nann,1,\nbob,,\n", [], r"'who' .*--columns h,w\. Or encode"),
-        ("who,net weight\nann,1\n", [], r"--columns 'net weight'\."),
-        ("who,h\nann\nbob,1\n", ["--columns", "h,who"], r"2 columns; got 1 column in line 2"),
-        ("h,w\n1,2\n3,\n", [], r"Column 'w' of t\.csv .* an empty cell in line 3\. Fill in or rem"),
-        ("1;2\n\n;4\n", [], r"Column 1 of t\.csv .* an empty cell in line 3\. Fill in"),
-        ("\nh,w\n1,2\n3,n/a\n", [], r"'w' .* got 'n/a' in line 4\. Fill in or remove"),
-        ("h,w\n1,2\n3,4x\n5,6\n", [], r"'w' .* got '4x' in line 3\. Correct that line"),
-        (
-            "h;w\n1,533;2\n",
-            [],
-            r"about its commas; got '1,533' in line 2\. Say what they mean: --dec",
-        ),
-        ("h,1\n2,3\n4,5\n", ["--header", "no"], r"got 'h' in line 1\. .*--header yes"),
-        ("", [], r"t\.csv must be a file with rows; got one that is empty"),
-        ("a,b\n", [], r"t\.csv must be a file with rows; got one that has none"),
-        ("height,w\n1,2\n", ["--columns", "hight"], "Did you mean 'height'"),
-        ("h,w\n1,2\n", ["--columns", "9"], "numbers from 1 to 2"),
-        ("h,w\n1,2\n", ["--columns", "2-1"], "numbers from 1 to 2"),
-        ("h,w\n1,2\n", ["--columns", " "], "--columns"),
-        ("1,2\n" * 80 + "3,x\n" + "1,2\n", [], r"Column 2 of t\.csv .* 'x' in line 81\. Correct"),
-        ("1,2\n" * 80 + "3\n", [], r"Each row of t\.csv .* 2 columns; got 1 column in line 81"),
-        ("h,w\n" + "1,2\n" * 80 + "3,\n", [], r"Column 'w' .* an empty cell in line 82\. Fill in"),
-        ("1,2\n" * 80 + "nan,1\n", [], r"Column 1 of t\.csv .* 'nan' in line 81\. Fill in"),
-        ("h,w\n1,2\n\n3,NaN\n", [], r"Column 'w' of t\.csv .* 'NaN' in line 4\. Fill in"),
-        ("h,w\n" + "1,2\n" * 80 + "3,-inf\n", [], r"'w' .* finite .* '-inf' in line 82\. Remove"),
-        ("1,2\n3,4\n5,1e200\n", ["--columns", "2"], r"Column 2 .* '1e200' in line 3\. Divide"),
-        ("who,h\nnan,1\nann,2\nbob,3\n", [], r"'who' .* text such as 'ann' in line 3"),
-    ],
-)
-def test_a_table_with_a_fault_is_refused_in_a_sentence(here, text, words, said, capsys):
-    import re
+def archive_of(content: bytes) -> bytes:
+    """An archive whose only member holds ``content``."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("x.npy", content)
+    return whole.getvalue()
 
-    Path("t.csv").write_text(text)
-    sentence = refused(capsys, "t.csv", *words, n_clusters=1)
-    assert re.search(said, sentence), sentence
+
+def written(save, *words, **named) -> bytes:
+    """What a function of NumPy writes."""
+    file = io.BytesIO()
+    save(file, *words, **named)
+    return file.getvalue()
+
+
+_ROWS = written(np.save, np.eye(9))
+#: name -> (content, what the refusal says)
+UNREADABLE = {
+    "a.npy": (b"no array at all", "Save it again"),
+    "b.npy": (_ROWS[:-80], "whole"),
+    "c.npy": (written(np.save, np.zeros((3, 4, 5))), "Reshape"),
+    "d.npy": (written(np.save, np.array([{}]), allow_pickle=True), "X.astype(float)"),
+    "e.npy": (written(np.save, np.array([["a"] * 3] * 9)), "Convert it"),
+    "f.npy": (b"\x93NUMPY\x07\x00", "Save it again"),
+    "g.npy": (b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'shape': (3", "Save it again"),
+    "h.npy": (written(np.save, np.zeros((0, 3))), "Fill it"),
+    "i.npz": (b"PK\x03\x04 broken", "Save it again"),
+    "j.npz": (b"", "Save it again"),
+    "k.npz": (written(np.savez_compressed, X=np.eye(90)).replace(b"x\x9c", b"zz")[:-40], "Save"),
+    "l.npz": (_ROWS, "it holds one array and no archive"),
+    "m.npz": (archive_of(b"no array at all"), "a damaged one"),
+    "n.npz": (archive_of(_ROWS[:-80]), "a damaged one"),
+    "o.parquet": (b"PAR1 not at all PAR1", "Save it again"),
+    "p.csv.gz": (gzip.compress(b"1,2\n3,4\n")[:-9], "Save it again"),
+    "q.csv": (b"\xff\xfe\x00a,b\n", "Save it again"),
+    "r.xlsx": (b"", "Save the sheet as CSV"),
+    "s.json": (b"", "Save the rows as CSV"),
+    "t": (b"1,2\n", "a name without an ending"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_file_that_cannot_be_read_is_refused_in_one_sentence(here, name, capsys):
+    content, said = UNREADABLE[name]
+    Path(name).write_bytes(content)
+    sentence = refused(capsys, name)
+    assert said in sentence and name in sentence and sentence.count("\n") == 1
     assert "INPUT" not in sentence
 
 
-def test_files_that_are_no_such_files(here, X, capsys):
-    Path("a.npy").write_bytes(b"no array at all")
-    np.save("b.npy", X)
-    Path("b.npy").write_bytes(Path("b.npy").read_bytes()[:-800])
-    np.save("c.npy", np.zeros((3, 4, 5)))
-    np.save("d.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
-    np.save("e.npy", np.array([["a"] * 3] * 9))
-    Path("f.npz").write_bytes(b"PK\x03\x04 broken")
-    np.savez("g.npz", a=X, b=X)
-    np.savez_compressed("h.npz", X)
-    Path("h.npz").write_bytes(Path("h.npz").read_bytes().replace(b"x\x9c", b"zz"))
-    Path("i.csv").write_bytes(b"\xff\xfe\x00a,b\n")
-    Path("k.xlsx").write_bytes(b"")
-    Path("l.json").write_bytes(b"")
+def test_missing_files_and_folders_are_refused_with_a_similar_name(here, X, capsys, monkeypatch):
+    save(X, "npz")
     (here / "folder.npy").mkdir()
-    for name, remedy in {
-        "a.npy": "Save it again",
-        "b.npy": "whole",
-        "c.npy": "Reshape",
-        "d.npy": "X.astype(float)",
-        "e.npy": "Convert it",
-        "f.npz": "Save it again",
-        "g.npz": "There are: a, b",
-        "i.csv": "Save it again",
-        "k.xlsx": "Save the sheet as CSV",
-        "l.json": "Save the rows as CSV",
-        "folder.npy": "Name the file",
-        "none.npy": "Check its name",
-    }.items():
-        sentence = refused(capsys, name)
-        assert remedy in sentence and "INPUT" not in sentence, sentence
-        # of the key its own rule
-        assert name in sentence or name == "g.npz", sentence
-    assert "npy" not in refused(capsys, "k.xlsx").rpartition("'.xlsx'")[2]
-    assert "--key" in refused(capsys, "g.npz", "--key", "c")
-    assert cluster("g.npz", "--key", "b") == 0
+    os.symlink("nowhere", "row.csv")
+    Path("row.docx").write_bytes(b"")
+    # neither a dangling link nor another kind of file is suggested
+    assert "Did you mean 'rows.npz'" in refused(capsys, "row.npz")
+    assert "Check its name" in refused(capsys, "other.npy")
+    assert "Check its name" in refused(capsys, "other*.csv")
+    assert "no folder" in refused(capsys, "below/rows.npz")
+    assert "Name the file" in refused(capsys, "folder.npy")
+
+    def denied(path, *words, **more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    sentence = refused(capsys, "rows.npz")
+    assert "rows.npz must be a file that can be read; got Permission denied." in sentence
+
+
+def test_array_of_an_archive_is_chosen_by_its_key(here, X, capsys):
+    np.savez("two.npz", a=X, b=X)
+    assert "There are: a, b" in refused(capsys, "two.npz")
+    assert "--key" in refused(capsys, "two.npz", "--key", "c")
+    assert cluster("two.npz", "--key", "b") == 0
 
 
 def test_parquet_without_values(here, X, capsys, monkeypatch):
@@ -332,37 +307,41 @@ def test_parquet_without_values(here, X, capsys, monkeypatch):
     parquet.write_table(table, "t.parquet")
     sentence = refused(capsys, "t.parquet", n_clusters=2)
     assert "--columns a,b" in sentence and "encode" in sentence
-    assert "Column 'who' of t.parquet must be numbers; got text such as 'x' in row 1" in sentence
+    assert "Column 'who' of t.parquet must be numbers; got values of type VARCHAR" in sentence
     sentence = refused(capsys, "t.parquet", "--columns", "a", n_clusters=2)
     assert "Column 'a' of t.parquet must be numbers; got an empty cell in row 2." in sentence
     assert cluster("t.parquet", "--columns", "b", n_clusters=2) == 0
-    capsys.readouterr()
-    Path("u.parquet").write_bytes(b"PAR1")
-    assert "Save it again" in refused(capsys, "u.parquet")
 
 
-def test_the_call_is_checked_before_the_file_is_read(here, X, capsys, monkeypatch):
-    name = save(X, "npz")
-    monkeypatch.setattr(_cluster, "_fit", lambda *words: pytest.fail("the file was read"))
-    assert "--n-clusters must be at most the 400 rows of rows.npz; got 401" in refused(
-        capsys, name, n_clusters=401
-    )
-    assert "--n-clusters must be" in refused(capsys, name, n_clusters=0)
-    assert "Did you mean 'hnsw'" in refused(capsys, name, "--algorithm", "hsnw")
-    assert refused(capsys, name, "--algorithm", "hsnw").count("'auto'") == 1
-    assert "cosine" in refused(capsys, name, "--metric", "cosin")
-    assert "--max-iter" in refused(capsys, name, "--max-iter", 0)
-    assert "--random-state must be" in refused(capsys, name, "--random-state", -1)
-    assert "--n-jobs must be" in refused(capsys, name, "--n-jobs", 0)
-    assert "--header must be given with" in refused(capsys, name, "--header", "no")
-    assert "--delimiter must be given with" in refused(capsys, name, "--delimiter", "tab")
-    assert "Did you mean 'rows.npz'" in refused(capsys, "row.npz")
-    assert "no folder" in refused(capsys, "below/rows.npz")
-    monkeypatch.setattr(_cluster, "available_memory", lambda: 10_000)
-    sentence = refused(capsys, name)
-    assert "10.0 kB that are free" in sentence and sentence.startswith(f"annlab cluster: {name} ")
-    assert "--columns" in refused(capsys, save(X, "csv"))
-    assert "--key must be given with" in refused(capsys, "rows.csv", "--key", "X")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--n-clusters", 401], "--n-clusters must be at most the 400 rows of rows.npz; got 401"),
+        (["--n-clusters", 0], "--n-clusters must be"),
+        (["--algorithm", "hsnw"], "Did you mean 'hnsw'"),
+        (["--metric", "cosin"], "Did you mean 'cosine'"),
+        (["--max-iter", 0], "--max-iter"),
+        (["--random-state", -1], "--random-state must be"),
+        (["--n-jobs", 0], "--n-jobs must be"),
+        (["--header", "no"], "--header must be given with"),
+        (["--delimiter", "tab"], "--delimiter must be given with"),
+    ],
+)
+def test_options_are_checked_before_the_fit(here, X, capsys, monkeypatch, words, said):
+    monkeypatch.setattr(_cluster, "_fit", lambda *words: pytest.fail("it was clustered"))
+    assert said in refused(capsys, save(X, "npz"), *words)
+
+
+def test_key_is_refused_for_other_files(here, X, capsys):
+    assert "--key must be given with" in refused(capsys, save(X, "csv"), "--key", "X")
+
+
+def test_input_that_exceeds_memory_is_refused_before_it_is_read(here, X, capsys, monkeypatch):
+    monkeypatch.setattr("annlab.datasets.tables.arrays.available_memory", lambda: 5_000)
+    sentence = refused(capsys, save(X, "npz"))
+    assert "5.0 kB that are free" in sentence and "--columns" in sentence
+    monkeypatch.setattr(_cluster, "available_memory", lambda: 5_000)
+    assert "need of 9.9 kB" in refused(capsys, save(X, "csv"))
 
 
 def test_what_fails_on_the_way_names_the_file(here, X, capsys, monkeypatch):
@@ -375,7 +354,7 @@ def test_what_fails_on_the_way_names_the_file(here, X, capsys, monkeypatch):
     assert "rows.csv must be small enough for the memory" in refused(capsys, name)
 
 
-def test_a_memory_mapped_file_needs_no_room_for_its_rows(here, X, monkeypatch):
+def test_memory_mapped_file_needs_no_memory_for_its_rows(here, X, monkeypatch):
     name = save(np.repeat(X, 50, axis=1), "npy")
     monkeypatch.setattr(_cluster, "available_memory", lambda: 60_000)
     assert os.path.getsize(name) > 400_000 and cluster(name) == 0
@@ -402,9 +381,9 @@ def test_a_value_that_cannot_be_used_is_named_by_column_and_row(
     here, X, kind, columns, capsys, monkeypatch
 ):
     # in a later block than the first, and in more rows than one
-    monkeypatch.setattr(cluster_input, "_SEARCHED", 60)
+    monkeypatch.setattr("annlab.datasets.tables.table._SEARCHED", 60)
     words = [] if columns is None else ["--columns", columns]
-    for value, remedy in ((np.nan, "Fill in"), (-np.inf, "Remove or correct"), (1e200, "Divide")):
+    for value, remedy in ((np.nan, "emove"), (-np.inf, "Remove or correct"), (1e200, "Divide")):
         bad = X.copy()
         bad[[77, 390], 1] = value
         name = save(bad, kind)
@@ -413,32 +392,7 @@ def test_a_value_that_cannot_be_used_is_named_by_column_and_row(
         place = "line 78" if kind == "csv" else "row 78"
         assert f"Column {column} of {name} must be" in sentence and place in sentence, sentence
         assert remedy in sentence, sentence
-        if kind in ("npy", "npz"):
-            assert "at X[77, 1], the first of 2 such values" in sentence
-
-
-def test_a_file_that_may_not_be_read(here, X, capsys, monkeypatch):
-    def denied(path, *words, **more):
-        raise PermissionError(13, "Permission denied")
-
-    name = save(X, "csv")
-    monkeypatch.setattr(Path, "open", denied)
-    sentence = refused(capsys, name)
-    assert f"{name} must be a file that can be read; got Permission denied." in sentence
-
-
-def test_single_precision_has_its_own_largest_value(here, X, capsys):
-    rows = X.astype(np.float32)
-    rows[5, 0] = np.inf
-    np.save("rows.npy", rows)
-    assert "Column 1 of rows.npy must be finite numbers; got inf in row 6" in refused(
-        capsys, "rows.npy"
-    )
-
-
-def test_a_failure_leaves_nothing_behind(here, X, capsys):
-    X[7, 1] = np.inf
-    assert "Column 2 of rows.npy" in refused(capsys, save(X, "npy"))
+        assert "the first of 2 values" in sentence
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process in another way there")
@@ -471,44 +425,26 @@ def test_ctrl_c_keeps_what_was_reached(here):
     assert b"Traceback" not in err and b"interrupted" in out
 
 
-# ------------------------------------------------------------------------------------ odd archives
+def test_full_disk_is_named_when_results_are_written(here, X, capsys, monkeypatch):
+    name = save(X, "csv")
 
+    def full(*args, **options):
+        raise OSError("4096 requested and 0 written")
 
-def test_an_empty_list_of_columns_is_no_choice(here, X, capsys):
-    assert "--columns must be one column or more; got ''" in refused(
-        capsys, save(X, "csv"), "--columns", ""
-    )
-
-
-def test_archives_that_are_damaged_inside(here, X, capsys):
-    import io
-    import zipfile
-
-    with Path("one.npz").open("wb") as file:
-        np.save(file, X)
-    assert "it holds one array and no archive" in refused(capsys, "one.npz")
-    member = io.BytesIO()
-    np.save(member, X)
-    whole = member.getvalue()
-    for name, content in (("head.npz", b"no array at all"), ("rest.npz", whole[: -8 * 10])):
-        with zipfile.ZipFile(name, "w") as archive:
-            archive.writestr("x.npy", content)
-        assert "a damaged one" in refused(capsys, name)
-    with zipfile.ZipFile("whole.npz", "w") as archive:
-        archive.writestr("x.npy", whole)
-    np.testing.assert_array_equal(read_rows(Path("whole.npz")).load(), X)
+    monkeypatch.setattr(np, "save", full)
+    assert cluster(name) == 2
+    said = capsys.readouterr().err
+    assert "--out must be a folder on a disk with room" in said and "disk is full" in said
 
 
 def test_other_warnings_stay_warnings(here, X, monkeypatch, capsys):
     import warnings
 
-    fit = _cluster._cluster
-
-    def warned(X, rows, options):
+    def warned(*words, **options):
         warnings.warn_explicit("change it", FutureWarning, "theirs.py", 7)
-        return fit(X, rows, options)
+        return kmeans_ann(*words, **options)
 
-    monkeypatch.setattr(_cluster, "_cluster", warned)
+    monkeypatch.setattr("annlab.clustering.kmeans_ann", warned)
     with pytest.warns(FutureWarning, match="change it") as seen:
         assert cluster(save(X, "npy")) == 0
     assert [(one.filename, one.lineno) for one in seen] == [("theirs.py", 7)]

@@ -1,8 +1,4 @@
-"""``annlab cluster``: rows in, labels, centroids and a report out.
-
-Nothing is computed here: `read_rows` opens the input, `kmeans_ann` clusters, `write_outputs`
-writes. Whatever can be known before the clustering is checked before it.
-"""
+"""``annlab cluster``: cluster a file and write labels, centroids and a report."""
 
 from __future__ import annotations
 
@@ -12,22 +8,28 @@ import json
 import warnings
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from annlab._cli.cluster_input import Rows, bad_value, output_name, read_rows
-from annlab._cli.cluster_report import OUTPUTS, as_text, make_report, prepare, write_outputs
+from annlab._cli.cluster_report import (
+    as_text,
+    make_report,
+    output_name,
+    prepare,
+    write_outputs,
+)
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._support.memory import available_memory, readable_size
 from annlab._support.progress import tell
+from annlab.datasets.tables import named_as_flags, read_table
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from annlab._support.types import Matrix
+    from annlab.datasets.tables import Table
     from annlab.result import KMeansResult
 
-__all__ = ["OUTPUTS", "add_arguments", "as_text", "read_rows", "run"]
-
-#: Ratio of the spreads of two columns past which the report mentions it.
+#: Ratio of the spreads of two columns above which the report mentions it.
 _UNLIKE = 100.0
 
 
@@ -129,39 +131,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
+@named_as_flags()
 def run(options: argparse.Namespace) -> int:
-    """Check everything that can be known beforehand, cluster, write; 0, or 130 if interrupted."""
+    """Read, cluster and write; return 0, or 130 if interrupted."""
     begin = perf_counter()
     _check_options(options)
-    rows = read_rows(
-        options.input, columns=options.columns, key=options.key, header=options.header,
-        delimiter=options.delimiter, decimal=options.decimal, thousands=options.thousands,
-        skip_bad_rows=options.skip_bad_rows,
-    )  # fmt: skip
-    if options.n_clusters > rows.n:
-        raise invalid(
-            "--n-clusters",
-            f"at most the {rows.n:,} rows of {rows.name}",
-            options.n_clusters,
-            "Ask for fewer clusters.",
-        )
-    _check_room(rows, options)
     folder = (options.out or Path(output_name(options.input))).expanduser()
-    made = not folder.exists()
+    is_new = not folder.exists()
     prepare(folder, force=options.force)
-    if not options.quiet:
-        tell(f"{rows.name}: {rows.n:,} rows, {rows.d:,} columns")
-        for note in rows.notes:
-            tell(f"  {note}")
     try:
-        result, centroids, notes = _fit(rows, options)
+        table = read_table(
+            options.input, columns=options.columns, key=options.key, header=options.header,
+            delimiter=options.delimiter, decimal=options.decimal, thousands=options.thousands,
+            skip_bad_rows=options.skip_bad_rows,
+        )  # fmt: skip
+        _check_size(table, options)
+        if not options.quiet:
+            tell(f"{table.name}: {table.X.shape[0]:,} rows, {table.X.shape[1]:,} columns")
+            for note in table.notes:
+                tell(f"  {note}")
+        result, centroids, notes = _fit(table, options)
     except BaseException:
-        if made:
+        if is_new:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
-    report = make_report(options, rows, result, notes, perf_counter() - begin)
-    written = write_outputs(folder, result, centroids, report, rows)
+    report = make_report(options, table, result, notes, perf_counter() - begin)
+    written = write_outputs(folder, result, centroids, report, table)
     for note in notes:
         tell(f"annlab cluster: {note}")
     if options.json:
@@ -191,18 +187,56 @@ def _check_options(options: argparse.Namespace) -> None:
         )
 
 
-def _fit(rows: Rows, options: argparse.Namespace) -> tuple[KMeansResult, np.ndarray, list[str]]:
-    """Load and cluster; return the result, the centroids in the units of the input, and notes."""
+def _check_size(table: Table, options: argparse.Namespace) -> None:
+    """Refuse more clusters than rows, and a fit that does not fit into memory."""
+    n, d = table.X.shape
+    if options.n_clusters > n:
+        raise invalid(
+            "--n-clusters",
+            f"at most the {n:,} rows of {table.name}",
+            options.n_clusters,
+            "Ask for fewer clusters.",
+        )
+    free = available_memory()
+    # labels and distances, both sets of centroids in float64, and the scaled copy
+    wanted = 24 * n + 3 * 8 * options.n_clusters * d + 8 * n * d * options.standardize
+    if free is not None and wanted > free:
+        raise invalid(
+            table.name,
+            f"small enough for the {readable_size(free)} that are free",
+            f"a need of {readable_size(wanted)}",
+            "Ask for fewer clusters or columns, or use a machine with more memory.",
+        )
+
+
+def _fit(table: Table, options: argparse.Namespace) -> tuple[KMeansResult, np.ndarray, list[str]]:
+    """Return the result, the centroids in the units of the input, and notes for the report."""
+    from annlab.clustering import kmeans_ann
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AnnlabWarning)
+        X, mean, spread, notes = _scale(table, options)
         try:
-            X = rows.load()
-            result, centroids, notes = _cluster(X, rows, options)
+            result = kmeans_ann(
+                X,
+                options.n_clusters,
+                options.max_iter,
+                algorithm=options.algorithm,
+                metric=options.metric,
+                n_init=options.n_init,
+                random_state=options.random_state,
+                n_jobs=options.n_jobs,
+                progress=not options.quiet,
+            )
+        except ValueError:
+            # name the column and the row of the file, where the library names X
+            table.refuse_bad_value()
+            raise
         except MemoryError as reason:
             raise invalid(
-                rows.name,
+                table.name,
                 "small enough for the memory of this machine",
-                f"{rows.n:,} rows of {rows.d:,} columns",
+                f"{table.X.shape[0]:,} rows of {table.X.shape[1]:,} columns",
                 "Save it as a float32 .npy file, which is read in blocks.",
             ) from reason
     for warning in caught:
@@ -212,89 +246,49 @@ def _fit(rows: Rows, options: argparse.Namespace) -> tuple[KMeansResult, np.ndar
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
             )
-    return result, centroids, list(dict.fromkeys(notes))
+    return result, result.centroids * spread + mean, list(dict.fromkeys(notes))
 
 
-def _cluster(
-    X: Any, rows: Rows, options: argparse.Namespace
-) -> tuple[KMeansResult, np.ndarray, list[str]]:
-    from annlab.clustering import kmeans_ann
+def _scale(
+    table: Table, options: argparse.Namespace
+) -> tuple[Matrix, np.ndarray, np.ndarray, list[str]]:
+    """Standardise the columns if asked for; else note columns of very different spread.
 
-    mean, spread, notes = _spreads(X, rows, options)
-    try:
-        result = kmeans_ann(
-            X if mean is None else (X - mean) / spread,
-            options.n_clusters,
-            options.max_iter,
-            algorithm=options.algorithm,
-            metric=options.metric,
-            n_init=options.n_init,
-            random_state=options.random_state,
-            n_jobs=options.n_jobs,
-            progress=not options.quiet,
-        )
-    except ValueError as reason:
-        # the library names X; a person looks for a column and a row of the file
-        bad = bad_value(X, rows)
-        if bad is None:
-            raise
-        raise bad from reason
-    centroids = result.centroids if mean is None else result.centroids * spread + mean
-    return result, centroids, notes
-
-
-def _spreads(
-    X: Any, rows: Rows, options: argparse.Namespace
-) -> tuple[np.ndarray | None, np.ndarray | None, list[str]]:
-    """Mean and standard deviation to scale by, if asked for; else a note if columns are unlike."""
+    Returns
+    -------
+    X : ndarray or csr_matrix of shape (n, d)
+    mean, spread : ndarray of shape (d,)
+        ``X * spread + mean`` is in the units of the table.
+    notes : list of str
+    """
     import numpy as np
 
+    from annlab._support.checks import working_dtype
+
+    X, dtype, notes = table.X, working_dtype(table.X.dtype), []
+    # of the lower precision, so that the centroids keep their own
+    unscaled = np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.float32)
     if not isinstance(X, np.ndarray):
         if options.standardize:
-            raise invalid(
-                "--standardize", "left out for sparse input", "it", "Scale the columns beforehand."
-            )
-        return None, None, []
-    step = 1 if options.standardize else max(1, rows.n // 10_000)
-    sample = X[::step]
+            rule = "left out for sparse input"
+            raise invalid("--standardize", rule, "it", "Scale the columns beforehand.")
+        return X, *unscaled, notes
+    sample = X[:: 1 if options.standardize else max(1, len(X) // 10_000)]
     with np.errstate(all="ignore"):
         spread = np.asarray(sample.std(axis=0, dtype=np.float64))
+        mean = np.asarray(sample.mean(axis=0, dtype=np.float64)).astype(dtype)
     if options.standardize:
-        mean = np.asarray(sample.mean(axis=0, dtype=np.float64)).astype(X.dtype)
-        return mean, np.where(spread > 0, spread, 1.0).astype(X.dtype), []
-    held = spread[spread > 0]
-    if options.metric != "euclidean" or not len(held) or not held.max() > _UNLIKE * held.min():
-        return None, None, []
-    called = rows.names or [f"column {place}" for place in range(1, rows.d + 1)]
-    most, least = (
-        called[int(spread.argmax())],
-        called[int(np.argmin(np.where(spread > 0, spread, np.inf)))],
-    )
-    note = (
-        f"The values of {most} spread {held.max() / held.min():,.0f} times as far as those of "
-        f"{least}, so they decide the distances alone. If the units differ: --standardize."
-    )
-    return None, None, [note]
-
-
-def _check_room(rows: Rows, options: argparse.Namespace) -> None:
-    """Refuse what cannot fit into memory before it is read."""
-    free = available_memory()
-    # labels, distances and both sets of centroids are held whatever the input is; of a mapped
-    # file only the labels, old and new
-    held = 24 if rows.load_bytes else 12
-    copy = 8 * rows.n * rows.d if options.standardize else 0
-    wanted = rows.load_bytes + copy + held * rows.n + 3 * 8 * options.n_clusters * rows.d
-    if free is not None and wanted > free:
-        remedy = (
-            "Choose fewer columns with --columns, or save it as a float32 .npy file, "
-            "which is read in blocks."
-            if rows.load_bytes
-            else "Ask for fewer clusters, or use a machine with more memory."
-        )
-        raise invalid(
-            rows.name,
-            f"small enough for the {readable_size(free)} that are free",
-            f"a need of {readable_size(wanted)}",
-            remedy,
-        )
+        spread = np.where(spread > 0, spread, 1.0).astype(dtype)
+        return (X - mean) / spread, mean, spread, notes
+    held = np.flatnonzero(spread > 0)
+    if options.metric == "euclidean" and len(held):
+        most, least = held[spread[held].argmax()], held[spread[held].argmin()]
+        ratio = spread[most] / spread[least]
+        if ratio > _UNLIKE:
+            names = table.names or [f"column {place + 1}" for place in table.columns]
+            notes.append(
+                f"The values of {names[most]} spread {ratio:,.0f} times as far as those of "
+                f"{names[least]}, so they decide the distances alone. If the units differ: "
+                "--standardize."
+            )
+    return X, *unscaled, notes

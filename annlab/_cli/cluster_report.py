@@ -1,4 +1,4 @@
-"""What ``annlab cluster`` writes: labels, centroids and a report, whole or not at all."""
+"""What ``annlab cluster`` writes: labels, centroids and a report, all or nothing."""
 
 from __future__ import annotations
 
@@ -9,48 +9,59 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annlab._support.errors import invalid
 from annlab._support.files import is_disk_full
 from annlab._version import __version__
+from annlab.datasets.tables import ending_of, is_select
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from annlab._cli.cluster_input import Rows
+    from annlab.datasets.tables import Table
     from annlab.result import KMeansResult
 
-#: What the command writes, in this order: a report that is there says that the rest is.
+#: What the command writes; the report comes last, so an interrupted run leaves none.
 OUTPUTS = ("labels.npy", "centroids.npy", "labels.csv", "centroids.csv", "report.md", "report.json")
-_TABLES = ("labels.csv", "centroids.csv")
 
 
-def _outputs(table: bool) -> list[str]:
-    return [name for name in OUTPUTS if table or name not in _TABLES]
+def output_name(source: str) -> str:
+    """Name of the folder for the results of an input."""
+    if is_select(source):
+        return "query-clusters"
+    path = Path("stdin" if source == "-" else source)
+    stem = path.name.removesuffix(path.suffix).removesuffix(ending_of(source))
+    return "".join(letter for letter in stem if letter not in "*?[]") + "-clusters"
 
 
 def prepare(folder: Path, *, force: bool) -> None:
-    """Say now, and not after the clustering, what will stand in the way of writing."""
+    """Make the folder, and refuse one that cannot be written to.
+
+    Raises
+    ------
+    ValueError
+    """
     if folder.exists() and not folder.is_dir():
         raise invalid("--out", "a folder, or a name that is free", folder, "Name another one.")
-    # also those of another kind of input: results of two runs are not to lie side by side
-    there = [name for name in OUTPUTS if os.path.lexists(folder / name)]
-    if there and not force:
+    # also files that this run would not write: they would look like its results
+    found = [name for name in OUTPUTS if os.path.lexists(folder / name)]
+    if found and not force:
         raise invalid(
             "--out",
             "a folder without results",
-            f"{folder}, which holds {', '.join(there)}",
+            f"{folder}, which holds {', '.join(found)}",
             "Name another one, or replace them with --force.",
         )
-    made = not folder.exists()
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as reason:
-        if made:
+        if is_new:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise invalid(
@@ -62,13 +73,9 @@ def prepare(folder: Path, *, force: bool) -> None:
 
 
 def write_outputs(
-    folder: Path,
-    result: KMeansResult,
-    centroids: np.ndarray,
-    report: dict[str, Any],
-    rows: Rows,
+    folder: Path, result: KMeansResult, centroids: np.ndarray, report: dict[str, Any], table: Table
 ) -> list[Path]:
-    """Write labels, centroids and report; an older result is replaced once all is written.
+    """Write labels, centroids and report; replace older results once all is written.
 
     Returns
     -------
@@ -77,21 +84,21 @@ def write_outputs(
     """
     import numpy as np
 
-    names = _outputs(rows.table)
+    names = report["files"]
     staging = Path(tempfile.mkdtemp(dir=folder, prefix=".annlab-"))
     try:
         np.save(staging / "labels.npy", result.labels)
         np.save(staging / "centroids.npy", centroids)
-        if rows.table:
-            places = range(1, rows.n + 1) if rows.numbers is None else rows.numbers.tolist()
-            pairs = zip(places, result.labels.tolist(), strict=True)
+        if "labels.csv" in names:
+            rows = range(1, len(result.labels) + 1) if table.rows is None else table.rows.tolist()
+            pairs = zip(rows, result.labels.tolist(), strict=True)
             _write_table(staging / "labels.csv", ["row", "label"], pairs)
-            called = rows.names or [f"column {place}" for place in range(1, rows.d + 1)]
+            called = table.names or [f"column {place + 1}" for place in table.columns]
             lines = ([label, *row] for label, row in enumerate(centroids.tolist()))
             _write_table(staging / "centroids.csv", ["label", *called], lines)
         (staging / "report.md").write_text(as_text(report), encoding="utf-8")
         (staging / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
-        # first no report, then the files, the report last: what lies there is whole or has none
+        # the report goes first and comes back last: with a report, the results are complete
         for name in reversed(OUTPUTS):
             with contextlib.suppress(FileNotFoundError):
                 (folder / name).unlink()
@@ -111,7 +118,7 @@ def write_outputs(
     return [folder / name for name in names]
 
 
-def _write_table(path: Path, header: list[str], lines: Any) -> None:
+def _write_table(path: Path, header: list[str], lines: Iterable[Iterable[Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(header)
@@ -119,31 +126,33 @@ def _write_table(path: Path, header: list[str], lines: Any) -> None:
 
 
 def make_report(
-    options: argparse.Namespace, rows: Rows, result: KMeansResult, notes: list[str], total_s: float
+    options: argparse.Namespace,
+    table: Table,
+    result: KMeansResult,
+    notes: list[str],
+    total_s: float,
 ) -> dict[str, Any]:
-    """Everything about a run, as values that JSON holds."""
+    """Collect everything about a run, as values that JSON holds."""
     import numpy as np
 
+    n, d = table.X.shape
     sizes = np.bincount(result.labels, minlength=result.n_clusters)
+    # people open tables in a spreadsheet program, but not arrays
+    names = [name for name in OUTPUTS if table.source or not name.endswith(".csv")]
+    asked = (
+        "n_clusters", "algorithm", "metric", "standardize", "max_iter", "n_init", "random_state",
+        "n_jobs",
+    )  # fmt: skip
     return {
         "annlab": __version__,
         "input": {
-            "file": rows.name,
-            "n_samples": rows.n,
-            "n_features": rows.d,
-            "columns": None if rows.names is None else list(rows.names),
-            "read_as": list(rows.notes),
+            "file": table.name,
+            "n_samples": n,
+            "n_features": d,
+            "columns": table.names and list(table.names),
+            "read_as": table.notes,
         },
-        "parameters": {
-            "n_clusters": options.n_clusters,
-            "algorithm": options.algorithm,
-            "metric": options.metric,
-            "standardize": options.standardize,
-            "max_iter": options.max_iter,
-            "n_init": options.n_init,
-            "random_state": options.random_state,
-            "n_jobs": options.n_jobs,
-        },
+        "parameters": {name: getattr(options, name) for name in asked},
         "result": {
             "algorithm": result.algorithm,
             "reason": result.reason,
@@ -165,12 +174,12 @@ def make_report(
         },
         "seconds": {"clustering": result.elapsed_s, "in_all": total_s},
         "notes": notes,
-        "files": _outputs(rows.table),
+        "files": names,
     }
 
 
 def as_text(report: dict[str, Any]) -> str:
-    """The report for people, in Markdown."""
+    """Write the report in Markdown."""
     given, asked, got = report["input"], report["parameters"], report["result"]
     sizes, seconds = report["cluster_sizes"], report["seconds"]
     why = f" ({got['reason']})" if got["reason"] else ""

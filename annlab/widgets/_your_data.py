@@ -12,8 +12,14 @@ import numpy as np
 
 from annlab._support.checks import check_data, check_integer, is_sparse
 from annlab._support.errors import AnnlabWarning, invalid
-from annlab.datasets.arrays import open_array
-from annlab.datasets.tables import COMPRESSED, PARQUET, TEXT, looks_numeric, read_table
+from annlab.datasets.tables import (
+    ARRAYS,
+    PARQUET,
+    TEXT,
+    ending_of,
+    looks_numeric,
+    read_table,
+)
 
 _TEXTS = (".txt", ".md", ".rst", ".text")
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
@@ -111,21 +117,18 @@ def _read(path: Path, layout: dict[str, Any]) -> np.ndarray:
             "Put it beside the notebook and write its name between the quotes.",
             error=FileNotFoundError,
         )
-    ending = path.suffix.lower()
-    if ending in COMPRESSED:
-        ending = Path(path.stem).suffix.lower()
+    ending = ending_of(path.name)
     if ending in _IMAGES:
         from annlab.applications import load_image
 
         return load_image(path)
-    if ending in (".npy", ".npz"):
-        X = open_array(path).load()
-        return np.asarray(X.todense() if is_sparse(X) else X)
-    if ending in _TEXTS and not _holds_numbers(lines := _lines(path)):
-        return _documents(lines, path.name)
-    if ending in (*TEXT, *PARQUET, *_TEXTS):
+    if ending in _TEXTS:
+        lines = _lines(path)
+        if ending not in TEXT or not _holds_numbers(lines):
+            return _documents(lines, path.name)
+    if ending in (*TEXT, *PARQUET, *ARRAYS):
         return _table(path, layout)
-    known = ", ".join((*TEXT, *PARQUET, ".npy", ".npz", *_IMAGES, *_TEXTS))
+    known = ", ".join((*TEXT, *PARQUET, *ARRAYS, *_IMAGES, *_TEXTS))
     raise invalid("path", f"a file whose name ends with one of {known}", repr(path.name))
 
 
@@ -147,14 +150,16 @@ def _holds_numbers(lines: list[str]) -> bool:
 
 
 def _table(path: Path, layout: dict[str, Any]) -> np.ndarray:
-    """Columns of numbers, scaled; columns of text and rows with gaps are left out, and said so."""
-    table = read_table(path, gaps="skip", text="leave out", **layout)
-    if table.n < 2:
+    """Columns of numbers, scaled; what is left out is a warning."""
+    table = read_table(path, skip_gaps=True, skip_text=True, **layout)
+    if table.source is None:
+        return np.asarray(table.X.todense() if is_sparse(table.X) else table.X)
+    X = table.X.astype(np.float64)
+    if len(X) < 2:
         raise invalid("path", "a table with at least two rows of numbers", repr(path.name))
     left_out = [note for note in table.notes if "left out" in note]
     if left_out:
         warnings.warn(f"{path.name}: {'; '.join(left_out)}.", AnnlabWarning, stacklevel=5)
-    X = table.load().astype(np.float64)
     spread = X.std(axis=0)
     return (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
 

@@ -1,11 +1,21 @@
-"""How messages write the options of the reader: as keywords in Python, as flags in a shell."""
+"""Options of the reader of tables, and how messages write them."""
 
 from __future__ import annotations
 
+import csv
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+
+from annlab._support.checks import check_choice, did_you_mean
+from annlab._support.errors import invalid
+
+#: Delimiters by the name that options take; ties are decided in this order.
+DELIMITERS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ",", "space": " "}
+#: Marks of decimals and of thousands, by the name that options take.
+MARKS = {"point": ".", "comma": ",", "space": " ", "apostrophe": "'"}
 
 _FLAGS: ContextVar[bool] = ContextVar("_FLAGS", default=False)
 
@@ -36,3 +46,82 @@ def option(name: str, value: str | bool = "") -> str:
         return f"{name}={value!r}" if value else name
     flag = "--" + name.replace("_", "-")
     return f"{flag} {shlex.quote(value)}" if isinstance(value, str) and value else flag
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `annlab.datasets.tables.read_table`, checked.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown.
+    """
+
+    columns: str | None = None
+    key: str | None = None
+    header: str = "auto"
+    delimiter: str = "auto"
+    decimal: str = "auto"
+    thousands: str = "none"
+    skip_bad_rows: bool = False
+    skip_gaps: bool = False
+    skip_text: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice(self.header, option("header"), ("auto", "yes", "no"))
+        check_choice(self.delimiter, option("delimiter"), ("auto", *DELIMITERS))
+        check_choice(self.decimal, option("decimal"), ("auto", "point", "comma"))
+        check_choice(self.thousands, option("thousands"), ("none", *MARKS))
+        if self.thousands == self.decimal:
+            rule = f"another mark than {option('decimal')}"
+            raise invalid(option("thousands"), rule, self.decimal)
+
+    @property
+    def marks(self) -> tuple[str, str]:
+        """The marks of decimals and of thousands that were given; empty where none was."""
+        return MARKS.get(self.decimal, ""), MARKS.get(self.thousands, "")
+
+    def check_not_text(self, name: str) -> None:
+        """Refuse an option that describes text, for a source that has a layout of its own.
+
+        Raises
+        ------
+        ValueError
+        """
+        for one in ("header", "delimiter", "decimal", "thousands", "skip_bad_rows"):
+            if getattr(self, one) != getattr(Options, one):
+                rule, got = "given with a text table only", f"{getattr(self, one)!r} for {name}"
+                raise invalid(option(one), rule, got, "Leave it out.")
+
+    def choose(self, names: tuple[str, ...] | None, d: int) -> list[int] | None:
+        """Positions of the columns named by ``columns``, in that order; None for all.
+
+        Raises
+        ------
+        ValueError
+        """
+        if self.columns is None:
+            return None
+        places = {name: place for place, name in enumerate(names or ()) if name}
+        chosen: list[int] = []
+        for word in next(csv.reader([self.columns], skipinitialspace=True), []):
+            word = word.strip()
+            first, dash, last = word.partition("-")
+            if word in places:
+                chosen.append(places[word])
+            elif first.isdigit() and (last.isdigit() or not dash):
+                low, high = int(first), int(last or first)
+                if not 1 <= low <= high <= d:
+                    rule = f"made of numbers from 1 to {d}"
+                    raise invalid(option("columns"), rule, repr(word), "Count from 1.")
+                chosen += range(low - 1, high)
+            else:
+                remedy = did_you_mean(word, list(places)) or (
+                    f"There are: {', '.join(places)}." if places else f"Use numbers from 1 to {d}."
+                )
+                raise invalid(option("columns"), "made of existing columns", repr(word), remedy)
+        if not chosen:
+            rule, remedy = "one column or more", "Leave it out for all."
+            raise invalid(option("columns"), rule, repr(self.columns), remedy)
+        return list(dict.fromkeys(chosen))

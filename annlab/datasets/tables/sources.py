@@ -2,399 +2,242 @@
 
 from __future__ import annotations
 
-import glob
 import json
-import os
 import re
-import shutil
-import stat
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from annlab._support.errors import invalid
-from annlab._support.memory import available_memory
-from annlab.datasets.tables.dialect import (
-    Dialect,
+from annlab.datasets.tables.database import Database, identifier, quoted
+from annlab.datasets.tables.layout import (
+    MISSING,
+    Layout,
     Record,
-    is_index_name,
+    are_booleans,
+    are_numbers,
     is_missing,
     lay_out,
     looks_numeric,
-    records,
 )
-from annlab.datasets.tables.options import option
 
-if TYPE_CHECKING:
-    import duckdb
-
-#: Endings of text tables and of Parquet; a compressed text table has one more.
-TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat")
-COMPRESSED = (".gz", ".zst")
-PARQUET = (".parquet", ".pq")
 #: Lines from which the layout of a text table is decided.
 _SAMPLE_LINES = 200
 _NUMERIC = re.compile(r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*|BOOLEAN)$")
+#: What pandas calls the index of a table that was written with it.
+_INDEX_NAME = re.compile(r"Unnamed: 0[\d_.a-z]*", re.ASCII)
 
 
 @dataclass
 class Source:
     """A relation in DuckDB, and what is known of its columns.
 
-    ``expressions`` turn a column into a number, or into NULL; None marks a column of text.
+    Attributes
+    ----------
+    names : list of str
+        One for each column; empty where there is none.
+    numbers : list of (str or None)
+        SQL for each column as DOUBLE: NULL or NaN where a value is missing, infinity where there
+        is something else than a number. None marks a column of text.
+    texts : list of str
+        What the columns of text hold, for errors.
+    index : set of int
+        Columns that are no features.
+    single : bool
+        Whether all columns hold single precision.
+    rows : list of int or None
+        Rows of the file that the relation holds, if some do not fit.
     """
 
-    name: str
+    database: Database
     relation: str
     names: list[str]
-    has_names: bool
-    expressions: list[str | None]
-    notes: list[str]
-    index: set[int] = field(default_factory=set)
+    numbers: list[str | None]
+    texts: list[str]
+    index: set[int]
+    notes: list[str] = field(default_factory=list)
     single: bool = False
-    dialect: Dialect | None = None
-    paths: list[str] = field(default_factory=list)
+    rows: list[int] | None = None
+    layout: Layout | None = None
+    path: str | None = None
     encoding: str = "utf-8"
 
-
-class OtherEncoding(ValueError):
-    """A text file is not in the encoding in which it was read."""
-
-
-def is_select(source: Any) -> bool:
-    """Tell whether a source is a statement and not the name of a file."""
-    return (
-        isinstance(source, str) and re.match(r"\s*(select|with|from)\s", source, re.I) is not None
-    )
+    def record(self, row: int) -> Record | None:
+        """Line and fields of a row, counted from 1, if there is one file of text."""
+        if self.layout is None or self.path is None:
+            return None
+        found: Iterator[Record] = self.database.records(self.path, self.encoding, self.layout)
+        return next(islice(found, row - 1, None))
 
 
-def connect(folder: str) -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    free = available_memory() or 1 << 32
-    return duckdb.connect(
-        config={
-            "python_enable_replacements": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "memory_limit": f"{max(free // 2 >> 20, 256)}MB",
-            "temp_directory": folder,
-        }
-    )
-
-
-def open_source(
-    connection: duckdb.DuckDBPyConnection,
-    source: Any,
-    layout: dict[str, str],
-    encoding: str,
-    skip_bad_rows: bool,
-) -> Source:
-    """Find out what a source is, and which columns it has."""
-    if hasattr(source, "columns") or hasattr(source, "__arrow_c_stream__"):
-        return _open_frame(connection, source)
-    if is_select(source):
-        return _open_select(connection, source)
-    paths, name = _files(source)
-    if ending_of(paths[0]) in PARQUET:
-        return _open_parquet(connection, paths, name)
-    return _open_text(connection, paths, name, layout, encoding, skip_bad_rows)
-
-
-def ending_of(path: str) -> str:
-    """The ending that says what is in a file, in lower case, whatever it is compressed with."""
-    name = Path(path.lower())
-    return Path(name.stem).suffix if name.suffix in COMPRESSED else name.suffix
-
-
-def copy_stream(source: Any, folder: Path) -> Any:
-    """The source itself, or a copy of what standard input or a pipe gives once."""
-    if not isinstance(source, (str, os.PathLike)) or is_select(source):
-        return source
-    path = os.fspath(source)
-    if path != "-" and not (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)):
-        return path
-    # the folder's name is random, that of the file is what errors say
-    copy = folder / ("standard input" if path == "-" else Path(path).name)
-    with copy.open("wb") as file, sys.stdin.buffer if path == "-" else open(path, "rb") as stream:
-        shutil.copyfileobj(stream, file)
-    return os.fspath(copy)
-
-
-def _files(source: str) -> tuple[list[str], str]:
-    """Paths behind a name, one or those that a pattern fits, and what errors call them."""
-    if not os.path.exists(source) and glob.has_magic(source):
-        found = sorted(glob.glob(source))
-        if not found:
-            raise invalid(source, "a pattern that some file fits", "none", "Check it.")
-        return found, Path(source).name
-    with open(source, "rb"):
-        return [source], Path(source).name
-
-
-def quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
-def run(connection: duckdb.DuckDBPyConnection, query: str, name: str) -> Any:
-    """Execute a query; what DuckDB refuses becomes one sentence with the name of the table."""
-    import duckdb
-
-    try:
-        return connection.execute(query)
-    except (duckdb.Error, RuntimeError) as reason:
-        raise _refusal(name, str(reason)) from reason
-
-
-def _refusal(name: str, words: str) -> Exception:
-    """What DuckDB says of a table, in one sentence of ours."""
-    if "nicode" in words:
-        return OtherEncoding(words)
-    line = re.search(r"CSV Error on Line: (\d+)", words)
-    where = f"line {line[1]}" if line else ""
-    width = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", words)
-    if width:
-        return invalid(
-            f"Each row of {name}",
-            f"made of {width[1]} columns",
-            f"{width[2]} column{'s' * (width[2] != '1')} in {where}",
-            f"Correct that line, or skip such rows: {option('skip_bad_rows', True)}.",
-        )
-    if "unterminated quote" in words:
-        return invalid(
-            name, "a table whose quotes are closed", f"an open quote in {where}", "Close it."
-        )
-    if "Out of Memory" in words:
-        return invalid(
-            name, "small enough for this machine", "a table that is not",
-            f"Choose fewer columns with {option('columns')}, or use a machine with more memory.",
-        )  # fmt: skip
-    if "invalid state" in words:
-        return invalid(
-            name, "a table whose lines all end alike", "several kinds of line ends or stray quotes",
-            "Save it again with one kind.",
-        )  # fmt: skip
-    first = words.split("\n")[0].split(": ", 1)[-1]
-    return invalid(name, "a table that can be read", f"{where} {first}".strip(), "Save it again.")
-
-
-def _open_frame(connection: duckdb.DuckDBPyConnection, frame: Any) -> Source:
+def open_frame(database: Database, frame: Any) -> Source:
+    """Open a frame of pandas, polars or Arrow."""
     frame = frame.collect() if hasattr(frame, "collect") else frame
-    if hasattr(frame, "to_arrow"):
-        frame = frame.to_arrow()
+    frame = frame.to_arrow() if hasattr(frame, "to_arrow") else frame
     names = [str(name) for name in getattr(frame, "column_names", getattr(frame, "columns", []))]
-    connection.register("frame", frame)
-    return _typed(connection, "frame", "the frame", names)
+    database.connection.register("frame", frame)
+    return _typed(database, "frame", names)
 
 
-def _open_select(connection: duckdb.DuckDBPyConnection, query: str) -> Source:
+def open_select(database: Database, query: str) -> Source:
+    """Open the result of one SELECT statement."""
     import duckdb
 
-    name = "the SELECT statement"
     try:
-        statements = connection.extract_statements(query)
+        statements = database.connection.extract_statements(query)
     except duckdb.Error as reason:
-        raise _refusal(name, str(reason)) from reason
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise invalid(
-            "INPUT", "one SELECT statement", repr(query), "Only reading is possible here."
-        )
-    return _typed(connection, f"({query.rstrip().rstrip(';')})", name, None)
+        raise database.refusal(str(reason)) from reason
+    if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
+        rule = "one SELECT statement"
+        raise invalid("INPUT", rule, repr(query), "Only reading is possible here.")
+    return _typed(database, f"({query.rstrip().rstrip(';')})", None)
 
 
-def _open_parquet(connection: duckdb.DuckDBPyConnection, paths: list[str], name: str) -> Source:
-    listed = ", ".join(map(quoted, paths))
+def open_parquet(database: Database, paths: Sequence[str]) -> Source:
+    """Open Parquet files as one table."""
     first = quoted(paths[0])
     query = f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({first})"
-    schema = run(connection, query, name).fetchall()
-    # of columns that have parts, only the names of the whole columns count
-    names = None if any(parts for _, parts in schema[1:]) else [one for one, _ in schema[1:]]
-    found = _typed(connection, f"read_parquet([{listed}])", name, names)
+    schema = database.rows(query)[1:]
+    # the schema also lists the parts of nested columns
+    names = None if any(parts for _, parts in schema) else [name for name, _ in schema]
+    listed = ", ".join(map(quoted, paths))
+    found = _typed(database, f"read_parquet([{listed}])", names)
     query = f"SELECT decode(value) FROM parquet_kv_metadata({first}) WHERE decode(key) = 'pandas'"
-    for (text,) in run(connection, query, name).fetchall():
+    for (text,) in database.rows(query):
         index = json.loads(text).get("index_columns", [])
         found.index |= {found.names.index(one) for one in index if one in found.names}
     return found
 
 
-def _typed(
-    connection: duckdb.DuckDBPyConnection, relation: str, name: str, names: list[str] | None
-) -> Source:
-    """A source whose columns have types."""
-    described = run(connection, f"DESCRIBE SELECT * FROM {relation}", name).fetchall()
-    read = [row[0] for row in described]
-    if names is None:
-        names = read
-    _refuse_doubles(names, name)
-    kinds = [row[1] for row in described]
-    expressions = [
+def _typed(database: Database, relation: str, names: list[str] | None) -> Source:
+    """A source whose columns have types; ``names`` as they are before DuckDB renames doubles."""
+    described = database.rows(f"DESCRIBE SELECT * FROM {relation}")
+    read, kinds = [row[0] for row in described], [row[1] for row in described]
+    _refuse_doubles(read if names is None else names, database.name)
+    numbers = [
         f"CAST({identifier(one)} AS DOUBLE)" if _NUMERIC.match(kind) else None
         for one, kind in zip(read, kinds, strict=True)
     ]
-    index = {place for place, one in enumerate(read) if one.startswith("Unnamed: 0") or not one}
-    return Source(
-        name, relation, read, True, expressions, [], index,
-        single=all(kind == "FLOAT" for kind in kinds),
-    )  # fmt: skip
+    index = {place for place, one in enumerate(read) if not one or _INDEX_NAME.fullmatch(one)}
+    single = all(kind == "FLOAT" for kind in kinds)
+    texts = [f"values of type {kind}" for kind in kinds]
+    return Source(database, relation, read, numbers, texts, index, single=single)
 
 
-def _refuse_doubles(names: list[str], name: str) -> None:
+def _refuse_doubles(names: list[str], table: str) -> None:
     for one in names:
         if one and names.count(one) > 1:
             places = [str(place) for place, other in enumerate(names, 1) if other == one]
+            got = f"{one!r} for columns {' and '.join(places)}"
             raise invalid(
-                f"The names of the columns of {name}",
-                "all different",
-                f"{one!r} for columns {' and '.join(places)}",
-                "Rename them.",
+                f"The names of the columns of {table}", "all different", got, "Rename them."
             )
 
 
-def _open_text(
-    connection: duckdb.DuckDBPyConnection,
-    paths: list[str],
-    name: str,
-    layout: dict[str, str],
-    encoding: str,
-    skip_bad_rows: bool,
-) -> Source:
+def open_text(database: Database, paths: list[str], encoding: str) -> Source:
+    """Open text files that are laid out alike as one table.
+
+    Raises
+    ------
+    OtherEncoding
+        If they are not in that encoding.
+    ValueError
+    """
     with open(paths[0], "rb") as file:
         if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             encoding = "utf-16"
-    dialects = []
+    options, layouts = database.options, []
     for path in paths:
-        shown = name if len(paths) == 1 else Path(path).name
-        lines = _first_lines(connection, path, encoding, shown)
-        dialects.append(lay_out(lines, shown, **layout))
-        if not dialects[-1].alike(dialects[0]):
-            raise invalid(
-                name,
-                "a pattern of files that are laid out alike",
-                f"{shown}, unlike {Path(paths[0]).name}",
-                "Read them one by one.",
-            )
-    first = dialects[0]
-    called = list(first.names or [""] * first.width)
-    _refuse_doubles(called, name)
-    index, notes = _index(first, called), list(first.notes)
-    if encoding != "utf-8":
-        notes.append(f"encoding: {encoding}")
-    relation = _relation(connection, first, paths, encoding, skip_bad_rows)
-    cells = [_cell(place, first) for place in range(first.width)]
-    return Source(
-        name, relation, called, first.names is not None, cells, notes, index, dialect=first,
-        paths=paths, encoding=encoding,
+        name = database.name if len(paths) == 1 else Path(path).name
+        lines = list(database.lines(path, encoding, f"LIMIT {_SAMPLE_LINES}"))
+        layouts.append(lay_out(lines, name, options))
+        if layouts[-1] != layouts[0]:
+            rule = "a pattern of files that are laid out alike"
+            got = f"{name}, unlike {Path(paths[0]).name}"
+            raise invalid(database.name, rule, got, "Read them one by one.")
+    layout = layouts[0]
+    names = list(layout.names or [""] * layout.width)
+    _refuse_doubles(names, database.name)
+    columns = [layout.column(place) for place in range(layout.width)]
+    numbers = [_number(f"c{place}", cells, layout) for place, cells in enumerate(columns)]
+    texts = [_first_text(layout, place) for place in range(layout.width)]
+    source = Source(
+        database, "", names, numbers, texts, _find_index(layout, columns), list(layout.notes),
+        layout=layout, path=paths[0] if len(paths) == 1 else None, encoding=encoding,
     )  # fmt: skip
+    if encoding != "utf-8":
+        source.notes.append(f"encoding: {encoding}")
+    skip = layout.skip
+    if options.skip_bad_rows:
+        copy, rows, lines = database.good_rows(paths, encoding, layout)
+        paths, encoding, skip = [copy], "utf-8", 0
+        if lines:
+            listed = ", ".join(map(str, lines[:10]))
+            source.notes.append(f"{len(lines)} rows do not fit and were skipped: line {listed}")
+            source.rows = rows
+    elif layout.delimiter == " ":
+        paths = [database.single_blanks(path, encoding) for path in paths]
+        encoding = "utf-8"
+    source.relation = _read_csv(paths, encoding, layout, skip)
+    return source
 
 
-def _index(dialect: Dialect, called: list[str]) -> set[int]:
-    """Places of columns that are no features: names of rows, and what follows a last delimiter."""
-    if dialect.width == 1:
-        return set()
-    index = {place for place, one in enumerate(called) if one.startswith("Unnamed: 0")}
-    if dialect.names and is_index_name(called[0]):
-        index.add(0)
-    if not called[-1] and not any(dialect.column(dialect.width - 1)):
-        index.add(dialect.width - 1)
+def _find_index(layout: Layout, columns: list[list[str]]) -> set[int]:
+    """Columns that are no features: names of rows, and what follows a trailing delimiter."""
+    if layout.names is None or layout.width == 1:
+        index = set()
+    else:
+        index = {place for place, one in enumerate(layout.names) if _INDEX_NAME.fullmatch(one)}
+        if not layout.names[0]:
+            index.add(0)
+    last = layout.width - 1
+    if last and not (layout.names and layout.names[last]) and not any(columns[last]):
+        index.add(last)
     return index
 
 
-def _raw(path: str, encoding: str) -> str:
-    """Lines of a text file, one to a row; blank ones are NULL."""
-    return (
-        f"read_csv({quoted(path)}, columns={{'line': 'VARCHAR'}}, delim='\x01', quote='', "
-        "escape='', header=false, auto_detect=false, strict_mode=false, "
-        f"encoding='{encoding}', max_line_size=100000000)"
-    )
+def _first_text(layout: Layout, place: int) -> str:
+    for line, fields in layout.rows:
+        cell = fields[place] if place < len(fields) else ""
+        if not (is_missing(cell) or looks_numeric(cell)):
+            return f"text such as {cell!r} in line {line}"
+    return ""
 
 
-def _first_lines(
-    connection: duckdb.DuckDBPyConnection, path: str, encoding: str, name: str
-) -> list[str]:
-    query = f"SELECT line FROM {_raw(path, encoding)} LIMIT {_SAMPLE_LINES}"
-    lines = [row[0] or "" for row in run(connection, query, name).fetchall()]
-    return [line.lstrip("\ufeff") for line in lines[:1]] + lines[1:]
-
-
-def _relation(
-    connection: duckdb.DuckDBPyConnection,
-    dialect: Dialect,
-    paths: list[str],
-    encoding: str,
-    skip_bad_rows: bool,
-) -> str:
+def _read_csv(paths: Sequence[str], encoding: str, layout: Layout, skip: int) -> str:
     """The rows of a text table, as columns c0, c1, … of text."""
-    if dialect.delimiter == " ":
-        paths = [_single_blanks(connection, path, encoding) for path in paths]
-        encoding = "utf-8"
-    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(dialect.width))
+    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(layout.width))
     listed = ", ".join(map(quoted, paths))
-    # a blank line is no row, of which DuckDB knows only where a row has several fields
-    blank = " WHERE c0 IS NOT NULL" if dialect.width == 1 else ""
-    rejects = ", store_rejects=true" if skip_bad_rows else ""
+    # DuckDB takes a blank line for a row where rows have one field
+    blank = " WHERE c0 IS NOT NULL" if layout.width == 1 else ""
     return (
         f"(SELECT * FROM read_csv([{listed}], columns={{{columns}}}, "
-        f"delim={quoted(dialect.delimiter)}, quote='\"', escape='\"', header=false, "
-        f"skip={dialect.skip}, auto_detect=false, strict_mode=true, nullstr='', "
-        f"encoding='{encoding}', max_line_size=100000000{rejects}){blank})"
+        f"delim={quoted(layout.delimiter)}, quote='\"', escape='\"', header=false, skip={skip}, "
+        f"auto_detect=false, strict_mode=true, nullstr='', encoding='{encoding}', "
+        f"max_line_size=100000000){blank})"
     )
 
 
-def _single_blanks(connection: duckdb.DuckDBPyConnection, path: str, encoding: str) -> str:
-    """Copy a file whose columns are separated by runs of blanks to one with single blanks."""
-    folder = connection.execute("SELECT current_setting('temp_directory')").fetchall()[0][0]
-    copy = os.path.join(folder, f"blanks-{len(os.listdir(folder))}.txt")
-    query = (
-        f"SELECT regexp_replace(trim(line, ' \t'), '[ \t]+', ' ', 'g') FROM {_raw(path, encoding)}"
-    )
-    options = "FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '', NULLSTR ''"
-    run(connection, f"COPY ({query}) TO {quoted(copy)} ({options})", Path(path).name)
-    return copy
-
-
-def _cell(place: int, dialect: Dialect) -> str | None:
-    """SQL that turns a field into a number, or NULL; None for a column of text."""
-    cell = f"c{place}"
-    held = [value for value in dialect.column(place) if not is_missing(value)]
-    if held and all(value.lower() in ("true", "false") for value in held):
-        return f"CASE lower(trim({cell})) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
-    words = [value for value in held if not looks_numeric(value)]
-    if 2 * len(words) > len(held):
+def _number(cell: str, values: list[str], layout: Layout) -> str | None:
+    """SQL for a field as a number, as `Source.numbers` has it."""
+    if not are_numbers(values):
         return None
     # DuckDB alone reads 1_000 as a number
-    cell = f"replace({cell}, '_', '?')"
-    if dialect.thousands:
-        mark = re.escape(dialect.thousands)
-        grouped = f"[+-]?\\d{{1,3}}({mark}\\d{{3}})+({re.escape(dialect.decimal)}\\d*)?"
-        cell = (
+    text = f"replace({cell}, '_', '?')"
+    if layout.thousands:
+        mark = re.escape(layout.thousands)
+        grouped = f"[+-]?\\d{{1,3}}({mark}\\d{{3}})+({re.escape(layout.decimal)}\\d*)?"
+        text = (
             f"CASE WHEN regexp_full_match(trim({cell}), {quoted(grouped)}) "
-            f"THEN replace({cell}, {quoted(dialect.thousands)}, '') ELSE {cell} END"
+            f"THEN replace({cell}, {quoted(layout.thousands)}, '') ELSE {text} END"
         )
-    if dialect.decimal == ",":
-        cell = f"replace(replace({cell}, '.', '?'), ',', '.')"
-    return f"TRY_CAST({cell} AS DOUBLE)"
-
-
-def shown(found: Source, place: int) -> str:
-    return found.names[place] or f"column {place + 1}"
-
-
-def lines_of(connection: duckdb.DuckDBPyConnection, found: Source) -> Iterator[Record]:
-    """Records of a text table with the numbers of their lines."""
-    assert found.dialect is not None
-    cursor = connection.cursor().execute(f"SELECT line FROM {_raw(found.paths[0], found.encoding)}")
-
-    def each() -> Iterator[str]:
-        while rows := cursor.fetchmany(4096):
-            for (line,) in rows:
-                yield line or ""
-
-    for number, fields in records(each(), found.dialect.delimiter):
-        if number > found.dialect.skip:
-            yield number, fields
+    if layout.decimal == ",":
+        text = f"replace(replace({text}, '.', '?'), ',', '.')"
+    number = f"TRY_CAST({text} AS DOUBLE)"
+    if are_booleans(values):
+        number = f"CASE lower(trim({cell})) WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 END"
+    missing = ", ".join(map(quoted, MISSING))
+    is_gap = f"coalesce(lower(trim({cell})), '') IN ({missing})"
+    return f"coalesce({number}, CASE WHEN {is_gap} THEN NULL ELSE CAST('inf' AS DOUBLE) END)"
