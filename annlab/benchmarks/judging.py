@@ -11,7 +11,7 @@ from annlab._support.checks import check_data, check_integer
 from annlab._support.errors import invalid
 from annlab._support.types import MatrixLike
 from annlab.distances import from_squared, paired_sq, unit_rows
-from annlab.fit.searches import _clone as clone_index
+from annlab.fit.searches import clone_index
 from annlab.indexes import make_index
 
 

@@ -1,4 +1,4 @@
-"""Exact answers about rows and centroids, and an estimate of how many labels are exact."""
+"""Exact labels, distances and inertia, and an estimate of the share of exact labels."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from annlab.rows.coordinates import Chunk, Coordinates
 from annlab.rows.memory import MemoryRows
 from annlab.rows.tally import Tally, inertia_of_rows
 
-#: Points whose labels are checked, and how many standard errors make an interval of 95 %.
+#: Points whose labels are checked, and standard errors of a 95 % interval.
 _CHECKED = 2000
 _Z = 1.96
-#: Distances that are computed at once: 8 MB of float64.
+#: Distances computed at once: 8 MB of float64.
 _BLOCK_VALUES = 1 << 20
 
 
@@ -39,12 +39,7 @@ def warn_zero_rows(rows: Rows, stacklevel: int = 4) -> None:
 def open_beside(
     X: Any, centroids: np.ndarray, *, metric: str, workers: Workers, sample_weight: Any = None
 ) -> Rows:
-    """Rows that are to be compared with centroids (the caller's coordinates, (k, d)) once.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
+    """Open rows for one comparison with centroids (k, d), in the caller's coordinates."""
     rows = open_rows(X, metric=metric, sample_weight=sample_weight, workers=workers)
     if rows.d != centroids.shape[1]:
         raise invalid(
@@ -58,13 +53,13 @@ def open_beside(
 
 
 def label(rows: Rows, centroids: np.ndarray) -> tuple[Any, Tally]:
-    """Exact labels of rows in the coordinates of ``centroids``, and what they add up to."""
+    """Label rows in the coordinates of ``centroids`` exactly, and add them up by cluster."""
     task = Exact().task(rows, rows.inward(centroids))
     return rows.sweep(replace(task, target=rows.target(centroids)))
 
 
 def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) -> np.ndarray:
-    """Exact nearest centroid of each row, the same whatever other rows are asked with it.
+    """Find the nearest centroid of each row exactly; a label depends on that row alone.
 
     Parameters
     ----------
@@ -103,7 +98,7 @@ def beside(
     workers: Workers,
     sample_weight: np.ndarray | None = None,
 ) -> MemoryRows:
-    """Checked rows in memory, in the coordinates that centroids decide; nothing is read."""
+    """Put checked rows in memory into the coordinates of centroids; nothing is read."""
     dtype = working_dtype(X.dtype)
     frame = Coordinates(metric == "cosine", dtype, dtype)
     return MemoryRows(
@@ -116,7 +111,7 @@ def beside(
 
 
 def distances_to(rows: MemoryRows, centroids: np.ndarray) -> np.ndarray:
-    """Distances of all rows to all centroids, shape (n, k); exactly 0 for equal rows.
+    """Compute all distances to all centroids, shape (n, k); exactly 0 for equal rows.
 
     Notes
     -----
@@ -138,8 +133,7 @@ def distances_to(rows: MemoryRows, centroids: np.ndarray) -> np.ndarray:
 def _distances(chunk: Chunk, centroids: np.ndarray) -> np.ndarray:
     rows = chunk.load().astype(np.float64)
     squared = pairwise_sq(rows, centroids)
-    # what rounding leaves of the distance of a row to itself is told from a short distance by
-    # differences
+    # differences tell a short distance from the rounding error of a zero
     size = 1e-12 * (np.einsum("ij,ij->i", centroids, centroids).max(initial=0.0))
     near = np.nonzero(squared <= size)
     if near[0].size:
@@ -153,31 +147,22 @@ def _distances(chunk: Chunk, centroids: np.ndarray) -> np.ndarray:
 def recall_of(
     rows: Rows, labels: np.ndarray, centroids: np.ndarray, rng: np.random.RandomState
 ) -> tuple[float, tuple[float, float]]:
-    """Estimate the share of labels that name the exact nearest centroid, on 2,000 points.
+    """Estimate the share of exact labels from 2,000 points: 2·2,000·k·d operations.
 
-    Parameters
-    ----------
-    rows : Rows
-    labels : ndarray of shape (n,), int32
-    centroids : ndarray of shape (k, d), working coordinates
-    rng : RandomState
+    Centroids (k, d) are in working coordinates.
 
     Returns
     -------
     share : float
-        A label whose centroid is as near as the nearest, to seven digits, counts as exact.
+        A label counts as exact if its centroid is as near as the nearest, to seven digits.
     interval : tuple of float
         Wilson's interval of 95 % (Wilson 1927, doi 10.1080/01621459.1927.10502953); the share
         twice if all points were checked.
-
-    Notes
-    -----
-    2·2,000·k·d operations.
     """
     size = min(rows.n, _CHECKED)
     chosen = np.arange(rows.n) if size == rows.n else rng.choice(rows.n, size, replace=False)
     right = 0
-    # sparse rows become dense, so only some at a time; rows in blocks are looked up in one pass
+    # sparse rows become dense: some at a time; looking up rows in blocks takes a pass
     for a, b in chunk_bounds(size, 256 if rows.sparse else size):
         taken = rows.take(chosen[a:b])
         tasks = [
@@ -207,13 +192,9 @@ def exact_inertia(
     weights: np.ndarray | None,
     workers: Workers,
 ) -> float:
-    """Σ w ‖x − c‖² in float64, in the caller's coordinates; labels of −1 are left out.
+    """Compute Σ w ‖x − c‖² in float64, without rows of label −1: 3·n·d operations.
 
-    For cosine both sides are scaled to length 1 first.
-
-    Notes
-    -----
-    3·n·d operations.
+    Centroids are in the caller's coordinates. For cosine both sides are scaled to length 1 first.
     """
     rows = max(256, (1 << 18) // max(X.shape[1], 1))
     target, unit = centroids.astype(np.float64), metric == "cosine"

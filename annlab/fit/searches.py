@@ -1,10 +1,11 @@
-"""Searches: how each point finds its centroid. Exact, fused, or through an index.
+"""Searches for the centroid of each point: exact, fused, or through an index.
 
-A search makes, for given centroids, the task that is run on every chunk of rows.
+For given centroids a search makes the task that runs on every chunk of rows.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,26 +20,19 @@ from annlab.rows import Rows
 from annlab.rows.coordinates import Chunk
 from annlab.rows.tally import Tally, Task
 
-#: Rows that an index is asked for at once: bounds memory, and is the same for every n_jobs.
+#: Rows of one query to an index: bounds memory, and is the same for every n_jobs.
 _INDEX_ROWS = 1 << 16
-#: Each chunk of a fused pass has sums of its own: beyond this many values in all there are fewer.
+#: Values of the sums of all chunks of a fused pass: each chunk has its own.
 _MOST_SUMS = 1 << 22
 
 
 class Search(Protocol):
-    """A way to find the centroid of each point.
-
-    Attributes
-    ----------
-    exact : bool
-        Whether it finds the nearest centroid.
-    """
+    """A way to find the centroid of each point; ``exact`` if it is always the nearest."""
 
     exact: bool
 
     def task(self, rows: Rows, centroids: np.ndarray) -> Task:
         """The task for centroids in the working coordinates of the rows."""
-        ...
 
 
 # -- exact, through BLAS ---------------------------------------------------------------------------
@@ -51,20 +45,14 @@ class Exact:
 
     def task(self, rows: Rows, centroids: np.ndarray) -> Compare:
         if rows.sparse:
-            # SciPy multiplies by the transpose: in this order it needs no copy for each chunk
+            # SciPy multiplies by the transpose: this order saves a copy for each chunk
             centroids = np.asfortranarray(centroids)
         return Compare(centroids=centroids, frame=frame_of(centroids, may_shift=not rows.sparse))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Compare(Task):
-    """Compare rows with all centroids.
-
-    Attributes
-    ----------
-    frame : Frame
-        Of the centroids.
-    """
+    """Compare rows with all centroids, whose `Frame` it keeps."""
 
     frame: Frame
 
@@ -73,7 +61,7 @@ class Compare(Task):
         return labels, paired_sq(rows, self.centroids, labels), len(labels) * self.k
 
     def labels(self, chunk: Chunk) -> np.ndarray:
-        """The labels alone."""
+        """Label a chunk without adding it up."""
         labels = label_block(chunk.load(), self.centroids, self.frame)
         if chunk.zero is not None:
             labels[chunk.zero] = 0
@@ -83,7 +71,7 @@ class Compare(Task):
 def label_block(rows: Any, centroids: np.ndarray, frame: Frame) -> np.ndarray:
     """Nearest of all centroids for some rows, shape (len(rows),), int32."""
     labels = np.empty(rows.shape[0], dtype=np.int32)
-    # one product of a sub-block stays in cache; the sub-blocks depend on the chunk alone
+    # the product of a sub-block stays in cache; sub-blocks depend on the chunk alone
     step = max(1024, (1 << 19) // len(centroids))
     for start in range(0, rows.shape[0], step):
         breathe()
@@ -113,7 +101,7 @@ class FusedPass(Task):
     halves : ndarray of shape (k,)
         ½‖c‖² of each centroid.
     heaviest : float
-        What weights are divided by, because loops in float32 see them.
+        Weights are divided by it, because the loops may run in float32.
     """
 
     shifts = True
@@ -122,8 +110,8 @@ class FusedPass(Task):
     heaviest: float = 1.0
 
     def chunk_rows(self, n: int, d: int, usual: int) -> int:
-        # one chunk for little work, 16 for more; where they would be long, there are more, so
-        # that Ctrl-C is soon heard. They depend on n, k and d alone.
+        # one chunk for little work, 16 for more, and even more for a quick answer to Ctrl-C;
+        # they depend on n, k and d alone
         products = n * self.k * d
         most = max(16, products >> 32)
         pieces = min(
@@ -134,7 +122,7 @@ class FusedPass(Task):
         return -(-n // pieces)
 
     def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
-        raise NotImplementedError("it finds and adds up at once")
+        raise NotImplementedError("it labels and adds up at once")
 
     def __call__(
         self, chunk: Chunk, weights: np.ndarray | None, old: np.ndarray | None
@@ -167,7 +155,7 @@ class FusedPass(Task):
 
 
 def half_norms(centroids: np.ndarray) -> np.ndarray:
-    """½‖c‖² of each centroid, summed in float64, shape (k,), dtype of the centroids."""
+    """Compute ½‖c‖² of each centroid in float64, returned in the dtype of the centroids."""
     total = np.einsum("ij,ij->i", centroids, centroids, dtype=np.float64)
     return (0.5 * total).astype(centroids.dtype)
 
@@ -213,7 +201,7 @@ def label_and_sum(
         np.subtract.at(sums, old, moved)
         np.add.at(sums, new, moved)
         labels[places] = new
-        # counted again: a difference of weights would leave a trace in an emptied cluster
+        # counted again: subtraction would leave a rounding error in an emptied cluster
         totals[:] = np.bincount(labels, weights=weights if len(weights) > 0 else None, minlength=k)
         sums[totals == 0] = 0.0
     return labels, d1, sums, totals
@@ -223,10 +211,10 @@ def label_and_sum(
 
 
 class Indexed:
-    """Through a nearest-neighbour index over the *centroids*, built again for each assignment.
+    """Ask a nearest-neighbour index over the *centroids*, built again for each assignment.
 
-    A point keeps its old label unless the candidate is really closer, so that an approximate
-    search never makes the inertia rise.
+    A point keeps its old label unless the candidate is really closer: an approximate search
+    never makes the inertia rise.
 
     Parameters
     ----------
@@ -241,22 +229,15 @@ class Indexed:
 
     def task(self, rows: Rows, centroids: np.ndarray) -> LookUp:
         return LookUp(
-            centroids=centroids, index=_clone(self.index).fit(centroids), exact=self.exact
+            centroids=centroids, index=clone_index(self.index).fit(centroids), exact=self.exact
         )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LookUp(Task):
-    """Ask an index that holds the centroids.
+    """Ask an index that holds the centroids; ``exact`` answers are not compared with old labels."""
 
-    Attributes
-    ----------
-    index : object
-    exact : bool
-        Whether an answer needs no guard.
-    """
-
-    # an index has threads of its own, and counts distances for one caller at a time
+    # an index has its own threads, and counts distances for one caller at a time
     has_threads = True
 
     index: Any
@@ -276,15 +257,13 @@ class LookUp(Task):
         return found, distances, getattr(self.index, "n_distances_", None)
 
 
-def _clone(index: Any) -> Any:
+def clone_index(index: Any) -> Any:
+    """Copy an index with its parameters, unfitted if it is scikit-learn's."""
     from sklearn.base import clone
 
     try:
         return clone(index)
     except TypeError:
-        import copy
-
-        # an object of the caller's own with fit and kneighbors, but not scikit-learn's
         return copy.deepcopy(index)
 
 

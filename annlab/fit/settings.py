@@ -1,4 +1,4 @@
-"""What a fit is asked to do: the parameters of `kmeans_ann`, checked in one place."""
+"""The parameters of a fit, checked in one place."""
 
 from __future__ import annotations
 
@@ -38,13 +38,7 @@ class Settings:
     checkpoint: Any = None
 
     def checked(self) -> Settings:
-        """The same settings in plain types.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is invalid.
-        """
+        """Return the same settings in plain types; raise TypeError or ValueError."""
         check_choice(self.metric, "metric", ("euclidean", "cosine"))
         check_choice(self.final_assignment, "final_assignment", ("auto", "exact", "algorithm"))
         callback, params = self.callback, self.algorithm_params
@@ -55,22 +49,18 @@ class Settings:
         if params is not None and not isinstance(params, dict):
             raise invalid("algorithm_params", "None or a dict", repr(params), error=TypeError)
         n_init = check_integer(self.n_init, "n_init")
+        is_drawn = isinstance(self.init, str) or callable(self.init)
         return replace(
             self,
             n_clusters=check_integer(self.n_clusters, "n_clusters"),
             max_iter=check_integer(self.max_iter, "max_iter"),
-            # an array is one start, however often it is tried
-            n_init=n_init if self.draws_starts else 1,
+            # an array is one start
+            n_init=n_init if is_drawn else 1,
             tol=check_real(self.tol, "tol"),
         )
 
-    @property
-    def draws_starts(self) -> bool:
-        """Whether another start would be another one."""
-        return isinstance(self.init, str) or callable(self.init)
-
     def words(self) -> dict[str, str]:
-        """The parameters that decide the result, in words that are the same in any process."""
+        """Describe the parameters that decide the result."""
         names = (
             "n_clusters", "max_iter", "algorithm", "algorithm_params", "init", "n_init", "tol",
             "metric", "sample_weight", "random_state", "trace", "final_assignment",
@@ -79,12 +69,11 @@ class Settings:
 
 
 def describe(value: Any) -> str:
-    """A parameter in words that are the same in another process.
+    """Describe a parameter in words that are the same in another process.
 
-    Arrays by their digest, functions by their name; an object by its class and, if it has them,
-    its parameters.
+    An array by its digest, a function by its name, an object by its class and parameters.
     """
-    # first: a float64 is a float too, but in other words
+    # first, because a float64 is a float with another repr
     if isinstance(value, np.generic):
         return repr(value.item())
     if value is None or isinstance(value, (str, bool, int, float)):

@@ -28,7 +28,7 @@ class State:
     steps : tuple of Step
         The iterations so far.
     labels : ndarray of shape (n,), int32, or None
-        Of the last iteration; a `Labels` of Dask rows.
+        Of the last iteration; lists of delayed parts for Dask rows.
     at : ndarray of shape (k, d), or None
         The centroids that ``labels`` belong to.
     known : ndarray of shape (n,), int32, or None

@@ -1,6 +1,6 @@
-"""Where the data lies: in memory, in blocks of a file, in a Dask collection.
+"""Data in memory, in blocks of a file, or in a Dask collection.
 
-`Rows` is what the engine asks of it; its one verb is `sweep`. Nothing outside of this folder asks
+`Rows` is the interface to all of them, and `sweep` its one verb. Nothing outside this folder asks
 which kind it is.
 """
 
@@ -20,13 +20,9 @@ __all__ = ["Rows", "is_out_of_core", "open_rows"]
 
 
 def is_out_of_core(X: Any, *, together: bool = False) -> bool:
-    """Tell whether X stays where it is and is read part by part; nothing is read.
+    """Tell whether X is read part by part; nothing is read.
 
-    Parameters
-    ----------
-    X : object
-    together : bool, default=False
-        Whether the caller lays out a copy of its own; a mapped file is then read like an array.
+    With ``together`` the caller makes a copy of its own, and a mapped file is read like an array.
     """
     return is_dask(X) or (is_in_blocks(X) and not (together and is_mapped(X)))
 
@@ -34,21 +30,16 @@ def is_out_of_core(X: Any, *, together: bool = False) -> bool:
 def open_rows(
     X: Any, *, metric: str, sample_weight: Any, workers: Workers, together: bool = False
 ) -> Rows:
-    """Check data and weights, and say where the rows are.
+    """Check data and weights; raise TypeError or ValueError.
 
     Parameters
     ----------
-    X : array-like, sparse matrix, or data that stays where it is
-        A mapped file, blocks, or a Dask collection.
+    X : array-like, sparse matrix, mapped file, blocks, or Dask collection
     metric : {"euclidean", "cosine"}
     sample_weight : array-like of shape (n,), optional
     workers : Workers
     together : bool, default=False
         As in `is_out_of_core`.
-
-    Raises
-    ------
-    TypeError, ValueError
     """
     if not is_out_of_core(X, together=together):
         X = check_data(X, accept_sparse=True)

@@ -1,4 +1,4 @@
-"""`Rows`: what the engine asks of the data, wherever it is."""
+"""`Rows`: the interface of the engine to data of any kind."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Rows(ABC):
     n_zero : int
         Rows without a direction (cosine only).
     sparse, streams : bool
-        Whether they are a sparse matrix; whether they are only ever read in blocks.
+        Whether they are a sparse matrix; whether they are read in blocks.
     together : bool
-        Whether an algorithm may lay out a copy of its own.
+        Whether an algorithm may make a copy of its own.
     keeps_labels : bool
-        Whether the labels of one sweep are there for the next one.
+        Whether the labels of one sweep are available to the next.
     on_chunks : callable or None
-        Called as ``on_chunks(done, total)`` during a sweep that takes long enough to tell.
+        Called as ``on_chunks(done, total)`` during a sweep.
     """
 
     n: int
@@ -57,7 +57,7 @@ class Rows(ABC):
     keeps_labels = True
     on_chunks: Callable[[int, int], None] | None = None
 
-    # -- what each kind answers for itself
+    # -- what each kind defines
 
     @abstractmethod
     def survey(self) -> Survey:
@@ -65,32 +65,23 @@ class Rows(ABC):
 
     @abstractmethod
     def chunks(self, task: Task | None = None) -> Iterator[tuple[int, int, Chunk]]:
-        """All rows in order: the first of a chunk, the first after it, and the chunk."""
+        """Yield all rows in order, as ``(start, stop, chunk)``."""
 
     @abstractmethod
     def take(self, indices: np.ndarray) -> np.ndarray:
-        """Some rows in working coordinates, dense, shape (len(indices), d)."""
+        """Return some rows in working coordinates, dense, shape (len(indices), d)."""
 
     @abstractmethod
     def sample(self, n_clusters: int, rng: np.random.RandomState) -> Any:
-        """`MemoryRows` that a start may be drawn from: all rows, if they are in memory."""
+        """Return `MemoryRows` to draw a start from: all rows, if they are in memory."""
 
     # -- the one verb
 
     def sweep(self, task: Task, old: Any = None) -> tuple[Any, Tally]:
-        """Run a task on all chunks; labels of all rows, and what they add up to.
+        """Run a task on all chunks; return the labels (n,), int32, and the tally.
 
-        Parameters
-        ----------
-        task : Task
-        old : ndarray of shape (n,), int32, or None
-            Labels before.
-
-        Returns
-        -------
-        labels : ndarray of shape (n,), int32
-            Or what stands for it where the labels stay elsewhere.
-        tally : Tally
+        ``old`` are the labels before. The labels of a Dask collection stay on its workers: they
+        are a list of delayed parts.
         """
         labels = np.empty(self.n, dtype=np.int32)
         whole = Tally.empty(task.k, self.d)
@@ -114,7 +105,7 @@ class Rows(ABC):
     def worst(
         self, centroids: np.ndarray, labels: Any, size: int, seeds: np.ndarray | None = None
     ) -> Worst:
-        """The ``size`` points that an empty cluster would best be re-seeded from."""
+        """Find the ``size`` best points to re-seed empty clusters from."""
         best: list[Worst] = []
         for group in self._grouped(self.chunks(), size * self.d):
             todo = [
@@ -128,7 +119,7 @@ class Rows(ABC):
         return best[0]
 
     def _grouped(self, items: Iterator[Any], width: int) -> Iterator[list[Any]]:
-        """Items in lists: as many as are worked on at once, fewer where each has a wide answer."""
+        """Group the items that are worked on at once: fewer if each has a wide answer."""
         size = max(self.workers.n_jobs, _SUMS_AT_ONCE // max(width, 1))
         if self.streams:
             size = max(1, min(4 * self.workers.n_jobs, 16, size))
@@ -141,14 +132,14 @@ class Rows(ABC):
         if group:
             yield group
 
-    # -- labels, which may stay where the rows are
+    # -- labels
 
     def moved(self, tally: Tally, labels: Any, before: Any) -> int:
-        """Points whose label is another one than before; all of them the first time."""
+        """Count the labels that changed; all of them the first time."""
         return self.n if before is None else int(np.count_nonzero(labels != before))
 
     def relabelled(self, labels: Any, changes: dict[int, int]) -> Any:
-        """Labels with some points in other clusters; the given ones stay."""
+        """Return labels with some points in other clusters; the given labels are not changed."""
         if not changes:
             return labels
         labels = labels.copy()
@@ -156,32 +147,31 @@ class Rows(ABC):
         return labels
 
     def labels_of(self, labels: Any, centroids: np.ndarray) -> Any:
-        """Labels as a result has them, for centroids in the caller's coordinates."""
+        """Return labels for a result, of centroids in the caller's coordinates."""
         return owned(labels)
 
     # -- chunks, weights and coordinates
 
     def chunk_rows(self) -> int:
-        """Rows of a chunk, from n and d alone."""
-        least = max(256, -(-self.n // 16))
-        return min(least, max(256, (1 << 19) // max(int(self.width), 1)), 1 << 16)
+        """Rows of a chunk; depends on n and d alone."""
+        return min(max(256, -(-self.n // 16)), _short(int(self.width)))
 
     def bounds(self) -> list[tuple[int, int]]:
-        """Chunk bounds; they depend on the data alone."""
+        """Bounds of the chunks."""
         return chunk_bounds(self.n, self.chunk_rows())
 
     @property
     def density(self) -> float:
-        """Share of the values that are stored."""
+        """Share of stored values."""
         return self.width / self.d
 
     @property
     def width(self) -> float:
-        """Values of a row that are stored."""
+        """Stored values of a row."""
         return self.d
 
     def weights(self, start: int, stop: int) -> np.ndarray | None:
-        """Weights of some rows, or None where all weigh 1."""
+        """Weights of some rows, or None if all weigh 1."""
         return None if self.sample_weight is None else self.sample_weight[start:stop]
 
     @property
@@ -207,7 +197,7 @@ class Rows(ABC):
         return self.coordinates.outward(centroids)
 
     def around(self, centroids: np.ndarray) -> Rows:
-        """The same rows in coordinates that centroids (the caller's, (k, d)) alone decide."""
+        """The same rows in the coordinates of centroids (k, d), themselves the caller's."""
         return self.within(self.coordinates.around(centroids, may_shift=not self.sparse))
 
     def within(self, coordinates: Coordinates) -> Rows:
@@ -217,12 +207,12 @@ class Rows(ABC):
         return twin
 
     def target(self, centroids: np.ndarray) -> np.ndarray:
-        """What rows are measured to: centroids of the caller's coordinates, in float64."""
+        """Centroids of the caller's coordinates in float64, of length 1 for cosine."""
         wide = centroids.astype(np.float64)
         return unit_rows(wide)[0] if self.coordinates.unit else wide
 
     def digest(self) -> str:
-        """Digest of the values: the same for the same rows, wherever they are."""
+        """Digest of the values: the same for equal rows of any kind."""
         whole = hashlib.blake2b(f"{self.n} {self.d} {self.coordinates.out_dtype}".encode())
         for group in self._grouped(self.chunks(), 1):
             raw = [(chunk.raw, self.coordinates.out_dtype) for _, _, chunk in group]
@@ -231,8 +221,18 @@ class Rows(ABC):
         return whole.hexdigest()[:32]
 
 
+def _short(d: int) -> int:
+    """Rows of d values that a chunk has at most."""
+    return min(max(256, (1 << 19) // max(d, 1)), 1 << 16)
+
+
+def short_bounds(n: int, d: int) -> list[tuple[int, int]]:
+    """Bounds of chunks of bounded size; they depend on n and d alone."""
+    return chunk_bounds(n, _short(d))
+
+
 def hash_rows(rows: Any, dtype: np.dtype | None = None) -> bytes:
-    """Digest of some rows: of their values, whatever their layout."""
+    """Digest of the values of some rows."""
     digest = hashlib.blake2b(digest_size=16)
     if is_sparse(rows):
         for part in (rows.indptr.astype(np.int64), rows.indices.astype(np.int64), rows.data):

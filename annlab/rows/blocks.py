@@ -1,8 +1,7 @@
 """More rows than memory: they are read block by block, again in each sweep.
 
-Whatever blocks the rows come in, they are cut into the chunks that they would be cut into in
-memory, and sums are added in the order of the chunks. So from the same start the centroids of
-exact k-means are the same as in memory, bit for bit.
+Blocks of any size are cut into the chunks of the same data in memory, and sums are added in the
+order of the chunks. So from the same start exact k-means gives the same bits as in memory.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import numpy as np
 
 from annlab._support.checks import check_data, check_sample_weight
 from annlab._support.errors import invalid
-from annlab._support.threads import Workers, chunk_bounds
-from annlab.rows.base import Rows
+from annlab._support.threads import Workers
+from annlab.rows.base import Rows, short_bounds
 from annlab.rows.coordinates import Chunk
 from annlab.rows.memory import MemoryRows
 from annlab.rows.reading import changed, cut, open_blocks
@@ -31,16 +30,15 @@ class BlockRows(Rows):
     Parameters
     ----------
     X : object
-        As `open_blocks` takes it.
+        As in `open_blocks`.
     metric : {"euclidean", "cosine"}
     sample_weight : array-like of shape (n,), optional
     workers : Workers
 
     Notes
     -----
-    Holds one group of chunks of at most 2¹⁹ values at a time, beside the labels, the weights and
-    the sample. X is read once to look at it, once for the sample (a file or an array: only the
-    rows that are in it), and once for each sweep.
+    Holds labels, weights, the sample, and a group of chunks of at most 2¹⁹ values. X is read once
+    for the survey, once for the sample (only its rows, of a file or an array), and once a sweep.
     """
 
     together = False
@@ -67,7 +65,7 @@ class BlockRows(Rows):
         self.coordinates = self._survey.coordinates(unit=metric == "cosine")
 
     def _look(self, weights: np.ndarray | None, unit: bool) -> Survey:
-        """Check all rows and look at them once."""
+        """Check and survey all rows."""
         found: list[Survey] = []
         at = 0
         for group in self._grouped(self._first_chunks(), 1):
@@ -89,34 +87,22 @@ class BlockRows(Rows):
         return self._survey
 
     def _first_chunks(self) -> Iterator[np.ndarray]:
-        """Chunks in order, before the number of rows need be known."""
+        """Yield chunks in order, before the number of rows need be known."""
         blocks = self._blocks.open()
         if self._blocks.n is None:
             for block in blocks:
-                rows = min(max(256, (1 << 19) // block.shape[1]), 1 << 16)
-                for a, b in chunk_bounds(block.shape[0], rows) or [(0, 0)]:
+                for a, b in short_bounds(*block.shape) or [(0, 0)]:
                     yield np.asanyarray(block[a:b])
             return
-        first = next(blocks, None)
-        if first is None:
-            return
-
-        def all_blocks() -> Iterator[Any]:
-            yield first
-            yield from blocks
-
-        self.n, self.d = self._blocks.n, first.shape[1]
-        if self.n == 0:
-            yield np.empty((0, self.d))
-            return
-        # the chunks of every later sweep: the mean is then that of the data in memory, to the bit
-        yield from cut(all_blocks(), self.bounds())
+        self.n, self.d = self._blocks.n, self._blocks.d
+        # the chunks of every sweep: the mean has the bits of data in memory
+        yield from cut(blocks, self.bounds() or [(0, 0)])
 
     def chunks(self, task: Task | None = None) -> Iterator[tuple[int, int, Chunk]]:
         bounds = self.bounds()
         for (a, b), rows in zip(bounds, cut(self._blocks.open(), bounds), strict=True):
             if self._blocks.n is None:
-                # a function may give other values each time that it is called
+                # a function may give other values at each call
                 rows = check_data(rows)
             if rows.shape[1] != self.d:
                 raise widths([self.d, rows.shape[1]])
@@ -126,17 +112,16 @@ class BlockRows(Rows):
         return np.asarray(self.coordinates.load(self._gather(indices)))
 
     def _gather(self, indices: np.ndarray) -> np.ndarray:
-        """Some rows as the caller has them, found in one pass over the blocks."""
+        """Read some rows in one pass over the blocks."""
         order = np.argsort(indices, kind="stable")
         ascending = np.asarray(indices)[order]
         out = np.empty((len(ascending), self.d), dtype=self.coordinates.out_dtype)
-        rows_each = min(max(256, (1 << 19) // max(self.d, 1)), 1 << 16)
         first = 0
         for block in self._blocks.open():
             end = first + block.shape[0]
             low, high = np.searchsorted(ascending, [first, end])
-            # a group at a time, and each row once: a table in a file allows nothing else
-            for a, b in chunk_bounds(high - low, rows_each):
+            # a group at a time, ascending and each row once, as HDF5 demands
+            for a, b in short_bounds(high - low, self.d):
                 own, back = np.unique(ascending[low + a : low + b] - first, return_inverse=True)
                 out[order[low + a : low + b]] = np.asarray(block[own])[back]
             first = end
@@ -149,7 +134,7 @@ class BlockRows(Rows):
         if weights is None or self.n <= size:
             chosen = stratified(self.n, size, rng)
         else:
-            # rows without weight are no rows to start from, unless there are no others
+            # a start takes rows without weight only if it needs them
             chosen = np.flatnonzero(weights)
             chosen = chosen[stratified(len(chosen), size, rng)]
             if len(chosen) < n_clusters:
@@ -166,12 +151,12 @@ class BlockRows(Rows):
 
 
 def check_and_survey(raw: Any, weights: np.ndarray | None, unit: bool) -> Survey:
-    """Check some rows as `check_data` does, and look at them once."""
+    """Check some rows as `check_data` does, and survey them."""
     return survey(check_data(raw) if len(raw) else raw, weights, unit)
 
 
 def settle_size(rows: Rows, survey: Survey) -> None:
-    """Set n and d from the first look, and refuse data without rows or without weight."""
+    """Set n and d from a survey; refuse data without rows or without weight."""
     rows.n, rows.d = sum(survey.sizes), len(survey.sums)
     if rows.n == 0:
         raise invalid(

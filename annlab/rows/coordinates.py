@@ -1,8 +1,8 @@
-"""Working coordinates: unit rows for cosine, centred rows for Euclid, and chunks of rows in them.
+"""Working coordinates: unit rows for cosine, centred rows for Euclidean distances.
 
-``‖x‖² − 2 x·c + ‖c‖²`` in float32 loses the distance when the data is far from the origin: an
-offset of 10,000 standard deviations changes more than half of all labels. So data whose mean is
-long compared with its spread is shifted by it; distances do not change.
+``‖x‖² − 2 x·c + ‖c‖²`` in float32 loses the distance far from the origin: an offset of 10,000
+standard deviations changes more than half of all labels. So rows are shifted by their mean if it is
+long compared with their spread; distances do not change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from annlab.distances import unit_rows
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """How rows and centroids get into working coordinates, and centroids back out.
+    """The map between the caller's coordinates and working coordinates.
 
     Attributes
     ----------
@@ -50,22 +50,18 @@ class Coordinates:
         """
         working = dtype
         if fine or (dtype == np.float32 and largest > 0 and not 1e-15 < largest < 1e15):
-            # squares of such values leave the range of float32
+            # their squares leave the range of float32
             working = np.dtype(np.float64)
         if shift is not None and working == np.float32:
-            # any shift near the mean will do; one that float32 holds makes the differences exact
+            # a shift that float32 holds makes the differences exact
             shift = shift.astype(np.float32).astype(np.float64)
         return cls(False, dtype, working, shift)
 
     def around(self, centroids: np.ndarray, *, may_shift: bool = True) -> Coordinates:
-        """Coordinates that depend on centroids alone, so that a row's label is the row's own.
+        """Return coordinates that depend on centroids (k, d) alone, themselves the caller's.
 
-        Parameters
-        ----------
-        centroids : ndarray of shape (k, d)
-            In the caller's coordinates.
-        may_shift : bool, default=True
-            False for sparse rows, which a shift would fill.
+        A row's label then does not depend on other rows. ``may_shift`` is False for sparse rows,
+        which a shift would fill.
         """
         if self.unit:
             return Coordinates(True, self.out_dtype, self.out_dtype)
@@ -95,12 +91,12 @@ class Coordinates:
         if self.shift is None:
             return raw.astype(self.dtype, copy=False)
         if raw.dtype == self.dtype == np.float32:
-            # the shift is a float32 number, so this rounds once, as float64 would
+            # the shift is a float32 number: this rounds once, as float64 would
             return raw - self.shift.astype(np.float32)
         return np.subtract(raw, self.shift, dtype=np.float64).astype(self.dtype)
 
     def chunk(self, raw: Any) -> Chunk:
-        """Rows that are read for the first time."""
+        """Make a chunk of rows as the caller has them."""
         return Chunk(raw, self, zero_rows(raw) if self.unit else None)
 
 
@@ -114,17 +110,17 @@ def zero_rows(raw: Any) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Some rows, brought into working coordinates where they are used.
+    """Some rows, brought into working coordinates when they are used.
 
     Attributes
     ----------
     raw : ndarray or CSR of shape (m, d)
-        As the caller has them.
+        In the caller's coordinates.
     coordinates : Coordinates
     zero : ndarray of shape (m,), bool, or None
-        Rows without a direction; None if there are none, or no matter.
+        Rows without a direction, if there are any.
     ready : ndarray or CSR of shape (m, d), optional
-        In working coordinates, if they are kept in them.
+        In working coordinates, if they are kept so.
     """
 
     raw: Any
@@ -137,7 +133,7 @@ class Chunk:
         return self.coordinates.load(self.raw) if self.ready is None else self.ready
 
     def dense(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return contiguous rows of the working type, and what is still to be subtracted."""
+        """Return contiguous rows of the working type, and the shift still to be subtracted."""
         frame, raw = self.coordinates, self.raw
         shift = np.zeros(raw.shape[1], dtype=frame.dtype)
         lies_well = raw.__class__ is np.ndarray and raw.flags.c_contiguous

@@ -1,14 +1,13 @@
-"""k-means over many machines: points that stay in the partitions of a Dask collection.
+"""k-means over many machines: rows that stay in the partitions of a Dask collection.
 
-A sweep sends its task out, each partition labels its rows and adds them up, and the sums come
-back as a tree, eight at a time. What reaches this process is one table of sums, whatever the
-number of rows; X never does. The work runs on the caller's
-``dask.distributed`` client, or on Dask's default scheduler where there is none.
+In a sweep each partition labels its rows and adds them up, and the sums are reduced as a tree,
+eight at a time. This process receives one table of sums, whatever the number of rows; it never
+holds X. The work runs on the caller's ``dask.distributed`` client, or on Dask's default scheduler.
 
-Each partition's task depends on that partition and on the centroids alone, and the tree is the
-same for any number of workers. So the result is the same on any cluster, and one that loses a
-worker computes the lost tasks again, to the same bits. Against the data in memory the sums are
-added in another order: from the same start the centroids agree but for rounding.
+A task depends on its partition and the centroids alone, and the tree is the same for any number of
+workers. So every cluster gives the same bits, even if it loses a worker and computes tasks again.
+In memory the sums are added in another order: from the same start the centroids agree except for
+rounding.
 
 >>> import dask, dask.array as da
 >>> from annlab import kmeans_ann
@@ -36,9 +35,9 @@ from annlab._support.checks import (
     working_dtype,
 )
 from annlab._support.errors import invalid, require
-from annlab._support.threads import Workers, chunk_bounds, single_threaded_blas
+from annlab._support.threads import Workers, single_threaded_blas
 from annlab.distances import from_squared, nearest, pairwise_sq
-from annlab.rows.base import Rows
+from annlab.rows.base import Rows, short_bounds
 from annlab.rows.blocks import check_and_survey, settle_size
 from annlab.rows.coordinates import Chunk, Coordinates
 from annlab.rows.memory import MemoryRows
@@ -51,20 +50,9 @@ _BRANCHES = 8
 
 
 def as_array(X: Any) -> Any:
-    """A Dask array whose partitions hold whole rows.
+    """Turn a Dask array or frame into an array whose partitions hold whole rows.
 
-    Parameters
-    ----------
-    X : dask.array.Array or dask.dataframe.DataFrame of shape (n, d)
-
-    Returns
-    -------
-    dask.array.Array
-        Nothing is computed.
-
-    Raises
-    ------
-    TypeError, ValueError
+    Nothing is computed. Raises TypeError or ValueError if it is no table of numbers.
     """
     require("dask.array", purpose="for a Dask collection", extra="dask")
     # of the class, because a Delayed answers to any name
@@ -88,7 +76,7 @@ def as_array(X: Any) -> Any:
 
 
 def _table(raw: Any) -> np.ndarray:
-    """The rows of a partition as an array of numbers."""
+    """Return the rows of a partition as an array of numbers."""
     if is_sparse(raw) or not hasattr(raw, "__array__"):
         raise invalid(
             "X",
@@ -97,14 +85,9 @@ def _table(raw: Any) -> np.ndarray:
             "Turn them into arrays: X.map_blocks(lambda part: part.toarray()).",
             error=TypeError,
         )
-    # what comes from another process may begin at any byte, which compiled loops do not take
+    # arrays from another process may be unaligned, which the compiled loops do not take
     table = np.require(raw, requirements="A")
     return check_data(table) if table.dtype.kind == "O" and len(table) else table
-
-
-def _bounds(n: int, d: int) -> list[tuple[int, int]]:
-    """Chunks of a partition: as many rows at once as in blocks, so that its memory is bounded."""
-    return chunk_bounds(n, min(max(256, (1 << 19) // max(d, 1)), 1 << 16))
 
 
 # -- the tasks -------------------------------------------------------------------------------------
@@ -126,11 +109,9 @@ def _survey(raw: Any, weights: Any, unit: bool) -> Survey:
             check_sample_weight(w, len(w))
     parts = [
         check_and_survey(table[a:b], None if w is None else w[a:b], unit)
-        for a, b in _bounds(*table.shape)
+        for a, b in short_bounds(*table.shape)
     ]
-    if not parts:
-        return check_and_survey(table, w, unit)
-    whole = reduce(Survey.__add__, parts)
+    whole = reduce(Survey.__add__, parts or [check_and_survey(table, w, unit)])
     # the chunks of a partition are one part
     whole.sizes, whole.positive = [sum(whole.sizes)], [sum(whole.positive)]
     return whole
@@ -149,7 +130,7 @@ def _assign(
     labels = np.empty(len(table), dtype=np.int32)
     whole = Tally.empty(*task.centroids.shape)
     with single_threaded_blas():
-        for a, b in _bounds(*table.shape):
+        for a, b in short_bounds(*table.shape):
             own = None if weights is None else np.asarray(weights[a:b], dtype=np.float64)
             labels[a:b], part = task(coordinates.chunk(table[a:b]), own, None)
             whole += part
@@ -187,7 +168,7 @@ def _worst(
             first + a,
             size,
         )
-        for a, b in _bounds(*table.shape) or [(0, 0)]
+        for a, b in short_bounds(*table.shape) or [(0, 0)]
     ]
     return join_worst(found, size)
 
@@ -205,7 +186,7 @@ def _picked(
 
 
 def _compared(raw: Any, centroids: np.ndarray, metric: str) -> tuple[Chunk, np.ndarray]:
-    """Rows of a partition, and centroids, in the coordinates that these decide."""
+    """Return rows of a partition, and centroids, in the coordinates of the centroids."""
     rows = check_data(_table(raw), n_features=centroids.shape[1])
     dtype = working_dtype(rows.dtype)
     frame = Coordinates(metric == "cosine", dtype, dtype).around(centroids)
@@ -213,10 +194,7 @@ def _compared(raw: Any, centroids: np.ndarray, metric: str) -> tuple[Chunk, np.n
 
 
 def label_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
-    """Exact labels of the rows of one partition, shape (len(raw),), int32.
-
-    The rule of `KMeansANN.predict`: the label of a row depends on that row alone.
-    """
+    """Label the rows of a partition as `KMeansANN.predict`: shape (len(raw),), int32."""
     if len(_table(raw)) == 0:
         return np.empty(0, dtype=np.int32)
     with single_threaded_blas():
@@ -224,7 +202,7 @@ def label_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
         labels = np.concatenate(
             [
                 nearest(chunk.coordinates.load(chunk.raw[a:b]), inner)
-                for a, b in _bounds(len(chunk.raw), max(chunk.raw.shape[1], len(inner)))
+                for a, b in short_bounds(len(chunk.raw), max(chunk.raw.shape[1], len(inner)))
             ]
         )
     if chunk.zero is not None:
@@ -233,7 +211,7 @@ def label_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
 
 
 def distance_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
-    """Distances of the rows of one partition to all centroids, shape (len(raw), k)."""
+    """Compute distances of the rows of a partition to all centroids, shape (len(raw), k)."""
     table = _table(raw)
     out = np.empty((len(table), len(centroids)), dtype=working_dtype(table.dtype))
     if len(table) == 0:
@@ -241,7 +219,7 @@ def distance_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
     with single_threaded_blas():
         chunk, inner = _compared(table, centroids, metric)
         wide = inner.astype(np.float64)
-        for a, b in _bounds(len(table), max(len(centroids), table.shape[1])):
+        for a, b in short_bounds(len(table), max(len(centroids), table.shape[1])):
             part = chunk.coordinates.load(chunk.raw[a:b]).astype(np.float64)
             out[a:b] = from_squared(pairwise_sq(part, wide), metric)
     if chunk.zero is not None:
@@ -250,19 +228,9 @@ def distance_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
 
 
 def lazy_labels(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
-    """Exact nearest centroid of each row of a Dask collection, as a lazy Dask array.
+    """Find the nearest centroid of each row: a lazy Dask array of shape (n,), int32.
 
-    Parameters
-    ----------
-    X : dask.array.Array or dask.dataframe.DataFrame of shape (n, d)
-    centroids : ndarray of shape (k, d)
-        In the caller's coordinates.
-    metric : {"euclidean", "cosine"}
-
-    Returns
-    -------
-    dask.array.Array of shape (n,), int32
-        Computed when it is asked for, where the partitions lie: 2·n·k·d operations each time.
+    Centroids (k, d) are in the caller's coordinates. 2·n·k·d operations each time it is computed.
     """
     array = as_array(X)
     return array.map_blocks(
@@ -272,7 +240,7 @@ def lazy_labels(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
 
 
 def lazy_distances(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
-    """Distances of each row to all centroids, as a lazy Dask array of shape (n, k)."""
+    """Compute distances of each row to all centroids: a lazy Dask array of shape (n, k)."""
     array = as_array(X)
     dtype = working_dtype(array.dtype)
     return array.map_blocks(
@@ -282,17 +250,17 @@ def lazy_distances(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
 
 
 def _room_for(task: Task) -> Any:
-    """Send a task out without Dask's warning that 10 MB are much: many centroids are."""
+    """Raise Dask's threshold for large graphs by the size of the centroids."""
     import dask
 
-    # centroids, their frame, and the target; the warning stays for what else the graph may hold
+    # centroids, their frame, and the target
     n_bytes = 4 * task.centroids.size * 8
     return dask.config.set(
         {"distributed.admin.large-graph-warning-threshold": 10_000_000 + n_bytes}
     )
 
 
-# -- the points ------------------------------------------------------------------------------------
+# -- the rows --------------------------------------------------------------------------------------
 
 
 class DaskRows(Rows):
@@ -309,14 +277,13 @@ class DaskRows(Rows):
     Notes
     -----
     This process holds k·d values, the sample and some hundred bytes for each partition. A worker
-    holds a partition, its labels, and k·d sums. X is computed anew in each sweep unless it was
-    persisted: ``X = X.persist()`` where the machines have room for it.
+    holds a partition, its labels, and k·d sums. X is computed again in each sweep unless it was
+    persisted: ``X = X.persist()`` if the machines have room for it.
     """
 
     together = False
     streams = True
-    # the labels of the last iteration would have to travel from task to task: a machine that is
-    # lost would take the whole history with it
+    # labels passed from task to task would make a lost machine take the whole history with it
     keeps_labels = False
 
     def __init__(self, X: Any, *, metric: str, sample_weight: Any, workers: Workers) -> None:
@@ -345,7 +312,7 @@ class DaskRows(Rows):
     def chunks(self, task: Task | None = None) -> Iterator[tuple[int, int, Chunk]]:
         raise invalid(
             "checkpoint",
-            "None for a Dask collection, whose labels stay on its machines",
+            "None for a Dask collection, whose labels stay on its workers",
             "a path",
             "Keep the centroids instead: callback=lambda step: "
             "numpy.save(path, step.new_centroids), and start from them with init.",
@@ -355,7 +322,7 @@ class DaskRows(Rows):
         return self._delayed(function)(*arguments)
 
     def _sized(self, array: Any) -> Any:
-        """The same array, which knows how many rows it has."""
+        """Return the array with known numbers of rows."""
         if np.isnan(array.shape[0]):
             array = array.copy()
             array._chunks = (tuple(self._survey.sizes), (self.d,))
@@ -405,7 +372,7 @@ class DaskRows(Rows):
         return parts[0]
 
     def _sent(self, value: Any) -> Any:
-        # one task of its own: workers fetch it from each other, and a lost one is sent again
+        # a task of its own: workers fetch it from each other
         return self._delayed(value, traverse=False)
 
     def sweep(self, task: Task, old: Any = None) -> tuple[Any, Tally]:
@@ -414,7 +381,7 @@ class DaskRows(Rows):
         last = task.target is not None
         sent, frame = self._sent(task), self._sent(self.coordinates)
         labels, tallies = [], []
-        before = old.parts if isinstance(old, Labels) else [None] * len(self._parts)
+        before = old or [None] * len(self._parts)
         for part, weights, was in zip(self._parts, self._weights, before, strict=True):
             found = self._call(_assign, part, weights, sent, frame, not last)
             tally = self._call(itemgetter(1), found)
@@ -425,9 +392,9 @@ class DaskRows(Rows):
         root = self._tree(_added, tallies)
         with _room_for(task):
             if not last:
-                # the labels stay where they are computed, for the next sweep to compare with
+                # labels stay on the workers, for the next sweep to compare with
                 root, *labels = dask.persist(root, *labels)
-            return Labels(labels, self.n), root.compute()
+            return labels, root.compute()
 
     def worst(
         self, centroids: np.ndarray, labels: Any, size: int, seeds: np.ndarray | None = None
@@ -436,7 +403,7 @@ class DaskRows(Rows):
         firsts = np.concatenate([[0], np.cumsum(self._survey.sizes)[:-1]]).tolist()
         parts = [
             self._call(_worst, *part, sent, frame, first, size)
-            for *part, first in zip(self._parts, self._weights, labels.parts, firsts, strict=True)
+            for *part, first in zip(self._parts, self._weights, labels, firsts, strict=True)
         ]
         found: Worst = self._tree(partial(join_worst, size=size), parts).compute()
         return found
@@ -444,7 +411,7 @@ class DaskRows(Rows):
     def sample(self, n_clusters: int, rng: np.random.RandomState) -> MemoryRows:
         import dask
 
-        # rows without weight are no rows to start from, where there are more than are needed
+        # a start takes rows without weight only if it needs them
         sizes, positives = self._survey.sizes, self._survey.positive
         size = sample_size(self.d, n_clusters)
         positive = self.n > size and n_clusters <= sum(positives) < self.n
@@ -477,24 +444,8 @@ class DaskRows(Rows):
         return self.n if before is None else tally.n_moved
 
     def relabelled(self, labels: Any, changes: dict[int, int]) -> Any:
-        # all centroids are compared: the old labels are only counted
+        # every search on Dask is exact: old labels are only counted
         return labels
 
     def labels_of(self, labels: Any, centroids: np.ndarray) -> Any:
         return lazy_labels(self._array, centroids, metric=self.metric)
-
-
-class Labels:
-    """Labels of all points, in parts that lie where the points do.
-
-    Attributes
-    ----------
-    parts : list of Delayed
-    """
-
-    def __init__(self, parts: list[Any], n: int) -> None:
-        self.parts = parts
-        self._n = n
-
-    def __len__(self) -> int:
-        return self._n

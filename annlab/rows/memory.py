@@ -1,4 +1,4 @@
-"""Rows in memory, or in a mapped file that is read like memory."""
+"""Rows in memory, or in a mapped file."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class MemoryRows(Rows):
     Parameters
     ----------
     X : ndarray or CSR of shape (n, d)
-        Checked by the caller; never written to.
+        Checked by the caller.
     metric : {"euclidean", "cosine"}, default="euclidean"
     sample_weight : ndarray of shape (n,), float64, optional
     workers : Workers
     coordinates : Coordinates, optional
-        Instead of those that fit the data. Then nothing is read to choose them.
+        Instead of those that a survey of the data chooses.
     once : bool, default=False
-        They are read once: a copy of all rows would cost more than it saves.
+        The rows are read once.
 
     Notes
     -----
-    Rows that are shifted or scaled are copied once (`settle`), because that is cheaper than doing
-    it again in every iteration; memory-mapped rows never are, nor rows that are read once.
+    Rows that are shifted or scaled are copied once (`settle`) instead of in every iteration;
+    memory-mapped rows never are, nor rows that are read once.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class MemoryRows(Rows):
         return float(self.X.nnz / self.n) if self.sparse else self.d
 
     def settle(self) -> None:
-        """Keep a copy of all rows in working coordinates, if they differ from X."""
+        """Keep a copy of all rows in working coordinates, if those differ."""
         if not self._may_settle:
             return
         self._may_settle = False
@@ -101,7 +101,7 @@ class MemoryRows(Rows):
             return
         ready = np.empty((self.n, self.d), dtype=self.dtype)
         bounds = self.bounds()
-        # a few chunks at a time: their temporaries are all that is there beside the copy
+        # a few chunks at a time bound the temporaries
         step = 4 * self.workers.n_jobs
         for first in range(0, len(bounds), step):
             some = bounds[first : first + step]
@@ -132,7 +132,7 @@ class MemoryRows(Rows):
 
     @property
     def lies_well(self) -> bool:
-        """Whether X can be read as it is, but for a shift."""
+        """Whether X needs a shift at most."""
         plain = not self.coordinates.unit and not self.sparse and self.X.dtype == self.dtype
         return bool(plain and self.X.flags.c_contiguous)
 
@@ -141,11 +141,8 @@ class MemoryRows(Rows):
         return self.chunk(start, stop).load()
 
     def take(self, indices: np.ndarray) -> np.ndarray:
-        rows = (
-            self.coordinates.load(self.X[indices])
-            if self._ready is None
-            else (self._ready[indices])
-        )
+        is_ready = self._ready is not None
+        rows = self._ready[indices] if is_ready else self.coordinates.load(self.X[indices])
         return rows.toarray() if self.sparse else rows
 
     def sample(self, n_clusters: int, rng: np.random.RandomState) -> MemoryRows:
@@ -157,7 +154,7 @@ class MemoryRows(Rows):
     def within(self, coordinates: Coordinates) -> MemoryRows:
         twin = copy(self)
         twin.coordinates = coordinates
-        # read once: a copy of all rows would cost more than it saves
+        # for one pass a copy would cost more than it saves
         twin._ready, twin._may_settle = None, False
         return twin
 
@@ -172,7 +169,7 @@ class MemoryRows(Rows):
         )
 
     def reweighted(self, sample_weight: np.ndarray) -> MemoryRows:
-        """The same rows with other weights; the data is shared, not copied."""
+        """The same rows with other weights."""
         twin = copy(self)
         twin.sample_weight = sample_weight
         twin._survey = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,18 +20,19 @@ class Blocks:
     Attributes
     ----------
     open : function
-        Gives an iterator over all blocks, from the first.
-    n : int or None
-        Rows of all blocks; None where only reading them tells.
+        Returns an iterator over all blocks.
+    n, d : int or None
+        Rows of all blocks, and columns of the first; None if only reading tells.
     """
 
     open: Callable[[], Iterator[Any]]
     n: int | None = None
+    d: int | None = None
 
 
 def _is_table(X: Any) -> bool:
     """Whether X looks like a 2-D array that can be read in slices."""
-    # a class has a shape that is none
+    # the attribute of a class is no shape
     if isinstance(X, type):
         return False
     return len(getattr(X, "shape", None) or ()) == 2 and hasattr(X, "__getitem__")
@@ -56,7 +56,7 @@ def is_in_blocks(X: Any) -> bool:
     if is_mapped(X):
         return True
     if isinstance(X, type) or hasattr(X, "__array__") or is_sparse(X) or is_dask(X):
-        # HDF5's tables have __array__, which would read them as a whole
+        # the __array__ of an HDF5 table would read all of it
         return _is_table(X) and getattr(X, "chunks", "none") != "none" and not is_dask(X)
     if isinstance(X, (str, bytes, dict, set, frozenset)) or hasattr(X, "shape"):
         return False
@@ -71,23 +71,17 @@ def is_in_blocks(X: Any) -> bool:
 
 
 def open_blocks(X: Any) -> Blocks:
-    """Say where the blocks of X come from.
+    """Open a memmap, an .npy path, a sequence of 2-D arrays or paths, or a function.
 
-    Parameters
-    ----------
-    X : memmap, path of an .npy file, sequence of 2-D arrays or paths, or function
-        A function returns an iterable of blocks, a fresh one at each call.
-
-    Raises
-    ------
-    TypeError, ValueError
+    A function returns an iterable of blocks, a fresh one at each call. Raises TypeError or
+    ValueError.
     """
     if hasattr(X, "__next__"):
         raise invalid(
             "X",
             "something that can be read again in each iteration",
             f"a {type(X).__name__}, which can be read once",
-            "Pass a function that opens it anew, such as X=lambda: read_blocks(path), "
+            "Pass a function that opens it again, such as X=lambda: read_blocks(path), "
             "or a list of the blocks.",
         )
     if is_npy_path(X):
@@ -96,13 +90,12 @@ def open_blocks(X: Any) -> Blocks:
             check_data(X)
     if _is_table(X):
         table = _as_block(X, None)
-        return Blocks(lambda: iter([table]), int(table.shape[0]))
+        return Blocks(lambda: iter([table]), *map(int, table.shape))
     if hasattr(X, "__len__"):
         tables = [_as_block(block, number) for number, block in enumerate(X)]
-        return Blocks(lambda: iter(tables), sum(int(table.shape[0]) for table in tables))
-    if callable(X):
-        return Blocks(partial(_called, X))
-    return Blocks(lambda: _listed(X))
+        n = sum(int(table.shape[0]) for table in tables)
+        return Blocks(lambda: iter(tables), n, int(tables[0].shape[1]) if tables else 1)
+    return Blocks(lambda: _listed(_called(X) if callable(X) else X))
 
 
 def _listed(blocks: Any) -> Iterator[Any]:
@@ -110,7 +103,7 @@ def _listed(blocks: Any) -> Iterator[Any]:
         yield _as_block(block, number)
 
 
-def _called(function: Callable[[], Any]) -> Iterator[Any]:
+def _called(function: Callable[[], Any]) -> Any:
     blocks = function()
     if _is_table(blocks) or not hasattr(blocks, "__iter__"):
         raise invalid(
@@ -120,11 +113,11 @@ def _called(function: Callable[[], Any]) -> Iterator[Any]:
             "Return a generator, or a list of 2-D arrays.",
             error=TypeError,
         )
-    return _listed(blocks)
+    return blocks
 
 
 def _as_block(block: Any, number: int | None) -> Any:
-    """A block that can be sliced and says its shape and type; arrays stay what they are."""
+    """Return a block that has a shape and a dtype and can be sliced; arrays stay as they are."""
     name = "X" if number is None else f"block {number} of X"
     if is_npy_path(block):
         block = map_npy(block, name)
@@ -149,28 +142,14 @@ def changed(got: str) -> Exception:
         "X",
         "the same rows each time that it is read",
         got,
-        "Pass a function that opens the data anew at each call and returns a fresh iterator.",
+        "Pass a function that opens the data at each call and returns a fresh iterator.",
     )
 
 
 def cut(blocks: Iterator[Any], bounds: Sequence[tuple[int, int]]) -> Iterator[np.ndarray]:
-    """Rows of consecutive blocks in consecutive chunks, wherever the blocks end.
+    """Cut consecutive blocks into consecutive chunks; views where a block holds the chunk.
 
-    Parameters
-    ----------
-    blocks : iterator of arrays of shape (any, d)
-    bounds : sequence of (start, stop)
-        Without gaps, from 0.
-
-    Yields
-    ------
-    ndarray of shape (stop - start, d)
-        A view where the chunk lies within one block of an array.
-
-    Raises
-    ------
-    ValueError
-        If there are more or fewer rows than the bounds say.
+    Bounds have no gaps and begin at 0. Raises ValueError if there are more or fewer rows.
     """
     block: Any = None
     at = 0

@@ -1,4 +1,4 @@
-"""What one look at some rows tells, before anything is computed with them, and how it adds up."""
+"""A summary of rows before a fit: sums, spread, magnitude. Summaries of parts add up."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from annlab._support.errors import invalid
 from annlab.distances import squared_norms, unit_rows
 from annlab.rows.coordinates import Coordinates, zero_rows
 
-#: Rows that a survey keeps, from which the size of the groups is estimated.
+#: Rows kept by a survey to estimate the size of the groups.
 _SOME = 256
 #: A group must be this many times larger than the rounding error of a squared distance.
 _RESOLVED = 1000.0
 
 
 def widths(found: list[int]) -> Exception:
-    """The error for blocks of several widths."""
+    """Make the error for blocks of several widths."""
     return invalid(
         "X",
         "made of blocks of one width",
@@ -103,24 +103,11 @@ class Survey:
 
 
 def survey(raw: Any, weights: np.ndarray | None, unit: bool) -> Survey:
-    """Look at some rows once.
-
-    Parameters
-    ----------
-    raw : ndarray or CSR of shape (m, d)
-        Finite, float32 or float64.
-    weights : ndarray of shape (m,), float64, or None
-    unit : bool
-        Scale them to length 1 first.
-
-    Notes
-    -----
-    About 6·m·d operations.
-    """
+    """Summarise finite rows, scaled to length 1 first if ``unit``: 6·m·d operations."""
     n, d = raw.shape
     if n == 0:
         none = np.empty((0, d), np.float32)
-        return Survey([0], [0], np.dtype(np.float32), 0.0, 0.0, np.zeros(d), 0.0, 0.0, 0, none)
+        return Survey([0], [0], none.dtype, 0.0, 0.0, np.zeros(d), 0.0, 0.0, 0, none)
     n_zero = int(np.count_nonzero(zero_rows(raw))) if unit else 0
     w = np.ones(n) if weights is None else weights
     total = float(w.sum())
@@ -138,17 +125,17 @@ def _thinned(rows: np.ndarray) -> np.ndarray:
 
 
 def has_far_groups(rows: np.ndarray) -> bool:
-    """Tell whether rows lie in groups too far apart for float32 to resolve what is inside them.
+    """Tell whether groups of rows are too far apart for float32 to resolve their inside.
 
     Parameters
     ----------
     rows : ndarray of shape (m, d), float64
-        Around their mean.
+        Centred.
 
     Notes
     -----
     Of 16 rows, each as far as possible from those before it (Gonzalez 1985,
-    doi 10.1016/0304-3975(85)90224-5), the last distance says how large the groups are. It is
+    doi 10.1016/0304-3975(85)90224-5), the last distance estimates the size of the groups. It is
     compared with the rounding error of a float32 product of such rows. 16·m·d operations.
     """
     if len(rows) < 2:
@@ -170,7 +157,7 @@ def has_far_groups(rows: np.ndarray) -> bool:
 def _moments(
     rows: Any, weights: np.ndarray | None, w: np.ndarray, total: float
 ) -> tuple[np.ndarray, float, float]:
-    """Σ w x, Σ w ‖x − mean‖² and the largest magnitude."""
+    """Compute Σ w x, Σ w ‖x − mean‖² and the largest magnitude."""
     d = rows.shape[1]
     if is_sparse(rows):
         largest = float(np.abs(rows.data).max(initial=0.0))

@@ -1,7 +1,7 @@
-"""What is done with a chunk of rows, and how the answers of all chunks add up.
+"""Tasks that label chunks of rows, and tallies that add up the answers.
 
-A `Task` travels to where the rows are. For each chunk it gives their labels and a `Tally`; the
-tallies are added in the order of the chunks, so a result is the same for every number of threads.
+A `Task` is sent to the rows. For each chunk it returns labels and a `Tally`; tallies are added in
+the order of the chunks, so a result is the same for every number of threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from annlab.rows.coordinates import Chunk
 
 @dataclass
 class Tally:
-    """What an assignment of some rows adds up to.
+    """Sums over labelled rows.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Tally:
     n_distances : int or None
         None if an index does not count them.
     n_moved : int
-        Labels that differ from those before; counted where the labels do not come here.
+        Labels that changed; only if the labels stay elsewhere.
     """
 
     sums: Any
@@ -89,16 +89,16 @@ class Task(ABC):
         The centroids in the caller's coordinates (unit rows for cosine), of a last assignment.
     """
 
-    #: Whether it does one chunk after the other, because it uses threads of its own.
+    #: Whether it uses threads of its own, and so takes one chunk at a time.
     has_threads: ClassVar[bool] = False
-    #: Whether it subtracts a shift on the way, so that rows need not be copied for that.
+    #: Whether it subtracts the shift itself.
     shifts: ClassVar[bool] = False
 
     centroids: np.ndarray
     target: np.ndarray | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # what comes from another process may begin at any byte, which compiled loops do not take
+        # arrays from another process may be unaligned, which the compiled loops do not take
         for name, value in state.items():
             if isinstance(value, np.ndarray):
                 value = np.require(value, requirements="A")
@@ -110,13 +110,7 @@ class Task(ABC):
 
     @abstractmethod
     def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
-        """Label rows in working coordinates.
-
-        Parameters
-        ----------
-        rows : ndarray or CSR of shape (m, d)
-        old : ndarray of shape (m,), int32, or None
-            Their labels before, for searches that are not exact.
+        """Label rows in working coordinates; ``old`` are the labels before.
 
         Returns
         -------
@@ -126,11 +120,11 @@ class Task(ABC):
         """
 
     def chunk_rows(self, n: int, d: int, usual: int) -> int:
-        """Rows of a chunk, if all rows are in memory."""
+        """Rows of a chunk of rows in memory."""
         return usual
 
     def work(self, n: int, d: int) -> float:
-        """Operations for n rows; few are not worth handing to threads."""
+        """Operations for n rows: threads are used if there are many."""
         return float(n) * d * (self.k + 8)
 
     def __call__(
@@ -164,7 +158,7 @@ class Task(ABC):
         return Tally(sums, totals, counts, inertia, unweighted, exact, n_distances)
 
     def exact_inertia(self, chunk: Chunk, labels: np.ndarray, weights: np.ndarray | None) -> float:
-        """Σ w ‖x − c‖² to ``target``; 0 without one."""
+        """Compute Σ w ‖x − c‖² to ``target``; 0 without one."""
         if self.target is None:
             return 0.0
         return inertia_of_rows(chunk.raw, self.target, labels, weights, unit=chunk.coordinates.unit)
@@ -172,7 +166,7 @@ class Task(ABC):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Labelled(Task):
-    """Keep the labels as they are, and add up."""
+    """Keep the labels, and add up."""
 
     def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
         assert old is not None, "there are labels to keep"
@@ -183,7 +177,7 @@ class Labelled(Task):
 
 
 def chunk_sums(rows: Any, labels: np.ndarray, weights: np.ndarray | None, n_clusters: int) -> Any:
-    """Weighted sum of the rows of each cluster, shape (k, d), float64; sparse where they are.
+    """Sum the weighted rows of each cluster, shape (k, d), float64; sparse for sparse rows.
 
     Examples
     --------
@@ -208,20 +202,9 @@ def inertia_of_rows(
     weights: np.ndarray | None,
     unit: bool = False,
 ) -> float:
-    """Σ w ‖x − c‖² of some rows in float64; labels of −1 are left out.
+    """Compute Σ w ‖x − c‖² in float64, without rows of label −1: 3·m·d operations.
 
-    Parameters
-    ----------
-    rows : ndarray or CSR of shape (m, d)
-    centroids : ndarray of shape (k, d), float64
-    labels : ndarray of shape (m,), int32
-    weights : ndarray of shape (m,), float64, or None
-    unit : bool, default=False
-        Scale the rows to length 1 first.
-
-    Notes
-    -----
-    3·m·d operations.
+    ``unit`` scales the rows to length 1 first.
     """
     kept = labels >= 0
     if not kept.all():
@@ -235,12 +218,12 @@ def inertia_of_rows(
     return float(distances.sum() if weights is None else weights @ distances)
 
 
-# -- the worst served points -----------------------------------------------------------------------
+# -- points to re-seed empty clusters from ---------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class Worst:
-    """The points that their centroids serve worst, worst first; ties in order of index.
+    """The points farthest from their centroids, worst first; ties in order of index.
 
     Attributes
     ----------
@@ -261,10 +244,9 @@ class Worst:
 
 
 def worst_places(badness: np.ndarray, size: int) -> np.ndarray:
-    """Places of the ``size`` largest values, largest first; ties in order of place.
+    """Find the ``size`` largest values, largest first; ties in order of place.
 
-    Which of several equal values are among them does not depend on how they are stored: the
-    worst of parts are the worst of the whole.
+    The worst of parts are the worst of the whole, also among equal values.
     """
     size = min(len(badness), size)
     if size == 0:
@@ -285,15 +267,12 @@ def worst_in(
     size: int,
     seeds: np.ndarray | None = None,
 ) -> Worst:
-    """The worst served of a chunk, whose first row is row ``first`` of all.
-
-    ``seeds`` are weights that say which rows may be taken, if other than ``weights``.
-    """
+    """Find the worst of a chunk that begins at row ``first``; ``seeds`` replace the weights."""
     rows = chunk.load()
     badness = paired_sq(rows, centroids, labels)
     allowed = weights if seeds is None else seeds
     if allowed is not None:
-        # what re-seeding gains is the weight times the squared distance
+        # the gain of re-seeding is the weight times the squared distance
         badness *= allowed
     if chunk.zero is not None:
         # a row without a direction cannot give one to a centroid
@@ -310,7 +289,7 @@ def worst_in(
 
 
 def join_worst(parts: Sequence[Worst], size: int) -> Worst:
-    """The worst served of several parts."""
+    """Find the worst of several parts."""
     indices = np.concatenate([part.indices for part in parts])
     badness = np.concatenate([part.badness for part in parts])
     order = np.lexsort((indices, -badness))[:size]
