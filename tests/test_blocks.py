@@ -23,7 +23,7 @@ from annlab.rows import sample
 from annlab.rows.blocks import (
     BlockRows,
 )
-from annlab.rows.reading import cut, is_in_blocks, open_blocks
+from annlab.rows.reading import cut, is_in_blocks
 from annlab.rows.survey import Survey, survey
 from annlab.rows.tally import Worst, join_worst, worst_places
 
@@ -100,7 +100,9 @@ def test_every_form_gives_the_bits_of_the_array(form, tmp_path):
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("offset", [0, 40])
-def test_types_metrics_weights_and_offsets(dtype, metric, weighted, offset):
+def test_types_metrics_weights_and_offsets_give_the_bits_of_the_array(
+    dtype, metric, weighted, offset
+):
     X = cloud(dtype=dtype, offset=offset)
     X[5] = 0
     # enough different directions and values for integers
@@ -120,7 +122,7 @@ def test_types_metrics_weights_and_offsets(dtype, metric, weighted, offset):
 
 @pytest.mark.parametrize("algorithm", ["auto", "small_k", "brute", "hnsw", "kd_tree"])
 @pytest.mark.parametrize("init", ["k-means++", "random", "k-means||"])
-def test_algorithms_and_starts(algorithm, init):
+def test_algorithms_and_starts_give_the_labels_of_the_array(algorithm, init):
     X = cloud()
     options = {"algorithm": algorithm, "init": init, "random_state": 7, "max_iter": 12}
     one, two = kmeans_ann(X, K, **options), kmeans_ann(cuts(X), K, **options)
@@ -132,20 +134,9 @@ def test_algorithms_and_starts(algorithm, init):
     assert one.inertia == pytest.approx(two.inertia, rel=1e-6)
 
 
-def test_weighted_steps_beyond_the_means_are_those_in_memory():
-    X = cloud(20_000, 16)
-    weights = np.random.RandomState(0).randint(0, 8, len(X)) / 2
-    options = {"algorithm": "small_k", "sample_weight": weights, "random_state": 0}
-    one, two = kmeans_ann(X, 16, **options), kmeans_ann([X[:7777], X[7777:]], 16, **options)
-    assert [step.kind for step in one.trace] == [step.kind for step in two.trace]
-    assert one.trace[0].kind == "relaxed"
-    np.testing.assert_allclose(one.trace.inertia, two.trace.inertia, rtol=1e-6)
-    np.testing.assert_allclose(one.centroids, two.centroids, rtol=1e-4, atol=1e-4)
-
-
 @pytest.mark.parametrize("factor", [1e-42, 1e42])
 @pytest.mark.parametrize("form", ["blocks", "one number"])
-def test_the_unit_of_weights_does_not_count(factor, form):
+def test_unit_of_weights_does_not_matter(factor, form):
     # float32, in which the points are added up, holds neither 1e-42 with all its digits nor 1e42
     X = cloud(4000, 8)
     weights = np.random.RandomState(0).randint(1, 8, len(X)) / 2 if form == "blocks" else 1.0
@@ -163,7 +154,7 @@ def test_the_unit_of_weights_does_not_count(factor, form):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_momentum_goes_by_the_mean_squared_distance_of_all_rows(weighted, monkeypatch):
+def test_momentum_uses_the_mean_squared_distance_of_all_rows(weighted, monkeypatch):
     told = []
     plain = Momentum.step
 
@@ -207,7 +198,7 @@ class _Poor:
 
 
 @pytest.mark.parametrize("final", ["algorithm", "exact"])
-def test_a_row_keeps_its_label_unless_the_candidate_is_closer(final):
+def test_row_keeps_its_label_unless_the_candidate_is_closer(final):
     X = cloud()
     options = {
         "final_assignment": final,
@@ -223,7 +214,7 @@ def test_a_row_keeps_its_label_unless_the_candidate_is_closer(final):
     assert found[1].trace[0].n_empty > 0
 
 
-def test_labels_are_those_of_predict_and_of_other_ways_to_ask(tmp_path):
+def test_labels_equal_those_of_predict(tmp_path):
     X = cloud()
     model = KMeansANN(K, random_state=0).fit(cuts(X))
     plain = KMeansANN(K, random_state=0).fit(X)
@@ -246,13 +237,13 @@ def test_labels_are_those_of_predict_and_of_other_ways_to_ask(tmp_path):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
-def test_the_result_is_the_same_for_every_n_jobs_and_every_cut(n_jobs):
+def test_result_is_the_same_for_every_n_jobs_and_every_cut(n_jobs):
     X = cloud(dtype=np.float64, offset=40)
     one = kmeans(cuts(X), K, random_state=0, n_jobs=n_jobs)
     same(kmeans([X], K, random_state=0, n_jobs=2), one)
 
 
-def test_a_start_of_duplicates_is_reseeded_alike():
+def test_start_of_duplicates_is_reseeded_as_in_memory():
     X = cloud()
     weights = np.random.RandomState(1).randint(0, 3, N).astype(float)
     for w in (None, weights):
@@ -266,14 +257,7 @@ def test_a_start_of_duplicates_is_reseeded_alike():
             np.testing.assert_array_equal(a.labels, b.labels)
 
 
-def test_several_starts_and_early_ends():
-    X = cloud()
-    same(kmeans(X, K, n_init=3, random_state=1), kmeans(cuts(X), K, n_init=3, random_state=1))
-    stop = kmeans(cuts(X), K, random_state=1, callback=lambda step: step.iteration == 2)
-    assert (stop.n_iter, stop.stop_reason) == (2, "callback")
-
-
-def test_ctrl_c_keeps_what_was_found():
+def test_ctrl_c_keeps_the_last_iteration():
     X = cloud()
 
     def press(step):
@@ -289,7 +273,7 @@ def test_ctrl_c_keeps_what_was_found():
     assert found[1].stop_reason == "interrupted"
 
 
-def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
+def test_checkpoint_resumes_to_the_same_bits(tmp_path):
     X, file = cloud(), tmp_path / "fit.npz"
     whole = kmeans_ann(cuts(X), K, random_state=1, tol=0.0)
 
@@ -312,7 +296,7 @@ def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
 
 @pytest.mark.parametrize("init", ["k-means++", "random", "k-means||"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_starts_come_from_a_sample_of_the_rows(init, weighted, monkeypatch):
+def test_start_comes_from_a_sample(init, weighted, monkeypatch):
     monkeypatch.setattr(sample, "SAMPLE_VALUES", 400 * D)
     X = cloud()
     weights = np.where(np.arange(N) % 5 == 0, 1.0, 0.0) if weighted else None
@@ -335,7 +319,7 @@ def test_starts_come_from_a_sample_of_the_rows(init, weighted, monkeypatch):
     assert found.inertia < 1.2 * best
 
 
-def test_a_start_is_made_of_rows(monkeypatch):
+def test_start_consists_of_rows(monkeypatch):
     monkeypatch.setattr(sample, "SAMPLE_VALUES", 50 * D)
     X = cloud(dtype=np.float64, offset=40)
     # the mean of the sample is another than that of all rows
@@ -343,7 +327,7 @@ def test_a_start_is_made_of_rows(monkeypatch):
     assert np.abs(start[:, None] - X).max(axis=2).min(axis=1).max() < 1e-9
 
 
-def test_few_rows_with_weight_are_filled_up(monkeypatch):
+def test_start_takes_rows_without_weight_if_it_must(monkeypatch):
     monkeypatch.setattr(sample, "SAMPLE_VALUES", 100 * D)
     weights = np.zeros(N)
     weights[:3] = 1.0
@@ -355,7 +339,7 @@ def test_few_rows_with_weight_are_filled_up(monkeypatch):
 # -- memory ----------------------------------------------------------------------------------------
 
 
-def test_memory_does_not_grow_with_what_is_read(monkeypatch):
+def test_memory_does_not_grow_with_the_data(monkeypatch):
     monkeypatch.setattr(sample, "SAMPLE_VALUES", 1 << 14)
     parts = [cloud(20_000, 32, seed=seed) for seed in range(2)]
 
@@ -429,7 +413,7 @@ def write_rows(path, n, d):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("function", ["kmeans", "kmeans_ann"])
-def test_a_mapped_file_takes_a_fraction_of_its_size(function, tmp_path):
+def test_mapped_file_takes_a_fraction_of_its_size(function, tmp_path):
     write_rows(tmp_path / "X.npy", 800_000, 64)
     size, before, most, n_iter = measured(tmp_path / "X.npy", function, 10, 2)
     assert size == 204_800_000 and n_iter == 2
@@ -450,7 +434,7 @@ def test_four_gigabytes_take_less_than_one_of_memory(function, tmp_path):
 # -- what is refused -------------------------------------------------------------------------------
 
 
-def test_what_can_be_read_once_is_refused():
+def test_iterator_is_refused():
     X = cloud()
     for once in (iter(cuts(X)), (part for part in cuts(X)), map(np.asarray, cuts(X))):
         with pytest.raises(ValueError, match=r"X=lambda: read_blocks\(path\)"):
@@ -472,37 +456,32 @@ def test_what_can_be_read_once_is_refused():
     ("make", "error", "words"),
     [
         (lambda X: [X, X[:, :3]], ValueError, "one width"),
-        (lambda X: lambda: [X[:, :3], X], ValueError, "one width"),
         (lambda X: [X, csr_matrix(X)], TypeError, "block 1 of X must be a dense"),
         (lambda X: lambda: X, TypeError, "iterator over blocks"),
-        (lambda X: lambda: 5, TypeError, "iterator over blocks"),
         (lambda X: lambda: [], ValueError, "at least one block"),
         (lambda X: lambda: [X[:0]], ValueError, "at least 1 row"),
         (lambda X: [X, np.full((2, D), np.nan)], ValueError, "free of NaN"),
-        (lambda X: lambda: [X, np.full((2, D), np.inf)], ValueError, "finite"),
         (lambda X: [X, np.full((2, D), 1j)], ValueError, "block 1 of X must be real"),
-        (lambda X: [X, np.full((2, D), "a")], ValueError, "block 1 of X must be real"),
         (lambda X: [X, "there is none.npy"], ValueError, "block 1 of X must be the path"),
-        (lambda X: "there is none.npy", ValueError, "X must be the path of an .npy file"),
         (lambda X: [X, np.ma.masked_all((2, D))], TypeError, "masked"),
         (lambda X: [X[:, :0]], ValueError, "at least 1 column"),
     ],
 )
-def test_blocks_that_are_none(make, error, words):
+def test_wrong_blocks_are_refused(make, error, words):
     with pytest.raises(error, match=words):
         kmeans(make(cloud(500)), 3)
 
 
-def test_a_file_that_is_no_table(tmp_path):
-    np.save(tmp_path / "row.npy", np.arange(5.0))
-    np.save(tmp_path / "objects.npy", np.array([[None]]), allow_pickle=True)
-    (tmp_path / "torn.npy").write_bytes(b"\x93NUMPY\x01\x00")
-    for name, words in (("row", "2-D"), ("objects", "can be read"), ("torn", "can be read")):
-        with pytest.raises(ValueError, match=words):
-            kmeans(tmp_path / f"{name}.npy", 2)
+@pytest.mark.parametrize(
+    ("content", "words"), [(np.arange(5.0), "2-D"), (np.array([[None]]), "can be read")]
+)
+def test_wrong_npy_file_is_refused(content, words, tmp_path):
+    np.save(tmp_path / "X.npy", content, allow_pickle=True)
+    with pytest.raises(ValueError, match=words):
+        kmeans(tmp_path / "X.npy", 2)
 
 
-def test_other_parameters_are_checked_too():
+def test_other_parameters_are_checked():
     X = cuts(cloud(500), (0, 100))
     with pytest.raises(ValueError, match="at most the number of samples"):
         kmeans(X, 501)
@@ -524,7 +503,7 @@ def test_other_parameters_are_checked_too():
         model.predict([np.ones((4, D + 1))])
 
 
-def test_what_is_no_data_in_blocks():
+def test_plain_data_is_not_in_blocks():
     X = cloud(20)
     for plain in (
         X,
@@ -540,7 +519,7 @@ def test_what_is_no_data_in_blocks():
         assert not is_in_blocks(plain)
 
 
-def test_a_mapped_file_may_be_laid_out_anew_where_that_is_asked_for(tmp_path):
+def test_graph_and_robust_take_a_mapped_file(tmp_path):
     X = cloud()
     mapped = np.load(_saved(X, tmp_path), mmap_mode="r")
     one, two = (kmeans_ann(Y, K, algorithm="graph", random_state=0) for Y in (X, mapped))
@@ -552,7 +531,7 @@ def test_a_mapped_file_may_be_laid_out_anew_where_that_is_asked_for(tmp_path):
 # -- the parts -------------------------------------------------------------------------------------
 
 
-def test_cut_gives_the_chunks_whatever_the_blocks():
+def test_cut_gives_the_same_chunks_for_all_blocks():
     X = np.arange(60.0).reshape(20, 3)
     for at in ((0,), (0, 7, 7, 19), tuple(range(20))):
         bounds = [(0, 6), (6, 12), (12, 18), (18, 20)]
@@ -562,7 +541,7 @@ def test_cut_gives_the_chunks_whatever_the_blocks():
     assert np.shares_memory(whole, X), "a chunk within one block is a view"
 
 
-def test_surveys_add_up_to_that_of_the_whole():
+def test_surveys_add_up():
     X, w = cloud(3000, offset=100), np.random.RandomState(0).rand(3000)
     whole = survey(X, w, False)
     parts = [survey(X[a:b], w[a:b], False) for a, b in ((0, 1), (1, 1), (1, 2000), (2000, 3000))]
@@ -577,7 +556,7 @@ def test_surveys_add_up_to_that_of_the_whole():
     assert joined.largest == np.abs(X).max() and joined.heaviest == w.max()
 
 
-def test_the_worst_of_parts_are_the_worst_of_the_whole():
+def test_worst_of_parts_are_the_worst_of_the_whole():
     rng = np.random.RandomState(0)
     for _ in range(50):
         n, size = rng.randint(1, 40), rng.randint(1, 12)
@@ -594,7 +573,7 @@ def test_the_worst_of_parts_are_the_worst_of_the_whole():
         assert join_worst(parts, size).indices.tolist() == expected
 
 
-def test_the_worst_served_are_named_by_their_place():
+def test_worst_rows_have_their_place():
     X, weights = cloud(dtype=np.float64), np.arange(N) % 4 / 4
     centroids = X[:K].copy()
     with Workers(2) as workers:
@@ -612,7 +591,7 @@ def test_the_worst_served_are_named_by_their_place():
     np.testing.assert_array_equal(worst.weights, weights[worst.indices])
 
 
-def test_rows_are_found_in_any_order_and_more_than_once(tmp_path):
+def test_take_reads_rows_in_any_order(tmp_path):
     X = cloud()
     wanted = np.array([N - 1, 5, 5, 0, 700, 699, 1])
     for form in FORMS.values():
@@ -635,11 +614,3 @@ def test_progress_shows_rows(capsys, monkeypatch):
     assert any(line.startswith("k-means (brute) 2/3, row ") for line in inside), shown
     assert all("s left" in line for line in inside)
     assert any("inertia" in line for line in inside if " 2/3" in line)
-
-
-def test_open_blocks_reads_nothing(tmp_path):
-    def read():
-        raise AssertionError("nobody asked")
-
-    assert open_blocks(read).n is None and is_in_blocks(read)
-    assert open_blocks(_saved(cloud(10), tmp_path)).n == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 
@@ -21,9 +22,8 @@ from annlab import (
 from annlab._support.errors import AnnlabWarning
 from annlab.fit import checkpoint as room
 from annlab.fit import choose as choosing
-from annlab.fit.checkpoint import Checkpoint
-from annlab.fit.settings import Settings, describe
-from annlab.result import read_npz
+from annlab.fit.settings import describe
+from annlab.result import read_npz, write_npz
 
 X = np.random.RandomState(0).rand(1500, 6).astype(np.float32)
 
@@ -70,13 +70,14 @@ OPTIONS = {
 
 @pytest.mark.parametrize("algorithm", available_algorithms())
 @pytest.mark.parametrize("case", OPTIONS)
-def test_a_fit_that_goes_on_is_the_undisturbed_one(algorithm, case, tmp_path):
+def test_resumed_fit_equals_an_undisturbed_one(algorithm, case, tmp_path):
     if algorithm == "faiss":
         pytest.importorskip("faiss")
     k = 750 if algorithm == "graph" else 12
+    rows = sparse.csr_matrix(X) if (algorithm, case) == ("lsh", "plain") else X
 
     def fit(**more):
-        return kmeans_ann(X, k, 5, algorithm=algorithm, random_state=3, **OPTIONS[case], **more)
+        return kmeans_ann(rows, k, 5, algorithm=algorithm, random_state=3, **OPTIONS[case], **more)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AnnlabWarning)
@@ -87,7 +88,7 @@ def test_a_fit_that_goes_on_is_the_undisturbed_one(algorithm, case, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_relaxed_and_relocating_steps_go_on_too(dtype, tmp_path):
+def test_relaxed_and_relocating_steps_are_resumed(dtype, tmp_path):
     """Where the fast algorithms remember most: momentum, relocations, their own start."""
     points = np.random.RandomState(2).rand(9000, 16).astype(dtype)
     for algorithm, k, kinds in (("small_k", 30, {"relaxed"}), ("graph", 800, {"relocation"})):
@@ -100,7 +101,7 @@ def test_relaxed_and_relocating_steps_go_on_too(dtype, tmp_path):
         same(whole, disturbed(fit, tmp_path / "c.npz", every=3)[0])
 
 
-def test_reseeded_points_stay_known(tmp_path):
+def test_reseeded_points_are_resumed(tmp_path):
     """A centroid that took over a point must be found again after a restart."""
     init = np.r_[X[:6], X[:6] + 50]
 
@@ -114,14 +115,14 @@ def test_reseeded_points_stay_known(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{}, {"trim": 0.1}, {"n_init": 2}])
-def test_outliers_go_on(options, tmp_path):
+def test_robust_fit_is_resumed(options, tmp_path):
     def fit(**more):
         return robust_kmeans_ann(X, 8, 6, random_state=0, algorithm="brute", **options, **more)
 
     same(fit(), disturbed(fit, tmp_path / "c.npz")[0])
 
 
-def test_an_interrupted_robust_fit_knows_its_outliers(tmp_path):
+def test_interrupted_robust_fit_has_outliers(tmp_path):
     def interrupt(step):
         if step.iteration == 3:
             raise KeyboardInterrupt
@@ -135,16 +136,7 @@ def test_an_interrupted_robust_fit_knows_its_outliers(tmp_path):
          robust_kmeans_ann(X, 8, 9, random_state=0))  # fmt: skip
 
 
-def test_sparse_data(tmp_path):
-    S = sparse.random(400, 30, 0.1, format="csr", random_state=0)
-
-    def fit(**more):
-        return kmeans_ann(S, 5, 6, random_state=0, **more)
-
-    same(fit(), disturbed(fit, tmp_path / "c.npz")[0])
-
-
-def test_the_estimator(tmp_path):
+def test_estimator_is_resumed(tmp_path):
     path = tmp_path / "c.npz"
     plain = KMeansANN(6, random_state=0, max_iter=8).fit(X)
     stopped = KMeansANN(6, random_state=0, max_iter=8, checkpoint=path)
@@ -153,7 +145,7 @@ def test_the_estimator(tmp_path):
     same(stopped.set_params(callback=None).fit(X).result_, plain.result_)
 
 
-def test_random_states_go_on(tmp_path):
+def test_random_state_is_resumed(tmp_path):
     """What the caller draws afterwards is the same as well."""
     for make in (np.random.RandomState, np.random.default_rng):
 
@@ -172,7 +164,7 @@ def test_random_states_go_on(tmp_path):
             assert before.randint(10**9) == after.randint(10**9)
 
 
-def test_what_was_chosen_goes_on(tmp_path, monkeypatch):
+def test_chosen_algorithm_is_resumed(tmp_path, monkeypatch):
     """Which algorithm "auto" took and why, whatever it would take by now."""
     path = tmp_path / "c.npz"
     now = []
@@ -193,17 +185,7 @@ def test_what_was_chosen_goes_on(tmp_path, monkeypatch):
     same(whole, result)
 
 
-def test_what_the_caller_has_chosen_goes_on(tmp_path):
-    def fit(**more):
-        index = NearestNeighbors(algorithm="kd_tree")
-        return kmeans_ann(X, 12, 6, algorithm=index, random_state=3, **more)
-
-    result, times = disturbed(fit, tmp_path / "c.npz")
-    assert times and (result.algorithm, result.reason) == ("NearestNeighbors", "")
-    same(fit(), result)
-
-
-def test_a_stop_by_the_callback_keeps_the_file_and_the_end_deletes_it(tmp_path):
+def test_file_is_kept_by_a_callback_and_deleted_at_the_end(tmp_path):
     path = tmp_path / "run"
     kmeans(X, 6, random_state=0, checkpoint=path, callback=lambda step: step.iteration == 2)
     assert os.listdir(tmp_path) == ["run.npz"], "named as KMeansResult.save names its files"
@@ -238,7 +220,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_the_file_of_another_fit_is_refused_and_kept(name, tmp_path):
+def test_file_of_another_fit_is_refused_and_kept(name, tmp_path):
     path = tmp_path / "c.npz"
     stopped(path)
     before = path.read_bytes()
@@ -248,7 +230,7 @@ def test_the_file_of_another_fit_is_refused_and_kept(name, tmp_path):
     assert path.read_bytes() == before
 
 
-def test_another_variant_or_version_is_refused(tmp_path, monkeypatch):
+def test_file_of_another_variant_or_version_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "c.npz"
     stopped(path)
     with pytest.raises(ValueError, match="where variant was "):
@@ -259,7 +241,7 @@ def test_another_variant_or_version_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"not a checkpoint" * 99])
-def test_a_file_that_is_none_is_refused_and_kept(content, tmp_path):
+def test_file_that_is_no_checkpoint_is_refused_and_kept(content, tmp_path):
     path = tmp_path / "c.npz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"^checkpoint must be "):
@@ -281,7 +263,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_paths(case, tmp_path, monkeypatch):
+def test_wrong_path_is_refused(case, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.npz").mkdir()
     path, error = BAD[case]
@@ -289,7 +271,7 @@ def test_bad_paths(case, tmp_path, monkeypatch):
         kmeans(X, 5, checkpoint=path)
 
 
-def test_a_generator_of_another_kind_is_refused(tmp_path):
+def test_other_bit_generator_is_refused(tmp_path):
     state = np.random.RandomState(np.random.PCG64(0))
     with pytest.raises(ValueError, match=r"^random_state must be .*checkpoint"):
         kmeans(X, 5, random_state=state, checkpoint=tmp_path / "c.npz")
@@ -298,7 +280,7 @@ def test_a_generator_of_another_kind_is_refused(tmp_path):
 # -- what is written -----------------------------------------------------------------------------
 
 
-def test_it_is_written_after_each_iteration(tmp_path):
+def test_file_is_written_after_each_iteration(tmp_path):
     path, seen = tmp_path / "c.npz", []
 
     def callback(step):
@@ -310,7 +292,7 @@ def test_it_is_written_after_each_iteration(tmp_path):
     assert len(seen) == 4
 
 
-def test_a_failed_write_warns_once_and_the_fit_goes_on(tmp_path, monkeypatch):
+def test_failed_write_warns_once(tmp_path, monkeypatch):
     def full(target, arrays):
         raise OSError(28, "No space left on device")
 
@@ -322,7 +304,7 @@ def test_a_failed_write_warns_once_and_the_fit_goes_on(tmp_path, monkeypatch):
     same(whole, result)
 
 
-def test_what_killed_processes_left_is_swept_up(tmp_path):
+def test_files_of_killed_processes_are_deleted(tmp_path):
     path = tmp_path / "c[1].npz"
     litter = tmp_path / ".c[1].npz.0123456789abcdef"
     other = tmp_path / ".c1.npz.0123456789abcdef"
@@ -332,22 +314,9 @@ def test_what_killed_processes_left_is_swept_up(tmp_path):
     assert not litter.exists() and other.exists() and not path.exists()
 
 
-def test_what_cannot_be_deleted_stays_and_hinders_nobody(tmp_path):
-    path = tmp_path / "c.npz"
-    stubborn, litter = (tmp_path / f".c.npz.{16 * digit}" for digit in "01")
-    # a folder is no file that could be unlinked
-    stubborn.mkdir()
-    litter.touch()
-    whole = kmeans(X, 5, random_state=0)
-    same(whole, kmeans(X, 5, random_state=0, checkpoint=path))
-    assert stubborn.is_dir() and not litter.exists() and not path.exists()
-
-
-def test_parameters_in_words():
+def test_describe_is_the_same_in_any_process():
     def named(X, n_clusters, random_state):
         return X[:n_clusters]
-
-    from sklearn.neighbors import NearestNeighbors
 
     assert describe(np.float64(0.5)) == describe(0.5) == "0.5"
     assert describe({"b": 1, "a": None}) == "{a: None, b: 1}"
@@ -361,10 +330,6 @@ def test_parameters_in_words():
     assert describe(ragged) == "an object of class list"
     assert describe(["a"]) == "an object of class list"
     assert describe(np.random.RandomState(0)) == "RandomState"
-
-
-def test_nothing_to_load(tmp_path):
-    assert Checkpoint(tmp_path / "c").load(Settings(n_clusters=1), 3, 2) is None
 
 
 # -- content that no fit wrote -------------------------------------------------------------------
@@ -396,38 +361,22 @@ HOSTILE = {
     "another kind": fact("kind", value="result"),
     "parameters that are no text": fact("fit", "n_clusters", value=[5]),
     "a start too many": fact("turn", value=1),
-    "a start that is text": fact("turn", value="0"),
     "an algorithm that is none": fact("algorithm", value="auto"),
-    "an algorithm that is a number": fact("algorithm", value=3),
     "a reason that is a number": fact("why", value=3),
     "a tolerance that is text": fact("tol_sq", value="small"),
     "a shift of another shape": array("shift", lambda a: a[:-1]),
-    "a shift that is integers": array("shift", lambda a: a.astype(np.int64)),
     "another step": fact("state", "steps", 0, "iteration", value=9),
-    "no steps": fact("state", "steps", value=[]),
-    "a reason that is none": fact("state", "reason", value=None),
     "a place of random numbers": array("rng_now", lambda a: np.r_[a[:624], 9999, a[625:]]),
     "no random numbers": array("rng_now", lambda a: a * np.nan),
-    "no state": fact("state", value={}),
     "keys of random numbers": array("rng_begin", lambda a: a[:3]),
-    "keys beyond their range": array("rng_begin", lambda a: a * 1e6),
-    "keys of another type": array("rng_begin", lambda a: a.astype(np.int64)),
-    "centroids of another shape": array("state_centroids", lambda a: a[:-1]),
     "centroids that are integers": array("state_at", lambda a: a.astype(np.int64)),
     "centroids that are not finite": array("state_centroids", lambda a: a * np.nan),
     "labels too high": array("state_labels", lambda a: a + 750),
-    "labels too low": array("state_labels", lambda a: a - 750),
-    "labels too few": array("state_labels", lambda a: a[:-1]),
     "an order that is none": array("state_memory_order", lambda a: a * 0),
-    "an order beyond the rows": array("state_memory_order", lambda a: a + 1),
-    "an order below": array("state_memory_order", lambda a: a - 1),
     "an order of another type": array("state_memory_order", lambda a: a.astype(np.int64)),
     "own labels too high": array("state_memory_members", lambda a: a + 750),
-    "own labels too few": array("state_memory_members", lambda a: a[1:]),
     "a seed that is text": fact("state", "memory", "seed", value="x"),
-    "a seed below 0": fact("state", "memory", "seed", value=-1),
     "an inertia that is text": fact("state", "memory", "last", value="x"),
-    "a memory that is none": fact("state", "memory", value=[]),
 }
 
 
@@ -440,10 +389,6 @@ def of_a_graph(tmp_path_factory):
 
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_content_is_refused(case, of_a_graph, tmp_path):
-    import json
-
-    from annlab.result import write_npz
-
     path = tmp_path / "c.npz"
     path.write_bytes(of_a_graph)
     arrays = read_npz(path, max_bytes=1 << 24)
@@ -453,29 +398,3 @@ def test_hostile_content_is_refused(case, of_a_graph, tmp_path):
     write_npz(path, arrays)
     with pytest.raises(ValueError, match=r"^checkpoint must be "):
         kmeans_ann(X, 750, algorithm="graph", random_state=0, checkpoint=path)
-
-
-def test_what_it_is_changed_from_is_whole(of_a_graph, tmp_path):
-    path = tmp_path / "c.npz"
-    path.write_bytes(of_a_graph)
-    result = kmeans_ann(X, 750, algorithm="graph", random_state=0, checkpoint=path)
-    same(result, kmeans_ann(X, 750, algorithm="graph", random_state=0))
-
-
-@pytest.mark.parametrize("change", ["shape", "type"])
-def test_outliers_of_another_shape_or_type_are_refused(change, tmp_path):
-    from annlab.result import write_npz
-
-    path = tmp_path / "c.npz"
-
-    def fit(**more):
-        return robust_kmeans_ann(X, 8, random_state=0, checkpoint=path, **more)
-
-    fit(callback=lambda step: step.iteration == 2)
-    arrays = read_npz(path, max_bytes=1 << 24)
-    mask = arrays["state_outliers"]
-    assert mask.any() and mask.dtype == bool
-    arrays["state_outliers"] = mask[1:] if change == "shape" else mask.astype(np.int8)
-    write_npz(path, arrays)
-    with pytest.raises(ValueError, match=r"^checkpoint must be .*outliers of another shape"):
-        fit()

@@ -30,7 +30,7 @@ from annlab import (
 )
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
-from annlab.fit.searches import Exact, FusedPass, half_norms
+from annlab.fit.searches import FusedPass, half_norms
 from annlab.rows import dask as distributed
 from annlab.rows import sample
 from annlab.rows.coordinates import Coordinates
@@ -87,15 +87,17 @@ def client():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_without_a_client_as_in_memory(dtype, metric, weighted):
+@pytest.mark.filterwarnings("ignore:3 rows of X are all zero")
+def test_result_without_a_client_equals_that_in_memory(dtype, metric, weighted):
     X = cloud(dtype=dtype, offset=30)
     X[:, 0] *= np.arange(N).astype(dtype) % 3
+    X[:3] = 0
     weights = np.random.RandomState(1).randint(0, 4, N) / 4 if weighted else None
     options = {"metric": metric, "sample_weight": weights, "random_state": 5, "max_iter": 6}
     same(kmeans(X, K, **options), kmeans(parts(X), K, **options))
 
 
-def test_four_workers_as_in_memory(client):
+def test_result_of_four_workers_equals_that_in_memory(client):
     assert len(client.scheduler_info(n_workers=-1)["workers"]) == 4
     X = cloud()
     plain = kmeans(X, K, 12, random_state=3)
@@ -106,7 +108,7 @@ def test_four_workers_as_in_memory(client):
     assert len(set(info.values())) == 4
 
 
-def test_any_workers_any_columns_and_frames_give_the_same_bits(client):
+def test_workers_columns_and_frames_give_the_same_bits(client):
     X = cloud()
     frame = dd.from_pandas(pd.DataFrame(X, columns=list("abcdef")), npartitions=8)
     rows = frame.map_partitions(len).compute().tolist()
@@ -121,7 +123,7 @@ def test_any_workers_any_columns_and_frames_give_the_same_bits(client):
     np.testing.assert_allclose(one.centroids, plain.centroids, rtol=1e-4, atol=1e-5)
 
 
-def test_the_labels_outlive_the_cluster():
+def test_labels_outlive_the_cluster():
     X = cloud()
     with (
         dask.config.set(scheduler=None),
@@ -135,7 +137,7 @@ def test_the_labels_outlive_the_cluster():
     np.testing.assert_array_equal(labels.compute(), kmeans(X, K, 5, random_state=0).labels)
 
 
-def test_empty_clusters_are_reseeded_alike():
+def test_empty_clusters_are_reseeded_as_in_memory():
     X = cloud()
     start = np.repeat(X[:1], K, axis=0)
     for weights in (None, np.random.RandomState(0).randint(0, 3, N).astype(float)):
@@ -145,23 +147,7 @@ def test_empty_clusters_are_reseeded_alike():
         same(plain, lazy)
 
 
-def test_the_worst_served_are_named_by_their_place():
-    X, weights = cloud(dtype=np.float64), np.arange(N) % 4 / 4
-    centroids = X[:K].copy()
-    with Workers(1) as workers:
-        points = DaskRows(parts(X), metric="euclidean", sample_weight=weights, workers=workers)
-        points = points.around(centroids)
-        inner = points.inward(centroids)
-        labels, _ = points.sweep(Exact().task(points, inner))
-        worst = points.worst(inner, labels, 20)
-    distances_sq = ((X[:, None] - centroids) ** 2).sum(axis=2).min(axis=1)
-    badness = weights * distances_sq
-    np.testing.assert_array_equal(worst.indices, np.argsort(-badness)[:20])
-    np.testing.assert_allclose(worst.rows + points.coordinates.shift, X[worst.indices])
-    np.testing.assert_array_equal(worst.weights, weights[worst.indices])
-
-
-def test_weights_may_lie_elsewhere_too():
+def test_weights_may_be_a_collection():
     X = cloud()
     weights = np.random.RandomState(0).rand(N)
     plain = kmeans(X, K, 5, sample_weight=weights, random_state=0)
@@ -175,7 +161,7 @@ def test_weights_may_lie_elsewhere_too():
     same(plain, kmeans(frame[list(range(D))], K, 5, sample_weight=weights, random_state=0))
 
 
-def test_empty_partitions_and_unknown_sizes():
+def test_empty_partitions_and_unknown_sizes_are_taken():
     X = cloud()
     lazy = parts(X)
     kept = lazy[lazy[:, 0] > 4]
@@ -184,11 +170,16 @@ def test_empty_partitions_and_unknown_sizes():
     start = plain[:K]
     same(kmeans(plain, K, 5, init=start), kmeans(kept, K, 5, init=start))
     holes = da.concatenate([lazy[:0], lazy[:1000], lazy[:0], lazy[1000:]])
+    # the last two clusters are empty at first
+    start = np.vstack([X[: K - 2], np.full((2, D), 1e4, np.float32)])
     same(kmeans(X, K, 5, init=start), kmeans(holes, K, 5, init=start))
+    model = KMeansANN(K, init=start).fit(X)
+    np.testing.assert_array_equal(model.predict(holes).compute(), model.predict(X))
+    assert model.transform(holes).compute().shape == (N, K)
 
 
 @pytest.mark.parametrize("init", ["k-means++", "random", "k-means||"])
-def test_starts_come_from_a_sample(init, monkeypatch):
+def test_start_comes_from_a_sample(init, monkeypatch):
     X = cloud()
     whole = kmeans(X, K, 5, init=init, random_state=2)
     same(whole, kmeans(parts(X), K, 5, init=init, random_state=2))
@@ -204,7 +195,7 @@ def test_starts_come_from_a_sample(init, monkeypatch):
         assert found.inertia < 1.3 * kmeans(X, K, 10, random_state=2, sample_weight=w).inertia
 
 
-def test_several_starts_traces_and_callbacks():
+def test_several_starts_traces_and_callbacks_work():
     X = cloud()
     same(
         kmeans(X, K, 4, n_init=2, random_state=1), kmeans(parts(X), K, 4, n_init=2, random_state=1)
@@ -225,7 +216,7 @@ def test_several_starts_traces_and_callbacks():
     )
 
 
-def test_ctrl_c_keeps_what_was_found():
+def test_ctrl_c_keeps_the_last_iteration():
     X = cloud()
 
     def press(step):
@@ -250,7 +241,7 @@ def test_ctrl_c_keeps_what_was_found():
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_the_estimator_asks_lazily(metric):
+def test_estimator_answers_lazily(metric):
     X = cloud(offset=3)
     options = {"algorithm": "brute", "metric": metric, "random_state": 0, "max_iter": 5}
     plain, lazy = KMeansANN(K, **options).fit(X), KMeansANN(K, **options).fit(parts(X))
@@ -270,15 +261,6 @@ def test_the_estimator_asks_lazily(metric):
     )
     with pytest.raises(ValueError, match=f"{D} columns"):
         lazy.predict(parts(cloud(d=D + 1)))
-
-
-def test_the_estimator_knows_the_names_of_a_frame():
-    names = list("abcdef")
-    frame = dd.from_pandas(pd.DataFrame(cloud(), columns=names), npartitions=4)
-    model = KMeansANN(K, random_state=0, max_iter=2).fit(frame)
-    assert model.feature_names_in_.tolist() == names and model.n_features_in_ == D
-    assert not hasattr(model.fit(parts(cloud())), "feature_names_in_")
-    assert model.predict(frame).compute().shape == (N,)
 
 
 # -- what travels ----------------------------------------------------------------------------------
@@ -306,7 +288,7 @@ def _graphs(monkeypatch, rows, n_parts):
     return max(sent), max(came)
 
 
-def test_neither_graph_nor_answers_grow_with_n(client, monkeypatch):
+def test_graph_and_answers_do_not_grow_with_n(client, monkeypatch):
     few = _graphs(monkeypatch, 500, 10)
     many = _graphs(monkeypatch, 20_000, 10)
     assert many[0] < few[0] * 1.02 and many[1] < few[1] * 1.02
@@ -347,7 +329,7 @@ def test_driver_and_scheduler_stay_small():
     assert many - few < 30e6
 
 
-def test_one_worker_killed_half_way_changes_nothing(client):
+def test_killed_worker_changes_nothing(client):
     X = cloud(8000)
     lazy = parts(X, 500)
     calm = kmeans(lazy, K, 12, random_state=3, tol=0.0)
@@ -405,12 +387,12 @@ def test_lazy_labels_are_not_saved(tmp_path):
         (lambda X: dd.from_pandas(pd.DataFrame({"a": ["x", "y"]}), npartitions=1), Exception, "X "),
     ],
 )
-def test_collections_that_are_no_table(make, error, words):
+def test_wrong_collections_are_refused(make, error, words):
     with pytest.raises(error, match=words):
         kmeans(make(cloud()), 2)
 
 
-def test_other_parameters(tmp_path):
+def test_other_parameters_are_checked(tmp_path):
     X = parts(cloud())
     for algorithm in ("hnsw", "kd_tree", "graph"):
         with pytest.raises(ValueError, match="'auto', 'brute' or 'small_k'"):
@@ -430,16 +412,7 @@ def test_other_parameters(tmp_path):
             kmeans(X, K, sample_weight=weights)
 
 
-def test_zero_rows_and_unused_clusters_are_said():
-    X = cloud()
-    X[:5] = 0
-    with pytest.warns(AnnlabWarning, match="5 rows"):
-        kmeans(parts(X), K, 3, metric="cosine", random_state=0)
-    with pytest.warns(AnnlabWarning, match="Only 2 of"):
-        kmeans(parts(np.repeat(cloud(2), 50, axis=0), 30), 4, random_state=0)
-
-
-def test_arrays_that_begin_at_any_byte_are_taken():
+def test_unaligned_arrays_are_taken():
     """As they come from another process: compiled loops want numbers that lie as usual."""
 
     def unaligned(array):
@@ -456,7 +429,7 @@ def test_arrays_that_begin_at_any_byte_are_taken():
     np.testing.assert_array_equal(tally.sums, expected[1].sums)
 
 
-def test_dask_is_imported_only_where_it_is_asked_for():
+def test_dask_is_imported_lazily():
     code = (
         "import sys, numpy as np, annlab\n"
         "annlab.kmeans([np.eye(3), np.eye(3)], 2, random_state=0)\n"
@@ -475,7 +448,7 @@ def test_as_array_computes_nothing():
     assert distributed.lazy_labels(lazy, np.zeros((K, D)), metric="euclidean").shape == (N,)
 
 
-def test_what_notebook_13_shows_runs(root, capsys):
+def test_example_of_notebook_13_runs(root, capsys):
     cells = json.loads((root / "notebooks" / "13_parallel_processing.ipynb").read_text("utf-8"))
     text = "".join("".join(c["source"]) for c in cells["cells"] if c["cell_type"] == "markdown")
     shown = text.partition("<!-- dask: begin -->")[2].partition("<!-- dask: end -->")[0]
@@ -491,7 +464,7 @@ def test_what_notebook_13_shows_runs(root, capsys):
 # -- single partitions ----------------------------------------------------------------------------
 
 
-def test_partitions_that_are_no_tables_are_refused():
+def test_wrong_partitions_are_refused():
     from scipy import sparse
 
     X = cloud(10)
@@ -505,29 +478,10 @@ def test_partitions_that_are_no_tables_are_refused():
         distributed._assign(X, None, task, None, False)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_a_partition_without_rows_has_answers_without_rows(metric):
-    X = cloud(10)
-    labels = distributed.label_part(X[:0], X[:3], metric)
-    assert (labels.shape, labels.dtype) == ((0,), np.int32)
-    far = distributed.distance_part(X[:0], X[:3], metric)
-    assert (far.shape, far.dtype) == ((0, 3), X.dtype)
-
-
-def test_a_zero_row_is_at_distance_one_from_everything():
+def test_zero_row_is_at_distance_one():
     X = cloud(10)
     X[4] = 0
     far = distributed.distance_part(X, X[:3], "cosine")
     assert far[4].tolist() == [1.0, 1.0, 1.0]
     unit = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-30)
     np.testing.assert_allclose(far, 1 - unit @ unit[:3].T, atol=1e-5)
-
-
-def test_empty_partitions_have_no_worst_rows():
-    X = cloud()
-    start = np.vstack([X[: K - 2], np.full((2, D), 1e4, np.float32)])
-    with_gaps = da.concatenate([parts(X[:0]), parts(X[:800]), parts(X[:0]), parts(X[800:])])
-    plain = kmeans(X, K, 5, init=start)
-    lazy = kmeans(with_gaps, K, 5, init=start)
-    assert plain.trace[0].n_empty > 0
-    same(plain, lazy)

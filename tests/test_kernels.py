@@ -280,7 +280,7 @@ def test_moments_and_inertia(compiled, weighted):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_moments_notice_what_is_not_finite(compiled, bad):
+def test_moments_notice_non_finite_values(compiled, bad):
     X = np.zeros((300, 5), np.float32)
     X[171, 3] = bad
     for kernels in (plain, compiled):
@@ -321,7 +321,7 @@ def test_every_processor_gives_the_same_bits(dtype):
         np.testing.assert_array_equal(labels, some_of(plain, dtype)[1])
 
 
-def test_what_is_no_array_of_the_right_kind_is_refused(compiled):
+def test_wrong_arrays_are_refused(compiled):
     keys, order, starts = np.zeros(3, np.int32), np.zeros(3, np.int32), np.zeros(2, np.int64)
     locked = order.copy()
     locked.flags.writeable = False
@@ -345,7 +345,7 @@ def run(code, **environment):
     return done.stdout.split()
 
 
-def test_without_compiled_loops_the_twins_serve():
+def test_twins_run_without_compiled_loops():
     code = (
         "{}from annlab._kernels import loops; print(loops.processor);"
         "import numpy as np; from annlab import kmeans_ann;"
@@ -357,7 +357,7 @@ def test_without_compiled_loops_the_twins_serve():
     assert run(code.format(missing)) == ["numpy", "30"]
 
 
-def test_one_kind_of_processor_can_be_asked_for():
+def test_environment_selects_the_processor():
     if loops is plain:
         pytest.skip("not compiled")
     code = "from annlab._kernels import loops; print(loops.processor)"

@@ -23,7 +23,7 @@ def elsewhere(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_where_the_kernel_has_no_files_psutil_counts(monkeypatch):
+def test_psutil_counts_without_kernel_files(monkeypatch):
     assert total_memory() == 8_000_000_000
     assert available_memory() == 3_000_000_000
     monkeypatch.setitem(sys.modules, "psutil", None)
@@ -32,7 +32,7 @@ def test_where_the_kernel_has_no_files_psutil_counts(monkeypatch):
 
 
 @pytest.mark.usefixtures("elsewhere")
-def test_the_lesser_of_machine_and_container_counts(monkeypatch):
+def test_smaller_of_machine_and_container_counts(monkeypatch):
     monkeypatch.setattr(memory, "container_limit", lambda root=None: 2_000_000_000)
     monkeypatch.setattr(memory, "_number", lambda path: None)
     assert total_memory() == 2_000_000_000
@@ -43,7 +43,7 @@ def test_the_lesser_of_machine_and_container_counts(monkeypatch):
     assert available_memory() == 3_000_000_000
 
 
-def test_files_of_the_kernel_that_say_something_else(tmp_path):
+def test_odd_kernel_files_are_ignored(tmp_path):
     path = tmp_path / "facts"
     assert memory._number(path) is None and memory._entry(path, "MemFree") == 0
     path.write_text("max\n")
@@ -64,5 +64,5 @@ def test_files_of_the_kernel_that_say_something_else(tmp_path):
         (7.25e12, "7.2 TB"),
     ],
 )
-def test_sizes_as_people_read_them(size, text):
+def test_readable_size(size, text):
     assert readable_size(size) == text

@@ -46,7 +46,7 @@ CASES = {
 
 @pytest.mark.parametrize("kind", ["dense", "sparse", "memory map"])
 @pytest.mark.parametrize("case", CASES)
-def test_distances_stay_what_they_are(case, kind, workers, tmp_path):
+def test_coordinates_keep_distances(case, kind, workers, tmp_path):
     options = dict(CASES[case])
     X = data(offset=options.pop("offset", 0.0), dtype=options.pop("dtype", np.float64))
     C = X[:7] * X.dtype.type(1.01)
@@ -79,7 +79,7 @@ def test_distances_stay_what_they_are(case, kind, workers, tmp_path):
     assert points.streams == (kind == "memory map")
 
 
-def test_data_is_shifted_where_it_lies_far_from_the_origin(workers):
+def test_far_data_is_shifted(workers):
     assert rows_of(data(), workers=workers).coordinates.shift is None
     np.testing.assert_allclose(
         rows_of(data(offset=9.0), workers=workers).coordinates.shift, data(offset=9.0).mean(axis=0)
@@ -100,7 +100,7 @@ def test_data_is_shifted_where_it_lies_far_from_the_origin(workers):
     [(1.0, "float32"), (1e14, "float32"), (1e16, "float64"), (1e-16, "float64"), (0.0, "float32")],
 )
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
-def test_float32_leaves_its_range(scale, expected, make, workers):
+def test_float32_out_of_range_becomes_float64(scale, expected, make, workers):
     X = data(dtype=np.float32) * np.float32(scale)
     points = rows_of(make(X), workers=workers)
     assert points.dtype == expected and points.coordinates.out_dtype == np.float32
@@ -117,7 +117,7 @@ def test_float32_leaves_its_range(scale, expected, make, workers):
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("offset", [0.0, 50.0])
-def test_variance(make, dtype, offset, workers):
+def test_variance_is_weighted(make, dtype, offset, workers):
     X = data(dtype=dtype, offset=offset)
     rows = X.astype(float)
     points = rows_of(make(X), workers=workers)
@@ -135,7 +135,7 @@ def test_variance(make, dtype, offset, workers):
     assert cosine.variance == pytest.approx(unit.var(axis=0).mean(), rel=1e-5)
 
 
-def test_rows_without_a_direction(workers):
+def test_rows_without_a_direction_are_found(workers):
     X = data(1000)
     X[[0, 999]] = 0.0
     for given in (X, sparse.csr_matrix(X)):
@@ -159,12 +159,7 @@ def test_chunks_cover_the_rows(n, workers):
         assert n < 5000 or 16 <= len(sizes) <= 21
 
 
-def test_wide_rows_go_in_small_chunks(workers):
-    bounds = rows_of(np.zeros((9000, 4096), np.float32), workers=workers).bounds()
-    assert bounds[0] == (0, 256)
-
-
-def test_a_copy_is_made_once_and_only_where_it_pays(workers, tmp_path):
+def test_copy_is_made_once_and_only_if_it_pays(workers, tmp_path):
     X = data(offset=9.0)
     points = rows_of(X, workers=workers)
     first = points.pieces()[0].load()

@@ -52,7 +52,7 @@ def several_blas_threads():
 # -- how many ----------------------------------------------------------------------------------
 
 
-def test_number_of_threads(monkeypatch):
+def test_n_jobs_becomes_a_number_of_threads(monkeypatch):
     monkeypatch.setattr(threads, "available_cpus", lambda: 6)
     assert resolve_n_jobs(None) == 6
     assert resolve_n_jobs(2) == 2
@@ -61,7 +61,7 @@ def test_number_of_threads(monkeypatch):
 
 
 @pytest.mark.parametrize("bad", [0, 1.0, "2", True, [1]])
-def test_bad_n_jobs(bad):
+def test_wrong_n_jobs_is_refused(bad):
     with pytest.raises(ValueError, match=r"^n_jobs must be None or an integer other than 0; got "):
         resolve_n_jobs(bad)
     with pytest.raises(ValueError, match=r"^n_jobs"):
@@ -80,7 +80,7 @@ def test_cores_are_those_of_this_process():
     assert done.stdout.strip() == "1"
 
 
-def test_parallel_config_is_heard():
+def test_parallel_config_sets_n_jobs():
     with joblib.parallel_config(n_jobs=3):
         assert resolve_n_jobs(None) == 3
         assert resolve_n_jobs(2) == 2
@@ -101,7 +101,7 @@ def test_threads_do_not_multiply_inside_tasks(backend):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 4])
-def test_results_come_in_the_order_of_the_tasks(n_jobs):
+def test_map_keeps_the_order_of_the_tasks(n_jobs):
     gate = threading.Event()
 
     def slow_first(number):
@@ -122,17 +122,6 @@ def test_results_come_in_the_order_of_the_tasks(n_jobs):
         assert 2 <= len(threads) <= n_jobs
 
 
-def test_one_pool_serves_all_maps():
-    with Workers(2) as workers:
-        names = [
-            name
-            for _ in range(5)
-            for name in workers.map(lambda _: threading.current_thread().name, [(0,)] * 4)
-        ]
-    others = set(names) - {threading.current_thread().name}
-    assert len(others) <= 1 and all(name.startswith("annlab") for name in others)
-
-
 def _threads(workers, tasks=8):
     together = threading.Barrier(workers.n_jobs, timeout=10)
 
@@ -146,7 +135,7 @@ def _threads(workers, tasks=8):
     return found - {threading.current_thread()}
 
 
-def test_the_next_fit_has_the_threads_of_the_last():
+def test_threads_are_kept_for_the_next_fit():
     with Workers(2) as workers:
         first = _threads(workers)
     with Workers(2) as workers:
@@ -158,7 +147,7 @@ def test_the_next_fit_has_the_threads_of_the_last():
     assert not any(thread.is_alive() for thread in first), "no fit will use them"
 
 
-def test_nobody_waits_for_a_thread_that_has_not_begun():
+def test_map_does_not_wait_for_a_busy_thread():
     busy, free = threading.Event(), threading.Event()
     with Workers(2) as workers:
         # the only other thread is held by something else
@@ -171,7 +160,7 @@ def test_nobody_waits_for_a_thread_that_has_not_begun():
         free.set()
 
 
-def test_an_interruption_while_tasks_are_handed_out_ends_them(monkeypatch):
+def test_interruption_ends_the_tasks(monkeypatch):
     done = []
 
     def slow(number):
@@ -194,7 +183,7 @@ def test_an_interruption_while_tasks_are_handed_out_ends_them(monkeypatch):
     assert len(done) < 100
 
 
-def test_of_several_errors_the_first_is_told():
+def test_first_of_several_errors_is_raised():
     together = threading.Barrier(2, timeout=10)
 
     def fails(number):
@@ -207,7 +196,7 @@ def test_of_several_errors_the_first_is_told():
         assert told.value.args == (0,)
 
 
-def test_fits_that_overlap_share_no_thread():
+def test_overlapping_fits_share_no_thread():
     with Workers(2) as one:
         first = _threads(one)
         with Workers(2) as other:
@@ -216,7 +205,7 @@ def test_fits_that_overlap_share_no_thread():
             assert _threads(one) == first
 
 
-def test_threads_that_know_too_few_blas_libraries_are_not_kept():
+def test_threads_without_a_blas_limit_are_not_kept():
     with Workers(2) as workers:
         first = _threads(workers)
         threads.forget_blas_libraries()
@@ -225,7 +214,7 @@ def test_threads_that_know_too_few_blas_libraries_are_not_kept():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_child_starts_threads_of_its_own():
+def test_forked_child_starts_its_own_threads():
     with Workers(2) as workers:
         workers.map(abs, [(-1,)] * 4)
     child = os.fork()
@@ -244,7 +233,7 @@ def test_a_forked_child_starts_threads_of_its_own():
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-def test_errors_come_through_and_end_the_pool():
+def test_error_is_raised_and_ends_the_pool():
     def fails(number):
         if number == 3:
             raise KeyError("three")
@@ -256,7 +245,7 @@ def test_errors_come_through_and_end_the_pool():
     assert not any(thread.is_alive() for thread in mine)
 
 
-def test_tasks_that_nobody_waits_for_end_at_their_next_breath():
+def test_abandoned_task_ends_at_its_next_breath():
     begun, ended = threading.Event(), []
 
     def works_long(number):
@@ -281,7 +270,7 @@ def test_tasks_that_nobody_waits_for_end_at_their_next_breath():
 
 
 @pytest.mark.usefixtures("several_blas_threads")
-def test_a_second_ctrl_c_leaves_neither_threads_nor_the_limit(monkeypatch):
+def test_second_ctrl_c_ends_threads_and_limit(monkeypatch):
     def impatient(*exc):
         raise KeyboardInterrupt
 
@@ -298,26 +287,11 @@ def test_a_second_ctrl_c_leaves_neither_threads_nor_the_limit(monkeypatch):
     assert blas_threads() == {3}
 
 
-def test_tasks_run_in_this_process_whatever_backend_joblib_has():
-    done = []
-    with joblib.parallel_config(backend="loky", n_jobs=2), Workers() as workers:
-        assert workers.n_jobs == 2
-        workers.map(done.append, [(i,) for i in range(6)])
-    assert sorted(done) == list(range(6))
-
-
-def test_chunk_bounds():
-    assert chunk_bounds(10, 3) == [(0, 3), (3, 6), (6, 9), (9, 10)]
-    assert chunk_bounds(9, 3) == [(0, 3), (3, 6), (6, 9)]
-    assert chunk_bounds(2, 3) == [(0, 2)]
-    assert chunk_bounds(0, 3) == []
-
-
 # -- BLAS --------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("several_blas_threads")
-def test_any_thread_may_limit_blas_and_any_may_end_the_limit():
+def test_blas_limit_is_shared_between_threads():
     # threadpoolctl 3.8 listens to one thread only, unless it is told otherwise
     with single_threaded_blas():
         pass
@@ -342,7 +316,7 @@ def test_any_thread_may_limit_blas_and_any_may_end_the_limit():
 
 
 @pytest.mark.usefixtures("several_blas_threads")
-def test_blas_has_one_thread_inside():
+def test_workers_limit_blas_to_one_thread():
     with Workers(2) as workers:
         assert workers.map(blas_threads, [()] * 3) == [{1}] * 3
     assert blas_threads() == {3}
@@ -353,7 +327,7 @@ def test_blas_has_one_thread_inside():
 
 @pytest.mark.usefixtures("several_blas_threads")
 @pytest.mark.parametrize("order", ["first ends first", "last ends first"])
-def test_fits_that_overlap_share_the_limit(order):
+def test_overlapping_fits_share_the_limit(order):
     first, second = Workers(1), Workers(1)
     first.__enter__()
     second.__enter__()
@@ -365,19 +339,7 @@ def test_fits_that_overlap_share_the_limit(order):
 
 
 @pytest.mark.usefixtures("several_blas_threads")
-def test_many_overlapping_limits_leave_nothing_behind():
-    def work():
-        for _ in range(20):
-            with single_threaded_blas():
-                assert blas_threads() == {1}
-
-    with Workers(4) as workers:
-        workers.map(work, [()] * 8)
-    assert blas_threads() == {3}
-
-
-@pytest.mark.usefixtures("several_blas_threads")
-def test_libraries_are_looked_for_again():
+def test_new_blas_libraries_are_limited():
     with single_threaded_blas():
         with threadpool_limits(3, user_api="blas"):
             # as if these libraries had been loaded just now, with threads of their own
@@ -391,7 +353,7 @@ def test_libraries_are_looked_for_again():
 
 
 @pytest.mark.usefixtures("several_blas_threads")
-def test_a_threadpoolctl_without_an_owner_of_the_limit_serves_too(monkeypatch):
+def test_old_threadpoolctl_works(monkeypatch):
     import threadpoolctl
 
     # before version 3.8 any thread could set a limit, and there was nothing to take over
@@ -399,43 +361,3 @@ def test_a_threadpoolctl_without_an_owner_of_the_limit_serves_too(monkeypatch):
     with Workers(2) as workers:
         assert workers.map(blas_threads, [()] * 3) == [{1}] * 3
     assert blas_threads() == {3}
-
-
-def test_a_task_ends_where_nobody_waits_for_it():
-    stop = threading.Event()
-    seen = []
-
-    def task():
-        threads._task.stop = stop
-        threads.breathe()
-        seen.append("goes on")
-        stop.set()
-        try:
-            threads.breathe()
-        except threads.Stopped:
-            seen.append("ends")
-
-    thread = threading.Thread(target=task)
-    thread.start()
-    thread.join()
-    assert seen == ["goes on", "ends"]
-    threads.breathe()
-
-
-def test_an_interrupted_pool_is_let_go_and_the_interruption_told():
-    class Ours(threads._Threads):
-        said = None
-
-        def __init__(self):
-            pass
-
-        def __exit__(self, *exc):
-            raise KeyboardInterrupt
-
-        def shutdown(self, **more):
-            self.said = more
-
-    ours = Ours()
-    with pytest.raises(KeyboardInterrupt):
-        Workers._close(ours, ValueError, ValueError("x"), None)
-    assert ours.said == {"wait": False, "cancel_futures": True}
