@@ -18,7 +18,6 @@ from annlab._support import threads
 from annlab._support.threads import (
     Workers,
     available_cpus,
-    chunk_bounds,
     forget_blas_libraries,
     resolve_n_jobs,
     single_threaded_blas,
