@@ -422,7 +422,7 @@ def documents(**options: Any) -> Any:
     return found.result, [" ".join(terms) for terms in found.top_terms]
 
 
-CASES["documents"] = documents
+CASES["documents"] = lambda: documents(features="tfidf")
 CASES["documents reduced"] = lambda: documents(n_components=8)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import tracemalloc
 import zlib
 from itertools import pairwise
@@ -13,9 +14,10 @@ import pytest
 from PIL import Image
 
 from annlab import applications, kmeans, kmeans_ann
-from annlab._support.errors import AnnlabWarning
+from annlab._support.errors import AnnlabWarning, MissingExtraError
 from annlab.applications import (
     cluster_documents,
+    documents,
     lab_to_rgb,
     learn_visual_words,
     load_image,
@@ -435,95 +437,159 @@ def test_the_deck_s_image_call_works_and_reads_well():
 
 # ---------------------------------------------------------------------------------------- documents
 
+#: scikit-learn's vectorizer as `cluster_documents` uses it
+WORDS = {"stop_words": "english", "sublinear_tf": True}
 
-def test_the_deck_s_document_call_works():
+
+def test_document_call_of_the_deck_works():
     found = cluster_documents(DECK, n_clusters=3)
     labels, centroids = found
     assert labels.shape == (5,) and labels.dtype == np.int32 and set(labels.tolist()) <= {0, 1, 2}
-    assert centroids.shape == (3, found.tfidf.shape[1])
-    assert found.purity is None and found.svd is None
+    assert centroids.shape == (3, found.X.shape[1])
+    assert found.purity is None
     assert len(found) == 2 and found[0] is labels and found[1] is centroids
-    assert repr(found).startswith("DocumentClusters: 5 documents\n")
+    assert repr(found).startswith(f"DocumentClusters: 5 documents by {found.features}\n")
 
 
-def test_texts_that_share_words_share_a_cluster():
+@pytest.mark.parametrize("features", ["tfidf", "lsa", "embeddings"])
+def test_texts_that_share_words_share_a_cluster(features):
+    if features == "embeddings":
+        pytest.importorskip("wordllama")
     texts = ["red apple pie", "apple pie crust", "steam engine", "engine steam whistle"]
-    found = cluster_documents(texts, 2, random_state=0)
+    found = cluster_documents(texts, 2, features=features, random_state=0)
     assert found.labels[0] == found.labels[1] != found.labels[2] == found.labels[3]
     fruit, rail = found.labels[0], found.labels[2]
     assert set(found.top_terms[fruit][:2]) == {"apple", "pie"}
     assert set(found.top_terms[rail][:2]) == {"engine", "steam"}
+    assert set(found.representatives[fruit]) == {0, 1}
+    assert found.features == features and f"by {features}" in repr(found)
 
 
-def test_the_fit_is_spherical_k_means_on_the_tfidf():
+def test_tfidf_features_are_clustered_by_spherical_k_means():
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     texts = load_documents().documents[::4]
-    found = cluster_documents(texts, 5, random_state=3, n_init=1)
-    tfidf = TfidfVectorizer(stop_words="english", sublinear_tf=True).fit_transform(texts)
+    found = cluster_documents(texts, 5, features="tfidf", random_state=3, n_init=1)
+    tfidf = TfidfVectorizer(**WORDS).fit_transform(texts)
     assert abs(found.tfidf - tfidf).max() < 1e-6
-    assert found.X is found.tfidf
+    assert found.X is found.tfidf and found.svd is None
     direct = kmeans_ann(found.tfidf, 5, metric="cosine", random_state=3)
     assert np.array_equal(found.labels, direct.labels)
-    # each document sits with the centroid of largest cosine
-    cosine = found.tfidf @ (found.centroids / np.linalg.norm(found.centroids, axis=1)[:, None]).T
-    chosen = np.take_along_axis(cosine, found.labels[:, None], axis=1)[:, 0]
-    assert np.allclose(chosen, cosine.max(axis=1), atol=1e-5)
 
 
-def test_top_terms_are_the_heaviest_of_the_mean():
+def test_lsa_features_are_a_truncated_svd():
+    corpus = load_documents()
+    found = cluster_documents(corpus, 8, n_components=20, random_state=0)
+    # chance is near 0.2 at this k; the labels came with the corpus
+    assert found.features == "lsa" and found.purity > 0.55
+    assert found.X.shape == (416, 20) and found.X.dtype == np.float32
+    assert np.allclose(found.svd.transform(found.tfidf), found.X, atol=1e-4)
+    assert "purity 0." in repr(found)
+    again = cluster_documents(corpus, 8, features="lsa", n_components=20, random_state=0)
+    assert np.array_equal(found.labels, again.labels)
+    assert cluster_documents(corpus, 8, features="lsa", n_init=1).X.shape == (416, 50)
+
+
+def test_embeddings_find_the_themes_offline_and_quietly(monkeypatch, capfd):
+    pytest.importorskip("wordllama")
+    import logging
+    import socket
+
+    def refuse(*words, **options):
+        raise OSError("no network in a test")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    documents._wordllama.cache_clear()
+    before = list(logging.getLogger().handlers)
+    found = cluster_documents(load_documents(), 8, features="embeddings", random_state=0)
+    assert found.purity > 0.9 and found.X.shape == (416, 256)
+    assert logging.getLogger().handlers == before and capfd.readouterr() == ("", "")
+    assert cluster_documents(load_documents(), 8).features == "embeddings"
+
+
+def test_features_fall_back_to_lsa_without_wordllama(monkeypatch):
+    documents._wordllama.cache_clear()
+    monkeypatch.setattr(documents.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "wordllama", None)
+    assert cluster_documents(DECK, 2, random_state=0).features == "lsa"
+    with pytest.raises(MissingExtraError, match=r"annlab-kmeans\[text\]"):
+        cluster_documents(DECK, 2, features="embeddings")
+
+
+def test_features_of_the_caller_are_clustered_as_they_are():
+    vectors = np.repeat(np.eye(3), [2, 2, 1], axis=0)
+
+    class Model:
+        def encode(self, texts):
+            return vectors[: len(texts)].tolist()
+
+    def lengths(texts):
+        return np.array([[len(text), 1.0] for text in texts])
+
+    for features, name in ((Model(), "Model"), (vectors, "vectors")):
+        found = cluster_documents(DECK, 3, features=features, random_state=0)
+        assert found.features == name and np.array_equal(found.X, vectors)
+        assert len(set(found.labels.tolist())) == 3 and found.result.inertia < 1e-9
+    found = cluster_documents(DECK, 2, features=lengths, metric="euclidean", random_state=0)
+    assert found.features == "lengths" and found.X.shape == (5, 2)
+    with pytest.raises(ValueError, match="features must be one row for each of the 5 documents"):
+        cluster_documents(DECK, 2, features=vectors[:3])
+
+
+def test_top_terms_are_the_heaviest_by_class_based_tfidf():
+    from sklearn.feature_extraction.text import CountVectorizer
+
     texts = load_documents().documents[::3]
-    found = cluster_documents(texts, 4, n_top_terms=6, random_state=0, n_init=1)
+    found = cluster_documents(texts, 4, features="tfidf", n_top_terms=6, random_state=0, n_init=1)
     names = found.vectorizer.get_feature_names_out()
-    for label, terms in enumerate(found.top_terms):
-        mean = np.asarray(found.tfidf[found.labels == label].mean(axis=0)).ravel()
-        order = sorted(range(len(names)), key=lambda j: (-np.float32(mean[j]), names[j]))
-        weights = [mean[list(names).index(term)] for term in terms]
-        assert len(terms) == 6
-        assert np.allclose(weights, mean[order[:6]], atol=1e-7)
+    counts = CountVectorizer(stop_words="english").fit_transform(texts).toarray()
+    classes = np.stack([counts[found.labels == label].sum(axis=0) for label in range(4)])
+    weights = classes * np.log(1 + classes.sum() / 4 / classes.sum(axis=0))
+    for terms, row in zip(found.top_terms, weights, strict=True):
+        wanted = sorted(range(len(names)), key=lambda j: (-row[j].round(9), names[j]))[:6]
+        assert terms == tuple(names[wanted])
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_representatives_are_the_documents_nearest_to_the_centroid(metric):
+    texts = load_documents().documents[::4]
+    found = cluster_documents(texts, 5, features="lsa", metric=metric, random_state=0)
+    rows, centroids = found.X.astype(float), found.centroids.astype(float)
+    if metric == "cosine":
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        centroids = centroids / np.linalg.norm(centroids, axis=1, keepdims=True)
+    distance = np.linalg.norm(rows - centroids[found.labels], axis=1)
+    for label, chosen in enumerate(found.representatives):
+        members = np.flatnonzero(found.labels == label)
+        assert np.allclose(distance[list(chosen)], np.sort(distance[members])[:3], atol=1e-6)
 
 
 def test_top_terms_end_where_the_words_of_a_cluster_end():
     found = cluster_documents(["apple", "engine"], 2, n_top_terms=10, random_state=0)
     assert sorted(found.top_terms) == [("apple",), ("engine",)]
-
-
-def test_the_reduction_finds_the_themes_of_the_shipped_documents():
-    corpus = load_documents()
-    found = cluster_documents(corpus, 8, n_components=20, random_state=0)
-    # chance is near 0.2 at this k; the labels came with the corpus
-    assert found.purity > 0.55
-    assert found.X.shape == (416, 20) and found.X.dtype == np.float32
-    assert found.centroids.shape == (8, 20)
-    assert found.svd.n_components == 20
-    assert np.allclose(found.svd.transform(found.tfidf), found.X, atol=1e-4)
-    assert "purity 0." in repr(found)
-    again = cluster_documents(corpus, 8, n_components=20, random_state=0)
-    assert np.array_equal(found.labels, again.labels)
+    assert sorted(found.representatives) == [(0,), (1,)]
 
 
 def test_purity_counts_the_main_theme_of_each_cluster():
     texts = ["apple pie", "apple pie", "apple pie", "engine steam", "engine steam"]
-    found = cluster_documents(texts, 2, reference=[0, 0, 1, 2, 2], random_state=0)
-    assert found.purity == pytest.approx(4 / 5)
-    assert cluster_documents(texts, 2, reference=list("aabcc"), random_state=0).purity == 0.8
-
-
-def test_a_reference_of_the_caller_goes_before_that_of_the_corpus():
-    corpus = load_documents()
-    found = cluster_documents(corpus, 2, reference=np.zeros(416, int), random_state=0, n_init=1)
-    assert found.purity == 1.0
+    for reference in ([0, 0, 1, 2, 2], list("aabcc")):
+        found = cluster_documents(texts, 2, reference=reference, random_state=0)
+        assert found.purity == pytest.approx(4 / 5)
+    # a reference of the caller goes before that of the corpus
+    alike = np.zeros(416, int)
+    assert cluster_documents(load_documents(), 2, reference=alike, n_init=1).purity == 1.0
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_the_matrix_is_never_densified(metric):
+def test_tfidf_is_never_densified(metric):
     rng = np.random.RandomState(0)
     words = np.array([f"w{i}" for i in range(40_000)])
     texts = [" ".join(words[rng.randint(0, 40_000, 40)]) for _ in range(3000)]
     dense_bytes = 3000 * 38_000 * 4
+    given = {"features": "tfidf", "metric": metric, "max_iter": 3, "n_init": 1, "random_state": 0}
     tracemalloc.start()
     try:
-        found = cluster_documents(texts, 3, metric=metric, max_iter=3, n_init=1, random_state=0)
+        found = cluster_documents(texts, 3, **given)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -531,25 +597,22 @@ def test_the_matrix_is_never_densified(metric):
     assert peak < dense_bytes / 4, f"peak {peak:,} bytes"
 
 
-def test_the_vectorizer_of_the_caller_is_cloned():
+def test_vectorizer_of_the_caller_is_cloned():
     from sklearn.feature_extraction.text import CountVectorizer
 
     mine = CountVectorizer(ngram_range=(1, 2))
-    found = cluster_documents(DECK, 2, vectorizer=mine, random_state=0)
+    # texts may come from a generator
+    found = cluster_documents((text for text in DECK), 2, vectorizer=mine, random_state=0)
     assert not hasattr(mine, "vocabulary_")
     assert "machine learning" in found.vectorizer.get_feature_names_out()
     assert found.tfidf.dtype == np.float32
 
 
-def test_a_generator_of_texts_is_read_once():
-    found = cluster_documents((text for text in DECK), 2, random_state=0)
-    assert found.labels.shape == (5,)
-
-
-def test_a_document_without_words_is_a_warning():
-    with pytest.warns(AnnlabWarning):
-        found = cluster_documents([*DECK, ""], 2, random_state=0)
-    assert found.labels.shape == (6,) and found.labels[-1] == 0
+def test_document_without_words_is_a_warning():
+    for features in ("tfidf", "embeddings"):
+        with pytest.warns(AnnlabWarning):
+            found = cluster_documents([*DECK, ""], 2, features=features, random_state=0)
+        assert found.labels.shape == (6,)
 
 
 @pytest.mark.parametrize(
@@ -560,10 +623,8 @@ def test_a_document_without_words_is_a_warning():
         ((7, 1), TypeError, "documents must be a sequence of texts"),
         ((["a text", None], 1), TypeError, "NoneType at position 1"),
         (([], 1), ValueError, "documents must be a list with at least one text"),
-        ((["", "  "], 1), ValueError, "at least one word"),
         ((["the", "and of"], 1), ValueError, "at least one word"),
         ((DECK, 6), ValueError, "n_clusters must be at most"),
-        ((DECK, 0), ValueError, "n_clusters"),
     ],
 )
 def test_wrong_documents_are_refused(arguments, error, message):
@@ -575,11 +636,12 @@ def test_wrong_documents_are_refused(arguments, error, message):
     ("options", "message"),
     [
         ({"n_components": 6}, "n_components must be an integer >= 1 and <= 5"),
-        ({"n_components": 0}, "n_components must be an integer"),
+        ({"n_components": 2, "features": "tfidf"}, "n_components must be None unless"),
+        ({"features": "magic"}, "features must be one of"),
         ({"n_top_terms": 0}, "n_top_terms must be an integer"),
         ({"metric": "manhattan"}, "metric must be one of"),
         ({"reference": [0, 1]}, "reference must be"),
-        ({"algorithm": "kd_tree"}, "X must be dense"),
+        ({"algorithm": "kd_tree", "features": "tfidf"}, "X must be dense"),
     ],
 )
 def test_wrong_options_are_refused(options, message):
@@ -587,7 +649,7 @@ def test_wrong_options_are_refused(options, message):
         cluster_documents(DECK, 2, **options)
 
 
-def test_an_error_of_the_vectorizer_is_passed_on():
+def test_error_of_the_vectorizer_is_passed_on():
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     with pytest.raises(ValueError, match="max_df corresponds to < documents than min_df"):

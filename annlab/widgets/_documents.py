@@ -207,6 +207,7 @@ class DocumentExplorer(Explorer):
             clusters = cluster_documents(
                 texts if texts.label_names else texts.documents,
                 min(k, len(texts.documents)),
+                features="lsa" if size else "tfidf",
                 n_components=min(size, most) or None,
                 metric=metric,
                 n_init=_STARTS,
@@ -336,7 +337,7 @@ def _map(documents: tuple[str, ...]) -> tuple[np.ndarray, int]:
 
     once: dict[str, Any] = {"n_init": 1, "max_iter": 1, "random_state": 0, "n_jobs": 1}
     with threadpool_limits(1):
-        most = min(cluster_documents(documents, 1, **once).tfidf.shape)
+        most = min(cluster_documents(documents, 1, features="tfidf", **once).tfidf.shape)
         X = cluster_documents(documents, 1, n_components=min(_MAP_DIMENSIONS, most), **once).X
         length = np.linalg.norm(X, axis=1, keepdims=True)
         axes = visualize_clusters(

@@ -24,6 +24,7 @@ _PURPOSE = {
     "pandas": "tables",
     "pooch": "downloads",
     "h5py": "downloads",
+    "wordllama": "documents by meaning",
 }
 
 
