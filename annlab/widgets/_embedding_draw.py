@@ -1,4 +1,4 @@
-"""The picture of `annlab.widgets.embedding_explorer`: three maps, two sets of bars, tiles."""
+"""Picture of `embedding_explorer`: three maps, two sets of bars, tiles."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 #: Corners of a box, and the pairs that its edges join.
 _CORNERS = np.array([(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)])
 _EDGES = np.array([(a, b) for a in range(8) for b in range(a) if (a ^ b).bit_count() == 1])
-#: Places in CSS pixels: of the maps, of the bars (top and bottom), of the followed point's tiles.
+#: Places in CSS pixels of the maps, the bars (top and bottom), and the followed point's tiles.
 _LEFTS, _TOP, _SIDE = (8, 287, 567), 32, 265
 _BARS, _TILES = (352, 494), (640, 352, 192)
 _SQUARE = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
-#: Area and opacity of points by depth; 0 is a plane. Far ones come first, smaller and paler:
-#: three layers are enough for the eye.
+#: Area and opacity of points by depth, far ones first; 0 is a plane.
 _DEPTHS = {0: (18.0, 0.8), 1: (10.0, 0.45), 2: (15.0, 0.65), 3: (22.0, 0.9)}
 
 
@@ -34,7 +33,7 @@ def draw_maps(
     follow: int,
     direction: tuple[float, float],
 ) -> None:
-    """The maps side by side; ``direction`` is azimuth and elevation of who looks at them."""
+    """Draw the maps side by side, seen from ``direction`` (azimuth, elevation)."""
     turned = [_turned(view.Y, *direction) for view in result.views]
     flats = [_placed(flat, left) for (flat, _), left in zip(turned, _LEFTS, strict=False)]
     for left, name in zip(_LEFTS, [*(v.name for v in result.views), third], strict=False):
@@ -80,7 +79,7 @@ def _draw_stars(axes: Axes, flats: list[np.ndarray], nearest: np.ndarray, row: i
 
 
 def draw_scores(axes: Axes, result: Maps) -> None:
-    """How far to trust each map, and how well k-means goes on it."""
+    """Draw the trustworthiness of each map, and the silhouette of k-means on it."""
     trust = {view.name: (view.trust, share(view.trust)) for view in result.views}
     _draw_bars(axes, (140, 260), (0.5, "0.5: chance"), "trustworthiness ↑", trust)
     scores = {view.name: view.silhouette for view in result.views}
@@ -96,7 +95,7 @@ def _draw_bars(
     heading: str,
     shown: dict[str, tuple[float, str]],
 ) -> None:
-    """Bars from a base value, whose place is the first of ``reach``, to 1, at the second."""
+    """Draw bars on a scale from ``base`` to 1, whose ends are at ``reach`` in CSS pixels."""
     (start, end), (top, bottom) = reach, _BARS
     write(axes, start, top - 12, heading, "left bottom", size=MEDIUM, color=INK)
     middles = top + (np.arange(len(shown)) + 0.5) / len(shown) * (bottom - top)
@@ -114,7 +113,7 @@ def _draw_bars(
 
 
 def draw_tiles(axes: Axes, cloud: Cloud, follow: int) -> None:
-    """The followed point and its nearest as little pictures, or what to do to see them."""
+    """Draw the pictures of the followed point and its nearest, or say how to see them."""
     left, top, width = _TILES
     if cloud.tile is None or not follow:
         words = "Follow a point\nto see its nearest\non every map"
@@ -138,7 +137,7 @@ def draw_tiles(axes: Axes, cloud: Cloud, follow: int) -> None:
 
 
 def _sheet(tiles: np.ndarray, n_columns: int) -> np.ndarray:
-    """Little pictures side by side on white, with gaps of a pixel."""
+    """Put small pictures side by side on white, with gaps of a pixel."""
     n_rows = -(-len(tiles) // n_columns)
     height, width, *channels = tiles.shape[1:]
     cells = np.ones((n_rows * n_columns, height + 1, width + 1, *channels))
@@ -148,7 +147,7 @@ def _sheet(tiles: np.ndarray, n_columns: int) -> np.ndarray:
 
 
 def _turned(Y: np.ndarray, azimuth: float, elevation: float) -> tuple[np.ndarray, np.ndarray]:
-    """What the eye sees from a direction, without perspective, and how near each point is."""
+    """Project points along a direction; also return how near each is."""
     if Y.shape[1] == 2:
         return Y, np.zeros(len(Y))
     a, e = np.radians((azimuth, elevation))
@@ -158,31 +157,31 @@ def _turned(Y: np.ndarray, azimuth: float, elevation: float) -> tuple[np.ndarray
 
 
 def _folded(name: str) -> str:
-    """A long name on two lines."""
+    """Put a long name on two lines."""
     return name.replace(", ", ",\n").replace("start ", "start\n")
 
 
 def _draw_lines(axes: Axes, lines: np.ndarray, **style: Any) -> None:
-    """Many lines as one artist, which is much faster."""
+    """Draw many lines as one artist, which is much faster."""
     from matplotlib.collections import LineCollection
 
     axes.add_collection(LineCollection(list(lines), **style), autolim=False)
 
 
 def _placed(flat: np.ndarray, left: float) -> np.ndarray:
-    """Coordinates of at most 1 as places in the map whose left edge is given."""
+    """Turn coordinates from -1 to 1 into places in the map with this left edge."""
     return (flat * (1, -1) / 1.06 + 1) * _SIDE / 2 + (left, _TOP)
 
 
 def _depth(near: np.ndarray) -> np.ndarray:
-    """0 for points of a plane; in space 1, 2, 3 for the far, the middle and the near third."""
+    """Return 0 for points of a plane, or 1, 2, 3 for the far, middle and near third."""
     if not near.any():
         return np.zeros(len(near), dtype=int)
     return 1 + np.searchsorted(np.quantile(near, (1 / 3, 2 / 3)), near, side="right")
 
 
 def _edges(Y: np.ndarray, direction: tuple[float, float], left: float) -> np.ndarray:
-    """Edges of the box around the points of a map in space."""
+    """Return the edges of the box around a map in space."""
     low, high = Y.min(axis=0), Y.max(axis=0)
     corners, _ = _turned(low + _CORNERS * (high - low), *direction)
     return _placed(corners, left)[_EDGES]

@@ -1,11 +1,9 @@
-"""Clouds of points, their maps to two or three dimensions, and what is measured on both."""
+"""Data of `embedding_explorer`, maps to two or three dimensions, and what is measured on both."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,7 +17,7 @@ from annlab.metrics import evaluate_clustering, trustworthiness
 from annlab.plotting import visualize_clusters
 from annlab.widgets.base import Job
 
-#: Points of the built-in sets, and rows kept of data that is given: t-SNE of so few takes about
+#: Points of the built-in sets, and most and fewest rows of your own: t-SNE of so few takes about
 #: half a second in the plane.
 POINTS, MOST, FEWEST = 200, 400, 20
 #: Neighbours of the point that is followed.
@@ -34,66 +32,43 @@ SETS = {
 }
 #: What the third map can be.
 THIRD = ("t-SNE, random start", "UMAP")
-#: One map at a time: t-SNE limits the threads of the whole process while it runs, and two that
-#: overlap would put back each other's limits.
-_turn = threading.Lock()
+#: Makes one map at a time: t-SNE limits the threads of the whole process while it runs.
+_maker = ThreadPoolExecutor(1, thread_name_prefix="annlab-map")
 
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """Points to be mapped; compared by identity, so that maps of them can be kept.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n, d), float64
-    truth : ndarray of shape (n,), int, or None
-        True groups, where there are any.
-    labels : ndarray of shape (n,), int
-        Clusters of k-means in the data.
-    silhouette : float
-        Of these clusters.
-    nearest : ndarray of shape (n, m), int
-        Nearest other points of each.
-    tile : tuple of int or None
-        Shape of the picture that a row is.
-    """
+    """Points to be mapped; compared by identity, because maps of them are cached."""
 
     X: np.ndarray
     truth: np.ndarray | None
     n_clusters: int
+    #: of k-means in the data, and their silhouette
     labels: np.ndarray
     silhouette: float
+    #: nearest other points of each, shape (n, m)
     nearest: np.ndarray
+    #: shape of the picture that a row is
     tile: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One map, and what was measured on it.
-
-    Attributes
-    ----------
-    name : str
-    Y : ndarray of shape (n, 2 or 3)
-        Coordinates, centred, and at most 1 away from the middle.
-    trust : float
-        Trustworthiness: 1 where the map shows no false neighbour.
-    silhouette : float
-        Of k-means carried out on the map.
-    nearest : ndarray of shape (n, m), int
-        Nearest other points of each on the map.
-    """
+    """A map, and what was measured on it."""
 
     name: str
+    #: coordinates from -1 to 1, shape (n, 2 or 3)
     Y: np.ndarray
     trust: float
+    #: of k-means carried out on the map
     silhouette: float
+    #: nearest other points of each on the map, shape (n, m)
     nearest: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """What the three pictures show; the third may be missing, and then says why."""
+    """The maps that are shown; if the third is missing, why."""
 
     cloud: Cloud
     views: tuple[View, ...]
@@ -105,12 +80,12 @@ def _nearest(X: np.ndarray) -> np.ndarray:
 
     m = min(NEAREST, len(X) - 2)
     ids = make_index("brute").fit(X).kneighbors(X, m + 1)[1]
-    # a point is its own neighbour, though not always the first one among duplicates
+    # among duplicates a point is not always its own first neighbour
     return np.array([[j for j in row if j != i][:m] for i, row in enumerate(ids)])
 
 
 def _clustered(X: np.ndarray, n_clusters: int) -> tuple[np.ndarray, float]:
-    """Labels of k-means and their silhouette."""
+    """Return the labels of k-means and their silhouette."""
     labels = kmeans(X, n_clusters, n_init=4, random_state=0, n_jobs=1).labels
     return labels, evaluate_clustering(X, labels, n_jobs=1).silhouette
 
@@ -139,7 +114,7 @@ def built_in(name: str, n: int) -> Cloud:
         X = rng.normal(size=(n, 50))
     else:
         X, truth = make_blobs(n, 4, 20, separation=8, random_state=0)
-        # along the line from the middle of the others, to ten times the distance
+        # one blob moves away from the middle of the others, to ten times the distance
         own = X[truth == 3].mean(axis=0) - X[truth != 3].mean(axis=0)
         X = X + 9 * own * (truth == 3)[:, None]
     return cloud_of(np.asarray(X, dtype=np.float64), truth, SETS[name], tile)
@@ -169,36 +144,29 @@ def mapped(cloud: Cloud, method: str, n_components: int, value: int, seed: int) 
     ).embedding
     Y = np.asarray(Y, dtype=np.float64)
     Y = Y - (Y.max(axis=0) + Y.min(axis=0)) / 2
-    # a box in space by its diagonal: it must not leave the frame from whatever side one looks
+    # in space by the diagonal, or the box could leave the frame when it is turned
     reach = np.abs(Y).max(axis=0)
     Y /= max(float(np.linalg.norm(reach) if n_components == 3 else reach.max()), 1e-12)
-    return View(
-        name,
-        Y,
-        trustworthiness(cloud.X, Y),
-        _clustered(Y, cloud.n_clusters)[1],
-        _nearest(Y),
-    )
+    silhouette = _clustered(Y, cloud.n_clusters)[1]
+    return View(name, Y, trustworthiness(cloud.X, Y), silhouette, _nearest(Y))
 
 
-def patiently(job: Job, done: int, total: int, text: str, work: Callable[[], View]) -> View:
-    """Work in a thread of its own, so that Stop need not wait until a map is finished."""
-    answer: Future[View] = Future()
+def patiently(
+    job: Job,
+    done: int,
+    total: int,
+    text: str,
+    work: Callable[..., View],
+    *arguments: object,
+) -> View:
+    """Make a map in another thread, so that Stop takes effect before it is finished.
 
-    def run() -> None:
-        try:
-            with _turn:
-                value = work()
-        except BaseException as reason:
-            answer.set_exception(reason)
-        else:
-            answer.set_result(value)
-
+    A map that was stopped is finished nevertheless, and cached.
+    """
     job.report(done, total, text)
-    threading.Thread(target=run, daemon=True).start()
+    answer = _maker.submit(work, *arguments)
     while True:
         try:
-            # what was stopped runs on unseen, and is kept for the next time
             return answer.result(timeout=0.05)
-        except NotYet:
+        except TimeoutError:
             job.report(done, total, text)
