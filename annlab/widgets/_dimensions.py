@@ -1,4 +1,4 @@
-"""What many dimensions do to distances and to indexes, and what helps: few intrinsic ones."""
+"""``dimension_explorer``: what many dimensions do to distances, indexes and codes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from annlab.widgets._dimensions_measure import (
     Space,
     answered,
     built_in,
+    divided,
     measured,
     nearest_rows,
     quantized,
@@ -59,15 +60,13 @@ _VIEWS = {
     "codes": "codes",
 }
 _PIECES = (1, 2, 4, 8, 16, 32, 64)
-#: Which controls a view listens to, beside the view and the data.
+#: Controls that a view uses, beside the view and the data.
 _USES = {
     "distances": ("row",),
     "indexes": ("pieces",),
     "intrinsic": (),
     "codes": ("pieces", "row"),
 }
-
-
 _known = Store(1_000)
 
 
@@ -81,7 +80,7 @@ class DimensionExplorer(Explorer):
     slow = True
     frame_word = "size"
 
-    def __init__(self, X: ArrayLike | None, *, predict: Predict) -> None:
+    def __init__(self, X: ArrayLike | None, predict: Predict) -> None:
         self.own: tuple[Space, ...] = ()
         self.mark = ""
         least = QUERIES
@@ -91,11 +90,8 @@ class DimensionExplorer(Explorer):
             X = X[rng.permutation(len(X))[: ROWS + QUERIES]][:, rng.permutation(X.shape[1])]
             self.mark = digest(X)
             least = min(QUERIES, len(X) // 4)
-            rows, queries = X[least:], X[:least]
-            self.own = tuple(
-                Space(np.ascontiguousarray(rows[:, :d]), np.ascontiguousarray(queries[:, :d]), None)
-                for d in (*(d for d in DS if d < X.shape[1]), X.shape[1])
-            )
+            ds = [*(d for d in DS if d < X.shape[1]), X.shape[1]]
+            self.own = tuple(divided(X[:, :d], least) for d in ds)
         menu = [OWN, *SETS] if self.own else SETS
         controls = [
             choice("view", "Show", "What is looked at", _VIEWS, "distances", buttons=True),
@@ -126,15 +122,13 @@ class DimensionExplorer(Explorer):
             unit="times as far",
         )
 
-    # -- computing -----------------------------------------------------------------------------
-
     def _all(self, data: str) -> tuple[Space, ...]:
         return self.own if data == OWN else built_in(data)
 
     def _once(
-        self, what: object, data: str, place: int, make: Callable[..., Any], *arguments: Any
+        self, what: object, data: str, place: int, make: Callable[..., Any], *arguments: object
     ) -> Any:
-        """Measure a thing once: views and explorers share what they measure."""
+        """Measure something once: views and explorers share what they measure."""
         return _known.get((what, self.mark if data == OWN else data, place), make, *arguments)
 
     def compute(self, job: Job, *, view: str, data: str, pieces: int) -> Climb:
@@ -143,41 +137,34 @@ class DimensionExplorer(Explorer):
         steps = [(name, place) for name in names for place in range(len(self._all(name)))]
         searched = spaces if view in ("indexes", "codes") else ()
         total = len(steps) + 4 * len(searched)
-        found: dict[str, list[tuple[int, Geometry]]] = {name: [] for name in names}
+        others: dict[str, list[tuple[int, Geometry]]] = {name: [] for name in names}
         answers: list[dict[str, Answered]] = []
         coded: list[Coded] = []
-        # the products are small: threads would wait for each other longer than they compute
+        # the products are too small to share among threads
         with single_threaded_blas():
             for done, (name, place) in enumerate(steps):
                 space = self._all(name)[place]
                 job.report(done, total, f"{name}, d = {space.d:,}")
                 geometry = self._once("geometry", name, place, measured, space)
-                found[name].append((space.d, geometry))
+                others[name].append((space.d, geometry))
             for place, space in enumerate(searched):
                 job.report(len(steps) + 4 * place, total, f"{view}, d = {space.d:,}")
                 truth = self._once("truth", data, place, nearest_rows, space)
                 by_codes, codes = self._once(
                     ("pq", pieces), data, place, quantized, space, truth, pieces
                 )
+                coded.append(codes)
                 told = {}
                 for name in RACERS if view == "indexes" else ():
                     job.check()
-                    told[name] = (
-                        by_codes
-                        if name == "pq"
-                        else self._once(name, data, place, answered, name, space, truth)
-                    )
-                answers.append(told)
-                coded.append(codes)
-        others = {name: tuple(pairs) for name, pairs in found.items()}
-        mine = tuple(geometry for _, geometry in others[data])
-        return Climb(spaces, mine, others, tuple(answers), tuple(coded))
+                    told[name] = self._once(name, data, place, answered, name, space, truth)
+                answers.append(told | {"pq": by_codes})
+        return Climb(spaces, [geometry for _, geometry in others[data]], others, answers, coded)
 
     def frame_count(self, result: Climb) -> int:
         return len(result.spaces)
 
-    def present(self, result: Climb, frame: int, *args: Any, **values: Any) -> None:
-        """Show a frame, and switch off what the view does not listen to."""
+    def present(self, result: Climb, frame: int, **values: Any) -> None:
         for name in ("pieces", "row"):
             self.controls[name].widget.disabled = name not in _USES[values["view"]]
         super().present(result, frame, **values)
@@ -185,17 +172,15 @@ class DimensionExplorer(Explorer):
     def _accept(self, values: dict[str, Any], result: Climb, frame: int | None = None) -> None:
         with self._lock:
             if values["data"] == self._values["data"]:
-                # another look at the same data asks nothing new: frame and prediction stay
+                # another view of the same data keeps frame and prediction
                 self.result = result
             super()._accept(values, result, frame)
-
-    # -- telling -------------------------------------------------------------------------------
 
     def sentence(
         self, result: Climb, frame: int, *, view: str, data: str, pieces: int, row: int
     ) -> str:
         space, geometry = result.spaces[frame], result.geometry[frame]
-        where = f"{space.d:,} dimensions, {data}"
+        where, pieces = f"{space.d:,} dimensions, {data}", min(pieces, space.d)
         if view == "indexes":
             told = "; ".join(
                 f"{name} {share(one.recall)} for {three(one.work)}"
@@ -203,16 +188,17 @@ class DimensionExplorer(Explorer):
             )
             return (
                 f"{where}: recall@1, and distances computed as a share of brute force: {told}. "
-                f"Pieces of pq: {min(pieces, space.d)}."
+                f"Pieces of pq: {pieces}."
             )
         if view == "intrinsic":
-            below = result.others["uniform"]
-            as_uniform = min(below, key=lambda pair: abs(pair[1].intrinsic - geometry.intrinsic))
+            d, uniform = min(
+                result.others["uniform"],
+                key=lambda pair: abs(pair[1].intrinsic - geometry.intrinsic),
+            )
             return (
                 f"{where}: intrinsic dimension about {three(geometry.intrinsic)}, contrast "
-                f"{three(geometry.contrast)}. Of the uniform sets, the one in {as_uniform[0]:,} "
-                f"dimensions comes nearest to that, and its contrast is "
-                f"{three(as_uniform[1].contrast)}."
+                f"{three(geometry.contrast)}. Of the uniform sets, the one in {d:,} dimensions "
+                f"comes nearest to that, and its contrast is {three(uniform.contrast)}."
             )
         if view == "codes":
             coded = result.coded[frame]
@@ -231,14 +217,12 @@ class DimensionExplorer(Explorer):
         )
         if not np.isfinite(geometry.contrast):
             told = "most queries coincide with a point, so that their nearest is at distance 0"
-        bits = min(pieces, space.d) * (CODES - 1).bit_length()
+        code_bytes = -(-pieces * (CODES - 1).bit_length() // 8)
         return (
             f"{where}: {told}. Query {row} has its nearest at {three(float(own.min()))} and its "
             f"farthest at {three(float(own.max()))} times the mean distance. A row takes "
-            f"{4 * space.d:,} bytes as numbers, {-(-bits // 8)} as {_codes(min(pieces, space.d))}."
+            f"{4 * space.d:,} bytes as numbers, {code_bytes} as {_codes(pieces)}."
         )
-
-    # -- drawing -------------------------------------------------------------------------------
 
     def draw(
         self,
@@ -249,7 +233,7 @@ class DimensionExplorer(Explorer):
         view: str,
         data: str,
         row: int,
-        **values: Any,
+        **values: object,
     ) -> None:
         if view == "indexes":
             draw_indexes(figure, result, frame, data)
@@ -269,15 +253,15 @@ def dimension_explorer(X: ArrayLike | None = None, *, predict: Predict = None) -
     """Let the dimension grow, step by step, and watch distances, indexes and codes.
 
     A thousand points are searched by a hundred others, in 2 to 1,024 dimensions. *Show* chooses
-    what is looked at: the distances from the queries and their contrast; what trees, hashing, a
-    graph and codes find at fixed knobs, and how many distances they compute; the intrinsic
-    dimension against the number of columns; or a single row as product quantization keeps it.
+    between the distances from the queries and their contrast; what trees, hashing, a graph and
+    codes find at fixed knobs, and how many distances they compute; the intrinsic dimension
+    against the number of columns; and a row as product quantization keeps it.
 
     Parameters
     ----------
     X : array-like of shape (n, d), optional
-        Data of your own, of at least 20 rows. 1,100 rows drawn at random are used at most; the
-        columns join in random order.
+        Data of your own, at least 20 rows. At most 1,100 rows, drawn at random, are used; the
+        columns are added in random order.
     predict : "contrast" or Prediction, optional
         Ask for a prediction; the truth appears at the last size.
 
@@ -293,8 +277,8 @@ def dimension_explorer(X: ArrayLike | None = None, *, predict: Predict = None) -
 
     Notes
     -----
-    Columns are added to the same points, except for patches and digits, where a window around
-    one centre grows. A sheet's columns are waves over an m-dimensional cube. Knobs: ``lsh``
+    Columns are added to the same points; of patches and digits a window around one centre grows.
+    The columns of a sheet are waves over an m-dimensional cube. Knobs: ``lsh``
     8 tables and 8 probes; ``hnsw`` M = 8, ef = 10; ``pq`` 64 codes a piece, the 10 best compared
     exactly, its tables counted as whole distances and its look-ups not at all.
 
@@ -307,7 +291,7 @@ def dimension_explorer(X: ArrayLike | None = None, *, predict: Predict = None) -
     >>> explorer.run().text  # doctest: +ELLIPSIS
     '1,024 dimensions, uniform: the farthest point is 1.11 times as far as the nearest ...'
     """
-    return DimensionExplorer(X, predict=predict)
+    return DimensionExplorer(X, predict)
 
 
 def example() -> DimensionExplorer:

@@ -1,4 +1,4 @@
-"""The pictures of `annlab.widgets.dimension_explorer`, one function a view."""
+"""Pictures of `dimension_explorer`, one function for each view."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab.widgets._dimensions_measure import RACERS, Climb, Coded
+from annlab.widgets._dimensions_measure import Climb, Coded
 from annlab.widgets.base import ALARM, INK, MARKERS, PALETTE, PAPER, QUIET, chart
 from annlab.widgets.base.marks import curve, legend, legend_below, ringed, write
 from annlab.widgets.base.rows import OWN
@@ -38,7 +38,7 @@ _CONTRASTS = ([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
 
 
 def draw_distances(figure: Figure, result: Climb, frame: int, data: str, row: int) -> None:
-    """How the distances are spread, and their contrast as the dimension grows."""
+    """Draw the spread of the distances, and their contrast as the dimension grows."""
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     _draw_spread(left, result, frame, data, row)
     here = result.spaces[frame].d
@@ -46,7 +46,7 @@ def draw_distances(figure: Figure, result: Climb, frame: int, data: str, row: in
     _dimension_axis(right, here)
     for name, pairs in result.others.items():
         color, marker = _LOOKS[name]
-        # the curve grows with the size: its end may be what the reader is to predict
+        # the end of the curve may be the answer of a prediction
         pairs = pairs[: frame + 1] if name == data else pairs
         contrasts = [_cut(one.contrast) for _, one in pairs]
         curve(right, [d for d, _ in pairs], contrasts, color, marker, label=name)
@@ -70,11 +70,10 @@ def _draw_spread(axes: Axes, result: Climb, frame: int, data: str, row: int) -> 
         (float(own.min()), PALETTE[2], MARKERS[2], f"nearest to query {row}"),
         (float(own.max()), ALARM, MARKERS[3], "farthest from it"),
     ):
-        # not into the legend
         axes.axvline(min(value, 3), ymax=0.82, color=color, linewidth=2.2)
         edge: dict[str, Any] = {"line": "none", "markeredgecolor": INK, "clip_on": False}
         curve(axes, [min(value, 3)], [0.04], color, marker, size=10, label=label, **edge)
-    # one scale for all sizes would flatten the first ones: the share of the root
+    # the root of the share: one linear scale for all sizes would flatten the first ones
     axes.set_yscale("function", functions=(np.sqrt, np.square))
     axes.set(xlim=(0, 3), ylim=(0, 1))
     axes.set_yticks([0, 0.05, 0.2, 0.5, 1], ["0", "5%", "20%", "50%", "100%"])
@@ -83,14 +82,13 @@ def _draw_spread(axes: Axes, result: Climb, frame: int, data: str, row: int) -> 
 
 
 def draw_indexes(figure: Figure, result: Climb, frame: int, data: str) -> None:
-    """What indexes find at fixed knobs, and for how much work."""
+    """Draw what indexes find at fixed knobs, and for how much work."""
     left, right = figure.subplots(1, 2)
     ds = [space.d for space in result.spaces]
     work = "distances computed, brute force = 1"
     chart(left, "dimensions d (columns)", "recall@1", f"{data}: found (up is better)")
     chart(right, "dimensions d (columns)", work, "work (down is better)")
-    for name in RACERS:
-        color, marker = _RACER_LOOKS[name]
+    for name, (color, marker) in _RACER_LOOKS.items():
         label = f"{name} (exact)" if name.endswith("tree") else name
         edge: dict[str, Any] = {"markeredgecolor": INK, "markeredgewidth": 0.5}
         for axes, values in (
@@ -108,7 +106,7 @@ def draw_indexes(figure: Figure, result: Climb, frame: int, data: str) -> None:
 
 
 def draw_intrinsic(figure: Figure, result: Climb, frame: int, data: str) -> None:
-    """The intrinsic dimension against the number of columns, and the contrast against it."""
+    """Draw the intrinsic dimension against the columns, and the contrast against it."""
     left, right = figure.subplots(1, 2)
     estimated = "intrinsic dimension, estimated"
     chart(left, "dimensions d (columns)", estimated, "the data's own dimension")
@@ -138,12 +136,12 @@ def draw_intrinsic(figure: Figure, result: Climb, frame: int, data: str) -> None
     for axes in (left, right):
         axes.minorticks_off()
     handles, labels = right.get_legend_handles_labels()
-    # data of your own are a seventh, and seven are too wide
+    # seven, with data of your own, are too wide
     legend_below(figure, handles, labels, columns=6 if len(labels) <= 6 else 4)
 
 
 def draw_codes(figure: Figure, result: Climb, frame: int, data: str, row: int) -> None:
-    """A row before and after product quantization, and what all codes lose."""
+    """Draw a row before and after product quantization, and what all codes lose."""
     space, coded = result.spaces[frame], result.coded[frame]
     before, after = space.queries[row], coded.decoded[row]
     if space.shape is None:
@@ -163,7 +161,7 @@ def draw_codes(figure: Figure, result: Climb, frame: int, data: str, row: int) -
             axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set_axis_off()
             axes.set_title(title, fontsize=12, color=INK)
-    # of all queries, so that nothing jumps from one to the next
+    # the same for all queries
     limits = float(space.queries.min()), float(space.queries.max())
     _draw_row(top, before, after, coded, coded.codes[row], limits)
     chart(lost, "dimensions d (columns)", "", f"variance lost, {data}")
@@ -224,5 +222,5 @@ def _here(axes: Axes, x: float, y: float) -> None:
 
 
 def _cut(contrast: float) -> float:
-    """A contrast that can be drawn: infinite where most queries coincide with a point."""
+    """Limit a contrast, which is infinite if most queries coincide with a point."""
     return min(contrast, 300.0)

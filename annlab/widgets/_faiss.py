@@ -1,8 +1,8 @@
-"""faiss in one picture: a factory string taken apart, what it keeps and finds, how it trained."""
+"""``faiss_explorer``: a factory string taken apart, and what it does to rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-#: A refinement compares so many times more rows than asked for; faiss's own 1 refines nothing.
+#: How many times more rows a refinement compares than asked for; faiss's default 1 refines nothing.
 _REFINE = 10
-#: What k-means made of a data set with so many cells stays, whatever the string around it.
+#: Losses of k-means, by data and number of cells: other parts of a string do not change them.
 _fits = Store(50)
 
 
@@ -61,7 +61,7 @@ class FaissExplorer(Explorer):
     slow = True
     keeps_back = True
 
-    def __init__(self, X: ArrayLike | None, *, factory: str, predict: Predict) -> None:
+    def __init__(self, X: ArrayLike | None, factory: str, predict: Predict) -> None:
         load_faiss("for faiss_explorer")
         self.own_rows, self.mark = None, ""
         menu = ["patches", "digits"]
@@ -69,46 +69,43 @@ class FaissExplorer(Explorer):
             self.own_rows = parted(check_data(X, min_rows=50))
             self.mark = digest(self.own_rows[0])
             menu = [OWN, *menu]
-        rows = self._rows(menu[0])[0]
-        strings = _examples(*rows.shape)
-        explain_factory(factory, rows.shape[1], n_rows=len(rows))
-        typed = "" if factory in strings else factory
-        self._strings = strings
-        super().__init__(
-            [
-                choice("data", "Data", "Rows that are indexed", menu, menu[0]),
-                choice(
-                    "index",
-                    "index_factory",
-                    "A string that says how rows are kept and searched",
-                    strings,
-                    strings[1] if typed else factory,
-                ),
-                entry(
-                    "own",
-                    "or your own",
-                    "Type a string such as PCA16,IVF32,SQ8 and press Enter; empty: the list's",
-                    typed,
-                    trials=("", "HNSW8", "IVF8,Falt"),
-                ),
-                ladder(
-                    "effort",
-                    "Effort",
-                    "nprobe: cells a query looks into; efSearch: rows a walk keeps in mind",
-                    EFFORTS,
-                    1,
-                    recompute=False,
-                ),
-                ladder(
-                    "sample",
-                    "Rows to train a cell",
-                    "k-means trains on at most so many rows for each cell; faiss takes 256",
-                    SAMPLES,
-                    256,
-                ),
-            ],
-            predict=ask(predict, {"nprobe": lambda: self._question(rows.shape[1])}),
-        )
+        n, d = self._rows(menu[0])[0].shape
+        explain_factory(factory, d, n_rows=n)
+        self._strings = _examples(n, d)
+        typed = "" if factory in self._strings else factory
+        controls = [
+            choice("data", "Data", "Rows that are indexed", menu, menu[0]),
+            choice(
+                "index",
+                "index_factory",
+                "A string that says how rows are kept and searched",
+                self._strings,
+                self._strings[1] if typed else factory,
+            ),
+            entry(
+                "own",
+                "or your own",
+                "Type a string such as PCA16,IVF32,SQ8 and press Enter; empty: the list's",
+                typed,
+                trials=("", "HNSW8", "IVF8,Falt"),
+            ),
+            ladder(
+                "effort",
+                "Effort",
+                "nprobe: cells a query looks into; efSearch: rows a walk keeps in mind",
+                EFFORTS,
+                1,
+                recompute=False,
+            ),
+            ladder(
+                "sample",
+                "Rows to train a cell",
+                "k-means trains on at most so many rows for each cell; faiss takes 256",
+                SAMPLES,
+                256,
+            ),
+        ]
+        super().__init__(controls, predict=ask(predict, {"nprobe": lambda: self._question(d)}))
 
     def _rows(self, data: str) -> tuple[np.ndarray, np.ndarray]:
         if data == OWN and self.own_rows is not None:
@@ -126,14 +123,11 @@ class FaissExplorer(Explorer):
         )
 
     def _enough(self, factory: str) -> str:
-        values = self.values
-        result = self.compute(
-            Job(), data=values["data"], index=factory, own="", sample=values["sample"]
-        )
-        found = [one.dial for one in result.efforts if one.recall >= 0.95]
-        return f"{min(found, default=result.efforts[-1].dial)}"
-
-    # -- computing -----------------------------------------------------------------------------
+        """Return the least effort that finds 95 % of the nearest rows."""
+        data, sample = self.values["data"], self.values["sample"]
+        efforts = self.compute(Job(), data=data, index=factory, own="", sample=sample).efforts
+        found = [one.dial for one in efforts if one.recall >= 0.95]
+        return f"{min(found, default=efforts[-1].dial)}"
 
     def compute(self, job: Job, *, data: str, index: str, own: str, sample: int) -> Measured:
         X, Q = self._rows(data)
@@ -160,7 +154,7 @@ class FaissExplorer(Explorer):
         try:
             made.fit(X)
         except ValueError as reason:
-            # what only faiss itself can find wrong
+            # some faults only faiss itself can find
             return Measured(factory, n, d, read.parts, str(reason))
         job.report(2, 3, "searching")
         from faiss import serialize_index
@@ -178,10 +172,15 @@ class FaissExplorer(Explorer):
             ratios=losses,
         )
 
-    # -- telling -------------------------------------------------------------------------------
-
     def sentence(
-        self, result: Measured, frame: int, *, data: str, effort: int, sample: int, **values: Any
+        self,
+        result: Measured,
+        frame: int,
+        *,
+        data: str,
+        effort: int,
+        sample: int,
+        **values: object,
     ) -> str:
         read = result.read
         if read is None:
@@ -197,11 +196,7 @@ class FaissExplorer(Explorer):
             f"{result.factory} {dial} keeps {read.bytes_per_row:.0f} bytes a row "
             f"({', '.join(kept)}) where the row itself has {4 * result.d}. "
         )
-        cells = (
-            f" in {here.dial} of {read.n_cells:,} cells"
-            if read.n_cells and result.dial == "nprobe"
-            else ""
-        )
+        cells = f" in {here.dial} of {read.n_cells:,} cells" if result.dial == "nprobe" else ""
         told += (
             f"On {data} it finds the nearest row of {percent(here.recall)} of the queries, "
             f"comparing {three(here.compared)} of {result.n:,} rows{cells}. "
@@ -217,8 +212,6 @@ class FaissExplorer(Explorer):
             )
         return told + read.sentence
 
-    # -- drawing -------------------------------------------------------------------------------
-
     def draw(
         self,
         figure: Figure,
@@ -227,7 +220,7 @@ class FaissExplorer(Explorer):
         *,
         effort: int,
         sample: int,
-        **values: Any,
+        **values: object,
     ) -> None:
         grid = figure.add_gridspec(2, 3, height_ratios=(1, 1.25), width_ratios=(1.15, 0.85, 1))
         draw_anatomy(figure.add_subplot(grid[0, :]), result)
@@ -235,7 +228,7 @@ class FaissExplorer(Explorer):
             draw_trouble(figure.add_subplot(grid[1, :]), result)
             return
         search, kept, trained = (figure.add_subplot(grid[1, place]) for place in range(3))
-        # while the reader predicts, the curve goes no farther than the dial was turned
+        # during a prediction the curve ends where the dial is
         seen = [one for one in result.efforts if not self.veiled or one.dial <= effort]
         draw_search(search, result, result.at(effort), seen)
         draw_bytes(kept, result)
@@ -243,7 +236,7 @@ class FaissExplorer(Explorer):
 
 
 def _more(ratio: float) -> str:
-    """How an inertia compares with another one."""
+    """Compare an inertia with another by their ratio."""
     change = 100 * (ratio - 1)
     if abs(change) < 0.05:
         return "the inertia"
@@ -251,7 +244,7 @@ def _more(ratio: float) -> str:
 
 
 def _examples(n: int, d: int) -> list[str]:
-    """Strings that fit these rows, simple ones first; the second has cells."""
+    """Return strings that fit these rows, simple ones first; the second has cells."""
     slices = max(m for m in range(1, 9) if d % m == 0)
     code = f"PQ{slices}" if n >= 2000 else f"PQ{slices}x4"
     cells = 16 if n >= 160 else 4
@@ -279,25 +272,25 @@ def faiss_explorer(
 ) -> FaissExplorer:
     """Take an ``index_factory`` string of faiss apart and see what it does to real rows.
 
-    Above, the parts of the string and what each does. Below: how many nearest rows a search
-    finds for how many comparisons, over its dial; the bytes that a row takes; and the k-means
-    inside, which faiss trains on a sample of 256 rows for each cell unless told otherwise.
+    Above, the parts of the string and what each does. Below: the share of nearest rows that a
+    search finds against rows compared, over its dial; the bytes of a row; and the k-means inside,
+    which faiss trains on at most 256 rows for each cell unless told otherwise.
 
     Parameters
     ----------
     X : array-like of shape (n, d), optional
-        Data of your own, beside image patches and digits. 5,200 rows are used at most; some are
-        kept apart as queries.
+        Data of your own, beside image patches and digits. At most 5,200 rows are used, some of
+        them as queries.
     factory : str, default="IVF16,Flat"
-        String to begin with; any that `annlab.indexes.factory_string.explain_factory` reads.
+        First string; any that `annlab.indexes.factory_string.explain_factory` reads.
     predict : "nprobe" or Prediction, optional
         Ask for a prediction; Compare shows the truth.
 
     Returns
     -------
     Explorer
-        Display it as the last expression of a cell. A string that is typed wrong does no harm:
-        the picture marks the part and says what to write.
+        Display it as the last expression of a cell. If a string is wrong, the picture marks the
+        part and says what to write.
 
     Raises
     ------
@@ -308,9 +301,9 @@ def faiss_explorer(
 
     Notes
     -----
-    Recall is that of faiss's own first answer (`FaissIndex.candidates`), not of annlab's
-    ``kneighbors``, which compares the best few exactly. A refinement (``RFlat``) looks at ten
-    rows. Inertia is summed in float64 over all rows, whatever k-means was trained on.
+    Recall is that of faiss's own first answer (`FaissIndex.candidates`), before annlab's
+    ``kneighbors`` compares the best few exactly. A refinement (``RFlat``) compares ten rows.
+    Inertia is summed in float64 over all rows.
 
     Examples
     --------
@@ -321,7 +314,7 @@ def faiss_explorer(
     >>> explorer.set(effort=4).text  # doctest: +ELLIPSIS
     'IVF4,SQ8 with nprobe 4 keeps 16 bytes a row (8 of code, 8 of row number) where ...'
     """
-    return FaissExplorer(X, factory=factory, predict=predict)
+    return FaissExplorer(X, factory, predict)
 
 
 def example() -> FaissExplorer:

@@ -1,9 +1,9 @@
-"""The pictures of `annlab.widgets.faiss_explorer`."""
+"""Picture of `faiss_explorer`: the string, a search, bytes, training."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from annlab.widgets.base.marks import MEDIUM, chosen, curve, legend, write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Examples of each role, for a reader whose string was wrong.
+#: Examples of each role, shown if a string is wrong.
 _KNOWN = {
     "transform": ("PCA16  OPQ8", "ITQ32  RR32", "L2norm"),
     "coarse quantizer": ("IVF64", "IVF64_HNSW16", "IMI2x4"),
@@ -26,12 +26,12 @@ _KNOWN = {
 
 
 def percent(part: float) -> str:
-    """A share of queries; only all is 100%."""
+    """Write a share of queries; only all is 100%."""
     return f"{min(100 * part, 100.0 if part == 1 else 99.9):.3g}%"
 
 
 def draw_anatomy(axes: Axes, result: Measured) -> None:
-    """The string taken apart: a box for each part, and what it does."""
+    """Draw a box for each part of the string, and write what it does."""
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_title(
@@ -46,7 +46,6 @@ def draw_anatomy(axes: Axes, result: Measured) -> None:
         last = result.wrong if result.wrong else result.factory
         shown = [one for one in shown if one[0] != last]
         shown.append((last[:16] or "(nothing)", "does not fit", ""))
-    # four places, so that a part keeps its size when another one joins
     places = max(3, len(shown))
     width = 1 / places
     for place, (text, role, meaning) in enumerate(shown):
@@ -85,7 +84,7 @@ def _draw_box(axes: Axes, left: float, width: float, role: str) -> None:
 
 
 def draw_trouble(axes: Axes, result: Measured) -> None:
-    """What is wrong, and below it the parts that would do."""
+    """Write what is wrong, and below it parts that can be read."""
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     write(axes, 0, 0.98, textwrap.fill(result.trouble, 82), "left top", size=14, color=INK)
@@ -98,7 +97,7 @@ def draw_trouble(axes: Axes, result: Measured) -> None:
 
 
 def draw_search(axes: Axes, result: Measured, here: Effort, seen: list[Effort]) -> None:
-    """Nearest rows found against rows compared; ``seen`` are the settings that may be shown."""
+    """Draw nearest rows found against rows compared; ``seen`` are the efforts to show."""
     chart(axes, f"rows compared, of {result.n:,}", "nearest row found", "what it finds")
     found = [one.recall for one in seen]
     curve(axes, [one.compared for one in seen], found, PALETTE[0], width=2.2)
@@ -113,7 +112,7 @@ def draw_search(axes: Axes, result: Measured, here: Effort, seen: list[Effort]) 
 
 
 def draw_bytes(axes: Axes, result: Measured) -> None:
-    """Bytes of a row as it is, and as the index keeps it."""
+    """Draw the bytes of a row as it is, and as the index keeps it."""
     assert result.read is not None, "a string that cannot be read keeps no rows"
     read, raw = result.read, 4.0 * result.d
     chart(axes, "bytes", "", "what a row takes")
@@ -127,17 +126,13 @@ def draw_bytes(axes: Axes, result: Measured) -> None:
     left = 0.0
     for size, label, color, hatch in pieces:
         if size:
-            axes.barh(
-                [0],
-                [size],
-                left=left,
-                height=0.5,
-                color=color,
-                hatch=hatch,
-                edgecolor=PAPER,
-                linewidth=0,
-                label=label,
-            )
+            look: dict[str, Any] = {
+                "color": color,
+                "hatch": hatch,
+                "edgecolor": PAPER,
+                "label": label,
+            }
+            axes.barh([0], [size], left=left, height=0.5, linewidth=0, **look)
             left += size
     most = max(raw, left)
     for place, size in ((1, raw), (0, left)):
@@ -147,7 +142,7 @@ def draw_bytes(axes: Axes, result: Measured) -> None:
 
 
 def draw_training(axes: Axes, result: Measured, sample: int) -> None:
-    """What k-means loses when it trains on fewer rows."""
+    """Draw what k-means loses if it trains on fewer rows."""
     if result.ratios is None:
         axes.set_axis_off()
         words = (

@@ -1,4 +1,4 @@
-"""What `annlab.widgets.faiss_explorer` measures: searches at each effort, and k-means' loss."""
+"""Measurements of `faiss_explorer`: searches at each effort, and the loss of k-means."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from annlab.indexes import make_index
 from annlab.indexes.factory_string import FactoryPart, FactoryString
 from annlab.widgets.base import Job
 
-#: Rows that are indexed (more than 256 for each of 16 cells), and queries that are no rows.
+#: Rows that are indexed (more than 256 for each of 16 cells), and further rows as queries.
 ROWS, QUERIES = 5000, 200
 EFFORTS = (1, 2, 4, 8, 16, 32, 64)
-#: Rows for each cell that k-means trains on, 0 for all; faiss takes 256 unless told otherwise.
+#: Rows for each cell that k-means trains on; 0 for all.
 SAMPLES = (("16", 16), ("64", 64), ("256 (faiss)", 256), ("all rows", 0))
 _STARTS, _ITERATIONS = 3, 10
-#: faiss's counter of a walk belongs to the process, so one explorer counts at a time.
+#: faiss has one counter of comparisons for the whole process.
 _counting = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """A search at one setting of its dial: share of nearest rows found, rows compared, cells."""
+    """A search at one setting of its dial: share of nearest rows found, and rows compared."""
 
     dial: int
     recall: float
@@ -37,7 +37,7 @@ class Effort:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A factory string on data; only ``trouble``, ``parts`` and ``wrong`` where it is no good."""
+    """A factory string on data; if it is wrong, only ``parts``, ``trouble`` and ``wrong``."""
 
     factory: str
     n: int
@@ -49,24 +49,24 @@ class Measured:
     dial: str = ""
     efforts: tuple[Effort, ...] = ()
     shared_bytes: int = 0
-    #: rows for each cell -> inertia of each start over that of training on all rows
+    #: rows for each cell -> inertia of each start, that of training on all rows being 1
     ratios: dict[int, tuple[float, ...]] | None = None
 
     def at(self, effort: int) -> Effort:
-        """The setting nearest below ``effort``."""
+        """Return the highest setting that is at most ``effort``."""
         return [one for one in self.efforts if one.dial <= effort][-1]
 
 
 @lru_cache(maxsize=4)
 def built_in(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and queries of a built-in set."""
+    """Return rows and queries of a built-in set."""
     if name == "digits":
         return parted(load_digits_data().X)
     return parted(load_patches(ROWS + QUERIES, 4, random_state=0))
 
 
 def parted(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to index and rows to ask with."""
+    """Divide data into rows to index and queries."""
     X = np.ascontiguousarray(X, dtype=np.float32)
     X = X[np.random.RandomState(0).permutation(len(X))[: ROWS + QUERIES]]
     asked = min(QUERIES, len(X) // 5)
@@ -74,14 +74,14 @@ def parted(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def has_cells(read: FactoryString) -> bool:
-    """Whether k-means over whole rows makes cells."""
+    """Tell whether k-means over whole rows makes the cells."""
     return any(part.text.startswith("IVF") for part in read.parts)
 
 
 def searches(
     job: Job, made: Any, X: np.ndarray, Q: np.ndarray, read: FactoryString
 ) -> list[Effort]:
-    """Turn the dial from quick to thorough, and judge each setting by the true nearest rows."""
+    """Search at each setting of the dial; judge it by the true nearest rows."""
     truth = make_index("brute", n_jobs=1).fit(X).kneighbors(Q, 1)[0][:, 0]
     knob = next(iter(made.knobs), None)
     most = read.n_cells or max(EFFORTS)
@@ -93,7 +93,7 @@ def searches(
             made.set_query_params(**{knob: dial})
         rows = made.candidates(Q)
         gaps = np.sqrt(paired_sq(Q, X, np.maximum(rows, 0))[:, 0])
-        # equal rows are equally right, and float32 cannot tell nearly equal ones apart
+        # ties are right, also those that float32 cannot tell apart
         hits = (rows[:, 0] >= 0) & (gaps <= truth * (1 + 1e-4) + 1e-6)
         with _counting:
             compared = float(made.compared(Q).mean())
@@ -102,21 +102,15 @@ def searches(
 
 
 def ratios(job: Job, X: np.ndarray, k: int) -> dict[int, tuple[float, ...]]:
-    """Inertia by rows to train a cell, over that of training on all, for each start."""
+    """Divide the inertia of training on few rows by that of all, for each start."""
     starts = range(_STARTS if k <= 128 else 1)
     totals: dict[int, list[float]] = {most: [] for _, most in SAMPLES}
     for place, (_, most) in enumerate(SAMPLES):
         for start in starts:
             job.report(place / len(SAMPLES), 3, "k-means")
             # float64, over all rows, whatever it was trained on
-            fit = kmeans_faiss(
-                X,
-                k,
-                _ITERATIONS,
-                random_state=start,
-                max_points_per_centroid=most or None,
-                n_jobs=1,
-            )
+            common: dict[str, Any] = {"random_state": start, "n_jobs": 1}
+            fit = kmeans_faiss(X, k, _ITERATIONS, max_points_per_centroid=most or None, **common)
             totals[most].append(fit.inertia)
     whole = totals[0]
     return {
