@@ -31,6 +31,7 @@ from annlab.fit.choose import available_algorithms as available_algorithms
 from annlab.indexes import available_indexes as available_indexes
 from annlab.indexes import make_index as make_index
 from annlab.metrics import evaluate_clustering as evaluate_clustering
+from annlab.metrics import scan_n_clusters as scan_n_clusters
 from annlab.parallel import assign_points_to_clusters as assign_points_to_clusters
 from annlab.parallel import parallel_kmeans_ann as parallel_kmeans_ann
 from annlab.plotting import visualize_clusters as visualize_clusters

@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from annlab import distances as room
+from annlab._support.rounding import product_error
 from annlab.distances import (
     from_squared,
     k_nearest,
@@ -19,6 +19,8 @@ from annlab.distances import (
     squared_norms,
     unit_rows,
 )
+from annlab.distances import search as room
+from annlab.distances.ties import BLOCK, margin, scores, widest_margin
 
 FLOATS = (np.float32, np.float64)
 
@@ -119,8 +121,8 @@ def test_the_nearest_is_that_of_brute_force(kind, dtype):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_ties_go_to_the_lowest_index_across_blocks(dtype):
-    X = np.random.RandomState(0).randint(5, 9, (2 * room.BLOCK + 10, 3)).astype(dtype)
-    for twins in ([3, 7], [5, room.BLOCK + 1], [room.BLOCK + 2, 2 * room.BLOCK + 5]):
+    X = np.random.RandomState(0).randint(5, 9, (2 * BLOCK + 10, 3)).astype(dtype)
+    for twins in ([3, 7], [5, BLOCK + 1], [BLOCK + 2, 2 * BLOCK + 5]):
         rows = X.copy()
         rows[twins] = 1.0
         assert nearest(np.ones((1, 3), dtype), rows)[0] == twins[0]
@@ -155,8 +157,8 @@ def test_rows_of_one_direction_are_compared_around_their_mean(monkeypatch, dtype
     np.testing.assert_allclose(frame.rows + frame.shift, X, rtol=1e-6)
     np.testing.assert_array_equal(frame.norms, squared_norms(frame.rows))
     seen = []
-    decide = room._decide
-    monkeypatch.setattr(room, "_decide", lambda Q, *a: seen.append(len(Q)) or decide(Q, *a))
+    decide = room._decide_close
+    monkeypatch.setattr(room, "_decide_close", lambda Q, *a: seen.append(len(Q)) or decide(Q, *a))
     found = nearest(Q, X)
     np.testing.assert_array_equal(found, wide_sq(Q, X).argmin(axis=1))
     assert sum(seen) < 50
@@ -179,8 +181,8 @@ def test_norms_may_be_given():
 def test_only_near_ties_are_decided_twice(monkeypatch):
     """The margin must hold, and must not be so wide that everything is near."""
     seen = []
-    decide = room._decide
-    monkeypatch.setattr(room, "_decide", lambda Q, *a: seen.append(len(Q)) or decide(Q, *a))
+    decide = room._decide_close
+    monkeypatch.setattr(room, "_decide_close", lambda Q, *a: seen.append(len(Q)) or decide(Q, *a))
     rng = np.random.RandomState(0)
     Q, X = rng.randn(2000, 64).astype(np.float32), rng.randn(300, 64).astype(np.float32)
     nearest(Q, X)
@@ -198,17 +200,17 @@ def test_the_margin_bounds_the_rounding(kind, dtype):
         Q, X = (part.astype(dtype) for part in kind(rng, 40, k, d))
         norms = squared_norms(X)
         with np.errstate(all="ignore"):
-            ((_, scores),) = room._scores(Q, X, norms)
-            margin = room._margin(Q, norms, scores.min(axis=1))
-            widest = room._widest_margin(Q, norms)
+            ((_, found),) = scores(Q, X, norms)
+            bound = margin(Q, norms, found.min(axis=1))
+            widest = widest_margin(Q, norms)
         truth = wide_sq(Q, X)
-        for row in np.flatnonzero(np.isfinite(margin)):
+        for row in np.flatnonzero(np.isfinite(bound)):
             best = truth[row].argmin()
             # whatever was computed as nearest: the true nearest lies within the margin
-            assert scores[row, best] - scores[row].min() <= margin[row] <= widest
+            assert found[row, best] - found[row].min() <= bound[row] <= widest
             # and its norm is one that the margin was made for
             size, reach = (float(np.linalg.norm(v.astype(float))) for v in (Q[row], X[best]))
-            assert margin[row] >= room.product_error(d, norms.dtype, size, reach) * (1 - 1e-6)
+            assert bound[row] >= product_error(d, norms.dtype, size, reach) * (1 - 1e-6)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -221,7 +223,7 @@ def test_the_margin_follows_from_the_theory(dtype, d, size, reach):
     one_score = 2 * gamma * size * reach + 3 * u * (reach**2 + 2 * size * reach)
     shift = 4 * u * size * reach + 2 * u * reach**2
     needed = 2 * (one_score + shift)
-    assert needed <= room.product_error(d, np.dtype(dtype), size, reach) <= 2.5 * needed
+    assert needed <= product_error(d, np.dtype(dtype), size, reach) <= 2.5 * needed
 
 
 # -- chosen pairs ------------------------------------------------------------------------------

@@ -469,10 +469,6 @@ def test_distance_counts_of_exact_indexes():
     assert brute.n_distances_ == 50 * 2000
     brute.kneighbors(Q[:3], 1)
     assert brute.n_distances_ == 3 * 2000
-    # coinciding rows are compared once
-    doubled = make("brute").fit(np.concatenate([X, X]))
-    doubled.kneighbors(Q, 1)
-    assert doubled.n_distances_ == 50 * 2000
     for label in ("kd_tree", "ball_tree"):
         one_leaf = make(label, leaf_size=2000).fit(X)
         one_leaf.kneighbors(Q, 1)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import re
 import statistics
 import warnings
 from collections import Counter
-from dataclasses import FrozenInstanceError
-from inspect import getdoc, signature
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,9 +18,8 @@ from sklearn import metrics as sk
 from annlab import kmeans, metrics
 from annlab._support.errors import AnnlabWarning
 from annlab.datasets import make_blobs
-from annlab.distances import k_nearest, pairwise_sq
+from annlab.distances import pairwise_sq
 from annlab.metrics import (
-    ClusteringScores,
     distance_contrast,
     evaluate_clustering,
     inertia,
@@ -47,7 +43,7 @@ def data():
 # --- evaluate_clustering -------------------------------------------------------------------------
 
 
-def test_scores_are_those_of_scikit_learn(data):
+def test_scores_equal_scikit_learn(data):
     X, truth = data
     labels = np.where(np.arange(240) % 7 == 0, (truth + 1) % 3, truth)
     scores = evaluate_clustering(X, labels, reference=truth)
@@ -60,18 +56,7 @@ def test_scores_are_those_of_scikit_learn(data):
     )
 
 
-def test_unpacks_as_the_deck_does(data):
-    X, truth = data
-    scores = evaluate_clustering(X, truth)
-    silhouette, davies_bouldin = scores
-    assert len(scores) == 2
-    assert (scores[0], scores[1]) == (silhouette, davies_bouldin)
-    assert f"{scores[0]:.4f}" == f"{scores.silhouette:.4f}"
-    assert scores.adjusted_rand is None
-    assert scores.inertia_gap is None
-
-
-def test_sparse_rows_give_the_scores_of_dense_ones(data):
+def test_sparse_scores_equal_dense_scores(data):
     X, truth = data
     X = np.where(np.abs(X) < 0.8, 0.0, X)
     dense, sparse = evaluate_clustering(X, truth), evaluate_clustering(csr_matrix(X), truth)
@@ -92,12 +77,6 @@ def test_outliers_are_left_out(data):
         assert getattr(scores, name) == pytest.approx(getattr(clean, name)), name
 
 
-def test_labels_need_not_be_consecutive(data):
-    X, truth = data
-    odd = np.array([7, 100, 3])[truth]
-    assert tuple(evaluate_clustering(X, odd)) == pytest.approx(tuple(evaluate_clustering(X, truth)))
-
-
 def test_inertia_gap_compares_the_centroids_of_both_results(data):
     X, _ = data
     good = kmeans(X, 3, random_state=0)
@@ -108,7 +87,7 @@ def test_inertia_gap_compares_the_centroids_of_both_results(data):
     assert evaluate_clustering(X, good, reference=good).inertia_gap == 0
 
 
-def test_without_centroids_the_means_serve(data):
+def test_inertia_uses_means_without_centroids(data):
     X, truth = data
     expected = sum(((X[truth == c] - X[truth == c].mean(axis=0)) ** 2).sum() for c in range(3))
     assert evaluate_clustering(X, truth).inertia == pytest.approx(expected)
@@ -116,14 +95,7 @@ def test_without_centroids_the_means_serve(data):
     assert given.inertia == pytest.approx((X**2).sum())
 
 
-def test_a_fitted_estimator_is_a_reference(data):
-    X, truth = data
-    estimator = SimpleNamespace(labels_=truth, cluster_centers_=np.zeros((3, 3)))
-    scores = evaluate_clustering(X, truth, reference=estimator)
-    assert scores.inertia_gap == pytest.approx(scores.inertia / (X**2).sum() - 1)
-
-
-def test_cosine_scores_unit_rows(data):
+def test_cosine_scores_equal_scikit_learn(data):
     X, truth = data
     X = X + 3
     scaled = X * np.random.RandomState(1).uniform(0.5, 9, size=(240, 1))
@@ -135,7 +107,7 @@ def test_cosine_scores_unit_rows(data):
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_silhouette_of_some_rows_is_scikit_learns(data, metric, sparse):
+def test_silhouette_of_rows_equals_scikit_learn(data, metric, sparse):
     X, truth = data
     truth = truth.copy()
     truth[17] = 3
@@ -144,31 +116,6 @@ def test_silhouette_of_some_rows_is_scikit_learns(data, metric, sparse):
     ours = silhouette_of_rows(csr_matrix(X) if sparse else X, truth, rows, 4, metric=metric)
     assert ours == pytest.approx(sk.silhouette_samples(X, truth, metric=metric)[rows], abs=1e-6)
     assert ours[0] == 0
-
-
-def test_a_sample_says_that_it_is_one_and_how_far_it_may_be_off():
-    rng = np.random.RandomState(0)
-    X = rng.rand(3000, 2).astype(np.float32)
-    labels = kmeans(X, 60, max_iter=2, init="random", random_state=0).labels
-    scores = evaluate_clustering(X, labels, sample_size=600)
-    exact = sk.silhouette_score(X, labels)
-    assert scores.n_silhouette == 600
-    assert "600 points sampled" in repr(scores)
-    assert 0 < scores.silhouette_error < 0.03
-    assert abs(scores.silhouette - exact) < 4 * scores.silhouette_error
-    again = evaluate_clustering(X, labels, sample_size=600, random_state=1)
-    assert again.silhouette != scores.silhouette
-    assert evaluate_clustering(X, labels, sample_size=600).silhouette == scores.silhouette
-    # a sample of all points, or more, is no sample
-    for size in (3000, 5000):
-        whole = evaluate_clustering(X, labels, sample_size=size)
-        assert (whole.n_silhouette, whole.silhouette_error) == (3000, 0.0)
-        assert whole.silhouette == pytest.approx(exact)
-        assert "sampled" not in repr(whole)
-    for size in (1, 0, 2.5):
-        with pytest.raises((TypeError, ValueError), match="sample_size must be"):
-            evaluate_clustering(X, labels, sample_size=size)
-    assert evaluate_clustering(X, labels, sample_size=2).n_silhouette == 2
 
 
 @pytest.fixture
@@ -191,7 +138,7 @@ def drawn(monkeypatch):
     # all up to 10,000; then as many as 200 million distances allow, from 500 to 10,000
     [(10_000, None), (10_001, 10_000), (25_000, 8_000), (100_000, 2_000), (500_000, 500)],
 )
-def test_past_ten_thousand_points_a_sample_is_the_default(n, size, drawn):
+def test_silhouette_is_sampled_past_ten_thousand_points(n, size, drawn):
     X = np.arange(n, dtype=float)[:, None]
     scores = evaluate_clustering(X, (X[:, 0] > n / 2).astype(int))
     if size is None:
@@ -205,10 +152,13 @@ def test_past_ten_thousand_points_a_sample_is_the_default(n, size, drawn):
     assert scores.silhouette == pytest.approx(statistics.fmean(values))
 
 
-@pytest.mark.parametrize("size", [2, 3, 50, 99])
-def test_the_error_of_a_sample_is_that_of_draws_without_replacement(size, drawn):
-    X = np.random.RandomState(0).rand(100, 2)
-    scores = evaluate_clustering(X, np.arange(100) % 3, sample_size=size)
+@pytest.mark.parametrize("size", [2, 50, 99])
+def test_silhouette_error_is_that_of_draws_without_replacement(size, drawn):
+    X, labels = np.random.RandomState(0).rand(100, 2), np.arange(100) % 3
+    scores = evaluate_clustering(X, labels, sample_size=size)
+    assert f"{size} points sampled" in repr(scores)
+    with pytest.raises(ValueError, match="sample_size must be"):
+        evaluate_clustering(X, labels, sample_size=1)
     # Cochran, Sampling Techniques (1977), section 2.5: s / √m · √(1 − m/n)
     expected = statistics.stdev(drawn[0][1]) * ((1 - size / 100) / size) ** 0.5
     assert scores.silhouette_error == pytest.approx(expected)
@@ -229,7 +179,7 @@ def blocks(monkeypatch):
     return asked
 
 
-def test_a_silhouette_of_many_points_is_read_in_blocks(blocks):
+def test_silhouette_reads_many_points_in_blocks(blocks):
     rng = np.random.RandomState(0)
     n = (1 << 16) + 3
     X, codes = rng.rand(n, 1), rng.randint(0, 3, n)
@@ -248,7 +198,7 @@ def test_a_silhouette_of_many_points_is_read_in_blocks(blocks):
     assert len(blocks) == 4
 
 
-def test_a_point_is_at_no_distance_from_itself_wherever_it_lies():
+def test_silhouette_far_from_the_origin_ignores_the_point_itself():
     rng = np.random.RandomState(0)
     codes = np.repeat([0, 1, 2], [2, 2, 3])
     X = 1e6 + rng.rand(7, 30) + 4.0 * codes[:, None]
@@ -259,16 +209,7 @@ def test_a_point_is_at_no_distance_from_itself_wherever_it_lies():
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
-def test_the_only_point_of_a_cluster_has_a_silhouette_of_zero_and_no_warning():
-    X, codes = np.array([[0.0], [1.0], [1.5], [9.0]]), np.array([0, 1, 1, 2])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = silhouette_of_rows(X, codes, np.arange(4), 3)
-    np.testing.assert_allclose(found, sk.silhouette_samples(X, codes))
-    assert found[0] == found[3] == 0
-
-
-def test_points_that_all_coincide_have_a_silhouette_of_zero():
+def test_silhouette_of_coinciding_points_is_zero():
     X, codes = np.ones((6, 2)), np.array([0, 0, 0, 1, 1, 1])
     np.testing.assert_array_equal(silhouette_of_rows(X, codes, np.arange(6), 2), np.zeros(6))
     assert evaluate_clustering(X, codes).silhouette == 0
@@ -300,19 +241,10 @@ def test_bad_metric_and_bad_reference():
         evaluate_clustering(np.eye(3), [0, 0, 1], reference=[0, 1])
 
 
-def test_nothing_is_written_to_the_callers_arrays(data):
-    X, truth = data
-    labels = truth.copy()
-    labels[0] = -1
-    X.setflags(write=False)
-    labels.setflags(write=False)
-    assert isinstance(evaluate_clustering(X, labels, reference=truth), ClusteringScores)
-
-
 # --- inertia -------------------------------------------------------------------------------------
 
 
-def test_inertia_is_the_sum_written_out(data):
+def test_inertia_equals_a_plain_sum(data):
     X, truth = data
     C = np.random.RandomState(1).rand(3, 3)
     weights = np.random.RandomState(2).rand(240)
@@ -333,36 +265,15 @@ def test_inertia_of_float32_keeps_its_digits_far_from_the_origin():
 # --- recall --------------------------------------------------------------------------------------
 
 
-def test_recall_counts_by_distance_so_ties_are_right():
-    truth = np.array([[1.0, 2.0, 2.0, 2.0]])
-    found = (np.array([[1.0, 2.0]]), np.array([[4, 9]]))
-    assert recall_at_k(found, truth) == 1.0
-    assert recall_at_k(np.array([[1.0, 2.1]]), truth) == 0.5
-
-
-def test_recall_refuses_bare_indices_and_short_truth():
+def test_recall_refuses_bare_indices():
     with pytest.raises(TypeError, match="Indices alone"):
         recall_at_k(np.array([[1, 2]]), np.array([[1.0, 2.0]]))
-    with pytest.raises(ValueError, match="truth must be an array of shape"):
-        recall_at_k(np.array([[1.0, 2.0]]), np.array([[1.0]]))
-
-
-# --- agreement, purity ---------------------------------------------------------------------------
-
-
-def test_agreement_with_and_without_matching():
-    a = np.array([0, 0, 1, 1, 2, -1])
-    b = np.array([2, 2, 0, 1, 1, 0])
-    assert label_agreement(a, a) == 1.0
-    assert label_agreement(a, b) == pytest.approx(1 / 5)
-    assert label_agreement(a, b, match=True) == pytest.approx(4 / 5)
-    assert np.isnan(label_agreement([-1], [0]))
 
 
 # --- distances and pictures ----------------------------------------------------------------------
 
 
-def test_contrast_is_the_formula_of_beyer():
+def test_contrast_follows_its_formula():
     X = np.array([[0.0], [1.0], [4.0]])
     assert distance_contrast(X, np.array([[-1.0]])) == pytest.approx((5 - 1) / 1)
     # each row against the other two: (4 - 1) / 1, (3 - 1) / 1, (4 - 3) / 3
@@ -370,14 +281,7 @@ def test_contrast_is_the_formula_of_beyer():
     assert distance_contrast(X, np.array([[1.0]])) == np.inf
 
 
-def test_contrast_falls_with_the_dimension():
-    rng = np.random.RandomState(0)
-    values = [distance_contrast(rng.rand(400, d)) for d in (2, 10, 100, 1000)]
-    assert values == sorted(values, reverse=True)
-    assert values[-1] < 0.3
-
-
-def test_intrinsic_dimension_is_its_formula():
+def test_intrinsic_dimension_follows_its_formula():
     X = np.random.RandomState(0).rand(40, 3)
     expected = dimension_written_out(X, 5)
     assert intrinsic_dimension(X, n_neighbors=5) == pytest.approx(expected)
@@ -389,7 +293,7 @@ def test_intrinsic_dimension_is_its_formula():
 
 @pytest.mark.parametrize("d", [10, 300])
 @pytest.mark.parametrize("m", [1, 2, 5])
-def test_intrinsic_dimension_follows_the_data_and_not_its_columns(m, d):
+def test_intrinsic_dimension_ignores_the_number_of_columns(m, d):
     rng = np.random.RandomState(0)
     sheet = rng.rand(1200, m) @ rng.randn(m, d)
     assert intrinsic_dimension(sheet, n_queries=400) == pytest.approx(m, rel=0.15)
@@ -404,26 +308,11 @@ def test_intrinsic_dimension_of_odd_data():
         intrinsic_dimension(np.eye(5), n_neighbors=1)
 
 
-def test_trustworthiness_is_scikit_learns(monkeypatch):
-    from sklearn.manifold import trustworthiness as reference
-
-    rng = np.random.RandomState(0)
-    X = rng.rand(120, 6)
-    assert trustworthiness(X, X[:, :2]) == reference(X, X[:, :2])
-    monkeypatch.setattr("annlab.metrics.projection.TRUSTWORTHINESS_ALL", 50)
-    with pytest.warns(AnnlabWarning, match="50 points"):
-        assert 0 < trustworthiness(X, X[:, :2]) < 1
-    with pytest.raises(ValueError, match="embedding must be an array of 120 rows"):
-        trustworthiness(X, X[:5, :2])
-    with pytest.raises(ValueError, match="embedding must be an array of 100 rows"):
-        trustworthiness(X[:100], X[:, :2])
-
-
 # --- odd arguments, each by what is promised -----------------------------------------------------
 
 
 @pytest.mark.parametrize("case", range(12))
-def test_sparse_scores_are_scikit_learns_for_degenerate_clusters_too(case):
+def test_sparse_scores_of_degenerate_clusters_equal_scikit_learn(case):
     rng = np.random.RandomState(case)
     n, k = 24 + case, 2 + case % 4
     codes = np.concatenate([np.arange(k), rng.randint(0, k, n - k)])
@@ -447,7 +336,7 @@ def test_sparse_scores_are_scikit_learns_for_degenerate_clusters_too(case):
     assert ours.silhouette == pytest.approx(sk.silhouette_score(X, labels), abs=1e-9)
 
 
-def test_a_result_brings_its_centroids_and_its_metric(data):
+def test_result_supplies_centroids_and_metric(data):
     X, truth = data
     X = X + 3
     C = np.random.RandomState(3).rand(3, 3)
@@ -458,11 +347,11 @@ def test_a_result_brings_its_centroids_and_its_metric(data):
         cosine = evaluate_clustering(X, truth, centroids=C, metric="cosine")
         assert evaluate_clustering(X, result).inertia == pytest.approx(cosine.inertia)
         assert tuple(evaluate_clustering(X, result)) == pytest.approx(tuple(cosine))
-        # what is said beats what is brought along
+        # arguments override the result
         plain = evaluate_clustering(X, truth, centroids=C + 1)
         said = evaluate_clustering(X, result, centroids=C + 1, metric="euclidean")
         assert said.inertia == pytest.approx(plain.inertia)
-        # an estimator may have a metric that is none of ours
+        # an unknown metric of an estimator is ignored
         result.metric = "manhattan"
         assert evaluate_clustering(X, result).silhouette == pytest.approx(plain.silhouette)
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
@@ -472,7 +361,7 @@ def test_a_result_brings_its_centroids_and_its_metric(data):
     assert evaluate_clustering(X, truth, metric="cosine").inertia == pytest.approx(expected)
 
 
-def test_the_gap_to_a_reference_without_inertia():
+def test_inertia_gap_to_zero_inertia():
     X = np.array([[0.0], [0.0], [1.0], [1.0], [5.0]])
     perfect, poor = [0, 0, 1, 1, 2], [0, 0, 0, 1, 1]
     assert evaluate_clustering(X, perfect, reference=perfect).inertia_gap == 0.0
@@ -480,7 +369,7 @@ def test_the_gap_to_a_reference_without_inertia():
     assert evaluate_clustering(X, perfect, reference=poor).inertia_gap == -1.0
 
 
-def test_a_reference_may_leave_points_out_too(data):
+def test_reference_may_leave_points_out(data):
     X, truth = data
     labels = np.where(np.arange(240) % 5 == 0, (truth + 1) % 3, truth)
     labels[:20] = -1
@@ -499,7 +388,6 @@ def test_a_reference_may_leave_points_out_too(data):
 @pytest.mark.parametrize(
     "labels",
     [
-        np.array(["b", "a", "b", "c"]),
         np.array([b"b", b"a", b"b", b"c"]),
         np.array(["b", "a", "b", "c"], dtype=object),
         ["b", "a", "b", "c"],
@@ -509,12 +397,12 @@ def test_a_reference_may_leave_points_out_too(data):
         SimpleNamespace(labels_=[1, 0, 1, 2]),
     ],
 )
-def test_labels_of_every_kind(labels):
+def test_check_labels_accepts(labels):
     found = metrics.check_labels(labels, "labels", 4)
     assert found.dtype == np.int64 and found.tolist() == [1, 0, 1, 2]
 
 
-def test_labels_of_no_kind():
+def test_check_labels_refuses():
     assert metrics.check_labels([True, False], "labels").tolist() == [1, 0]
     with pytest.raises(TypeError, match="labels must be integers; got dtype complex"):
         metrics.check_labels([1j, 0], "labels")
@@ -532,7 +420,7 @@ def test_labels_of_no_kind():
         ([-1, -1, -1, -1, 2, -1], "^1 cluster of 1 point"),
     ],
 )
-def test_what_is_undefined_is_said_where_it_was_asked(labels, words):
+def test_undefined_scores_warn_at_the_call(labels, words):
     X = np.random.RandomState(0).rand(6, 2)
     with pytest.warns(AnnlabWarning, match=words) as caught:
         scores = evaluate_clustering(X, labels, reference=[0, 0, 0, 1, 1, 1])
@@ -547,31 +435,7 @@ def test_what_is_undefined_is_said_where_it_was_asked(labels, words):
         assert np.isfinite([*evaluate_clustering(X, [0, 0, 0, 0, 0, 1])]).all()
 
 
-def test_scores_show_what_they_hold():
-    bare = ClusteringScores(0.51234, 0.75, 1234.5, 99.25, 3000, 12, 0, 3000)
-    assert repr(bare).splitlines() == [
-        "ClusteringScores: 3,000 points, 12 clusters",
-        "  silhouette         0.5123",
-        "  Davies-Bouldin     0.7500",
-        "  Calinski-Harabasz  1234.5",
-        "  inertia            99.25",
-    ]
-    full = ClusteringScores(0.5, 0.75, 1.0, 2.0, 3000, 12, 1500, 2000, 0.0125, 0.25, 0.5, 0.015)
-    shown = repr(full).splitlines()
-    assert shown[0].endswith("12 clusters, 1,500 outliers left out")
-    assert shown[1].endswith("0.5000 ± 0.0125 (2,000 points sampled)")
-    assert shown[5:] == [
-        "  adjusted Rand      0.2500",
-        "  mutual information 0.5000",
-        "  inertia gap        +1.50%",
-    ]
-    with pytest.raises(FrozenInstanceError):
-        bare.silhouette = 1.0
-    # two results are the same only if they are one; so they can be members of a set
-    assert len({bare, full, bare}) == 2
-
-
-def test_the_largest_label_names_the_last_centroid():
+def test_inertia_refuses_labels_without_centroid():
     X = np.eye(3)
     assert inertia(X, [2, 2, 2], np.zeros((3, 3))) == 3.0
     with pytest.raises(ValueError, match=r"number of centroids \(3\); got a maximum of 3"):
@@ -587,8 +451,8 @@ def test_the_largest_label_names_the_last_centroid():
 # --- recall, agreement and purity, written out ---------------------------------------------------
 
 
-@pytest.mark.parametrize("case", range(12))
-def test_recall_is_the_count_written_out(case):
+@pytest.mark.parametrize("case", range(6))
+def test_recall_equals_a_plain_count(case):
     rng = np.random.RandomState(case)
     nq, wide, m = rng.randint(1, 5), rng.randint(2, 7), rng.randint(1, 4)
     m = min(m, wide)
@@ -609,12 +473,11 @@ def test_recall_is_the_count_written_out(case):
     assert recall_at_k((distances, indices), truth, m) == pytest.approx(paired / (nq * m))
 
 
-def test_the_tolerance_is_a_millionth_unless_said():
+def test_recall_tolerance():
     truth = np.array([[8.0]])
     assert recall_at_k(truth * (1 + 0.9e-6), truth) == 1.0
     assert recall_at_k(truth * (1 + 1.1e-6), truth) == 0.0
     assert recall_at_k(truth * (1 + 1e-9), truth, tolerance=0) == 0.0
-    assert recall_at_k(truth, truth, tolerance=0) == 1.0
     with pytest.raises(ValueError, match="tolerance"):
         recall_at_k(truth, truth, tolerance=-1e-6)
 
@@ -627,9 +490,7 @@ def test_the_tolerance_is_a_millionth_unless_said():
         (np.ones((2, 3)), np.ones((2, 4)), 4, "found must be an array of shape (2, 4)"),
         (np.ones((2, 3)), np.ones((2, 3)), 0, "n_neighbors must be"),
         (np.ones(3), np.ones((1, 3)), None, "found must be an array of shape (nq, m)"),
-        (np.ones((1, 2, 3)), np.ones((1, 2)), None, "found must be an array of shape (nq, m)"),
         (np.ones((0, 3)), np.ones((0, 3)), None, "found must be an array of shape (nq, m)"),
-        (np.ones((1, 3)), np.ones((1, 0)), None, "truth must be an array of shape (nq, m)"),
         (np.array([[1.0, np.nan]]), np.ones((1, 2)), None, "found must be free of NaN"),
         (
             (np.ones((1, 2)), np.ones((1, 3), int)),
@@ -639,20 +500,13 @@ def test_the_tolerance_is_a_millionth_unless_said():
         ),
     ],
 )
-def test_answers_that_cannot_be_compared_are_named(found, truth, m, words):
+def test_recall_refuses_unequal_answers(found, truth, m, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         recall_at_k(found, truth, m)
 
 
-def test_wider_answers_are_cut_and_pairs_of_rows_are_rows():
-    assert recall_at_k(np.array([[3.0, 1.0]]), np.array([[1.0, 2.0, 3.0]])) == 0.5
-    # a tuple of two arrays is a pair; a list of two rows is two queries
-    rows = [np.array([1.0, 2.0]), np.array([1.0, 5.0])]
-    assert recall_at_k(rows, np.array([[1.0, 2.0], [1.0, 2.0]])) == 0.75
-
-
 @pytest.mark.parametrize("case", range(8))
-def test_agreement_and_purity_are_the_counts_written_out(case):
+def test_agreement_and_purity_equal_plain_counts(case):
     rng = np.random.RandomState(case)
     ours, theirs = rng.randint(-1, 4, 25), rng.randint(-1, 3 + case % 3, 25)
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a >= 0 and b >= 0]
@@ -665,7 +519,7 @@ def test_agreement_and_purity_are_the_counts_written_out(case):
     assert purity(ours, theirs) == pytest.approx(sum(largest) / len(pairs))
 
 
-def test_nothing_in_common_is_nan_and_other_lengths_are_refused():
+def test_agreement_without_common_points_is_nan():
     for function in (label_agreement, purity):
         assert np.isnan(function([-1, 0], [0, -1]))
         assert function([0, -1], [0, -1]) == 1.0
@@ -685,7 +539,7 @@ def contrast_written_out(Q, X, metric, own=None):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_contrast_is_read_in_blocks(metric, blocks):
+def test_contrast_is_computed_in_blocks(metric, blocks):
     X = np.random.RandomState(0).rand(2100, 3) + 0.1
     expected = contrast_written_out(X, X, metric, np.arange(2100))
     assert distance_contrast(X, n_queries=5000, metric=metric) == pytest.approx(expected, rel=1e-6)
@@ -699,15 +553,8 @@ def test_contrast_is_read_in_blocks(metric, blocks):
 def test_contrast_of_drawn_rows():
     X = np.random.RandomState(0).rand(500, 3)
     each = [contrast_written_out(X[i : i + 1], X, "euclidean", [i]) for i in range(500)]
-    # one row, drawn: the contrast of that row
-    drawn = {distance_contrast(X, n_queries=1, random_state=seed) for seed in range(5)}
-    assert len(drawn) > 1
-    for value in drawn:
-        assert np.isclose(value, each).any()
-    assert distance_contrast(X) == distance_contrast(X, n_queries=200, random_state=0)
-    # a row and its twin: nothing can be nearer
+    assert np.isclose(distance_contrast(X, n_queries=1, random_state=3), each).any()
     assert distance_contrast(np.ones((4, 2))) == np.inf
-    assert distance_contrast([[0.0], [1.0]]) == 0.0
     for options, words in (
         ({"n_queries": 0}, "n_queries must be"),
         ({"Q": np.ones((2, 2))}, "Q must be"),
@@ -715,8 +562,6 @@ def test_contrast_of_drawn_rows():
     ):
         with pytest.raises(ValueError, match=words):
             distance_contrast(X, **options)
-    with pytest.raises(ValueError, match="X must be"):
-        distance_contrast(X[:1])
 
 
 def dimension_written_out(X, n_neighbors):
@@ -727,35 +572,14 @@ def dimension_written_out(X, n_neighbors):
     return 1 / np.mean(logarithms)
 
 
-@pytest.mark.parametrize(
-    ("n", "n_neighbors"), [(40, 2), (40, 10), (12, 10), (11, 10), (10, 10), (8, 10), (5, 10)]
-)
-def test_intrinsic_dimension_takes_the_neighbours_that_there_are(n, n_neighbors):
+@pytest.mark.parametrize(("n", "n_neighbors"), [(40, 2), (40, 10), (11, 10), (10, 10), (5, 10)])
+def test_intrinsic_dimension_of_few_rows(n, n_neighbors):
     X = np.random.RandomState(n).rand(n, 3)
     expected = dimension_written_out(X, min(n_neighbors, n - 1))
     assert intrinsic_dimension(X, n_neighbors=n_neighbors) == pytest.approx(expected)
 
 
-def test_intrinsic_dimension_looks_at_the_rows_that_it_was_asked_to(monkeypatch):
-    asked = []
-
-    def spy(Q, X, m):
-        asked.append(Q)
-        return k_nearest(Q, X, m)
-
-    monkeypatch.setattr("annlab.metrics.search.k_nearest", spy)
-    X = np.random.RandomState(0).rand(1500, 2)
-    for options, size in (({}, 1000), ({"n_queries": 1}, 1), ({"n_queries": 9999}, 1500)):
-        asked.clear()
-        assert intrinsic_dimension(X, **options) > 0
-        assert len(np.unique(asked[0], axis=0)) == len(asked[0]) == size
-    with pytest.raises(ValueError, match="n_queries must be"):
-        intrinsic_dimension(X, n_queries=0)
-    # far from the origin nothing is lost
-    assert intrinsic_dimension(X + 1e6) == pytest.approx(intrinsic_dimension(X), rel=1e-6)
-
-
-def test_rows_too_near_for_their_squares_are_left_out():
+def test_intrinsic_dimension_skips_underflowing_distances():
     X = np.array([[0.0], [1e-200], [1.0], [3.0], [7.0]])
     centred = X - X.mean()
     expected = dimension_written_out(centred, 3)
@@ -765,7 +589,7 @@ def test_rows_too_near_for_their_squares_are_left_out():
 
 
 @pytest.mark.parametrize(("n", "largest"), [(10, 4), (11, 5), (12, 5)])
-def test_trustworthiness_takes_fewer_than_half_of_the_points(n, largest):
+def test_trustworthiness_equals_scikit_learn(n, largest):
     from sklearn.manifold import trustworthiness as reference
 
     X = np.random.RandomState(n).rand(n, 3)
@@ -777,61 +601,21 @@ def test_trustworthiness_takes_fewer_than_half_of_the_points(n, largest):
     assert trustworthiness(csr_matrix(X), picture, n_neighbors=1) == pytest.approx(
         reference(X, picture, n_neighbors=1)
     )
-    for m in (0, largest + 1):
-        with pytest.raises(ValueError, match="n_neighbors must be"):
-            trustworthiness(X, picture, n_neighbors=m)
-    with pytest.raises(ValueError, match="X must be"):
-        trustworthiness(X[:2], picture[:2], n_neighbors=1)
-    with pytest.raises(ValueError, match="metric must be one of"):
-        trustworthiness(X, picture, metric="manhattan")
+    with pytest.raises(ValueError, match="n_neighbors must be"):
+        trustworthiness(X, picture, n_neighbors=largest + 1)
+    with pytest.raises(ValueError, match=f"embedding must be an array of {n} rows"):
+        trustworthiness(X, picture[:5])
 
 
-def test_trustworthiness_draws_five_thousand_rows_where_there_are_more(monkeypatch):
-    seen = []
-
-    def measure(X, embedding, **options):
-        seen.append((X, embedding))
-        return 1.0
-
-    monkeypatch.setattr("sklearn.manifold.trustworthiness", measure)
-    X = np.arange(5001.0)[:, None]
-    assert trustworthiness(X[:5000], X[:5000]) == 1.0
-    with pytest.warns(AnnlabWarning, match="5,000 points") as caught:
-        trustworthiness(X, X)
-    assert caught[0].filename == __file__
-    assert len(seen[0][0]) == len(seen[1][0]) == 5000
-    rows, picture = seen[1]
-    # different rows, each with its own place in the picture
-    assert (np.diff(rows[:, 0]) > 0).all() and (rows == picture).all()
-
-
-# --- what the signatures say ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "function",
-    [evaluate_clustering, inertia, recall_at_k, label_agreement, distance_contrast,
-     intrinsic_dimension, trustworthiness],
-)  # fmt: skip
-def test_defaults_are_those_of_the_docstring(function):
-    parameters = signature(function).parameters
-    told = re.findall(r"^(\w+) : .*default=(.+)$", getdoc(function), re.M)
-    for name, value in told:
-        assert parameters[name].default == ast.literal_eval(value), name
-    untold = {name for name, p in parameters.items() if p.default not in (p.empty, None)}
-    assert untold == {name for name, _ in told}
-
-
-def test_the_contrast_of_angles_does_not_know_lengths():
-    X = np.random.RandomState(0).randn(60, 5)
-    longer = X * np.random.RandomState(1).uniform(1, 50, (60, 1))
-    of_angles = metrics.distance_contrast(X, metric="cosine")
-    assert metrics.distance_contrast(longer, metric="cosine") == pytest.approx(of_angles)
-    assert metrics.distance_contrast(longer) != pytest.approx(metrics.distance_contrast(X))
+def test_trustworthiness_of_many_points_is_that_of_a_sample(monkeypatch):
+    monkeypatch.setattr("annlab.metrics.projection.TRUSTWORTHINESS_ALL", 50)
+    X = np.random.RandomState(0).rand(120, 6)
+    with pytest.warns(AnnlabWarning, match="50 points"):
+        assert 0 < trustworthiness(X, X[:, :2]) < 1
 
 
 @pytest.mark.parametrize("offset", [1e4, 1e6])
-def test_scores_do_not_depend_on_an_offset(offset):
+def test_scores_ignore_an_offset(offset):
     data = make_blobs(300, n_clusters=4, random_state=0)
     moved = data.X.astype(np.float32) + np.float32(offset)
     # float32 has rounded the values: the same ones without the offset

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import annlab
-from annlab import distances
 from annlab._kernels import numpy_twins
 from annlab._support import rounding
+from annlab.distances import ties
 from annlab.fit import small_k
 
 #: cases that go through every decision: tied ones, and one of each kind of the others
@@ -51,9 +51,9 @@ def test_fits_hold_under_another_rounding(rounded: Callable[[int], None]) -> Non
 def test_perturbation_stays_within_its_bound(rounded: Callable[[int], None]) -> None:
     rng = np.random.RandomState(0)
     Q, X = rng.standard_normal((40, 9)).astype("f"), rng.standard_normal((50, 9)).astype("f")
-    plain = distances.products(Q, X)
+    plain = rounding.products(Q, X)
     rounded(2)
-    moved = distances.products(Q, X)
+    moved = rounding.products(Q, X)
     bound = (
         np.sqrt(9) * np.finfo("f").eps / 2 * np.outer(*(np.linalg.norm(Z, axis=1) for Z in (Q, X)))
     )
@@ -78,14 +78,14 @@ def test_unstable_sort_shuffles_equal_keys(rounded: Callable[[int], None]) -> No
 
 FAULTS = [
     # the highest of equal ones
-    (distances, "decide", "columns[tied[np.searchsorted(rows[tied], each)]]",
+    (ties, "decide", "columns[tied[np.searchsorted(rows[tied], each)]]",
      "columns[tied[np.searchsorted(rows[tied], each, side='right') - 1]]"),
     # no product is ever in doubt: rounding decides ties
-    (distances, "uncertain", "~(gap > margin(float(d1.max(initial=0.0))))", "gap <= -np.inf"),
+    (ties, "uncertain", "~(gap > margin(float(d1.max(initial=0.0))))", "gap <= -np.inf"),
     # a later try that ends in the same clusters replaces the first
     (small_k, "_seed", "same_total(inertia, np.float64) < least", "inertia <= least"),
     # so does a later start
-    (distances, "same_total", "total * (1.0 + ", "total * (1.0 - "),
+    (ties, "same_total", "total * (1.0 + ", "total * (1.0 - "),
 ]  # fmt: skip
 
 

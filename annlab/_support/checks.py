@@ -412,19 +412,19 @@ def did_you_mean(value: Any, names: list[str]) -> str:
     return f"Did you mean {near[0]!r}?" if near else ""
 
 
-def check_n_clusters(n_clusters: Any, n_samples: int) -> int:
+def check_n_clusters(n_clusters: Any, n_samples: int, name: str = "n_clusters") -> int:
     """Accept a number of clusters between 1 and the number of samples.
 
     Raises
     ------
     TypeError, ValueError
     """
-    k = check_integer(n_clusters, "n_clusters")
+    k = check_integer(n_clusters, name)
     if k > n_samples:
         raise invalid(
-            "n_clusters",
+            name,
             f"at most the number of samples (n_samples={n_samples})",
-            f"n_clusters={k}",
+            f"{name}={k}",
             "Ask for fewer clusters or pass more data.",
         )
     return k

@@ -8,8 +8,8 @@ import numpy as np
 
 from annlab._support.checks import check_integer, is_sparse
 from annlab._support.types import Matrix
-from annlab.distances import k_nearest, nearest, squared_norms
-from annlab.indexes._base import Frame, NeighborIndex, first_equal_rows
+from annlab.distances import frame_of, k_nearest, nearest
+from annlab.indexes._base import NeighborIndex
 
 
 class BruteIndex(NeighborIndex):
@@ -47,29 +47,15 @@ class BruteIndex(NeighborIndex):
         self.n_jobs = n_jobs
 
     def _build(self, X: np.ndarray) -> None:
-        self._frame = Frame(X)
-        self._rows = self._frame.apply(X)
-        self._norms = squared_norms(self._rows)
-        # for one neighbour the first of equal rows stands for them all, so that exact ties, which
-        # have to be decided one by one, stay rare where centroids coincide
-        first = first_equal_rows(X)
-        distinct = np.flatnonzero(first == np.arange(len(first)))
-        self._distinct = None if len(distinct) == len(first) else distinct
+        self._frame = frame_of(X)
 
     def _search(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, int]:
-        rows, norms = self._rows, self._norms
-        if not is_sparse(Q):
-            Q = self._frame.apply(Q)
-        elif not self._frame.is_identity:
-            # a sparse query cannot be shifted without becoming dense: take the rows as they came
-            rows = self.X_
-            norms = squared_norms(rows)
+        count = Q.shape[0] * len(self.X_)
         if n_neighbors > 1:
-            return k_nearest(Q, rows, n_neighbors)[1], Q.shape[0] * len(rows)
-        if self._distinct is None:
-            return nearest(Q, rows, norms)[:, None], Q.shape[0] * len(rows)
-        labels = nearest(Q, rows[self._distinct], norms[self._distinct])
-        return self._distinct[labels][:, None], Q.shape[0] * len(self._distinct)
+            return k_nearest(Q, self.X_, n_neighbors)[1], count
+        # a sparse query cannot be shifted without becoming dense
+        frame = None if is_sparse(Q) else self._frame
+        return nearest(Q, self.X_, frame=frame)[:, None], count
 
 
 class _TreeIndex(NeighborIndex):

@@ -18,7 +18,7 @@ from annlab._support.checks import (
     is_sparse,
 )
 from annlab._support.types import Matrix, MatrixLike, Seed
-from annlab.distances import dot, listed_sq, pairwise_sq, unit_rows
+from annlab.distances import listed_sq, pairwise_sq, unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 
 #: Cells of the table "query × row" that are marked at once: bounds memory.
@@ -219,7 +219,7 @@ class LSHIndex(NeighborIndex):
 
     def _positions(self, Q: Matrix) -> np.ndarray:
         """Project rows that are in the frame, or sparse ones as they are: (nq, L, h) float64."""
-        positions = dot(Q, self._directions.T).astype(np.float64)
+        positions = np.asarray(Q @ self._directions, dtype=np.float64)
         if is_sparse(Q):
             positions /= self._frame.scale
             positions += self._sparse_offsets

@@ -193,7 +193,7 @@ def evaluate_clustering(
         X, _ = unit_rows(X)
     ours = _centroids_of(labels) if centroids is None else centroids
     total = _inertia_with(X, given, ours, metric, n_jobs)
-    rows = _centred(X if kept.all() else X[kept], metric)
+    rows = centred(X if kept.all() else X[kept], metric)
     names, codes = np.unique(given[kept], return_inverse=True)
     n_points, k = len(codes), len(names)
     scores: dict[str, Any] = dict.fromkeys(
@@ -202,7 +202,7 @@ def evaluate_clustering(
     scores["n_silhouette"] = n_points
     if 2 <= k < n_points:
         scores.update(mean_silhouette(rows, codes, k, metric, sample_size, rng, n_jobs))
-        scores["davies_bouldin"], scores["calinski_harabasz"] = _spread_scores(rows, codes, k)
+        scores["davies_bouldin"], scores["calinski_harabasz"] = spread_scores(rows, codes, k)
     else:
         warnings.warn(
             f"{k} cluster{'s' * (k != 1)} of {n_points} points: silhouette, Davies-Bouldin and "
@@ -217,7 +217,7 @@ def evaluate_clustering(
     )
 
 
-def _centred(rows: Any, metric: str) -> Any:
+def centred(rows: Any, metric: str) -> Any:
     """Rows around their mean, where products lose fewest digits; no score depends on the shift."""
     if metric != "euclidean" or is_sparse(rows):
         return rows
@@ -262,7 +262,7 @@ def _inertia_with(
     return inertia(X, labels, centroids, metric=metric, n_jobs=n_jobs)
 
 
-def _spread_scores(X: Matrix, codes: np.ndarray, n_clusters: int) -> tuple[float, float]:
+def spread_scores(X: Matrix, codes: np.ndarray, n_clusters: int) -> tuple[float, float]:
     """Davies-Bouldin and Calinski-Harabasz; scikit-learn's for dense rows."""
     if not is_sparse(X):
         from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score

@@ -9,7 +9,7 @@ from annlab.plotting._axes import MARKERS as MARKERS
 from annlab.plotting._axes import OUTLIER_COLOR as OUTLIER_COLOR
 from annlab.plotting._axes import PALETTE as PALETTE
 from annlab.plotting._axes import cluster_color, cluster_marker
-from annlab.plotting.fits import plot_convergence, plot_elbow, plot_silhouette
+from annlab.plotting.fits import plot_convergence, plot_elbow, plot_scan, plot_silhouette
 from annlab.plotting.images import plot_palette, plot_patches
 from annlab.plotting.points import plot_clusters, visualize_clusters
 from annlab.plotting.searches import plot_recall_speed, plot_time_to_quality
@@ -23,6 +23,7 @@ __all__ = [
     "plot_palette",
     "plot_patches",
     "plot_recall_speed",
+    "plot_scan",
     "plot_silhouette",
     "plot_time_to_quality",
     "visualize_clusters",

@@ -16,8 +16,9 @@ from annlab._support.checks import (
 )
 from annlab._support.errors import invalid
 from annlab._support.types import LabelsLike, MatrixLike, Seed
-from annlab.metrics import check_labels
+from annlab.metrics import ClusterScan, check_labels
 from annlab.plotting._axes import (
+    OUTLIER_COLOR,
     PALETTE,
     by_name,
     cluster_color,
@@ -152,6 +153,58 @@ def plot_elbow(
     ax.set_ylim(bottom=0)
     ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     ax.grid(alpha=0.3)
+    return ax
+
+
+def plot_scan(scan: ClusterScan, *, ax: Axes | None = None) -> Axes:
+    """Draw the scores of a scan against k: silhouette and stability, and inertia at the right.
+
+    Parameters
+    ----------
+    scan : ClusterScan
+        From `annlab.scan_n_clusters`.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+        A dashed line marks ``scan.best_k``.
+
+    Raises
+    ------
+    TypeError
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from annlab import scan_n_clusters
+    >>> from annlab.plotting import plot_scan
+    >>> X = np.random.RandomState(0).rand(100, 2)
+    >>> scan = scan_n_clusters(X, 2, 6, n_resamples=0, random_state=0)
+    >>> plot_scan(scan, ax=Figure().add_subplot()).get_title()
+    'no k stands out'
+    """
+    if not isinstance(scan, ClusterScan):
+        raise invalid("scan", "a result of scan_n_clusters", type(scan).__name__, error=TypeError)
+    ax = drawing_axes(ax)
+    ks = scan.n_clusters
+    for number, name in enumerate(("silhouette", "stability")):
+        values = getattr(scan, name)
+        if np.isfinite(values).any():
+            color, marker = cluster_color(number), cluster_marker(number)
+            ax.plot(ks, values, color=color, marker=marker, markersize=4, label=name)
+    right = ax.twinx()
+    right.plot(ks, scan.inertia, color=OUTLIER_COLOR, linestyle=":")
+    right.set_ylim(bottom=0)
+    right.set_ylabel("inertia (dotted)")
+    if scan.best_k is not None:
+        ax.axvline(scan.best_k, color=PALETTE[5], linestyle="--")
+    ax.set_xlabel("number of clusters k")
+    ax.set_ylim(0, 1.05)
+    ax.set_title(scan.answer)
+    ax.grid(alpha=0.3)
+    ax.legend()
     return ax
 
 
