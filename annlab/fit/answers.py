@@ -11,6 +11,7 @@ import numpy as np
 from annlab._support.checks import is_sparse, working_dtype
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._support.threads import Workers, chunk_bounds
+from annlab._support.types import Matrix
 from annlab.distances import from_squared, nearest, paired_sq, pairwise_sq, unit_rows
 from annlab.fit.searches import Exact
 from annlab.rows import Rows, open_rows
@@ -58,7 +59,7 @@ def label(rows: Rows, centroids: np.ndarray) -> tuple[Any, Tally]:
     return rows.sweep(replace(task, target=rows.target(centroids)))
 
 
-def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) -> np.ndarray:
+def label_rows(X: Matrix, centroids: np.ndarray, *, metric: str, workers: Workers) -> np.ndarray:
     """Find the nearest centroid of each row exactly; a label depends on that row alone.
 
     Parameters
@@ -91,7 +92,7 @@ def label_rows(X: Any, centroids: np.ndarray, *, metric: str, workers: Workers) 
 
 
 def beside(
-    X: Any,
+    X: Matrix,
     centroids: np.ndarray,
     *,
     metric: str,
@@ -185,7 +186,7 @@ def _count_right(rows: np.ndarray, labels: np.ndarray, centroids: np.ndarray) ->
 
 
 def exact_inertia(
-    X: Any,
+    X: Matrix,
     centroids: np.ndarray,
     labels: np.ndarray,
     metric: str,

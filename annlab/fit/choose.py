@@ -24,7 +24,7 @@ from annlab._support.checks import check_choice
 from annlab._support.errors import invalid
 from annlab.fit.graph.algorithm import Graph
 from annlab.fit.lloyd import Lloyd
-from annlab.fit.searches import Exact, Indexed
+from annlab.fit.searches import Exact, Index, Indexed
 from annlab.fit.small_k import SmallK
 from annlab.fit.states import Algorithm, Limits
 from annlab.indexes import available_indexes, make_index
@@ -145,7 +145,7 @@ def available_algorithms() -> tuple[str, ...]:
 
 
 def make_algorithm(
-    algorithm: Any,
+    algorithm: str | Index,
     rows: Rows,
     n_clusters: int,
     params: dict[str, Any],
@@ -225,7 +225,7 @@ def _with_own_start(name: str, rows: Rows, params: dict[str, Any], limits: Limit
     return cls(limits, **params)
 
 
-def _through(index: Any, name: str, rows: Rows, limits: Limits) -> Algorithm:
+def _through(index: Index, name: str, rows: Rows, limits: Limits) -> Algorithm:
     """Lloyd's algorithm through an index over the centroids."""
     if rows.sparse and not getattr(index, "accepts_sparse", False):
         raise _needs_dense(name)
@@ -234,7 +234,7 @@ def _through(index: Any, name: str, rows: Rows, limits: Limits) -> Algorithm:
     return Lloyd(name, Indexed(index), Exact(), limits)
 
 
-def _check_index(algorithm: Any, params: dict[str, Any]) -> None:
+def _check_index(algorithm: object, params: dict[str, Any]) -> None:
     for method in ("fit", "kneighbors"):
         if not callable(getattr(algorithm, method, None)) or isinstance(algorithm, type):
             raise invalid(

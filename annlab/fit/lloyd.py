@@ -17,6 +17,7 @@ import numpy as np
 
 from annlab.distances import unit_means
 from annlab.fit.searches import Search
+from annlab.fit.settings import Init
 from annlab.fit.states import Found, Limits, State, why_stop
 from annlab.initialization import initial_centroids
 from annlab.result import Step
@@ -43,7 +44,7 @@ class Lloyd:
         self.search, self.last = search, last
         self.exact = search.exact
 
-    def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
+    def begin(self, rows: Rows, n_clusters: int, init: Init, rng: np.random.RandomState) -> State:
         return self.start_at(start(rows, n_clusters, init, rng))
 
     def start_at(self, centroids: np.ndarray) -> State:
@@ -107,7 +108,7 @@ def advance(algorithm: Any, rows: Rows, state: State) -> State:
 
 
 def start(
-    rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState, seeds: Any = None
+    rows: Rows, n_clusters: int, init: Init, rng: np.random.RandomState, seeds: Rows | None = None
 ) -> np.ndarray:
     """Turn the parameter ``init`` into centroids of shape (k, d), working coordinates.
 

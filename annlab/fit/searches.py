@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -15,11 +15,13 @@ from annlab._kernels import loops
 from annlab._support.checks import is_sparse
 from annlab._support.errors import invalid
 from annlab._support.threads import breathe
+from annlab._support.types import Matrix
 from annlab.distances import Frame, frame_of, nearest, paired_sq, uncertain
 from annlab.rows import Rows
 from annlab.rows.coordinates import Chunk
 from annlab.rows.tally import Tally, Task
 
+T = TypeVar("T")
 #: Rows of one query to an index: bounds memory, and is the same for every n_jobs.
 _INDEX_ROWS = 1 << 16
 #: Values of the sums of all chunks of a fused pass: each chunk has its own.
@@ -56,7 +58,9 @@ class Compare(Task):
 
     frame: Frame
 
-    def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
+    def find(
+        self, rows: Matrix, old: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, int | None]:
         labels = label_block(rows, self.centroids, self.frame)
         return labels, paired_sq(rows, self.centroids, labels), len(labels) * self.k
 
@@ -68,7 +72,7 @@ class Compare(Task):
         return labels
 
 
-def label_block(rows: Any, centroids: np.ndarray, frame: Frame) -> np.ndarray:
+def label_block(rows: Matrix, centroids: np.ndarray, frame: Frame) -> np.ndarray:
     """Nearest of all centroids for some rows, shape (len(rows),), int32."""
     labels = np.empty(rows.shape[0], dtype=np.int32)
     # the product of a sub-block stays in cache; sub-blocks depend on the chunk alone
@@ -121,7 +125,9 @@ class FusedPass(Task):
         pieces -= pieces % 4 if pieces > 4 else 0
         return -(-n // pieces)
 
-    def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
+    def find(
+        self, rows: Matrix, old: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, int | None]:
         raise NotImplementedError("it labels and adds up at once")
 
     def __call__(
@@ -210,20 +216,26 @@ def label_and_sum(
 # -- through an index ------------------------------------------------------------------------------
 
 
+class Index(Protocol):
+    """What ``algorithm`` may be: an index of annlab, of scikit-learn, or of the caller."""
+
+    def fit(self, X: np.ndarray) -> Index:
+        """Hold the rows of X."""
+
+    def kneighbors(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return distances and indices of the nearest rows, each of shape (nq, n_neighbors)."""
+
+
 class Indexed:
     """Ask a nearest-neighbour index over the *centroids*, built again for each assignment.
 
     A point keeps its old label unless the candidate is really closer: an approximate search
     never makes the inertia rise.
 
-    Parameters
-    ----------
-    index : object
-        With ``fit(X)`` and ``kneighbors(Q, n_neighbors) -> (distances, indices)``. Cloned, never
-        fitted in place.
+    The index is cloned, never fitted in place.
     """
 
-    def __init__(self, index: Any) -> None:
+    def __init__(self, index: Index) -> None:
         self.index = index
         self.exact = bool(getattr(index, "exact", False))
 
@@ -240,13 +252,15 @@ class LookUp(Task):
     # an index has its own threads, and counts distances for one caller at a time
     has_threads = True
 
-    index: Any
+    index: Index
     exact: bool
 
     def chunk_rows(self, n: int, d: int, usual: int) -> int:
         return _INDEX_ROWS
 
-    def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
+    def find(
+        self, rows: Matrix, old: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, int | None]:
         found = _candidates(self.index, rows, self.k)
         distances = paired_sq(rows, self.centroids, found)
         if old is not None and not self.exact:
@@ -257,7 +271,7 @@ class LookUp(Task):
         return found, distances, getattr(self.index, "n_distances_", None)
 
 
-def clone_index(index: Any) -> Any:
+def clone_index(index: T) -> T:
     """Copy an index with its parameters, unfitted if it is scikit-learn's."""
     from sklearn.base import clone
 
@@ -267,7 +281,7 @@ def clone_index(index: Any) -> Any:
         return copy.deepcopy(index)
 
 
-def _candidates(index: Any, rows: Any, k: int) -> np.ndarray:
+def _candidates(index: Index, rows: Matrix, k: int) -> np.ndarray:
     answer = index.kneighbors(rows, n_neighbors=1)
     try:
         found = np.asarray(answer[1]).reshape(-1)

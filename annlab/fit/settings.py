@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from annlab._support.checks import check_choice, check_integer, check_real
 from annlab._support.errors import invalid
+from annlab._support.types import Seed
+from annlab.fit.searches import Index
 from annlab.result import Step
 from annlab.rows.base import hash_rows
 
 Callback = Callable[[Step], Any]
+#: A start: its name, a function ``init(X, n_clusters, random_state=...)``, or the centroids.
+Init: TypeAlias = "str | Callable[..., ArrayLike] | ArrayLike"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,20 +28,20 @@ class Settings:
 
     n_clusters: int
     max_iter: int = 100
-    algorithm: Any = "auto"
+    algorithm: str | Index = "auto"
     algorithm_params: dict[str, Any] | None = None
-    init: Any = "k-means++"
+    init: Init = "k-means++"
     n_init: int = 1
     tol: float = 1e-4
     metric: str = "euclidean"
     sample_weight: Any = None
-    random_state: Any = None
+    random_state: Seed = None
     n_jobs: int | None = None
     trace: bool = False
     callback: Callback | None = None
     progress: bool = False
     final_assignment: str = "auto"
-    checkpoint: Any = None
+    checkpoint: str | os.PathLike[str] | None = None
 
     def checked(self) -> Settings:
         """Return the same settings in plain types; raise TypeError or ValueError."""
@@ -68,7 +74,7 @@ class Settings:
         return {name: describe(getattr(self, name)) for name in names}
 
 
-def describe(value: Any) -> str:
+def describe(value: object) -> str:
     """Describe a parameter in words that are the same in another process.
 
     An array by its digest, a function by its name, an object by its class and parameters.

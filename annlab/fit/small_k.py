@@ -10,7 +10,7 @@ At small k an iteration reads all of X and computes little, so the number of pas
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from annlab.fit.graph.tree import grow, plant_tree
 from annlab.fit.lloyd import Lloyd, cluster_means
 from annlab.fit.momentum import Momentum, check_move
 from annlab.fit.searches import Fused
+from annlab.fit.settings import Init
 from annlab.fit.states import Found, Limits, State
 from annlab.rows import Rows
 from annlab.rows.memory import MemoryRows
@@ -83,7 +84,7 @@ class SmallK(Lloyd):
         super().__init__("small_k", Fused(), Fused(), limits)
         self.min_gain = GAIN * limits.tol
 
-    def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
+    def begin(self, rows: Rows, n_clusters: int, init: Init, rng: np.random.RandomState) -> State:
         if not (isinstance(init, str) and init == "k-means++"):
             return super().begin(rows, n_clusters, init, rng)
         source = rows.sample(n_clusters, rng)

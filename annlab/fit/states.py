@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from annlab.fit.settings import Init
 from annlab.result import Step, owned
 from annlab.rows import Rows
 from annlab.rows.tally import Tally
@@ -49,7 +50,7 @@ class State:
     steps: tuple[Step, ...] = ()
     labels: Any = None
     at: np.ndarray | None = None
-    known: Any = None
+    known: np.ndarray | None = None
     outliers: np.ndarray | None = None
     memory: Any = None
     uncounted: int = 0
@@ -142,7 +143,7 @@ class Algorithm(Protocol):
     exact_below: int
     limits: Limits
 
-    def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
+    def begin(self, rows: Rows, n_clusters: int, init: Init, rng: np.random.RandomState) -> State:
         """The state before the first iteration."""
 
     def step(self, rows: Rows, state: State) -> State:

@@ -12,6 +12,7 @@ import numpy as np
 
 from annlab._support.checks import is_sparse
 from annlab._support.threads import Workers, chunk_bounds
+from annlab._support.types import Matrix
 from annlab.distances import unit_rows
 from annlab.result import owned
 from annlab.rows.coordinates import Chunk, Coordinates
@@ -231,7 +232,7 @@ def short_bounds(n: int, d: int) -> list[tuple[int, int]]:
     return chunk_bounds(n, _short(d))
 
 
-def hash_rows(rows: Any, dtype: np.dtype | None = None) -> bytes:
+def hash_rows(rows: Matrix, dtype: np.dtype | None = None) -> bytes:
     """Digest of the values of some rows."""
     digest = hashlib.blake2b(digest_size=16)
     if is_sparse(rows):

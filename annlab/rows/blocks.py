@@ -89,7 +89,7 @@ class BlockRows(Rows):
     def _first_chunks(self) -> Iterator[np.ndarray]:
         """Yield chunks in order, before the number of rows need be known."""
         blocks = self._blocks.open()
-        if self._blocks.n is None:
+        if self._blocks.n is None or self._blocks.d is None:
             for block in blocks:
                 for a, b in short_bounds(*block.shape) or [(0, 0)]:
                     yield np.asanyarray(block[a:b])
@@ -150,7 +150,7 @@ class BlockRows(Rows):
         )
 
 
-def check_and_survey(raw: Any, weights: np.ndarray | None, unit: bool) -> Survey:
+def check_and_survey(raw: np.ndarray, weights: np.ndarray | None, unit: bool) -> Survey:
     """Check some rows as `check_data` does, and survey them."""
     return survey(check_data(raw) if len(raw) else raw, weights, unit)
 

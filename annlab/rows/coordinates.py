@@ -8,11 +8,12 @@ long compared with their spread; distances do not change.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from annlab._support.checks import is_sparse
+from annlab._support.types import Matrix
 from annlab.distances import unit_rows
 
 
@@ -36,7 +37,7 @@ class Coordinates:
     shift: np.ndarray | None = None
 
     @classmethod
-    def plain(cls, dtype: Any) -> Coordinates:
+    def plain(cls, dtype: DTypeLike) -> Coordinates:
         """Coordinates in which rows stay what they are."""
         return cls(False, np.dtype(dtype), np.dtype(dtype))
 
@@ -84,7 +85,7 @@ class Coordinates:
             work += self.shift
         return work.astype(self.out_dtype)
 
-    def load(self, raw: Any) -> Any:
+    def load(self, raw: Matrix) -> Matrix:
         """Bring rows into working coordinates and type: a view where nothing changes."""
         if self.unit:
             return unit_rows(raw.astype(self.dtype, copy=False))[0]
@@ -95,12 +96,12 @@ class Coordinates:
             return raw - self.shift.astype(np.float32)
         return np.subtract(raw, self.shift, dtype=np.float64).astype(self.dtype)
 
-    def chunk(self, raw: Any) -> Chunk:
+    def chunk(self, raw: Matrix) -> Chunk:
         """Make a chunk of rows as the caller has them."""
         return Chunk(raw, self, zero_rows(raw) if self.unit else None)
 
 
-def zero_rows(raw: Any) -> np.ndarray:
+def zero_rows(raw: Matrix) -> np.ndarray:
     """Mask of the rows without a direction, shape (n,), bool."""
     if is_sparse(raw):
         entries = np.repeat(np.arange(raw.shape[0]), np.diff(raw.indptr))[raw.data != 0]
@@ -123,12 +124,12 @@ class Chunk:
         In working coordinates, if they are kept so.
     """
 
-    raw: Any
+    raw: Matrix
     coordinates: Coordinates
     zero: np.ndarray | None = None
-    ready: Any = None
+    ready: Matrix | None = None
 
-    def load(self) -> Any:
+    def load(self) -> Matrix:
         """Return the rows in working coordinates."""
         return self.coordinates.load(self.raw) if self.ready is None else self.ready
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -45,11 +45,20 @@ from annlab.rows.sample import sample_size, stratified
 from annlab.rows.survey import Survey
 from annlab.rows.tally import Tally, Task, Worst, join_worst, worst_in
 
+if TYPE_CHECKING:
+    from dask.array import Array
+    from dask.dataframe import DataFrame
+    from dask.delayed import Delayed
+
+#: What `as_array` accepts.
+Collection: TypeAlias = "Array | DataFrame"
+#: Weights of a partition.
+Weights: TypeAlias = "np.ndarray | None"
 #: Partitions whose sums one task adds up.
 _BRANCHES = 8
 
 
-def as_array(X: Any) -> Any:
+def as_array(X: Any) -> Array:
     """Turn a Dask array or frame into an array whose partitions hold whole rows.
 
     Nothing is computed. Raises TypeError or ValueError if it is no table of numbers.
@@ -75,7 +84,7 @@ def as_array(X: Any) -> Any:
     return X if X.numblocks[1] == 1 else X.rechunk({1: -1})
 
 
-def _table(raw: Any) -> np.ndarray:
+def _table(raw: object) -> np.ndarray:
     """Return the rows of a partition as an array of numbers."""
     if is_sparse(raw) or not hasattr(raw, "__array__"):
         raise invalid(
@@ -93,7 +102,7 @@ def _table(raw: Any) -> np.ndarray:
 # -- the tasks -------------------------------------------------------------------------------------
 
 
-def _survey(raw: Any, weights: Any, unit: bool) -> Survey:
+def _survey(raw: np.ndarray, weights: Weights, unit: bool) -> Survey:
     table = _table(raw)
     w = None
     if weights is not None:
@@ -118,7 +127,7 @@ def _survey(raw: Any, weights: Any, unit: bool) -> Survey:
 
 
 def _assign(
-    raw: Any, weights: Any, task: Task, coordinates: Coordinates, keep: bool
+    raw: np.ndarray, weights: Weights, task: Task, coordinates: Coordinates, keep: bool
 ) -> tuple[Any, Tally]:
     table = _table(raw)
     if table.shape[1] != task.centroids.shape[1]:
@@ -155,8 +164,8 @@ def _surveyed(parts: list[Survey]) -> Survey:
 
 
 def _worst(
-    raw: Any, weights: Any, labels: Any, centroids: np.ndarray, coordinates: Coordinates,
-    first: int, size: int,
+    raw: np.ndarray, weights: Weights, labels: np.ndarray, centroids: np.ndarray,
+    coordinates: Coordinates, first: int, size: int,
 ) -> Worst:  # fmt: skip
     table = _table(raw)
     found = [
@@ -174,7 +183,7 @@ def _worst(
 
 
 def _picked(
-    raw: Any, weights: Any, indices: np.ndarray, positive: bool
+    raw: np.ndarray, weights: Weights, indices: np.ndarray, positive: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
     table = _table(raw)
     if weights is None:
@@ -185,7 +194,7 @@ def _picked(
     return table[indices], w[indices]
 
 
-def _compared(raw: Any, centroids: np.ndarray, metric: str) -> tuple[Chunk, np.ndarray]:
+def _compared(raw: np.ndarray, centroids: np.ndarray, metric: str) -> tuple[Chunk, np.ndarray]:
     """Return rows of a partition, and centroids, in the coordinates of the centroids."""
     rows = check_data(_table(raw), n_features=centroids.shape[1])
     dtype = working_dtype(rows.dtype)
@@ -193,7 +202,7 @@ def _compared(raw: Any, centroids: np.ndarray, metric: str) -> tuple[Chunk, np.n
     return frame.chunk(rows), frame.inward(centroids)
 
 
-def label_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
+def label_part(raw: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarray:
     """Label the rows of a partition as `KMeansANN.predict`: shape (len(raw),), int32."""
     if len(_table(raw)) == 0:
         return np.empty(0, dtype=np.int32)
@@ -210,7 +219,7 @@ def label_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
     return labels
 
 
-def distance_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
+def distance_part(raw: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarray:
     """Compute distances of the rows of a partition to all centroids, shape (len(raw), k)."""
     table = _table(raw)
     out = np.empty((len(table), len(centroids)), dtype=working_dtype(table.dtype))
@@ -227,21 +236,21 @@ def distance_part(raw: Any, centroids: np.ndarray, metric: str) -> np.ndarray:
     return out
 
 
-def lazy_labels(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
+def lazy_labels(X: Collection, centroids: np.ndarray, *, metric: str) -> Any:
     """Find the nearest centroid of each row: a lazy Dask array of shape (n,), int32.
 
     Centroids (k, d) are in the caller's coordinates. 2·n·k·d operations each time it is computed.
     """
-    array = as_array(X)
+    array: Any = as_array(X)
     return array.map_blocks(
         label_part, np.asarray(centroids), metric, drop_axis=1, dtype=np.int32,
         meta=np.empty(0, dtype=np.int32),
     )  # fmt: skip
 
 
-def lazy_distances(X: Any, centroids: np.ndarray, *, metric: str) -> Any:
+def lazy_distances(X: Collection, centroids: np.ndarray, *, metric: str) -> Any:
     """Compute distances of each row to all centroids: a lazy Dask array of shape (n, k)."""
-    array = as_array(X)
+    array: Any = as_array(X)
     dtype = working_dtype(array.dtype)
     return array.map_blocks(
         distance_part, np.asarray(centroids), metric, dtype=dtype,
@@ -286,7 +295,7 @@ class DaskRows(Rows):
     # labels passed from task to task would make a lost machine take the whole history with it
     keeps_labels = False
 
-    def __init__(self, X: Any, *, metric: str, sample_weight: Any, workers: Workers) -> None:
+    def __init__(self, X: Collection, *, metric: str, sample_weight: Any, workers: Workers) -> None:
         from dask import delayed
 
         self.workers = workers
@@ -318,10 +327,10 @@ class DaskRows(Rows):
             "numpy.save(path, step.new_centroids), and start from them with init.",
         )
 
-    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Delayed:
         return self._delayed(function)(*arguments)
 
-    def _sized(self, array: Any) -> Any:
+    def _sized(self, array: Array) -> Array:
         """Return the array with known numbers of rows."""
         if np.isnan(array.shape[0]):
             array = array.copy()
@@ -362,7 +371,7 @@ class DaskRows(Rows):
             )
         return parts
 
-    def _tree(self, join: Callable[[list[Any]], Any], parts: list[Any]) -> Any:
+    def _tree(self, join: Callable[[list[Any]], Any], parts: list[Delayed]) -> Delayed:
         """Reduce eight at a time, until one is left."""
         while len(parts) > 1:
             parts = [
@@ -371,7 +380,7 @@ class DaskRows(Rows):
             ]
         return parts[0]
 
-    def _sent(self, value: Any) -> Any:
+    def _sent(self, value: Task | Coordinates | np.ndarray) -> Delayed:
         # a task of its own: workers fetch it from each other
         return self._delayed(value, traverse=False)
 

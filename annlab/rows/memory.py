@@ -11,6 +11,7 @@ import numpy as np
 
 from annlab._support.checks import is_sparse, working_dtype
 from annlab._support.threads import Workers, chunk_bounds
+from annlab._support.types import Matrix
 from annlab.rows.base import Rows
 from annlab.rows.coordinates import Chunk, Coordinates, zero_rows
 from annlab.rows.survey import Survey, survey
@@ -40,7 +41,7 @@ class MemoryRows(Rows):
 
     def __init__(
         self,
-        X: Any,
+        X: Matrix,
         *,
         metric: str = "euclidean",
         sample_weight: np.ndarray | None = None,
@@ -48,7 +49,7 @@ class MemoryRows(Rows):
         coordinates: Coordinates | None = None,
         once: bool = False,
     ) -> None:
-        self.X = X
+        self.X: Any = X
         self.n, self.d = X.shape
         self.sample_weight = sample_weight
         self.heaviest = 1.0 if sample_weight is None else float(sample_weight.max()) or 1.0
@@ -136,13 +137,13 @@ class MemoryRows(Rows):
         plain = not self.coordinates.unit and not self.sparse and self.X.dtype == self.dtype
         return bool(plain and self.X.flags.c_contiguous)
 
-    def load(self, start: int, stop: int) -> Any:
+    def load(self, start: int, stop: int) -> Matrix:
         """Rows ``start`` to ``stop`` in working coordinates."""
         return self.chunk(start, stop).load()
 
     def take(self, indices: np.ndarray) -> np.ndarray:
         is_ready = self._ready is not None
-        rows = self._ready[indices] if is_ready else self.coordinates.load(self.X[indices])
+        rows: Any = self._ready[indices] if is_ready else self.coordinates.load(self.X[indices])
         return rows.toarray() if self.sparse else rows
 
     def sample(self, n_clusters: int, rng: np.random.RandomState) -> MemoryRows:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from annlab._kernels import loops
 from annlab._support.checks import is_sparse
 from annlab._support.errors import invalid
+from annlab._support.types import Matrix
 from annlab.distances import squared_norms, unit_rows
 from annlab.rows.coordinates import Coordinates, zero_rows
 
@@ -102,7 +102,7 @@ class Survey:
         )
 
 
-def survey(raw: Any, weights: np.ndarray | None, unit: bool) -> Survey:
+def survey(raw: Matrix, weights: np.ndarray | None, unit: bool) -> Survey:
     """Summarise finite rows, scaled to length 1 first if ``unit``: 6·m·d operations."""
     n, d = raw.shape
     if n == 0:
@@ -155,7 +155,7 @@ def has_far_groups(rows: np.ndarray) -> bool:
 
 
 def _moments(
-    rows: Any, weights: np.ndarray | None, w: np.ndarray, total: float
+    rows: Matrix, weights: np.ndarray | None, w: np.ndarray, total: float
 ) -> tuple[np.ndarray, float, float]:
     """Compute Σ w x, Σ w ‖x − mean‖² and the largest magnitude."""
     d = rows.shape[1]

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from annlab._support.checks import is_sparse
+from annlab._support.types import Matrix
 from annlab.distances import paired_sq, unit_rows
 from annlab.rows.coordinates import Chunk
 
@@ -40,7 +41,7 @@ class Tally:
         Labels that changed; only if the labels stay elsewhere.
     """
 
-    sums: Any
+    sums: Matrix
     totals: np.ndarray
     counts: np.ndarray
     inertia: float = 0.0
@@ -109,7 +110,9 @@ class Task(ABC):
         return len(self.centroids)
 
     @abstractmethod
-    def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
+    def find(
+        self, rows: Matrix, old: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, int | None]:
         """Label rows in working coordinates; ``old`` are the labels before.
 
         Returns
@@ -143,7 +146,7 @@ class Task(ABC):
         labels: np.ndarray,
         weights: np.ndarray | None,
         distances_sq: np.ndarray,
-        sums: Any,
+        sums: Matrix,
         n_distances: int | None,
     ) -> Tally:
         """Add up a labelled chunk."""
@@ -168,7 +171,9 @@ class Task(ABC):
 class Labelled(Task):
     """Keep the labels, and add up."""
 
-    def find(self, rows: Any, old: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, int | None]:
+    def find(
+        self, rows: Matrix, old: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, int | None]:
         assert old is not None, "there are labels to keep"
         return old.copy(), paired_sq(rows, self.centroids, old), 0
 
@@ -176,7 +181,9 @@ class Labelled(Task):
         return 16.0 * n * d
 
 
-def chunk_sums(rows: Any, labels: np.ndarray, weights: np.ndarray | None, n_clusters: int) -> Any:
+def chunk_sums(
+    rows: Matrix, labels: np.ndarray, weights: np.ndarray | None, n_clusters: int
+) -> Matrix:
     """Sum the weighted rows of each cluster, shape (k, d), float64; sparse for sparse rows.
 
     Examples
@@ -196,7 +203,7 @@ def chunk_sums(rows: Any, labels: np.ndarray, weights: np.ndarray | None, n_clus
 
 
 def inertia_of_rows(
-    rows: Any,
+    rows: Matrix,
     centroids: np.ndarray,
     labels: np.ndarray,
     weights: np.ndarray | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from annlab.fit.graph.tree import plant_tree
 from annlab.fit.lloyd import Lloyd
 from annlab.fit.momentum import Momentum
 from annlab.fit.searches import Fused
+from annlab.fit.settings import Init
 from annlab.fit.states import Found, Limits, State
 from annlab.rows import Rows
 from annlab.rows.memory import MemoryRows
@@ -114,7 +115,7 @@ class Graph(Lloyd):
         # cache: an order and the points in it
         self._laid_out: tuple[np.ndarray, Cloud] | None = None
 
-    def begin(self, rows: Rows, n_clusters: int, init: Any, rng: np.random.RandomState) -> State:
+    def begin(self, rows: Rows, n_clusters: int, init: Init, rng: np.random.RandomState) -> State:
         """Plant a tree, or grow from a sample if the contrast is low."""
         if not (isinstance(init, str) and init == "k-means++"):
             return super().begin(rows, n_clusters, init, rng)
@@ -231,7 +232,7 @@ class Graph(Lloyd):
             )  # fmt: skip
             return layout._replace(order=order), cloud, found
         members = layout.members
-        if state.known is not state.labels:
+        if state.known is not None and state.known is not state.labels:
             # points that became the centroid of an empty cluster
             changed = np.flatnonzero(state.known != state.labels)
             place = np.empty(rows.n, dtype=np.int32)
