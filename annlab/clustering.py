@@ -1,4 +1,4 @@
-"""`kmeans` and `kmeans_ann`: what they take and return. `annlab.fit` does the work."""
+"""The signatures of `kmeans` and `kmeans_ann`; `annlab.fit` does the work."""
 
 from __future__ import annotations
 
@@ -26,23 +26,22 @@ def kmeans(
     progress: bool = False,
     checkpoint: Any = None,
 ) -> KMeansResult:
-    """Exact k-means by Lloyd's algorithm.
+    """Cluster by exact k-means: Lloyd's algorithm.
 
     Parameters
     ----------
     X : array-like or sparse matrix of shape (n, d), or data in parts
-        Never written to. float32 stays float32.
-        Data that is not together is read part by part, in bounded memory: a memory-mapped array
-        or the path of an ``.npy`` file, a sequence of 2-D arrays or of such paths, a table of
-        h5py or zarr, a function that returns a fresh iterator over blocks; or a dask.array or
-        dask.dataframe, which stays where it is and gets lazy labels.
+        float32 stays float32. Read part by part, in bounded memory: a memory-mapped array or the
+        path of an ``.npy`` file, a sequence of 2-D arrays or of such paths, a table of h5py or
+        zarr, a function that returns a fresh iterator over blocks. A dask.array or dask.dataframe
+        stays where it is and gets lazy labels.
     n_clusters : int
         Number of clusters k, 1 to n.
     max_iter : int, default=100
         Iterations at most.
     init : {"k-means++", "random", "k-means||"}, function, or array of shape (k, d)
-        Start. A function is called as ``init(X, n_clusters, random_state=...)``. Of data in parts
-        both draw from a sample, which is all of it up to 8 million values.
+        Start. A function is called as ``init(X, n_clusters, random_state=...)``. Data in parts of
+        more than 8 million values is sampled for the start.
     n_init : int, default=1
         Starts to try; the result of lowest inertia is kept. An array is one start.
     tol : float, default=1e-4
@@ -64,9 +63,9 @@ def kmeans(
         Show a line of progress on stderr.
     checkpoint : path-like, optional
         File (``.npz``) that is written after each iteration, whole or not at all. The same call
-        with the same data and parameters goes on from it, to the very result that an
-        uninterrupted fit gives; anything else is refused. The file is deleted when the fit has
-        come to its end, and kept where Ctrl-C or a callback stopped it.
+        with the same data and parameters continues from it to the result of an uninterrupted fit;
+        any other is refused. The file is deleted at the end of the fit, and kept if Ctrl-C or a
+        callback stopped it.
 
     Returns
     -------
@@ -78,18 +77,18 @@ def kmeans(
     TypeError, ValueError
         If an argument is invalid.
     KeyboardInterrupt
-        Where Ctrl-C comes before the first iteration is through. Later it gives a result, with a
-        warning: labels of the last finished iteration and the centroids that they belong to.
+        If Ctrl-C is pressed before the first iteration is finished. Later the result of the last
+        finished iteration is returned, with a warning.
 
     Notes
     -----
-    2·n·k·d operations an iteration; with ``checkpoint`` one read of X more in all. Lloyd (1982),
+    2·n·k·d operations an iteration; with ``checkpoint`` one more read of X in all. Lloyd (1982),
     doi 10.1109/TIT.1982.1056489.
 
-    Data in parts is read once to look at it, once for the sample of the start, and once in each
-    iteration. From the same start the result is that of the data in memory: bit for bit for
-    blocks, but for the rounding of sums added in another order for Dask. Kept are 8 bytes for
-    each row, the sample, and a group of chunks.
+    Data in parts is read once for a survey, once for the sample of the start, and once in each
+    iteration. 8 bytes for each row, the sample, and a group of chunks are kept. From the same start
+    the result is that of the data in memory: the same bits for blocks, and for Dask except for the
+    rounding of sums in another order.
 
     Examples
     --------
@@ -139,15 +138,14 @@ def kmeans_ann(
     final_assignment: str = "auto",
     checkpoint: Any = None,
 ) -> KMeansResult:
-    """k-means whose assignment step asks a nearest-neighbour index over the centroids.
+    """Cluster by k-means with approximate nearest neighbours among the centroids.
 
     Parameters
     ----------
     X : array-like or sparse matrix of shape (n, d), or data in parts
-        Sparse input runs natively with ``"brute"`` and ``"lsh"``, and with ``"small_k"``, which
-        fills it in chunk by chunk; ``"auto"`` takes ``"small_k"`` from a tenth of stored values on,
-        with the labels of dense input, and ``"brute"`` below.
-        Data in parts is what `kmeans` takes; blocks run with all algorithms but ``"graph"``, Dask
+        Sparse input runs with ``"brute"``, ``"lsh"``, and ``"small_k"``, which makes it dense chunk
+        by chunk; ``"auto"`` takes ``"small_k"`` from a tenth of stored values on, and ``"brute"``
+        below. Data in parts as in `kmeans`: blocks run with all algorithms except ``"graph"``, Dask
         collections with ``"auto"``, ``"brute"`` and ``"small_k"``.
     n_clusters : int
         Number of clusters k, 1 to n.
@@ -162,14 +160,14 @@ def kmeans_ann(
 checkpoint
         As in `kmeans`.
     final_assignment : {"auto", "exact", "algorithm"}, default="auto"
-        How the returned labels are made: compared with all centroids, or as in the iterations.
-        ``"auto"`` compares with all where that costs little beside the fit. Where it does not,
-        ``recall_estimate`` says which share of the labels is exact.
+        Whether the returned labels are exact or found as in the iterations. ``"auto"`` makes them
+        exact if that costs little beside the fit; if not, ``recall_estimate`` is the share of
+        exact labels.
 
     Returns
     -------
     KMeansResult
-        Unpacks as ``labels, centroids``. ``algorithm`` says what ran and ``reason`` why.
+        Unpacks as ``labels, centroids``. ``algorithm`` names what ran, ``reason`` says why.
 
     Raises
     ------
@@ -178,9 +176,9 @@ checkpoint
 
     Notes
     -----
-    The index holds the centroids and the points are the queries, so what an index saves depends
-    on k, not on n. A point keeps its label unless the candidate is really closer: inertia never
-    rises. Philbin et al. (2007), doi 10.1109/CVPR.2007.383172.
+    The index holds the centroids and the points are the queries: the saving depends on k, not on
+    n. A point keeps its label unless the candidate is really closer: inertia never rises. Philbin
+    et al. (2007), doi 10.1109/CVPR.2007.383172.
 
     Examples
     --------

@@ -40,6 +40,16 @@ def sorted_by(keys, k):
     return order, starts
 
 
+def answers(compiled, name, outputs, *arguments):
+    """Outputs and return value of the NumPy loop, then of the compiled one."""
+    found = []
+    for kernels in (plain, compiled):
+        own = [array.copy() for array in outputs]
+        value = getattr(kernels, name)(*arguments, *own)
+        found.append((*own, value))
+    return found
+
+
 # sizes leave remainders of every tile
 @pytest.mark.parametrize("d", [1, 5, 24, 30, 193])
 @pytest.mark.parametrize("k", [1, 2, 300])
@@ -50,16 +60,11 @@ def test_fused_assignment(compiled, d, k, weighted):
     weights = rng.uniform(size=n).astype(np.float32) if weighted else ALIKE
     shift = rng.standard_normal(d).astype(np.float32)
     C = rng.standard_normal((k, d)).astype(np.float32)
-    answers = []
-    for kernels in (plain, compiled):
-        labels, d1 = np.full(n, -7, np.int32), np.full(n, -7, np.float32)
-        d2 = np.full(n, -7, np.float32)
-        sums, mass = np.zeros((k, d)), np.zeros(k)
-        inertia = kernels.assign_fused(
-            X, shift, weights, C, halves(C), 3, n - 2, labels, d1, d2, sums, mass
-        )
-        answers.append((labels, d1, d2, sums, mass, inertia))
-    ours, theirs = answers
+    untouched = np.full(n, -7, np.float32)
+    outputs = (untouched.astype(np.int32), untouched, untouched, np.zeros((k, d)), np.zeros(k))
+    ours, theirs = answers(
+        compiled, "assign_fused", outputs, X, shift, weights, C, halves(C), 3, n - 2
+    )
     np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-4, atol=1e-4 * d)
     np.testing.assert_allclose(theirs[2], ours[2], rtol=1e-4, atol=1e-4 * d)
     # where two centroids are equally near, the tie rule decides
@@ -91,15 +96,11 @@ def test_blocks_share_candidates(compiled, sizes):
     candidates = np.zeros((len(sizes), 300), dtype=np.int32)
     for b, count in enumerate(counts):
         candidates[b, :count] = np.sort(rng.choice(k, count, replace=False))
-    answers = []
-    for kernels in (plain, compiled):
-        out = [np.full(n, -7, np.int32), np.full(n, -7, np.int32)]
-        out += [np.full(n, -7, np.float32), np.full(n, -7, np.float32)]
-        kernels.assign_blocks(
-            X, norms, order, starts, candidates, counts, C, halves(C), 0, len(sizes), *out
-        )
-        answers.append(out)
-    ours, theirs = answers
+    outputs = [np.full(n, -7, dtype) for dtype in (np.int32, np.int32, np.float32, np.float32)]
+    ours, theirs = answers(
+        compiled, "assign_blocks", outputs,
+        X, norms, order, starts, candidates, counts, C, halves(C), 0, len(sizes),
+    )  # fmt: skip
     np.testing.assert_allclose(theirs[2], ours[2], rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(theirs[3], ours[3], rtol=1e-4, atol=1e-3)
     clear = ~(ours[3] - ours[2] < 1e-2)
@@ -121,12 +122,10 @@ def test_seeding_groups(compiled, weighted, seed):
     # three groups: many children, one child, and no points at all
     plan = np.array([0, 600, 700, 700, 0, 40, 41, 41])
     uniforms = rng.uniform(size=41)
-    answers = []
-    for kernels in (plain, compiled):
-        C, d1 = np.zeros((41, d), np.float32), np.full(n, -7, np.float32)
-        kernels.seed_groups(X, norms, weights, 0, 3, 4, plan, uniforms, C, d1)
-        answers.append((C, d1))
-    ours, theirs = answers
+    outputs = np.zeros((41, d), np.float32), np.full(n, -7, np.float32)
+    ours, theirs = answers(
+        compiled, "seed_groups", outputs, X, norms, weights, 0, 3, 4, plan, uniforms
+    )
     np.testing.assert_array_equal(theirs[0], ours[0])
     np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-3, atol=1e-3)
     for row in theirs[0]:
@@ -136,21 +135,20 @@ def test_seeding_groups(compiled, weighted, seed):
 def test_seeding_from_equal_points(compiled):
     X = np.repeat(np.array([[1.0, 2.0]], dtype=np.float32), 50, axis=0)
     plan = np.array([0, 50, 0, 3])
-    for kernels in (plain, compiled):
-        C, d1 = np.zeros((3, 2), np.float32), np.empty(50, np.float32)
-        norms = np.full(50, 5, np.float32)
-        kernels.seed_groups(X, norms, ALIKE, 0, 1, 4, plan, np.full(3, 0.5), C, d1)
-        np.testing.assert_array_equal(C, X[:3])
+    outputs, norms = (np.zeros((3, 2), np.float32), np.empty(50, np.float32)), X[:, 0] * 5
+    for found in answers(
+        compiled, "seed_groups", outputs, X, norms, ALIKE, 0, 1, 4, plan, np.full(3, 0.5)
+    ):
+        np.testing.assert_array_equal(found[0], X[:3])
 
 
 def test_counting_sort(compiled):
     keys = np.random.RandomState(0).randint(0, 9, size=2000).astype(np.int32)
     keys[keys == 4] = 5
-    order, starts = np.empty(2000, np.int32), np.empty(11, np.int64)
-    compiled.counting_sort(keys, order, starts)
-    expected = sorted_by(keys, 10)
-    np.testing.assert_array_equal(order, expected[0])
-    np.testing.assert_array_equal(starts, expected[1])
+    outputs = np.empty(2000, np.int32), np.empty(11, np.int64)
+    ours, theirs = answers(compiled, "counting_sort", outputs, keys)
+    np.testing.assert_array_equal(theirs[0], ours[0])
+    np.testing.assert_array_equal(theirs[1], ours[1])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -159,14 +157,11 @@ def test_cluster_sums(compiled, weighted):
     X, _, rng = cloud(n, d, 1)
     weights = rng.uniform(size=n).astype(np.float32) if weighted else ALIKE
     order, starts = sorted_by(rng.randint(0, k - 2, size=n).astype(np.int32), k)
-    answers = []
-    for kernels in (plain, compiled):
-        sums, mass = np.full((k, d), -7.0), np.full(k, -7.0)
-        kernels.cluster_sums(X, weights, order, starts, 1, k, sums, mass)
-        answers.append((sums, mass))
-    np.testing.assert_allclose(answers[1][0], answers[0][0], rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(answers[1][1], answers[0][1], rtol=1e-6)
-    assert (answers[1][0][0] == -7).all() and (answers[1][0][-2:] == 0).all()
+    outputs = np.full((k, d), -7.0), np.full(k, -7.0)
+    ours, theirs = answers(compiled, "cluster_sums", outputs, X, weights, order, starts, 1, k)
+    np.testing.assert_allclose(theirs[0], ours[0], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-6)
+    assert (theirs[0][0] == -7).all() and (theirs[0][-2:] == 0).all()
 
 
 def test_candidates_of_blocks(compiled):
@@ -175,17 +170,15 @@ def test_candidates_of_blocks(compiled):
     members, starts = sorted_by(rng.randint(0, n_blocks, size=k).astype(np.int32), n_blocks)
     near = np.stack([np.roll(np.arange(n_blocks), -b)[:n_near] for b in range(n_blocks)])
     near_starts = np.arange(n_blocks + 1) * n_near
-    answers = []
-    for kernels in (plain, compiled):
-        candidates, counts = np.zeros((n_blocks, 90), np.int32), np.zeros(n_blocks, np.int32)
-        kernels.choose_candidates(
-            C, halves(C), members, starts, near.ravel().astype(np.int32), near_starts, width,
-            0, n_blocks, candidates, counts,
-        )  # fmt: skip
-        answers.append((candidates, counts))
-    np.testing.assert_array_equal(answers[1][0], answers[0][0])
-    np.testing.assert_array_equal(answers[1][1], answers[0][1])
-    candidates, counts = answers[1]
+    ours, theirs = answers(
+        compiled, "choose_candidates",
+        (np.zeros((n_blocks, 90), np.int32), np.zeros(n_blocks, np.int32)),
+        C, halves(C), members, starts, near.ravel().astype(np.int32), near_starts, width,
+        0, n_blocks,
+    )  # fmt: skip
+    candidates, counts, _ = theirs
+    np.testing.assert_array_equal(candidates, ours[0])
+    np.testing.assert_array_equal(counts, ours[1])
     for b in range(n_blocks):
         chosen = candidates[b, : counts[b]]
         assert (np.diff(chosen) > 0).all()
@@ -204,14 +197,13 @@ def test_splitting_clusters(compiled, weighted):
     weights = rng.randint(1, 4, size=n).astype(np.float32) if weighted else ALIKE
     order, starts = sorted_by(keys, k)
     chosen = np.array([0, 2, 5], dtype=np.int32)
-    answers = []
-    for kernels in (plain, compiled):
-        gains, half = np.full(k, -7.0), np.full(n, -7, np.int32)
-        kernels.split_clusters(X, weights, order, starts, chosen, 0, 3, gains, half)
-        answers.append((gains, half))
-    np.testing.assert_allclose(answers[1][0], answers[0][0], rtol=1e-3)
-    np.testing.assert_array_equal(answers[1][1], answers[0][1])
-    gains, half = answers[1]
+    outputs = np.full(k, -7.0), np.full(n, -7, np.int32)
+    ours, theirs = answers(
+        compiled, "split_clusters", outputs, X, weights, order, starts, chosen, 0, 3
+    )
+    gains, half, _ = theirs
+    np.testing.assert_allclose(gains, ours[0], rtol=1e-3)
+    np.testing.assert_array_equal(half, ours[1])
     far = np.isin(first, first[: len(first) // 3])
     assert len(set(half[first[far]])) == 1 and len(set(half[first[~far]])) == 1
     assert half[first[far]][0] != half[first[~far]][0]
@@ -237,17 +229,15 @@ def test_pairs_of_relocation(compiled, seed):
     costs, gains = rng.uniform(size=k), rng.uniform(size=k) * 1.2
     cheapest = np.argsort(costs).astype(np.int32)
     dearest = np.argsort(-gains)[:40].astype(np.int32)
-    answers = []
-    for kernels in (plain, compiled):
-        removed, divided = np.zeros(most, np.int32), np.zeros(most, np.int32)
-        pairs = kernels.pair_relocations(
-            order, starts, second, cheapest, costs, dearest, gains, most, removed, divided
-        )
-        answers.append((pairs, removed[:pairs], divided[:pairs]))
-    assert answers[0][0] == answers[1][0] > 0
-    np.testing.assert_array_equal(answers[0][1], answers[1][1])
-    np.testing.assert_array_equal(answers[0][2], answers[1][2])
-    _, removed, divided = answers[1]
+    ours, theirs = answers(
+        compiled, "pair_relocations", (np.zeros(most, np.int32), np.zeros(most, np.int32)),
+        order, starts, second, cheapest, costs, dearest, gains, most,
+    )  # fmt: skip
+    removed, divided, pairs = theirs
+    assert ours[2] == pairs > 0
+    removed, divided = removed[:pairs], divided[:pairs]
+    np.testing.assert_array_equal(ours[0][:pairs], removed)
+    np.testing.assert_array_equal(ours[1][:pairs], divided)
     assert (gains[divided] > costs[removed]).all()
     assert not set(removed) & set(divided) and len(set(divided)) == len(divided)
     homeless = np.isin(keys, removed) & np.isin(second, removed)
@@ -260,9 +250,8 @@ def test_moments_and_inertia(compiled, weighted):
     X += 100
     weights = rng.uniform(size=500) if weighted else np.empty(0)
     w = (weights if weighted else np.ones(500)).astype(float)[5:450]
-    for kernels in (plain, compiled):
-        first, second, extremes = np.zeros(9), np.zeros(9), np.empty(3, np.float32)
-        total = kernels.moments(X, weights, 5, 450, first, second, extremes)
+    outputs = np.zeros(9), np.zeros(9), np.empty(3, np.float32)
+    for first, second, extremes, total in answers(compiled, "moments", outputs, X, weights, 5, 450):
         np.testing.assert_allclose(total, w.sum(), rtol=1e-12)
         np.testing.assert_allclose(first, w @ X[5:450].astype(float), rtol=1e-12)
         np.testing.assert_allclose(second, w @ np.square(X[5:450].astype(float)), rtol=1e-12)
@@ -274,8 +263,7 @@ def test_moments_and_inertia(compiled, weighted):
         for i in range(5, 450)
         if labels[i] >= 0
     )
-    for kernels in (plain, compiled):
-        got = kernels.paired_inertia(X, weights, labels, C, 5, 450)
+    for (got,) in answers(compiled, "paired_inertia", (), X, weights, labels, C, 5, 450):
         np.testing.assert_allclose(got, expected, rtol=1e-10)
 
 
@@ -283,11 +271,10 @@ def test_moments_and_inertia(compiled, weighted):
 def test_moments_notice_non_finite_values(compiled, bad):
     X = np.zeros((300, 5), np.float32)
     X[171, 3] = bad
-    for kernels in (plain, compiled):
-        extremes = np.empty(3, np.float32)
-        with np.errstate(invalid="ignore"):
-            kernels.moments(X, np.empty(0), 0, 300, np.zeros(5), np.zeros(5), extremes)
-        assert np.isnan(extremes[2])
+    outputs = np.zeros(5), np.zeros(5), np.empty(3, np.float32)
+    with np.errstate(invalid="ignore"):
+        for found in answers(compiled, "moments", outputs, X, np.empty(0), 0, 300):
+            assert np.isnan(found[2][2])
 
 
 def some_of(kernels, dtype):

@@ -1,18 +1,17 @@
-"""The innermost loops, compiled when annlab was installed, or else in NumPy.
+"""The innermost loops: compiled when annlab was installed, or in NumPy.
 
-``loops`` has every function of `annlab._kernels.numpy_twins`, which is the text to read first.
-Where a C++ compiler was there at the installation (or a wheel was made for this system) it is the
-module that ``native.cpp`` became: the same functions and arguments, float32 or float64 by the first
-array, several times as fast. They release the interpreter lock, so they run on annlab's own threads
-(`annlab._support.threads.Workers`), and each task writes to rows or clusters of its own: the result
-has the same bits for every number of threads. Loops for several kinds of processors are in one
-module, and all of them give the same bits.
+``loops`` is the module that was built from ``native.cpp`` if a C++ compiler was available (or a
+wheel for this system), else `annlab._kernels.numpy_twins`, which is the one to read first: the
+functions and arguments are the same. Compiled loops are several times as fast and release the
+interpreter lock, so they run on annlab's threads (`annlab._support.threads.Workers`). Each task
+writes to rows or clusters of its own: a result has the same bits for every number of threads, and
+on every kind of processor.
 
-Which loops run may change the time and never a label: they find the nearest and the second nearest
-centroid, and where the two are closer than rounding may explain, `annlab.distances.decide` decides.
+Compiled or not never changes a label: the loops find the nearest and the second nearest centroid,
+and `annlab.distances.decide` decides if rounding could have swapped the two.
 
-``ANNLAB_LOOPS=numpy`` in the environment takes the twins, ``ANNLAB_LOOPS=any`` the loops that every
-processor of this architecture runs; tests use both.
+In the environment ``ANNLAB_LOOPS=numpy`` selects the twins, and ``ANNLAB_LOOPS=any`` the loops for
+every processor of this architecture.
 """
 
 from __future__ import annotations
@@ -34,6 +33,5 @@ def _choose() -> Any:
     return import_module("annlab._kernels.numpy_twins")
 
 
-#: A module; what it returns and takes is said in `annlab._kernels.numpy_twins`. Its ``processor``
-#: says what it was made for: "numpy", "any", "avx2" or "avx512".
+#: The module in use. Its ``processor`` is "numpy", "any", "avx2" or "avx512".
 loops: Any = _choose()

@@ -1,11 +1,10 @@
-"""The loops in plain NumPy: the text to read, and what runs where nothing was compiled.
+"""The loops in plain NumPy: the reference for the compiled ones, and their substitute.
 
-The compiled ones have the same names, the same arguments and, up to rounding, the same answers.
-`annlab._kernels` takes them where they are. Outputs are arguments:
-a function fills the rows or clusters that its ``lo`` and ``hi`` give it and touches nothing else,
-which is why any number of threads may share the work.
+The compiled loops have the same names, arguments and, except for rounding, answers. Outputs are
+arguments: a function fills the rows or clusters from ``lo`` to ``hi`` and touches nothing else, so
+any number of threads may share the work.
 
-``weights`` is one value per point, or an empty array where every point weighs 1.
+``weights`` has one value for each point, or is empty if every point weighs 1.
 ``half_norms`` is ½‖c‖²: the nearest centroid of x is the one of least ½‖c‖² − x·c.
 """
 
@@ -15,9 +14,9 @@ import numpy as np
 
 from annlab._support.rounding import products
 
-#: What these loops are made for: see `annlab._kernels`.
+#: See `annlab._kernels.loops`.
 processor = "numpy"
-#: Points that one product treats.
+#: Points of one product.
 TILE = 1024
 
 
@@ -26,7 +25,7 @@ def _weights(weights: np.ndarray, rows: np.ndarray | slice, count: int) -> np.nd
 
 
 def _sums(rows: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
-    """Weighted sums (k, d) by label: a product with the sparse matrix of memberships."""
+    """Sum weighted rows by label: a product with the sparse matrix of memberships."""
     from scipy.sparse import csr_matrix
 
     n = len(rows)
@@ -37,7 +36,7 @@ def _sums(rows: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.nda
 def _two_nearest(
     rows: np.ndarray, centroids: np.ndarray, half_norms: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Positions and values of the two least ½‖c‖² − x·c; ties go to the lower position."""
+    """Find positions and values of the two least ½‖c‖² − x·c; ties go to the lower position."""
     values = half_norms - products(rows, centroids)
     n = np.arange(len(rows))
     first = values.argmin(axis=1)
@@ -65,7 +64,7 @@ def assign_blocks(
     d1: np.ndarray,
     d2: np.ndarray,
 ) -> None:
-    """Give the points of each block the nearest of the candidates that the block shares.
+    """Find the two nearest of the candidates that the points of each block share.
 
     Parameters
     ----------
@@ -75,14 +74,14 @@ def assign_blocks(
     order, starts : ndarrays of shape (n,), int32, and (n_blocks + 1,), int64
         Points block by block, and where each block begins.
     candidates, counts : ndarrays of shape (n_blocks, width) and (n_blocks,), int32
-        Centroids that each block may use, ascending, and how many of them.
+        Candidates of each block, ascending, and their number.
     centroids, half_norms : ndarrays of shape (k, d) and (k,)
     lo, hi : int
         Blocks to treat.
     labels, second : ndarrays of shape (n,), int32, written
         Nearest and second nearest candidate.
     d1, d2 : ndarrays of shape (n,), written
-        Their squared distances; ``d2`` is infinite where there is one candidate only.
+        Their squared distances; ``d2`` is infinite if there is one candidate only.
     """
     for b in range(lo, hi):
         chosen = candidates[b, : counts[b]]
@@ -166,7 +165,7 @@ def _half_norms(centroids: np.ndarray) -> np.ndarray:
 
 
 def counting_sort(keys: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
-    """Stable order of small integer keys (n,), and where each key begins (n_keys + 1,)."""
+    """Sort small integer keys (n,): stable order, and where each key begins (n_keys + 1,)."""
     order[:] = np.argsort(keys, kind="stable")
     starts[0] = 0
     np.cumsum(np.bincount(keys, minlength=len(starts) - 1), out=starts[1:])
@@ -182,7 +181,7 @@ def cluster_sums(
     sums: np.ndarray,
     mass: np.ndarray,
 ) -> None:
-    """Weighted sum (d,) and weight of the points of each cluster ``lo <= c < hi``, in float64."""
+    """Sum the weighted points and the weights of each cluster ``lo <= c < hi``, in float64."""
     for c in range(lo, hi):
         members = order[starts[c] : starts[c + 1]]
         w = _weights(weights, members, len(members))
@@ -203,7 +202,7 @@ def choose_candidates(
     candidates: np.ndarray,
     counts: np.ndarray,
 ) -> None:
-    """For each block, the ``width`` centroids nearest to any of its own.
+    """Choose, for each block, the ``width`` centroids nearest to any of its own.
 
     Parameters
     ----------
@@ -211,7 +210,7 @@ def choose_candidates(
     members, starts : ndarrays of shape (k,), int32, and (n_blocks + 1,), int64
         Centroids block by block.
     near, near_starts : ndarrays, int32 and int64
-        Blocks to look into for each block, itself first.
+        Blocks that may hold candidates of each block, itself first.
     width : int
     lo, hi : int
         Blocks to treat.
@@ -246,7 +245,7 @@ def split_clusters(
     gains: np.ndarray,
     half: np.ndarray,
 ) -> None:
-    """Cut chosen clusters in two and measure what each cut would gain.
+    """Split chosen clusters in two and measure the gain.
 
     Parameters
     ----------
@@ -307,7 +306,7 @@ def pair_relocations(
     removed: np.ndarray,
     divided: np.ndarray,
 ) -> int:
-    """Match clusters to give up with clusters to cut in two, while the cut gains more.
+    """Match clusters to remove with clusters to split, while the split gains more.
 
     Parameters
     ----------
@@ -316,9 +315,9 @@ def pair_relocations(
     second : ndarray of shape (n,), int32
         Second choice of each point.
     cheapest, costs : ndarrays of shape (k,), int32 and float64
-        All clusters, cheapest to give up first; the costs.
+        All clusters, cheapest to remove first; the costs.
     dearest, gains : ndarrays of shape (m,), int32, and (k,), float64
-        Clusters that may be cut, greatest gain first; the gains.
+        Clusters that may be split, greatest gain first; the gains.
     most : int
         Pairs at most.
     removed, divided : ndarrays of shape (≥ most,), int32, written
@@ -330,8 +329,8 @@ def pair_relocations(
 
     Notes
     -----
-    A cluster that takes in points of a removed one is held: if it went as well, those points
-    would be left without a second choice and would pollute a mean.
+    A cluster that receives points of a removed one is held: without it those points would have no
+    second choice.
     """
     gone: set[int] = set()
     held: set[int] = set()
@@ -379,15 +378,14 @@ def assign_fused(
     ----------
     X, weights : ndarrays of shape (n, d) and (n,) or (0,)
     shift : ndarray of shape (d,)
-        Taken from each row first; the centroids are in shifted coordinates.
+        Subtracted from each row first; the centroids are in shifted coordinates.
     centroids, half_norms : ndarrays of shape (k, d) and (k,)
     labels : ndarray of shape (n,), int32, written
-        Nearest centroid by the products; near-ties are for `annlab.distances.decide`.
+        Nearest centroid by the products, without the tie rule.
     d1, d2 : ndarrays of shape (n,), written
-        Squared distances to the nearest and to the second nearest, which is infinite where there
-        is one centroid only.
+        Squared distances to the nearest and the second nearest (infinite for one centroid).
     sums, mass : ndarrays of shape (k, d) and (k,), float64, added to
-        Left alone where ``mass`` does not have length k.
+        Unless ``mass`` has another length than k.
 
     Returns
     -------
@@ -421,7 +419,7 @@ def moments(
     second: np.ndarray,
     extremes: np.ndarray,
 ) -> float:
-    """Weighted sum and sum of squares of each feature over some rows, and least and largest.
+    """Add up values and squares of each feature over some rows; find the extremes.
 
     ``first`` and ``second`` (d,) float64 are added to; ``extremes`` gets the least value, the
     largest, and a third number that is 0 if all values are finite and NaN otherwise.
@@ -443,7 +441,7 @@ def paired_inertia(
     lo: int,
     hi: int,
 ) -> float:
-    """Σ w ‖x − c‖² in float64 over some rows, by differences; labels below 0 are left out."""
+    """Compute Σ w ‖x − c‖² in float64 by differences, without labels below 0."""
     kept = np.flatnonzero(labels[lo:hi] >= 0) + lo
     rows = X[kept].astype(np.float64) - centroids[labels[kept]]
     return float(_weights(weights, kept, len(kept)) @ np.einsum("ij,ij->i", rows, rows))
