@@ -12,12 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
-from scipy.spatial.distance import cdist
 
 from annlab import KMeansANN, kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
-from annlab.fit.momentum import Momentum
 from annlab.fit.searches import Exact
 from annlab.rows import sample
 from annlab.rows.blocks import (
@@ -151,30 +149,6 @@ def test_unit_of_weights_does_not_matter(factor, form):
     assert found[1].inertia == pytest.approx(found[0].inertia * factor, rel=1e-5)
     steps = zip(found[0].trace.inertia, found[1].trace.inertia, strict=False)
     assert all(b == pytest.approx(a * factor, rel=1e-4) for a, b in steps)
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_momentum_uses_the_mean_squared_distance_of_all_rows(weighted, monkeypatch):
-    told = []
-    plain = Momentum.step
-
-    def spy(self, sums, totals, centroids, radius_sq, before, turn):
-        # not on the samples of the start
-        told.append((len(sums), radius_sq))
-        return plain(self, sums, totals, centroids, radius_sq, before, turn)
-
-    monkeypatch.setattr(Momentum, "step", spy)
-    X = cloud(20_000, 16)
-    weights = np.random.RandomState(0).randint(0, 8, len(X)) / 2 if weighted else None
-    options = {"algorithm": "small_k", "sample_weight": weights, "random_state": 0, "max_iter": 4}
-    for Y in (X, cuts(X)):
-        told.clear()
-        result = kmeans_ann(Y, 16, trace=True, **options)
-        # whatever they weigh: it is a matter of place
-        expected = [cdist(X, s.centroids, "sqeuclidean").min(axis=1).mean() for s in result.trace]
-        steps = [step for step in result.trace if step.kind == "relaxed"]
-        radii = [radius for _, radius in told[-len(steps) :]]
-        np.testing.assert_allclose(radii, expected[: len(steps)], rtol=1e-4)
 
 
 class _Poor:

@@ -296,39 +296,6 @@ def test_graph_and_answers_do_not_grow_with_n(client, monkeypatch):
     assert _graphs(monkeypatch, 500, 40)[0] < 5 * few[0]
 
 
-MEASURE = """
-import sys, resource
-import dask.array as da, numpy as np
-from dask.delayed import Delayed
-from dask.distributed import Client, LocalCluster
-from annlab import kmeans
-
-def anonymous():
-    return sum(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("RssAnon"))
-
-if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as c, Client(c):
-        def fit(n):
-            X = da.random.RandomState(0).random_sample((n, 32), chunks=(n // 8, 32))
-            kmeans(X, 8, 2, init=np.random.RandomState(0).rand(8, 32), tol=0.0)
-            return anonymous()
-        fit(8_000)
-        print(fit(80_000), fit(1_600_000))
-"""
-
-
-@pytest.mark.full
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_driver_and_scheduler_stay_small():
-    # the scheduler of a LocalCluster lives in the process of the caller
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", MEASURE], capture_output=True, text=True, check=True
-    )
-    few, many = (1024 * int(word) for word in ran.stdout.split())
-    # 400 MB of rows more
-    assert many - few < 30e6
-
-
 def test_killed_worker_changes_nothing(client):
     X = cloud(8000)
     lazy = parts(X, 500)

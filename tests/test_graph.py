@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from itertools import pairwise
 
 import numpy as np
@@ -11,10 +10,9 @@ from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
 
 from annlab import KMeansANN, kmeans, kmeans_ann, robust_kmeans_ann
-from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
 from annlab.fit.answers import recall_of
-from annlab.fit.choose import choose, estimate
+from annlab.fit.choose import choose
 from annlab.fit.graph.algorithm import Graph
 from annlab.fit.graph.cloud import Cloud, Nearby, assign_all, even_cuts, sums_of
 from annlab.fit.graph.neighbours import assign_nearby, neighbourhoods
@@ -295,25 +293,6 @@ def test_small_and_odd_data(algorithm, dtype):
             assert result.inertia < 1e-10
 
 
-@both
-def test_fewer_distinct_points_than_clusters_warn(algorithm):
-    X = np.repeat(np.random.RandomState(0).rand(20, 3).astype(np.float32), 30, axis=0)
-    with pytest.warns(AnnlabWarning, match="have points"):
-        result = kmeans_ann(X, 200, algorithm=algorithm, random_state=0)
-    assert np.isfinite(result.centroids).all() and result.inertia < 1e-6
-
-
-@both
-def test_mapped_and_fortran_arrays_give_the_same_labels(algorithm, tmp_path):
-    X = curved(3000)
-    X.setflags(write=False)
-    first = kmeans_ann(X, 100, algorithm=algorithm, random_state=0)
-    np.save(tmp_path / "X.npy", X)
-    for given in (np.load(tmp_path / "X.npy", mmap_mode="r"), np.asfortranarray(X)):
-        again = kmeans_ann(given, 100, algorithm=algorithm, random_state=0)
-        np.testing.assert_array_equal(again.labels, first.labels)
-
-
 def test_final_assignment_is_exact_or_estimated():
     X = curved(9000)
     for k, algorithm in ((60, "small_k"), (300, "graph")):
@@ -382,20 +361,6 @@ def test_cost_model_knows_its_trades():
     assert name(200_000, 4096, 192, sparse=True) == "brute"
     assert name(1_000_000, 50, 64, streams=True) == "small_k"
     assert name(10_000_000, 65_536, 128, streams=True) == "hnsw"
-
-
-@pytest.mark.parametrize("algorithm", ["small_k", "graph", "hnsw", "brute"])
-def test_estimates_grow_with_the_work(algorithm):
-    base = estimate(algorithm, 100_000, 1000, 64, 4)
-    assert estimate(algorithm, 1_000_000, 1000, 64, 4) > 2 * base > 0
-    assert estimate(algorithm, 100_000, 1000, 64, 1) > 1.5 * base
-
-
-def test_auto_gives_its_reason(caplog):
-    with caplog.at_level(logging.INFO, logger="annlab"):
-        result = kmeans_ann(curved(3000), 20, random_state=0)
-    assert result.algorithm == "small_k" and "all centroids" in result.reason
-    assert all(clause in caplog.text for clause in result.reason.split("; "))
 
 
 def test_graph_searches_around_the_known_label(workers):

@@ -217,13 +217,6 @@ def test_reseeding_takes_no_point_without_weight():
     assert new.ravel().tolist() == [3.0, 90.0]
 
 
-def test_reseeding_takes_no_row_without_a_direction():
-    X = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.1], [1.0, 0.2]])
-    with pytest.warns(AnnlabWarning, match="1 rows of X are all zero"):
-        result = kmeans(X, 2, 1, metric="cosine", init=[[1.0, 0.0], [-1.0, 0.0]], trace=True)
-    np.testing.assert_allclose(result.centroids[1], X[3] / np.linalg.norm(X[3]))
-
-
 @pytest.mark.parametrize("algorithm", EXACT)
 def test_reseeding_agrees_with_scikit_learn(algorithm):
     X = np.r_[blobs(200, d=2, k=4), [[400.0, 0.0]]]
@@ -1134,16 +1127,6 @@ def test_interrupted_approximate_fit_claims_no_recall():
     with pytest.warns(AnnlabWarning, match="interrupted"):
         result = kmeans_ann(blobs(), 4, algorithm=Blind(), random_state=0, callback=callback)
     assert result.recall_estimate is None and result.n_distances is None
-
-
-def test_single_start_is_not_compared(monkeypatch):
-    judged = []
-    monkeypatch.setattr(Lloyd, "cost", lambda self, rows, state: judged.append(1) or 0.0)
-    kmeans(blobs(), 3, random_state=0)
-    kmeans(blobs(), 3, init=blobs()[:3], n_init=7)
-    assert not judged
-    kmeans(blobs(), 3, random_state=0, n_init=2)
-    assert len(judged) == 2
 
 
 def test_stop_reason_is_that_of_the_kept_start_or_callback():
