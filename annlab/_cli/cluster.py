@@ -10,17 +10,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from annlab._cli.cluster_report import (
-    as_text,
-    make_report,
-    output_name,
-    prepare,
-    write_outputs,
-)
+from annlab._cli.cluster_report import as_text, make_report, output_name, prepare, write_outputs
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._support.memory import available_memory, readable_size
 from annlab._support.progress import tell
-from annlab.datasets.tables import named_as_flags, read_table
+from annlab.datasets.tables import CHOICES, named_as_flags, read_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,76 +53,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "then, in Python:\n"
         "  labels = numpy.load('rows-clusters/labels.npy')"
     )
-    parser.add_argument("input", metavar="INPUT", help="file, pattern, SELECT statement or -")
-    parser.add_argument(
-        "--n-clusters", type=int, required=True, metavar="K", help="number of clusters"
-    )
-    parser.add_argument(
-        "--algorithm",
-        default="auto",
-        metavar="NAME",
-        help="auto (default), brute (exact), hnsw, ...; a wrong name lists all",
-    )
-    parser.add_argument(
-        "--metric", default="euclidean", metavar="NAME", help="euclidean (default) or cosine"
-    )
-    parser.add_argument(
-        "--max-iter", type=int, default=100, metavar="N", help="iterations at most (100)"
-    )
-    parser.add_argument(
-        "--n-init", type=int, default=1, metavar="N", help="starts; the best result is kept (1)"
-    )
-    parser.add_argument(
-        "--random-state",
-        type=int,
-        default=0,
-        metavar="N",
-        help="seed: the same one gives the same result (0)",
-    )
-    parser.add_argument(
-        "--n-jobs", type=int, metavar="N", help="threads (all cores); does not change the result"
-    )
-    parser.add_argument(
-        "--columns", metavar="LIST", help="columns to use, by name or number from 1: 1-3,7"
-    )
-    parser.add_argument("--key", metavar="NAME", help="array in an .npz file, if it holds several")
-    parser.add_argument(
-        "--header",
-        choices=("auto", "yes", "no"),
-        default="auto",
-        help="does the first line of a text file hold names? (auto)",
-    )
-    parser.add_argument(
-        "--delimiter",
-        choices=("auto", "tab", "semicolon", "pipe", "comma", "space"),
-        default="auto",
-        help="what separates the columns of a text file (auto)",
-    )
-    parser.add_argument(
-        "--decimal", choices=("auto", "point", "comma"), default="auto", help="decimal mark (auto)"
-    )
-    parser.add_argument(
-        "--thousands",
-        choices=("none", "comma", "point", "space", "apostrophe"),
-        default="none",
-        help="mark between thousands, as in 1,033 (none)",
-    )
-    parser.add_argument(
-        "--skip-bad-rows",
-        action="store_true",
-        help="skip rows that do not fit or lack a value; the report says which",
-    )
-    parser.add_argument(
-        "--standardize",
-        action="store_true",
-        help="scale each column to mean 0 and standard deviation 1 (features in different units)",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="default: ./NAME-clusters, from INPUT's name"
-    )
-    parser.add_argument("--force", action="store_true", help="replace results that are there")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    add = parser.add_argument
+    add("input", metavar="INPUT", help="file, pattern, SELECT statement or -")
+    add("--n-clusters", type=int, required=True, metavar="K", help="number of clusters")
+    algorithms = "auto (default), brute (exact), hnsw, ...; a wrong name lists all"
+    add("--algorithm", default="auto", metavar="NAME", help=algorithms)
+    add("--metric", default="euclidean", metavar="NAME", help="euclidean (default) or cosine")
+    for name, default, text in (
+        ("--max-iter", 100, "iterations at most (100)"),
+        ("--n-init", 1, "starts; the best result is kept (1)"),
+        ("--random-state", 0, "seed: the same one gives the same result (0)"),
+        ("--n-jobs", None, "threads (all cores); does not change the result"),
+    ):
+        add(name, type=int, default=default, metavar="N", help=text)
+    add("--columns", metavar="LIST", help="columns to use, by name or number from 1: 1-3,7")
+    add("--key", metavar="NAME", help="array in an .npz file, if it holds several")
+    for name, text in (
+        ("header", "does the first line of a text file hold names?"),
+        ("delimiter", "what separates the columns of a text file"),
+        ("decimal", "decimal mark"),
+        ("thousands", "mark between thousands, as in 1,033"),
+    ):
+        default = CHOICES[name][0]
+        add(f"--{name}", choices=CHOICES[name], default=default, help=f"{text} ({default})")
+    for name, text in (
+        ("--skip-bad-rows", "skip rows that do not fit or lack a value; the report says which"),
+        ("--standardize", "scale each column to mean 0 and standard deviation 1"),
+        ("--force", "replace existing results"),
+        ("--json", "print the report as JSON"),
+        ("--quiet", "show no progress"),
+    ):
+        add(name, action="store_true", help=text)
+    add("--out", type=Path, metavar="FOLDER", help="default: ./NAME-clusters, from INPUT's name")
 
 
 @named_as_flags()
@@ -140,11 +96,8 @@ def run(options: argparse.Namespace) -> int:
     is_new = not folder.exists()
     prepare(folder, force=options.force)
     try:
-        table = read_table(
-            options.input, columns=options.columns, key=options.key, header=options.header,
-            delimiter=options.delimiter, decimal=options.decimal, thousands=options.thousands,
-            skip_bad_rows=options.skip_bad_rows,
-        )  # fmt: skip
+        given = ("columns", "key", *CHOICES, "skip_bad_rows")
+        table = read_table(options.input, **{name: getattr(options, name) for name in given})
         _check_size(table, options)
         if not options.quiet:
             tell(f"{table.name}: {table.X.shape[0]:,} rows, {table.X.shape[1]:,} columns")
@@ -179,12 +132,8 @@ def _check_options(options: argparse.Namespace) -> None:
     check_integer(options.n_init, "--n-init")
     check_integer(options.random_state, "--random-state", minimum=0, maximum=2**32 - 1)
     if options.n_jobs == 0:
-        raise invalid(
-            "--n-jobs",
-            "an integer other than 0",
-            0,
-            "Leave it out to use all cores of this machine.",
-        )
+        rule, remedy = "an integer other than 0", "Leave it out to use all cores."
+        raise invalid("--n-jobs", rule, 0, remedy)
 
 
 def _check_size(table: Table, options: argparse.Namespace) -> None:
@@ -254,12 +203,7 @@ def _scale(
 ) -> tuple[Matrix, np.ndarray, np.ndarray, list[str]]:
     """Standardise the columns if asked for; else note columns of very different spread.
 
-    Returns
-    -------
-    X : ndarray or csr_matrix of shape (n, d)
-    mean, spread : ndarray of shape (d,)
-        ``X * spread + mean`` is in the units of the table.
-    notes : list of str
+    Returns X, mean, spread, notes; ``X * spread + mean`` is in the units of the table.
     """
     import numpy as np
 

@@ -27,11 +27,12 @@ from annlab.datasets.tables.arrays import read_array
 from annlab.datasets.tables.database import Database, OtherEncoding
 from annlab.datasets.tables.files import ARRAYS, PARQUET, TEXT, ending_of, find_files
 from annlab.datasets.tables.layout import looks_numeric
-from annlab.datasets.tables.options import Options, named_as_flags, option
+from annlab.datasets.tables.options import CHOICES, Options, named_as_flags, option
 from annlab.datasets.tables.table import Table, column_of
 
 __all__ = [
     "ARRAYS",
+    "CHOICES",
     "PARQUET",
     "TEXT",
     "Table",
@@ -94,7 +95,7 @@ def read_table(source: Any, **options: Any) -> Table:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    # the folder may hold the values
+    # it may hold the values
     weakref.finalize(table, shutil.rmtree, folder, ignore_errors=True)
     return table
 

@@ -21,23 +21,9 @@ _SPARSE = {"data", "shape", "format"}
 
 
 def read_array(path: Path, options: Options) -> tuple[Matrix, list[int]]:
-    """Read the chosen columns of an ``.npy`` or ``.npz`` file.
+    """Read the chosen columns of an ``.npy`` or ``.npz`` file; return them and their positions.
 
-    Returns
-    -------
-    X : ndarray or csr_matrix of shape (n, d)
-        Memory-mapped from an ``.npy`` file, unless columns are chosen.
-    columns : list of int
-        Positions of the columns.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged or too large, or its array is not a table of real numbers.
-
-    Notes
-    -----
-    Nothing in a file is executed: arrays of objects are refused.
+    Nothing in a file is executed. An ``.npy`` file is memory-mapped, unless columns are chosen.
     """
     X = _read_npz(path, options) if path.suffix.lower() == ".npz" else _read_npy(path)
     chosen = options.choose(None, X.shape[1])
@@ -48,13 +34,12 @@ def read_array(path: Path, options: Options) -> tuple[Matrix, list[int]]:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    with reading(path.name, "a whole .npy file", "Save it again: numpy.save('rows.npy', X)."):
-        with path.open("rb") as file:
-            shape, dtype = npy_header(file)
+    rule, remedy = "a whole .npy file", "Save it again: numpy.save('rows.npy', X)."
+    with path.open("rb") as file, reading(path.name, rule, remedy):
+        shape, dtype = npy_header(file)
     _check(shape, dtype, path.name)
-    with reading(path.name, "a whole .npy file", "Save it again: numpy.save('rows.npy', X)."):
-        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-        return mapped
+    with reading(path.name, rule, remedy):
+        return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _read_npz(path: Path, options: Options) -> Matrix:

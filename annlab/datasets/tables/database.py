@@ -31,18 +31,7 @@ def identifier(text: str) -> str:
 
 
 class Database:
-    """A connection that reads one table.
-
-    No extension is downloaded and no remote file is opened.
-
-    Parameters
-    ----------
-    name : str
-        What errors call the table.
-    options : Options
-    folder : str
-        For temporary files.
-    """
+    """A connection that reads one table, downloads no extension and opens no remote file."""
 
     def __init__(self, name: str, options: Options, folder: str) -> None:
         import duckdb
@@ -60,13 +49,7 @@ class Database:
         )
 
     def run(self, query: str) -> duckdb.DuckDBPyConnection:
-        """Execute a query.
-
-        Raises
-        ------
-        ValueError
-            If DuckDB refuses.
-        """
+        """Execute a query; what DuckDB says against it becomes a sentence of ours."""
         import duckdb
 
         try:
@@ -75,7 +58,6 @@ class Database:
             raise self.refusal(str(reason)) from reason
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Execute a query and fetch its rows."""
         return self.run(query).fetchall()
 
     def refusal(self, words: str) -> Exception:
@@ -128,16 +110,7 @@ class Database:
     def good_rows(
         self, paths: Sequence[str], encoding: str, layout: Layout
     ) -> tuple[str, list[int], list[int]]:
-        """Copy the rows that have the width of the table.
-
-        Returns
-        -------
-        copy : str
-        rows : list of int
-            Numbers of the copied rows, from 1.
-        lines : list of int
-            Lines of the other rows.
-        """
+        """Copy rows of the right width; return the file, their numbers, and the others' lines."""
         copy = os.path.join(self.folder, "good-rows.txt")
         rows, lines = [], []
         with open(copy, "w", encoding="utf-8", newline="") as file:

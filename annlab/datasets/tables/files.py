@@ -24,21 +24,10 @@ def ending_of(path: str) -> str:
 
 
 def find_files(source: str) -> list[str]:
-    """Paths of the files that a path or a pattern names, sorted.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there are none; a similar name is suggested.
-    ValueError
-        If a path is a folder, cannot be opened, or has another ending.
-    """
-    if not Path(source).exists():
-        found = sorted(glob.glob(source))
-        if not found:
-            raise _no_such_file(Path(source))
-    else:
-        found = [source]
+    """Paths of the files that a path or a pattern names; refuse what cannot be read as a table."""
+    found = [source] if Path(source).exists() else sorted(glob.glob(source))
+    if not found:
+        raise _no_such_file(Path(source))
     for path in map(Path, found):
         if path.is_dir():
             where = path.absolute()

@@ -29,33 +29,22 @@ Record = tuple[int, list[str]]
 
 @dataclass(frozen=True)
 class Layout:
-    """Layout of a text table.
+    """Layout of a text table."""
 
-    Attributes
-    ----------
-    delimiter : str
-        One character; a space means any run of blanks.
-    skip : int
-        Lines before the first row of data.
-    width : int
-        Fields of each row.
-    names : tuple of str, or None
-        One for each field; empty where the header has none.
-    decimal, thousands : str
-        Characters; ``thousands`` may be empty.
-    rows : list of Record
-        The first rows of data.
-    notes : list of str
-        What was decided, for a report.
-    """
-
+    #: One character; a space means any run of blanks.
     delimiter: str
+    #: Lines before the first row of data.
     skip: int
+    #: Fields of each row.
     width: int
+    #: One for each field; empty where the header has none.
     names: tuple[str, ...] | None
     decimal: str
+    #: Empty if there is no such mark.
     thousands: str
+    #: The first rows of data.
     rows: list[Record] = field(compare=False)
+    #: What was decided, for a report.
     notes: list[str] = field(compare=False)
 
     def column(self, place: int) -> list[str]:
@@ -93,13 +82,7 @@ def are_numbers(cells: Sequence[str]) -> bool:
 
 
 def records(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Iterator[Record]:
-    """Split lines into fields, respecting quotes; blank lines are left out.
-
-    Raises
-    ------
-    csv.Error
-        If ``strict`` and quotes are not closed.
-    """
+    """Split lines into fields; leave blank lines out. If strict, open quotes are a csv.Error."""
     if delimiter == " ":
         lines = (re.sub(r"[ \t]+", " ", line.strip(" \t")) for line in lines)
     before = csv.field_size_limit(1 << 30)
@@ -115,21 +98,7 @@ def records(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> It
 
 
 def lay_out(lines: list[str], name: str, options: Options) -> Layout:
-    """Decide how a table is laid out.
-
-    Parameters
-    ----------
-    lines : list of str
-        The first lines of the file, without their ends.
-    name : str
-        What errors call the file.
-    options : Options
-
-    Raises
-    ------
-    ValueError
-        If there are no rows, or the header or the marks can be read in two ways.
-    """
+    """Decide from its first lines how a table is laid out, or refuse what can be read two ways."""
     delimiter = DELIMITERS.get(options.delimiter) or _find_delimiter(lines, options.marks)
     rows = list(records(lines, delimiter))
     if not rows:
@@ -154,6 +123,7 @@ def lay_out(lines: list[str], name: str, options: Options) -> Layout:
         said = option("header", "yes")
         notes.append(f"no line of names: the first row is data ({said} makes it names)")
     else:
+        names = tuple(names)
         notes.append(f"names from line {skip}: {', '.join(names[:12])}")
     if width > 1:
         called = {value: key for key, value in DELIMITERS.items()}[delimiter]
@@ -161,10 +131,7 @@ def lay_out(lines: list[str], name: str, options: Options) -> Layout:
     decimal = _find_decimal(rest, delimiter, names is not None, name, options)
     if decimal == "," and options.decimal == "auto":
         notes.append("decimal mark: comma")
-    return Layout(
-        delimiter, skip, width, None if names is None else tuple(names), decimal,
-        options.marks[1], rest, notes,
-    )  # fmt: skip
+    return Layout(delimiter, skip, width, names, decimal, options.marks[1], rest, notes)
 
 
 def _width(rows: list[Record]) -> int:
@@ -204,7 +171,7 @@ def _fitness(lines: list[str], delimiter: str) -> tuple[float, float]:
 
 def _find_start(
     rows: list[Record], width: int, delimiter: str
-) -> tuple[int, list[str] | None, list[str]]:
+) -> tuple[int, Sequence[str] | None, list[str]]:
     """Skip comments, titles and a header that is one name short.
 
     A first row of another width stays: DuckDB refuses it.

@@ -16,6 +16,13 @@ from annlab._support.errors import invalid
 DELIMITERS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ",", "space": " "}
 #: Marks of decimals and of thousands, by the name that options take.
 MARKS = {"point": ".", "comma": ",", "space": " ", "apostrophe": "'"}
+#: What options accept, the default first.
+CHOICES = {
+    "header": ("auto", "yes", "no"),
+    "delimiter": ("auto", *DELIMITERS),
+    "decimal": ("auto", "point", "comma"),
+    "thousands": ("none", *MARKS),
+}
 
 _FLAGS: ContextVar[bool] = ContextVar("_FLAGS", default=False)
 
@@ -50,13 +57,7 @@ def option(name: str, value: str | bool = "") -> str:
 
 @dataclass(frozen=True)
 class Options:
-    """Options of `annlab.datasets.tables.read_table`, checked.
-
-    Raises
-    ------
-    ValueError
-        If an option is unknown.
-    """
+    """Options of `annlab.datasets.tables.read_table`, checked."""
 
     columns: str | None = None
     key: str | None = None
@@ -69,10 +70,8 @@ class Options:
     skip_text: bool = False
 
     def __post_init__(self) -> None:
-        check_choice(self.header, option("header"), ("auto", "yes", "no"))
-        check_choice(self.delimiter, option("delimiter"), ("auto", *DELIMITERS))
-        check_choice(self.decimal, option("decimal"), ("auto", "point", "comma"))
-        check_choice(self.thousands, option("thousands"), ("none", *MARKS))
+        for name, choices in CHOICES.items():
+            check_choice(getattr(self, name), option(name), choices)
         if self.thousands == self.decimal:
             rule = f"another mark than {option('decimal')}"
             raise invalid(option("thousands"), rule, self.decimal)
@@ -83,24 +82,14 @@ class Options:
         return MARKS.get(self.decimal, ""), MARKS.get(self.thousands, "")
 
     def check_not_text(self, name: str) -> None:
-        """Refuse an option that describes text, for a source that has a layout of its own.
-
-        Raises
-        ------
-        ValueError
-        """
-        for one in ("header", "delimiter", "decimal", "thousands", "skip_bad_rows"):
+        """Refuse options that describe text, for a file that has a layout of its own."""
+        for one in (*CHOICES, "skip_bad_rows"):
             if getattr(self, one) != getattr(Options, one):
                 rule, got = "given with a text table only", f"{getattr(self, one)!r} for {name}"
                 raise invalid(option(one), rule, got, "Leave it out.")
 
     def choose(self, names: tuple[str, ...] | None, d: int) -> list[int] | None:
-        """Positions of the columns named by ``columns``, in that order; None for all.
-
-        Raises
-        ------
-        ValueError
-        """
+        """Positions of the columns named by ``columns``, in that order; None for all."""
         if self.columns is None:
             return None
         places = {name: place for place, name in enumerate(names or ()) if name}

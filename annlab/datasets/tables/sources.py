@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -32,33 +32,22 @@ _INDEX_NAME = re.compile(r"Unnamed: 0[\d_.a-z]*", re.ASCII)
 
 @dataclass
 class Source:
-    """A relation in DuckDB, and what is known of its columns.
-
-    Attributes
-    ----------
-    names : list of str
-        One for each column; empty where there is none.
-    numbers : list of (str or None)
-        SQL for each column as DOUBLE: NULL or NaN where a value is missing, infinity where there
-        is something else than a number. None marks a column of text.
-    texts : list of str
-        What the columns of text hold, for errors.
-    index : set of int
-        Columns that are no features.
-    single : bool
-        Whether all columns hold single precision.
-    rows : list of int or None
-        Rows of the file that the relation holds, if some do not fit.
-    """
+    """A relation in DuckDB, and what is known of its columns."""
 
     database: Database
     relation: str
+    #: One for each column; empty where there is none.
     names: list[str]
+    #: SQL for each column as DOUBLE: NULL or NaN if missing, infinity if not a number; None if text
     numbers: list[str | None]
+    #: What the columns of text hold, for errors.
     texts: list[str]
+    #: Columns that are not features.
     index: set[int]
     notes: list[str] = field(default_factory=list)
+    #: Whether all columns are FLOAT.
     single: bool = False
+    #: Numbers of the rows in the file, where some do not fit.
     rows: list[int] | None = None
     layout: Layout | None = None
     path: str | None = None
@@ -68,7 +57,7 @@ class Source:
         """Line and fields of a row, counted from 1, if there is one file of text."""
         if self.layout is None or self.path is None:
             return None
-        found: Iterator[Record] = self.database.records(self.path, self.encoding, self.layout)
+        found = self.database.records(self.path, self.encoding, self.layout)
         return next(islice(found, row - 1, None))
 
 
@@ -137,14 +126,7 @@ def _refuse_doubles(names: list[str], table: str) -> None:
 
 
 def open_text(database: Database, paths: list[str], encoding: str) -> Source:
-    """Open text files that are laid out alike as one table.
-
-    Raises
-    ------
-    OtherEncoding
-        If they are not in that encoding.
-    ValueError
-    """
+    """Open text files that are laid out alike as one table."""
     with open(paths[0], "rb") as file:
         if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             encoding = "utf-16"

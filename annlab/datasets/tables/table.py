@@ -29,10 +29,8 @@ class Table:
     name : str
         What reports and errors call the table.
     X : ndarray or csr_matrix of shape (n, d)
-        float32 or float64 from tables; memory-mapped from ``.npy`` files, and from tables that
-        exceed memory.
+        Memory-mapped from ``.npy`` files, and from tables that exceed memory.
     names : tuple of str, or None
-        Names of the columns, if the table has any.
     columns : list of int
         Positions of the columns in the source.
     rows : ndarray of shape (n,), int64, or None
@@ -52,13 +50,7 @@ class Table:
     source: Source | None = None
 
     def refuse_bad_value(self) -> None:
-        """Refuse the first value that no distance can be computed from.
-
-        Raises
-        ------
-        ValueError
-            Naming row or line, column, value and remedy.
-        """
+        """Refuse the first value that is missing, infinite or too large, if there is one."""
         found = _search(self.X) if isinstance(self.X, np.ndarray) else None
         if found is None:
             return
