@@ -1,16 +1,14 @@
-"""What all generators share: sizes, noise in blocks, order, and the type of the numbers."""
+"""Sizes, noise, order and dtype of generated points."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from annlab._support.checks import (
-    check_choice,
-)
+from annlab._support.checks import check_choice
 from annlab._support.threads import chunk_bounds
 
-#: Normal deviates drawn at a time: they arrive as float64 and leave as float32.
+#: Normal deviates drawn at a time, as float64.
 _BLOCK = 1 << 22
 
 

@@ -12,7 +12,7 @@ SHIPPED = ("README.md", "documents.jsonl", "sample_image.jpg")
 
 
 def data_path(name: str = "sample_image.jpg") -> Path:
-    """Path of a file that annlab ships.
+    """Return the path of a file that annlab ships.
 
     Parameters
     ----------
@@ -27,14 +27,9 @@ def data_path(name: str = "sample_image.jpg") -> Path:
     Raises
     ------
     ValueError
-        For a name that is not shipped.
+        If there is no such file.
     FileNotFoundError
         If the installation is damaged.
-
-    Notes
-    -----
-    The files have one source, the folder ``data/`` of the repository. A wheel carries them as
-    ``annlab/_data/``; a checkout, editable installs included, reads the folder itself.
 
     Examples
     --------
@@ -43,12 +38,7 @@ def data_path(name: str = "sample_image.jpg") -> Path:
     'sample_image.jpg'
     """
     if name not in SHIPPED:
-        raise invalid(
-            "name",
-            "one of " + ", ".join(repr(file) for file in SHIPPED),
-            repr(name),
-            "See data/README.md for what each file holds.",
-        )
+        raise invalid("name", f"one of {', '.join(map(repr, SHIPPED))}", repr(name))
     path = shipped("_data", "data", name)
     if path is None:
         raise FileNotFoundError(

@@ -1,4 +1,4 @@
-"""What a loader returns where an array alone would not say enough."""
+"""Records that loaders return."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from annlab._support.pair import Pair
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset(Pair):
-    """Points with what is known about them. Unpacks as ``X, labels = dataset``.
+    """Points and what is known about them. Unpacks as ``X, labels = dataset``.
 
     Attributes
     ----------
     X : ndarray of shape (n, d), float32 unless another dtype was asked for, C order
     labels : ndarray of shape (n,), int32, or None
-        The true group of each point; −1 marks an outlier; None where there is no truth.
+        The true group of each point; −1 marks an outlier; None if unknown.
     name : str
     description : str
         One or two sentences: what the rows are and where they come from.
     centers : ndarray of shape (k, d), dtype of X, or None
         The true centres of generated groups, row ``i`` for label ``i``.
     label_names : tuple of str
-        ``label_names[i]`` is the name of label ``i``; empty where labels have no names.
+        ``label_names[i]`` is the name of label ``i``; empty if labels have no names.
 
     Examples
     --------

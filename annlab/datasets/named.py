@@ -1,8 +1,9 @@
-"""Data sets by name: digits, and the four that annlab's benchmarks are measured on."""
+"""Data sets by name: digits, and the four of annlab's benchmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from annlab.datasets.synthetic import make_gaussian_mixture
 
 
 def load_digits_data() -> Dataset:
-    """Load the handwritten digits that scikit-learn brings along.
+    """Load the handwritten digits of scikit-learn.
 
     Returns
     -------
@@ -67,7 +68,7 @@ def _project(block: np.ndarray, mean: np.ndarray, basis: np.ndarray) -> np.ndarr
 
 
 def _p1m(n: int, random_state: Seed) -> Dataset:
-    # two passes over 8-bit patches: the float copy of all 192 columns (768 MB) never exists
+    # two passes over 8-bit patches, because all 192 columns as floats take 768 MB
     blocks = list(sample_patches(n, 8, _SKLEARN, True, random_state))
     with Workers() as workers:
         moments = workers.map(_moments, [(block,) for block in blocks])
@@ -75,7 +76,7 @@ def _p1m(n: int, random_state: Seed) -> Dataset:
         gram = sum(products for _, products in moments)
         _, vectors = np.linalg.eigh(gram / n - np.outer(mean, mean))
         basis = vectors[:, ::-1][:, :64]
-        # an eigenvector's sign is the solver's choice: fix it, so that everyone gets one answer
+        # fix the sign of each eigenvector, which depends on the solver
         basis = basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
         X = np.concatenate(workers.map(_project, [(block, mean, basis / 255) for block in blocks]))
     return Dataset(
@@ -90,14 +91,7 @@ def _p1m(n: int, random_state: Seed) -> Dataset:
 
 
 def _g500(n: int, random_state: Seed) -> Dataset:
-    mixture = make_gaussian_mixture(n, 2000, 128, random_state=random_state)
-    return Dataset(
-        X=mixture.X,
-        labels=mixture.labels,
-        name="G500",
-        description=mixture.description,
-        centers=mixture.centers,
-    )
+    return replace(make_gaussian_mixture(n, 2000, 128, random_state=random_state), name="G500")
 
 
 def _u100(n: int, random_state: Seed) -> Dataset:
@@ -118,7 +112,7 @@ _BENCHMARKS: dict[str, tuple[int, Callable[[int, Any], Dataset]]] = {
 
 
 def available_benchmark_data() -> tuple[str, ...]:
-    """Names that `load_benchmark_data` knows.
+    """Return the names that `load_benchmark_data` knows.
 
     Examples
     --------
@@ -130,7 +124,7 @@ def available_benchmark_data() -> tuple[str, ...]:
 
 
 def load_benchmark_data(name: str, *, n: int | None = None, random_state: Seed = 0) -> Dataset:
-    """Make one of the data sets that annlab's speed is measured on; no network is used.
+    """Make one of the data sets of annlab's benchmarks, without network.
 
     Parameters
     ----------

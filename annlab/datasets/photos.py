@@ -15,9 +15,9 @@ from annlab._support.threads import chunk_bounds
 from annlab._support.types import Seed
 from annlab.datasets._files import data_path
 
-#: In scikit-learn's wheel.
+#: In scikit-learn.
 _SKLEARN = ("china", "flower")
-#: In scikit-image's wheel: colour photographs, name -> file.
+#: In scikit-image, with their files.
 _SKIMAGE = {
     "astronaut": "astronaut.png",
     "chelsea": "chelsea.png",
@@ -29,7 +29,7 @@ _SKIMAGE = {
 }
 #: Those of at least 1,400 × 1,400 pixels.
 _LARGE = ("retina",)
-#: Rows that are cut and converted at a time, so that no second full copy ever exists.
+#: Rows that are cut and converted at a time.
 _BLOCK = 1 << 16
 
 
@@ -46,7 +46,7 @@ def available_photos() -> tuple[str, ...]:
 
 
 def load_photo(name: str = "china") -> np.ndarray:
-    """Load one photograph that an installed package brings along; no network is used.
+    """Load a photograph of scikit-learn or scikit-image, without network.
 
     Parameters
     ----------
@@ -85,19 +85,18 @@ def load_photo(name: str = "china") -> np.ndarray:
 
         return np.array(load_sample_image(f"{name}.jpg"))
     skimage = require("skimage", purpose=f"for the photograph {name!r}", extra="lab")
-    file = Path(next(iter(skimage.__path__))) / "data" / _SKIMAGE[name]
-    if file.is_file():
-        from PIL import Image
+    return _open(Path(next(iter(skimage.__path__))) / "data" / _SKIMAGE[name])
 
-        with Image.open(file) as image:
-            return np.array(image.convert("RGB"))
-    # a later scikit-image may no longer bring the file; its own function then knows where it is
-    data = require("skimage.data", purpose=f"for the photograph {name!r}", extra="lab")
-    return np.array(getattr(data, name)()[..., :3])
+
+def _open(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.array(image.convert("RGB"))
 
 
 def load_photos(names: Sequence[str] = _SKLEARN) -> dict[str, np.ndarray]:
-    """Load several photographs, by default the two that scikit-learn brings along.
+    """Load several photographs, by default the two of scikit-learn.
 
     Parameters
     ----------
@@ -167,14 +166,11 @@ def load_sample_image() -> np.ndarray:
     >>> load_sample_image().shape
     (400, 600, 3)
     """
-    from PIL import Image
-
-    with Image.open(data_path("sample_image.jpg")) as image:
-        return np.array(image.convert("RGB"))
+    return _open(data_path("sample_image.jpg"))
 
 
 def _as_photos(photos: Any) -> list[np.ndarray]:
-    """Accept names, arrays, or a mapping of them; return uint8 RGB arrays."""
+    """Load photographs that are named; check those that are arrays."""
     if isinstance(photos, str):
         photos = (photos,)
     elif isinstance(photos, Mapping):
@@ -200,10 +196,7 @@ def _as_photos(photos: Any) -> list[np.ndarray]:
 def sample_patches(
     n: int, size: int, photos: Any, mirror: bool, random_state: Seed
 ) -> Iterator[np.ndarray]:
-    """Yield ``n`` patches in random order, as uint8 blocks of shape (m, 3·size·size).
-
-    The order, and so every patch, depends on the arguments alone and not on the block size.
-    """
+    """Yield ``n`` patches in random order, as uint8 blocks of shape (m, 3·size·size)."""
     n = check_integer(n, "n")
     size = check_integer(size, "size")
     rng = check_random_state(random_state)
@@ -225,14 +218,10 @@ def sample_patches(
         )
     starts = np.cumsum([0] + [view.shape[0] * view.shape[1] for view in windows])
     if n > starts[-1]:
+        rule = f"at most {starts[-1]:,}, the number of distinct positions"
         remedy = "Pass further photos= (see available_photos())"
-        raise invalid(
-            "n",
-            f"at most {starts[-1]:,}, the number of distinct positions"
-            + (" with mirror images" if mirror else ""),
-            f"{n:,}",
-            f"{remedy}." if mirror else f"{remedy}, or mirror=True, which doubles it.",
-        )
+        remedy += "." if mirror else ", or mirror=True, which doubles it."
+        raise invalid("n", rule, f"{n:,}", remedy)
     positions = rng.permutation(starts[-1])[:n]
     return _cut(windows, starts, positions)
 

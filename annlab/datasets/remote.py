@@ -1,4 +1,4 @@
-"""The standard nearest-neighbour benchmarks: fetched once, verified, read with care."""
+"""The standard nearest-neighbour benchmarks: downloaded once, verified, read from the cache."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from annlab._support.reading import READ_FAULTS
 from annlab.datasets._types import ANNBenchmark
 
 _SITE = "https://ann-benchmarks.com"
-#: name -> size of the file in MB, as its site lists it.
+#: Sizes of the files in MB, as their site lists them.
 _SIZES_MB = {
     "deep-image-96-angular": 3600,
     "fashion-mnist-784-euclidean": 217,
@@ -35,9 +34,6 @@ _SIZES_MB = {
     "nytimes-256-angular": 301,
     "sift-128-euclidean": 501,
 }
-#: name -> sha256, where it has been confirmed. Its site publishes none, so the table starts
-#: empty and the first download of a name is remembered in the cache instead.
-_HASHES: dict[str, str] = {}
 _METRICS = {"euclidean": "euclidean", "angular": "cosine", "cosine": "cosine"}
 _PARTS = ("train", "test", "neighbors", "distances")
 #: Decoded arrays larger than this are refused unless the caller raises the limit.
@@ -57,46 +53,26 @@ def available_ann_benchmarks() -> dict[str, int]:
     return dict(_SIZES_MB)
 
 
-class _Download:
-    """A downloader for pooch that stops when the file grows past a limit or ends too early."""
+def _download(
+    url: str, output_file: str, pooch: Any, *, name: str, max_bytes: int, progress: bool
+) -> None:
+    """Download for pooch; stop if the file grows past a limit."""
+    import requests
 
-    def __init__(self, name: str, max_bytes: int, progress: bool) -> None:
-        self.name, self.max_bytes, self.progress = name, max_bytes, progress
-
-    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
-        import requests
-
-        with requests.get(url, stream=True, timeout=60) as response:
-            response.raise_for_status()
-            promised = int(response.headers.get("content-length") or 0)
-            if promised > self.max_bytes:
-                raise _too_large("url", promised, self.max_bytes)
-            done, line = 0, Progress(self.progress, promised or self.max_bytes, self.name)
-            with open(output_file, "wb") as stream:
-                for piece in response.iter_content(chunk_size=1 << 20):
-                    done += len(piece)
-                    if done > self.max_bytes:
-                        raise _too_large("url", done, self.max_bytes)
-                    stream.write(piece)
-                    line.update(done, f"{done / 1e6:.1f} MB")
-            # with a content encoding the promise counts the encoded bytes
-            if done < promised and "content-encoding" not in response.headers:
-                raise OSError(
-                    f"The download of {self.name} ended after {done:,} of {promised:,} bytes."
-                )
-            line.close(f"{done / 1e6:.1f} MB")
-
-
-@contextmanager
-def _quiet(pooch: Any) -> Iterator[None]:
-    """Keep pooch from logging advice on checksums: this module handles them."""
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel("WARNING")
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    with requests.get(url, stream=True, timeout=60) as response:
+        response.raise_for_status()
+        promised = int(response.headers.get("content-length") or 0)
+        if promised > max_bytes:
+            raise _too_large("url", promised, max_bytes)
+        done, line = 0, Progress(progress, promised or max_bytes, name)
+        with open(output_file, "wb") as stream:
+            for piece in response.iter_content(chunk_size=1 << 20):
+                done += len(piece)
+                if done > max_bytes:
+                    raise _too_large("url", done, max_bytes)
+                stream.write(piece)
+                line.update(done, f"{done / 1e6:.1f} MB")
+        line.close(f"{done / 1e6:.1f} MB")
 
 
 def _too_large(name: str, size: int, limit: int) -> Exception:
@@ -113,9 +89,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _known(known_hash: str | None, name: str, record: Path) -> str | None:
-    """The checksum to insist on: the caller's, the table's, or the one first seen."""
-    value = known_hash if known_hash is not None else _HASHES.get(name)
+def _known(known_hash: str | None, record: Path) -> str | None:
+    """The required checksum: the caller's, or that of the first download."""
+    value = known_hash
     if value is None and record.is_file():
         value = record.read_text(encoding="ascii", errors="replace").split(maxsplit=1)[0]
     if value is None:
@@ -130,12 +106,6 @@ def _known(known_hash: str | None, name: str, record: Path) -> str | None:
     return value.removeprefix("sha256:").lower()
 
 
-def _remember(record: Path, checksum: str, file: str) -> None:
-    """Write the checksum beside the file in sha256sum's format, whole or not at all."""
-    with atomic_write(record, text=True) as stream:
-        stream.write(f"{checksum}  {file}\n")
-
-
 def fetch_ann_benchmark(
     name: str,
     *,
@@ -145,7 +115,7 @@ def fetch_ann_benchmark(
     max_bytes: int | None = None,
     progress: bool = False,
 ) -> ANNBenchmark:
-    """Download a standard nearest-neighbour benchmark once, and read it from the cache after.
+    """Download a standard nearest-neighbour benchmark, or read it from the cache.
 
     Parameters
     ----------
@@ -183,11 +153,9 @@ def fetch_ann_benchmark(
 
     Notes
     -----
-    The site of these files publishes no checksums. So the first download is taken on trust over
-    https and its sha256 is written beside the file; every later use verifies the file against
-    that record, and a file that was damaged is fetched again. Pass ``known_hash`` to insist on
-    the checksum that a colleague or a paper has recorded. An interrupted download leaves nothing
-    behind.
+    The site publishes no checksums: the first download is trusted, and its sha256 is written
+    beside the file. Later uses verify the file against it, and fetch a damaged file again. An
+    interrupted download leaves nothing behind.
 
     Source: Aumüller, Bernhardsson & Faithfull (2020), ANN-Benchmarks, Information Systems 87,
     doi 10.1016/j.is.2019.02.006.
@@ -209,25 +177,33 @@ def fetch_ann_benchmark(
     )
     target = folder / f"{name}.hdf5"
     record = folder / f"{name}.hdf5.sha256"
-    expected = _known(known_hash, name, record)
+    expected = _known(known_hash, record)
     is_first = not target.is_file()
-    with _quiet(pooch):
+    logger = pooch.get_logger()
+    level = logger.level
+    # its advice on checksums does not apply here
+    logger.setLevel("WARNING")
+    try:
         pooch.retrieve(
             url,
             known_hash=None if expected is None else f"sha256:{expected}",
             fname=target.name,
             path=folder,
-            downloader=_Download(name, limit, progress),
+            downloader=partial(_download, name=name, max_bytes=limit, progress=progress),
         )
+    finally:
+        logger.setLevel(level)
     try:
         benchmark = _read(target, name, expected, limit)
     except ValueError:
-        # a file that cannot be read must not become the one that is trusted from now on
+        # a file that cannot be read must not be trusted from now on
         if is_first:
             target.unlink(missing_ok=True)
         raise
     if expected is None:
-        _remember(record, benchmark.sha256, target.name)
+        # in the format of sha256sum
+        with atomic_write(record, text=True) as stream:
+            stream.write(f"{benchmark.sha256}  {target.name}\n")
         if is_first:
             warnings.warn(
                 f"No checksum is known for {name!r}; this first download was taken on trust. Its "
@@ -239,7 +215,7 @@ def fetch_ann_benchmark(
 
 
 def _address(name: str, url: str | None) -> str:
-    """Return the address of a file; refuse one that is none, and names that lead elsewhere."""
+    """Return the address of a file; refuse other schemes, and names that are paths."""
     if url is None:
         check_choice(name, "name", _SIZES_MB)
         return f"{_SITE}/{name}.hdf5"
@@ -251,7 +227,7 @@ def _address(name: str, url: str | None) -> str:
             "Read a file that is on disk with read_ann_benchmark(path).",
         )
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        # the name becomes a file in the cache: it must not lead anywhere else
+        # the name becomes a file in the cache
         raise invalid(
             "name", "letters, digits, dots, hyphens and underscores", repr(name), "Rename it."
         )
@@ -287,9 +263,8 @@ def read_ann_benchmark(
 
     Notes
     -----
-    Links, external storage and virtual datasets are refused, so the file cannot reach into
-    others. The HDF5 library itself decodes the file's structure and is not hardened against
-    malice (a spoiled string heap can keep it busy for ever): read files from people you trust.
+    Links, external storage and virtual datasets are refused, so the file cannot read others. The
+    HDF5 library is not hardened against malicious files: read files from people you trust.
 
     Examples
     --------
@@ -313,7 +288,7 @@ def _read(path: Path, name: str, checksum: str | None, limit: int) -> ANNBenchma
         with h5py.File(path, "r") as file:
             parts = {part: _dataset(file, part) for part in _PARTS}
             promised = sum(int(np.prod(p.shape)) * p.dtype.itemsize for p in parts.values())
-            # a compressed file may promise far more than it weighs
+            # a compressed file may hold far more than its size
             if promised > limit:
                 raise _too_large("path", promised, limit)
             n, d = parts["train"].shape

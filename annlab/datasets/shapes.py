@@ -1,15 +1,11 @@
-"""Generated points without round groups: a uniform cube, rings, moons."""
+"""Generated points without round groups: a cube, rings, moons."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from annlab._support.checks import (
-    check_integer,
-    check_random_state,
-    check_real,
-)
+from annlab._support.checks import check_integer, check_random_state, check_real
 from annlab._support.types import Seed
 from annlab.datasets._drawing import add_noise, group_sizes, shuffled, wanted_dtype
 from annlab.datasets._types import Dataset
@@ -22,20 +18,20 @@ def make_uniform_cube(
     random_state: Seed = None,
     dtype: DTypeLike = np.float32,
 ) -> np.ndarray:
-    """Draw points uniformly from the unit cube: the deck's ``np.random.rand(n, d)``.
+    """Draw points uniformly from the unit cube.
 
     Parameters
     ----------
     n_samples, n_features : int
     random_state : int, RandomState, Generator or None, default=None
-        42 gives the very numbers of ``np.random.seed(42); np.random.rand(n, d)``, rounded to
+        42 gives the numbers of ``np.random.seed(42); np.random.rand(n, d)``, rounded to
         ``dtype``.
     dtype : {float32, float64}, default=float32
 
     Returns
     -------
     ndarray of shape (n_samples, n_features), C order
-        Values in [0, 1]. There are no groups in it: the hardest honest test of a clustering.
+        Values in [0, 1], without groups.
 
     Raises
     ------
@@ -60,7 +56,7 @@ def make_rings(
     random_state: Seed = None,
     dtype: DTypeLike = np.float32,
 ) -> Dataset:
-    """Draw concentric rings of radius 1, 2, … in the plane: groups that k-means cannot find.
+    """Draw concentric rings of radius 1, 2, … in the plane, which k-means cannot find.
 
     Parameters
     ----------

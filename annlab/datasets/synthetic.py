@@ -1,7 +1,6 @@
-"""Generated groups that are known, for laws, oracles and pictures.
+"""Generated groups with known labels.
 
-Every generator draws from NumPy's legacy `RandomState`, whose stream is frozen: a seed gives the
-same points under every NumPy version.
+All draw from NumPy's `RandomState`, so a seed gives the same points under every NumPy version.
 """
 
 from __future__ import annotations
@@ -9,12 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from annlab._support.checks import (
-    check_data,
-    check_integer,
-    check_random_state,
-    check_real,
-)
+from annlab._support.checks import check_data, check_integer, check_random_state, check_real
 from annlab._support.errors import invalid
 from annlab._support.types import Seed
 from annlab.datasets._drawing import add_noise, group_sizes, shuffled, wanted_dtype
@@ -40,18 +34,18 @@ def make_blobs(
     n_samples : int, default=1000
         Group sizes differ by at most one; rows come in random order.
     n_clusters : int, default=5
-        Number of groups; ignored where ``centers`` is given.
+        Ignored if ``centers`` is given.
     n_features : int, default=2
-        Ignored where ``centers`` is given.
+        Ignored if ``centers`` is given.
     cluster_std : float, default=1.0
         Standard deviation of a group in each direction.
     centers : array-like of shape (k, d), optional
-        The centres to use; by default they are drawn uniformly from a box.
+        By default they are drawn uniformly from a box.
     box : float, default=10.0
         Half the side of that box, around the origin.
     separation : float, default=0.0
         Smallest distance between two centres, in units of ``cluster_std``. Groups 10 apart do
-        not overlap, which is what an oracle needs.
+        not overlap.
     random_state : int, RandomState, Generator or None, default=None
     dtype : {float32, float64}, default=float32
 
@@ -63,7 +57,7 @@ def make_blobs(
     Raises
     ------
     TypeError, ValueError
-        Also where no centres that far apart fit into the box.
+        For invalid arguments, and if centres that far apart do not fit into the box.
 
     Examples
     --------
@@ -196,7 +190,7 @@ def make_anisotropic(
     random_state: Seed = None,
     dtype: DTypeLike = np.float32,
 ) -> Dataset:
-    """Draw long parallel groups: distances along one direction count too much for k-means.
+    """Draw long parallel groups, which k-means does not find.
 
     Parameters
     ----------
@@ -258,7 +252,7 @@ def make_gaussian_mixture(
     random_state: Seed = None,
     dtype: DTypeLike = np.float32,
 ) -> Dataset:
-    """Draw points around many normal centres whose weights differ by orders of magnitude.
+    """Draw points around many normal centres of very different weights.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Text with known themes: the shipped documents, and the docstrings of installed packages."""
+"""Texts with known themes: annlab's documents, and the docstrings of installed packages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from annlab._support.types import Seed
 from annlab.datasets._files import data_path
 from annlab.datasets._types import Corpus
 
-#: Packages that annlab itself depends on, so that the default corpus exists everywhere.
+#: Packages that annlab depends on, so the default corpus exists everywhere.
 _PACKAGES = ("numpy", "scipy", "sklearn", "matplotlib", "joblib")
 #: Folders whose docstrings describe no theme.
 _SKIPPED = {"tests", "test", "testing", "conftest", "externals", "_vendor", "__pycache__"}
@@ -88,16 +88,6 @@ def _root(package: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _sources(root: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Yield the Python files of a package with their dotted parts, in alphabetical order."""
-    for path in sorted(root.rglob("*.py")):
-        parts = path.relative_to(root).with_suffix("").parts
-        if parts[-1] == "__init__":
-            parts = parts[:-1]
-        if not _SKIPPED.intersection(parts) and path.stat().st_size <= _MAX_SOURCE_BYTES:
-            yield path, parts
-
-
 def _documented(tree: ast.AST) -> Iterator[str]:
     """Yield the docstrings of a module, its classes and functions, in the order of the source."""
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -109,7 +99,7 @@ def _documented(tree: ast.AST) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """Drop interpreter sessions (code and its output) and rulers; join what is left."""
+    """Drop interpreter sessions and rulers; join the other lines."""
     kept, in_session = [], False
     for line in text.splitlines():
         bare = line.strip()
@@ -164,10 +154,9 @@ def load_docstrings(
 
     Notes
     -----
-    The corpus depends on the installed versions alone; without a random draw two runs give the
-    same documents in the same order. The defaults give about 8,000 documents; reading them takes
-    some seconds the first time in a process. Docstrings that are added at run time, as those of
-    NumPy's compiled functions, are not in it.
+    The corpus depends on the installed versions. The defaults give about 8,000 documents; reading
+    them takes some seconds the first time in a process. Docstrings that are added at run time,
+    such as those of NumPy's compiled functions, are not included.
 
     Examples
     --------
@@ -219,21 +208,20 @@ def load_docstrings(
 
 @lru_cache(maxsize=16)
 def _package_texts(root: Path) -> tuple[tuple[str, str], ...]:
-    """Read a package once per process: pairs of first-level folder ("" for none) and text."""
+    """Read a package once per process: pairs of first-level folder (or "") and text."""
     pairs = []
-    for path, parts in _sources(root):
-        subpackage = parts[0] if parts and (root / parts[0]).is_dir() else ""
-        pairs += [(subpackage, text) for text in _read(path)]
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        if _SKIPPED.intersection(parts) or path.stat().st_size > _MAX_SOURCE_BYTES:
+            continue
+        subpackage = parts[0] if (root / parts[0]).is_dir() else ""
+        try:
+            with warnings.catch_warnings():
+                # invalid escapes in the sources
+                warnings.simplefilter("ignore")
+                tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError, OSError):
+            # templates, and files for other versions of Python
+            continue
+        pairs += [(subpackage, _prose(text)) for text in _documented(tree)]
     return tuple(pairs)
-
-
-def _read(path: Path) -> list[str]:
-    try:
-        with warnings.catch_warnings():
-            # other people's invalid escapes are not this caller's business
-            warnings.simplefilter("ignore")
-            tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, OSError):
-        # templates and files for other Python versions have no docstrings to give
-        return []
-    return [_prose(text) for text in _documented(tree)]
