@@ -4,16 +4,15 @@ In any notebook::
 
     from annlab import classroom
 
-    classroom.exercises()                  # what there is
-    classroom.hint("03-2")                 # a hint
-    classroom.check("03-2", my_answer)     # right, or what kind of mistake it looks like
+    classroom.exercises()                  # the list
+    classroom.hint("03-2")                 # a hint; ("03-2", 2) says more
+    classroom.check("03-2", my_answer)     # right, or what the mistake looks like
 
 A teacher calls ``annlab classroom new DIR`` and ``annlab classroom grade DIR``.
 
-The texts of a topic (hints, messages, quiz questions, sheet, lesson) are in ``content/NN.toml``;
-``topic_NN.py`` has its checks and draws the sheet. Exercise texts, stubs, solutions and known-wrong
-submissions are in ``notebooks/exercises/topics/NN.md``, which is not installed: a student's annlab
-has no solutions.
+The texts of a topic (hints, messages, quiz questions, sheet, lesson) are in ``content/NN.toml``,
+its checks in ``topic_NN.py``. Exercise texts, stubs, solutions and known-wrong answers are in
+``notebooks/exercises/topics/NN.md``, which is not installed: a student's annlab has no solutions.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ __all__ = [
 
 @cache
 def topics() -> tuple[int, ...]:
-    """Numbers of the topics that have exercises.
+    """Return the numbers of the topics that have exercises.
 
     Examples
     --------
@@ -62,7 +61,7 @@ def topics() -> tuple[int, ...]:
 
 
 def topic(number: int | str) -> Any:
-    """Module of a topic: its ``EXERCISES``, ``QUESTIONS``, ``SHEET`` and ``LESSON``.
+    """Return the module of a topic: ``EXERCISES``, ``QUESTIONS``, ``SHEET``, ``LESSON``.
 
     Parameters
     ----------
@@ -72,7 +71,7 @@ def topic(number: int | str) -> Any:
     Raises
     ------
     ValueError
-        If there is no such topic.
+        If the topic is unknown.
     """
     known = topics()
     try:
@@ -86,7 +85,7 @@ def topic(number: int | str) -> Any:
 
 
 def find(id: str) -> Exercise:
-    """Look an exercise up.
+    """Return an exercise.
 
     Parameters
     ----------
@@ -96,7 +95,7 @@ def find(id: str) -> Exercise:
     Raises
     ------
     ValueError
-        If there is none of this id; a near one is suggested.
+        If the id is unknown; a similar one is suggested.
     """
     from annlab._support.checks import did_you_mean
 
@@ -119,7 +118,7 @@ def find(id: str) -> Exercise:
 
 
 def check(id: str, answer: Any) -> Verdict:
-    """Check an answer at once, in any notebook.
+    """Check an answer, in any notebook.
 
     Parameters
     ----------
@@ -131,8 +130,8 @@ def check(id: str, answer: Any) -> Verdict:
     Returns
     -------
     Verdict
-        True if the answer is right; otherwise ``kind`` and ``message`` say what kind of mistake
-        it looks like.
+        True if the answer is right; otherwise ``kind`` and ``message`` describe the mistake. Of
+        a free text it only says whether the expected terms occur; a teacher marks it.
 
     Raises
     ------
@@ -152,15 +151,20 @@ def check(id: str, answer: Any) -> Verdict:
     return run_check(find(id), answer)
 
 
-def grade(id: str, answer: Any, *, hidden: bool = False) -> None:
-    """Check an answer in a grade cell: show the verdict, and raise if it is not right.
+def grade(id: str, answer: Any, *, hidden: bool = False) -> int | None:
+    """Check an answer in a grade cell: show the verdict, and raise unless it earns points.
 
     Parameters
     ----------
     id : str
     answer : object
     hidden : bool, default=False
-        Other test data, as in the hidden tests of the grading.
+        Also check with the data of the hidden tests; the worse verdict counts.
+
+    Returns
+    -------
+    int or None
+        Part points, which nbgrader reads from the output of the cell; None if the answer is right.
 
     Raises
     ------
@@ -172,35 +176,48 @@ def grade(id: str, answer: Any, *, hidden: bool = False) -> None:
     from annlab.classroom._base import WrongAnswer
     from annlab.classroom._case import run_check
 
-    verdict = run_check(find(id), answer, hidden=hidden)
-    if not verdict:
+    exercise = find(id)
+    verdict = run_check(exercise, answer)
+    if hidden and (verdict or verdict.points):
+        seen, verdict = verdict, run_check(exercise, answer, hidden=True)
+        verdict = min(seen, verdict, key=lambda one: (one.right, one.points))
+    if not verdict and not verdict.points:
         raise WrongAnswer(verdict)
-    if not hidden:
+    if not hidden or verdict.points:
         from IPython.display import display
 
-        # displayed, not returned: nbgrader would read a result as partial points
-        display(verdict)
+        # displayed, because nbgrader reads a result as points; grading reads the metadata
+        display(verdict, metadata={"annlab": [verdict.kind, verdict.message]})
+    return verdict.points or None
 
 
-def hint(id: str) -> str:
-    """Help with an exercise without solving it.
+def hint(id: str, stage: int = 1) -> str:
+    """Return help with an exercise that does not solve it.
 
     Parameters
     ----------
     id : str
+    stage : int, default=1
+        A later hint says more; an exercise has two or three.
 
     Raises
     ------
     ValueError
-        For an unknown id.
+        For an unknown id, or a stage that the exercise does not have.
 
     Examples
     --------
     >>> from annlab import classroom
     >>> print(classroom.hint("01-1"))
-    Only one point ever changes sides. After each move, ask of every point which centroid is nearer.
+    After each move, ask of every point which centroid is nearer. Two points will change sides.
+    More help: classroom.hint("01-1", 2)
     """
-    return _Told(find(id).hint)
+    from annlab._support.checks import check_integer
+
+    hints = find(id).hints
+    stage = check_integer(stage, "stage", minimum=1, maximum=len(hints))
+    more = f'\nMore help: classroom.hint("{id}", {stage + 1})' if stage < len(hints) else ""
+    return _Told(hints[stage - 1] + more)
 
 
 class _Told(str):
@@ -239,7 +256,7 @@ def exercises(number: int | str | None = None) -> ExerciseList:
     Returns
     -------
     ExerciseList
-        A tuple of `Exercise` that shows itself as a table.
+        A tuple of `Exercise`, displayed as a table.
 
     Examples
     --------
@@ -252,7 +269,7 @@ def exercises(number: int | str | None = None) -> ExerciseList:
 
 
 def questions(number: int | str) -> tuple[Question, ...]:
-    """Questions of a topic's quiz.
+    """Return the questions of a topic's quiz.
 
     Parameters
     ----------

@@ -1,11 +1,8 @@
 """The parts of a topic: exercises and their verdicts, quiz questions, the sheet, the lesson.
 
-The texts are in ``content/NN.toml`` (read by `_content`), the checks in ``topic_NN.py``, and the
-data and helpers of a check in `_case`. No solution is stored here, because this package is
-installed on the students' machines: a check computes the truth with the library.
-
-A *kind* is the short name of a classic mistake (``"not_squared"``); known-wrong submissions are
-tested against it.
+The texts are in ``content/NN.toml``, the checks in ``topic_NN.py``. No solution is stored here,
+because this package is installed on the students' machines: a check computes the truth with the
+library. A *kind* is the short name of a common mistake, such as ``"not_squared"``.
 """
 
 from __future__ import annotations
@@ -14,35 +11,18 @@ import html
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 from annlab._support.errors import invalid
-
-if TYPE_CHECKING:
-    from matplotlib.figure import FigureBase
 
 #: What an exercise asks of the student, in growing difficulty.
 LEVELS = ("recall", "apply", "analyse")
 #: What an exercise takes as its answer.
 ANSWERS = ("value", "function", "text")
-#: Kinds that any check may find.
-COMMON_KINDS = frozenset(
-    "unanswered raised wrong_type wrong_shape nan changes_input different too_short".split()
-)
-#: Words that turn a claim into its denial.
-NEGATION = r"\b(?:no|not|nor|never|neither|none|nothing|cannot|without)\b|n't"
 
 
 class Wrong(Exception):
-    """An answer is not right yet.
-
-    Parameters
-    ----------
-    kind : str
-        Short name of the mistake, such as ``"not_squared"``.
-    message : str
-        What it looks like, said to the student; it must not contain the solution.
-    """
+    """An answer is not right yet: the kind of mistake, and the message for the student."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -50,12 +30,7 @@ class Wrong(Exception):
 
 
 class WrongAnswer(AssertionError):
-    """Raised in the grade cells of a notebook; Jupyter shows the verdict and no traceback.
-
-    Parameters
-    ----------
-    verdict : Verdict
-    """
+    """Raised in the grade cells of a notebook; Jupyter shows the verdict and no traceback."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(f"[{verdict.kind}] {verdict.message}")
@@ -67,68 +42,23 @@ class WrongAnswer(AssertionError):
 
 
 @dataclass(frozen=True)
-class Idea:
-    """Something that a free text must say, or must not say.
+class Criterion:
+    """A line of the rubric by which a teacher marks a free text.
 
     Parameters
     ----------
-    kind : str
-    pattern : str
-        Regular expression, tried anywhere in the text in lower case.
-    message : str
-        What to think about, if the idea is missing (or the false claim is there).
+    asks : str
+        The question that the text has to answer.
+    terms : sequence of str
+        Beginnings of words; if the text holds one of them, it probably answers the question.
     """
 
-    kind: str
-    pattern: str
-    message: str
+    asks: str
+    terms: Sequence[str]
 
-    def in_(self, text: str) -> bool:
-        """Whether the text holds it."""
-        return re.search(self.pattern, text.lower(), flags=re.S) is not None
-
-
-def claimed(*parts: str, unless: str = NEGATION, before: bool = False) -> str:
-    r"""Pattern of something that is claimed, and not denied.
-
-    Parameters
-    ----------
-    *parts : str
-        Regular expressions: what one sentence has to hold, in any order.
-    unless : str, default=NEGATION
-        Regular expression: a sentence that holds this, too, claims nothing.
-    before : bool, default=False
-        Whether only what stands before the claim, in the same clause, may deny it: for a claim
-        that has a negation of its own, such as "it costs nothing". Takes one part.
-
-    Returns
-    -------
-    str
-        For an `Idea`; other patterns may follow after ``|``.
-
-    Examples
-    --------
-    >>> import re
-    >>> from annlab.classroom._base import claimed
-    >>> same = claimed(r"\bsame\b", r"\binertia\b")
-    >>> texts = "the inertia is the same.", "why? the inertia is not the same."
-    >>> [bool(re.search(same, text)) for text in texts]
-    [True, False]
-    >>> free = claimed(r"costs nothing", before=True)
-    >>> texts = "so it costs nothing", "it is slow, so never say that it costs nothing."
-    >>> [bool(re.search(free, text)) for text in texts]
-    [True, False]
-    """
-    ends = ".,!?;:" if before else ".!?;:"
-    # the point of a number ends nothing
-    start = rf"(?:^|(?<!\d)[{ends}]|[{ends}](?!\d))"
-    inside = rf"(?:[^{ends}]|(?<=\d)[.,](?=\d))"
-    if before:
-        if len(parts) != 1:
-            raise invalid("parts", "one pattern if before=True", len(parts))
-        return rf"{start}(?:(?!{unless}){inside})*?(?:{parts[0]})"
-    wanted = "".join(f"(?={inside}*(?:{part}))" for part in parts)
-    return rf"{start}{wanted}(?!{inside}*(?:{unless}))"
+    def seen_in(self, text: str) -> bool:
+        """Whether the text holds one of the terms."""
+        return any(re.search(rf"\b{re.escape(term)}", text.lower()) for term in self.terms)
 
 
 @dataclass(frozen=True)
@@ -143,9 +73,11 @@ class Verdict:
     kind : str
         Short name of the mistake; empty if there is none.
     message : str
-        Praise, or what kind of mistake it looks like.
+        Praise, or what the mistake looks like.
     advice : bool
-        Whether it is about a free text: words were looked for, and the teacher decides.
+        Whether this is about a free text: only terms were looked for, and the teacher decides.
+    points : int
+        Part points for an answer that is nearly right.
     """
 
     exercise: str
@@ -153,16 +85,21 @@ class Verdict:
     kind: str
     message: str
     advice: bool = False
+    points: int = 0
 
     def __bool__(self) -> bool:
         return self.right
 
     @property
     def _head(self) -> str:
+        if self.advice:
+            seen = "looks complete" if self.right else "not recognised"
+            return f"{self.exercise}: {seen}, your teacher decides"
         if self.right:
             return f"{self.exercise}: right"
-        if self.advice:
-            return f"{self.exercise}: not recognised, your teacher decides"
+        if self.points:
+            worth = "1 point" if self.points == 1 else f"{self.points} points"
+            return f"{self.exercise}: partly right, {worth}"
         return f"{self.exercise}: not yet" if self.kind == "unanswered" else f"{self.exercise}: no"
 
     def __repr__(self) -> str:
@@ -173,8 +110,8 @@ class Verdict:
     def _repr_html_(self) -> str:
         # a sign and a word beside the colour, for readers who cannot tell colours apart
         sign, color = ("✓", "#009E73") if self.right else ("✗", "#D55E00")
-        if self.advice:
-            sign, color = "?", "#0072B2"
+        if self.advice or self.points:
+            sign, color = "?" if self.advice else "½", "#0072B2"
         hint = "" if self.right else f' <i>classroom.hint("{self.exercise}") has a hint.</i>'
         return (
             f'<div class="annlab-verdict" role="status" style="border-left:5px solid {color};'
@@ -195,12 +132,12 @@ class Exercise:
         Topic and number: ``"03-2"``.
     title : str
     level : {"recall", "apply", "analyse"}
-    points : int
+    points, minutes : int
     answer : str
         Name of the variable or function that the student writes.
     takes : {"value", "function", "text"}
-    hint : str
-        One sentence that helps and does not solve.
+    hints : sequence of str
+        One sentence each, from a nudge to nearly the plan; none solves the exercise.
     check : callable
         ``check(case, answer)`` returns if the answer is right, and raises `Wrong` otherwise.
     praise : str
@@ -210,23 +147,32 @@ class Exercise:
     messages : mapping of str to str
         What to say of each mistake. A key is a kind, and after a hyphen the number of a variant;
         ``"different"`` is for an answer that is no known mistake.
-    ideas, claims : sequence of Idea
-        What a free text must say, and what it must not say.
+    values : mapping of str to float or list of float
+        What each mistake leads to in an exercise that takes a value; keys as in ``messages``.
+    part_points : mapping of str to int
+        Points for mistakes, by kind, that leave a part of the work right.
+    rubric : sequence of Criterion
+        What a free text has to answer, each for an equal share of the points.
+    replies : sequence of str
+        What the teacher may write beside common wrong claims of a free text.
     """
 
     id: str
     title: str
     level: str
     points: int
+    minutes: int
     answer: str
     takes: str
-    hint: str
+    hints: Sequence[str]
     check: Callable[..., None] = field(repr=False)
     praise: str = "Well done."
     what: str = "The answer"
     messages: Mapping[str, str] = field(default_factory=dict, repr=False)
-    ideas: Sequence[Idea] = field(default=(), repr=False)
-    claims: Sequence[Idea] = field(default=(), repr=False)
+    values: Mapping[str, float | list[float]] = field(default_factory=dict, repr=False)
+    part_points: Mapping[str, int] = field(default_factory=dict, repr=False)
+    rubric: Sequence[Criterion] = field(default=(), repr=False)
+    replies: Sequence[str] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\d\d-\d", self.id):
@@ -234,11 +180,6 @@ class Exercise:
         for name, allowed in (("level", LEVELS), ("takes", ANSWERS)):
             if getattr(self, name) not in allowed:
                 raise invalid(name, f"one of {allowed}", repr(getattr(self, name)))
-
-    @property
-    def topic(self) -> int:
-        """Number of the topic."""
-        return int(self.id[:2])
 
 
 @dataclass(frozen=True)
@@ -255,12 +196,15 @@ class Question:
         Letter of the right one.
     because : str
         The explanation, one or two sentences.
+    minutes : int, default=2
+        With the vote and the talk about it.
     """
 
     text: str
     options: Sequence[str]
     right: str
     because: str
+    minutes: int = 2
 
     def __post_init__(self) -> None:
         if not self.text.endswith("?"):
@@ -277,26 +221,50 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """State of an explorer that a sheet shows.
+
+    Parameters
+    ----------
+    explorer : str
+        A function of `annlab.widgets`.
+    frame : int, default=0
+        -1 is the last one.
+    points : mapping, optional
+        Arguments of `annlab.datasets.make_blobs`, whose points the explorer gets.
+    given : mapping, optional
+        Further arguments of the function.
+    settings : mapping, optional
+        Values of its controls.
+    """
+
+    explorer: str
+    frame: int = 0
+    points: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Sheet:
     """What the printable page of a topic shows.
 
     Parameters
     ----------
-    draw : callable
-        ``draw(figure)`` draws the picture on an empty (sub)figure of about 18 by 9.5 centimetres.
+    picture : Picture
     caption : str
-        What the picture shows, one sentence.
+        What the picture shows, one or two sentences.
     formula : str
         In Matplotlib's mathtext, with its dollar signs.
     reading : str
         The formula in words.
     code : str
-        At most five lines that run as they stand.
+        At most five lines that run as they are.
     misconception, truth : str
-        What people believe, and what is the case.
+        What people believe, and what is true.
     """
 
-    draw: Callable[[FigureBase], None] = field(repr=False)
+    picture: Picture
     caption: str
     formula: str
     reading: str
@@ -312,8 +280,7 @@ class Lesson:
     Parameters
     ----------
     minutes : int
-        For the notebook; the exercises come on top.
-    exercise_minutes : int
+        For the notebook, without the exercises.
     aims : sequence of str
         What a student can do afterwards; each begins with a verb.
     prerequisites : str
@@ -324,7 +291,6 @@ class Lesson:
     """
 
     minutes: int
-    exercise_minutes: int
     aims: Sequence[str]
     prerequisites: str
     misconceptions: Sequence[tuple[str, str]]

@@ -1,7 +1,7 @@
 """What a check works with: its data, and helpers that recognise classic mistakes.
 
 A check is a function ``check(case, answer)`` that raises `Wrong` if the answer is not right. It
-names mistakes by their keys; the messages are those of the exercise in ``content/NN.toml``.
+names mistakes by their keys; the messages are in ``content/NN.toml``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import itertools
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,19 +24,11 @@ from annlab.classroom._base import Exercise, Verdict, Wrong
 MIN_WORDS = 8
 
 
-class Mistake(NamedTuple):
-    """A classic mistake: its kind, the value that it leads to, and what to say."""
-
-    kind: str
-    value: ArrayLike
-    message: str
-
-
 class Recorder:
-    """An object that a check hands to the student's function, and reads afterwards."""
+    """An object that a check passes to the student's function and reads afterwards."""
 
     def __deepcopy__(self, memo: object) -> Recorder:
-        # `Case.call` hands out copies; this one must stay the one that the check reads
+        # `Case.call` passes copies; this must remain the object that the check reads
         return self
 
 
@@ -45,17 +38,14 @@ class Case:
     Parameters
     ----------
     exercise : Exercise
-        Its messages are used.
     hidden : bool, default=False
-        Whether this is the hidden test of the grading: other data, so that an answer that knows
-        the visible data by heart does not pass.
+        Whether this is the hidden test of the grading, which uses other data.
 
     Attributes
     ----------
     rng : numpy.random.RandomState
-        Seeded; the hidden test has another seed.
     seed : int
-        The seed, for functions that take ``random_state``.
+        That of ``rng``, for functions that take ``random_state``.
     """
 
     def __init__(self, exercise: Exercise, hidden: bool = False) -> None:
@@ -72,43 +62,26 @@ class Case:
         return text.format(**values) if values else text
 
     def wrong(self, key: str, **values: object) -> Wrong:
-        """Return the exception for a mistake that the check has found."""
+        """Return the exception for a mistake."""
         return Wrong(_kind_of(key), self.message(key, **values))
 
     # -- values ------------------------------------------------------------------------------------
 
     def number(self, answer: object) -> float:
-        """Return a single number without NaN.
-
-        Raises
-        ------
-        Wrong
-            Says what came instead.
-        """
+        """Return a single number without NaN."""
         return float(self.array(answer, ()))
 
     def array(self, answer: object, shape: tuple[int, ...] | None = None) -> np.ndarray:
-        """Return a numeric array without NaN, of the given shape if there is one.
-
-        Parameters
-        ----------
-        answer : object
-        shape : tuple of int, optional
-
-        Raises
-        ------
-        Wrong
-            Says what came instead.
-        """
+        """Return a numeric array without NaN, of the given shape if there is one."""
         what = self.exercise.what
         answered(answer)
         if callable(answer):
-            raise Wrong("wrong_type", f"{what} is a function; call it and hand in its result.")
+            raise Wrong("wrong_type", f"{what} is a function; call it and use its result.")
         try:
             with silence():
                 value = np.asarray(answer)
         except Exception as reason:
-            raise Wrong("wrong_type", f"{what} is no array of numbers: {reason}") from None
+            raise Wrong("wrong_type", f"{what} is not an array of numbers: {reason}") from None
         if value.dtype.kind not in "biuf":
             kind = type(answer).__name__
             raise Wrong("wrong_type", f"{what} should consist of numbers; it is a {kind}.")
@@ -128,13 +101,13 @@ class Case:
     # -- functions ---------------------------------------------------------------------------------
 
     def call(self, function: Any, *arguments: object, **options: object) -> Any:
-        """Call the student's function on copies of the arguments, and guard against all it does.
+        """Call the student's function on copies of the arguments, whatever it does.
 
-        What it prints is swallowed, because anything on stderr costs the points of a grade cell.
+        Its output is discarded, because anything on stderr costs the points of a grade cell.
         """
         answered(function)
         if not callable(function):
-            raise Wrong("wrong_type", f"A function is wanted; this is {_with_article(function)}.")
+            raise Wrong("wrong_type", f"Write a function; this is {_with_article(function)}.")
         given = copy.deepcopy((arguments, options))
         name = getattr(function, "__name__", "your function")
         try:
@@ -150,7 +123,7 @@ class Case:
         if not _same((arguments, options), given):
             raise Wrong(
                 "changes_input",
-                f"{name} changes the array it is given. Work on a copy, or make a new array.",
+                f"{name} changes its argument. Work on a copy, or make a new array.",
             )
         if result is None or result is Ellipsis:
             raise Wrong("unanswered", f"{name} returns nothing: is there a return?")
@@ -158,18 +131,10 @@ class Case:
 
     @contextlib.contextmanager
     def retell(self, kind: str, key: str, *, saying: str = "", when: bool = True) -> Iterator[None]:
-        """Give a general mistake that comes up in this block a more helpful name and message.
+        """Replace a general mistake of this kind in the block by a more helpful one.
 
-        Parameters
-        ----------
-        kind : str
-            Such as ``"raised"``, or ``"unanswered"`` for a function that returns nothing.
-        key : str
-            What to say instead. What the function raised is added.
-        saying : str, default=""
-            Only if the old message holds this.
-        when : bool, default=True
-            Only then.
+        Only if ``when`` is true and the old message contains ``saying``. What the function raised
+        is added to the new message.
         """
         try:
             yield
@@ -198,71 +163,18 @@ class Case:
         Parameters
         ----------
         answer, truth : array-like
-            Compared after the shape has been checked.
         mistakes : mapping of str to array-like
-            What each mistake comes to on these data; a list holds several such values. Tried in
-            this order. One whose value equals the truth on these data is skipped.
+            Value of each mistake on these data, or a list of several; tried in this order. A
+            value that equals the truth on these data is skipped.
         otherwise : str, default="different"
             Key of the message for an answer that is no known mistake.
         rtol, atol : float
-            A number with three right digits is right.
+            By default, three right digits are enough.
         told : mapping, optional
-            Values to be filled into the messages.
+            Values to insert into the messages.
         """
-        told = told or {}
-        known = [
-            Mistake(_kind_of(key), value, self.message(key, **told))
-            for key, values in mistakes.items()
-            for value in (values if isinstance(values, list) else [values])
-        ]
-        self._judge(answer, truth, known, self.message(otherwise, **told), rtol, atol)
-
-    def compare_rows(
-        self, answer: Any, truth: ArrayLike, n: int, mistakes: Mapping[str, Any]
-    ) -> None:
-        """Raise unless the answer has these row numbers, in whatever order and container.
-
-        Too many or too few of them are no matter of shape: that gets the message ``"different"``.
-
-        Parameters
-        ----------
-        answer : array-like or set of int
-            A column, as ``np.argwhere`` gives it, is accepted, too.
-        truth : array-like of shape (n_found,), of int
-        n : int
-            Number of rows to choose from.
-        mistakes : mapping of str to array-like
-            See `compare`; the values in growing order.
-        """
-        answered(answer)
-        if isinstance(answer, set | frozenset | range):
-            answer = list(answer)
-        rows, truth = self.array(answer), np.sort(truth)
-        if rows.dtype.kind == "b" and rows.size == n:
-            raise Wrong(
-                "mask_not_rows",
-                "It returns True and False. Row numbers are wanted: np.flatnonzero makes them.",
-            )
-        if rows.ndim == 2 and 1 in rows.shape:
-            rows = rows.ravel()
-        if rows.ndim == 1:
-            rows = np.sort(rows)
-            values = [v for vs in mistakes.values() for v in (vs if isinstance(vs, list) else [vs])]
-            known = any(np.array_equal(rows, value) for value in values)
-            if len(rows) != len(truth) and not known:
-                raise self.wrong("different")
-        self.compare(rows, truth, mistakes, rtol=1e-9)
-
-    def _judge(
-        self,
-        answer: object,
-        truth: ArrayLike,
-        mistakes: list[Mistake],
-        otherwise: str,
-        rtol: float,
-        atol: float,
-    ) -> None:
         truth = np.asarray(truth)
+        wrong = {key: self.wrong(key, **(told or {})) for key in mistakes}
 
         def near(one: ArrayLike, other: ArrayLike) -> bool:
             one, other = np.asarray(one), np.asarray(other)
@@ -273,19 +185,47 @@ class Case:
             return bool(np.allclose(one, other, rtol=rtol, atol=atol, equal_nan=True))
 
         answered(answer)
-        # a mistake may have another shape, or be NaN: it is told before shape and NaN are
+        # a mistake may have another shape or be NaN, so it is recognised before those are checked
         with contextlib.suppress(ValueError, TypeError), silence():
             given = np.asarray(answer)
-            for mistake in mistakes:
-                if near(given, mistake.value) and not near(truth, mistake.value):
-                    raise Wrong(mistake.kind, mistake.message)
+            for key, values in mistakes.items():
+                for value in _listed(values):
+                    if near(given, value) and not near(truth, value):
+                        raise wrong[key]
         if not near(self.array(answer, truth.shape), truth):
-            raise Wrong("different", otherwise)
+            raise Wrong("different", self.message(otherwise, **(told or {})))
+
+    def compare_rows(
+        self, answer: Any, truth: ArrayLike, n: int, mistakes: Mapping[str, Any]
+    ) -> None:
+        """Raise unless the answer has these row numbers, in any order and container.
+
+        ``n`` is the number of rows to choose from; ``mistakes`` as in `compare`, with sorted
+        values. A wrong number of rows gets the message ``"different"``, not one about the shape.
+        """
+        answered(answer)
+        if isinstance(answer, set | frozenset | range):
+            answer = list(answer)
+        rows, truth = self.array(answer), np.sort(truth)
+        if rows.dtype.kind == "b" and rows.size == n:
+            raise Wrong(
+                "mask_not_rows",
+                "It returns True and False. Return row numbers: np.flatnonzero makes them.",
+            )
+        if rows.ndim == 2 and 1 in rows.shape:
+            rows = rows.ravel()
+        if rows.ndim == 1:
+            rows = np.sort(rows)
+            values = itertools.chain.from_iterable(map(_listed, mistakes.values()))
+            known = any(np.array_equal(rows, value) for value in values)
+            if len(rows) != len(truth) and not known:
+                raise self.wrong("different")
+        self.compare(rows, truth, mistakes, rtol=1e-9)
 
     # -- free texts --------------------------------------------------------------------------------
 
-    def explain(self, answer: object) -> None:
-        """Raise unless a free text says every idea and makes none of the false claims."""
+    def look_for_terms(self, answer: object) -> None:
+        """Raise if a free text seems to leave a question of the rubric out."""
         answered(answer)
         if not isinstance(answer, str):
             said = _with_article(answer)
@@ -294,33 +234,30 @@ class Case:
         words = len(re.findall(r"\w+", answer))
         if words < MIN_WORDS:
             raise Wrong("too_short", f"{words} words are too few: write a sentence or two.")
-        # a false claim is the more instructive mistake
-        for claim in self.exercise.claims:
-            if claim.in_(answer):
-                raise Wrong(claim.kind, claim.message)
-        for idea in self.exercise.ideas:
-            if not idea.in_(answer):
-                raise Wrong(idea.kind, idea.message)
+        for criterion in self.exercise.rubric:
+            if not criterion.seen_in(answer):
+                raise Wrong("not_recognised", criterion.asks)
 
 
 def run_check(exercise: Exercise, answer: object, *, hidden: bool = False) -> Verdict:
-    """Look at an answer; whatever it is, a verdict comes back."""
+    """Return the verdict on an answer, whatever it is."""
+    text = exercise.takes == "text"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             exercise.check(Case(exercise, hidden), answer)
     except Wrong as wrong:
-        message = wrong.message
+        message, points = wrong.message, exercise.part_points.get(wrong.kind, 0)
         if hidden and wrong.kind in ("different", "raised"):
             message += " (On data that you have not seen. Do you use the arguments throughout?)"
-        advice = wrong.kind in {idea.kind for idea in (*exercise.ideas, *exercise.claims)}
-        return Verdict(exercise.id, False, wrong.kind, message, advice)
+        advice = text and wrong.kind == "not_recognised"
+        return Verdict(exercise.id, False, wrong.kind, message, advice, points)
     except Exception as reason:
-        # an answer so odd that the check itself stumbles must not look like a fault of annlab
+        # an answer so odd that the check itself fails must not look like a fault of annlab
         said = f"{type(reason).__name__}: {reason}"[:150]
         message = f"The check cannot make sense of this answer ({said}). Read the exercise again."
         return Verdict(exercise.id, False, "wrong_type", message)
-    return Verdict(exercise.id, True, "", exercise.praise)
+    return Verdict(exercise.id, True, "", exercise.praise, advice=text)
 
 
 # -- helpers -------------------------------------------------------------------------------------
@@ -337,7 +274,7 @@ def answered(answer: object) -> None:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Swallow what is printed and warned."""
+    """Discard prints and warnings."""
     sink = io.StringIO()
     with (
         warnings.catch_warnings(),
@@ -347,6 +284,10 @@ def silence() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+def _listed(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [values]
 
 
 def _kind_of(key: str) -> str:
@@ -360,7 +301,7 @@ def _with_article(value: object) -> str:
 
 
 def _same(before: object, after: object) -> bool:
-    """Whether arguments are as they were; what cannot be compared counts as unchanged."""
+    """Whether arguments are unchanged; those of other types count as unchanged."""
     if isinstance(before, np.ndarray):
         if not isinstance(after, np.ndarray) or before.shape != after.shape:
             return False

@@ -1,46 +1,17 @@
-"""Read the texts of a topic from ``content/NN.toml``.
-
-A long text may be broken into lines anywhere. The patterns of a free text are regular expressions,
-tried in lower case::
-
-    [[exercises.claims]]
-    kind = "believes_global"
-    message = "..."                     # what to think about
-    says = ["always best", "..."]       # any of these, anywhere
-    claims = ["..."]                    # any of these, unless denied before in the same clause
-    claims_together = ["...", "..."]    # all of these, in a sentence that denies nothing
-    unless = ["<denied>|hardly"]        # what denies a claim; by default <denied>
-    not_with = ["..."]                  # nothing is claimed if any of these is in the text
-
-``<denied>`` is `_base.NEGATION`; other names are set in ``[exercises.words]``.
-"""
+"""Read the texts of a topic from ``content/NN.toml``; a long text may be broken anywhere."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from annlab.classroom._base import (
-    NEGATION,
-    Exercise,
-    Idea,
-    Lesson,
-    Question,
-    Sheet,
-    claimed,
-)
+from annlab.classroom._base import Criterion, Exercise, Lesson, Picture, Question, Sheet
 from annlab.classroom._case import Case
 
-if TYPE_CHECKING:
-    from matplotlib.figure import FigureBase as Figure
-else:
-    # Matplotlib is loaded when a sheet is drawn
-    Figure = object
-
 #: Values in which blanks and line breaks count.
-_VERBATIM = {"code", "formula", "says", "claims_together", "unless", "not_with", "words"}
+_VERBATIM = {"code", "formula"}
 
 
 class Topic(NamedTuple):
@@ -52,43 +23,46 @@ class Topic(NamedTuple):
     lesson: Lesson
 
 
-def load(
-    number: int,
-    draw: Callable[[Figure], None],
-    checks: Sequence[Callable[[Case, Any], None]],
-) -> Topic:
-    """Put a topic together from its texts and its checks.
+def load(number: int, checks: Sequence[Callable[..., Any]]) -> Topic:
+    """Combine the texts of a topic with its checks.
 
     Parameters
     ----------
     number : int
-    draw : callable
-        Draws the picture of the sheet.
     checks : sequence of callable
-        One for each exercise that takes a value or a function, in their order. A free text has
-        none, because its ideas and claims are in the file.
+        In the order of the exercises: for a value, a function that returns the right one; for a
+        function, ``check(case, answer)``; nothing for a free text, which has a rubric.
     """
     path = resources.files(__package__) / "content" / f"{number:02d}.toml"
-    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    content = _joined(tomllib.loads(path.read_text(encoding="utf-8")))
     rest = iter(checks)
     exercises = []
     for given in content["exercises"]:
-        words = {"denied": NEGATION}
-        words |= {word: "|".join(parts) for word, parts in given.pop("words", {}).items()}
-        for name in ("ideas", "claims"):
-            given[name] = tuple(_idea(one, words) for one in given.get(name, ()))
+        given["rubric"] = tuple(Criterion(**one) for one in given.get("rubric", ()))
         if given["takes"] == "function":
             given["what"] = "What your function returns"
-        check = Case.explain if given["takes"] == "text" else next(rest)
-        exercises.append(Exercise(check=check, **_joined(given)))
+        if given["takes"] == "text":
+            given["check"] = Case.look_for_terms
+        else:
+            check = next(rest)
+            given["check"] = _compare_with(check) if given["takes"] == "value" else check
+        exercises.append(Exercise(**given))
     if list(rest):
         raise ValueError(f"{path.name} has fewer exercises than topic_{number:02d}.py has checks")
+    sheet = content["sheet"]
     return Topic(
         tuple(exercises),
-        tuple(Question(**_joined(one)) for one in content["questions"]),
-        Sheet(draw=draw, **_joined(content["sheet"])),
-        Lesson(**_joined(content["lesson"])),
+        tuple(Question(**one) for one in content["questions"]),
+        Sheet(picture=Picture(**sheet.pop("picture")), **sheet),
+        Lesson(**content["lesson"]),
     )
+
+
+def _compare_with(right: Callable[[], float]) -> Callable[[Case, Any], None]:
+    def check(case: Case, answer: Any) -> None:
+        case.compare(answer, right(), case.exercise.values)
+
+    return check
 
 
 def _joined(value: Any) -> Any:
@@ -100,24 +74,3 @@ def _joined(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: v if key in _VERBATIM else _joined(v) for key, v in value.items()}
     return value
-
-
-def _idea(given: Mapping[str, Any], words: Mapping[str, str]) -> Idea:
-    """Make the pattern of an idea or of a false claim."""
-
-    def of(name: str) -> list[str]:
-        parts = given.get(name, [])
-        for word, pattern in words.items():
-            parts = [part.replace(f"<{word}>", pattern) for part in parts]
-        return parts
-
-    unless = "|".join(of("unless")) or NEGATION
-    ways = of("says")
-    if of("claims"):
-        ways.append(claimed("|".join(of("claims")), unless=unless, before=True))
-    if of("claims_together"):
-        ways.append(claimed(*of("claims_together"), unless=unless))
-    pattern = "|".join(ways)
-    if of("not_with"):
-        pattern = rf"^(?!.*(?:{'|'.join(of('not_with'))})).*?(?:{pattern})"
-    return Idea(given["kind"], pattern, _joined(given["message"]))

@@ -1,8 +1,8 @@
-"""The course's ``gradebook.db``: nbgrader's marks, and beside them what annlab knows of each row.
+"""The course's ``gradebook.db``: nbgrader's marks, and annlab's notes on each submission.
 
-The database is the truth and the tables are made from it. annlab adds two tables of its own:
-``annlab_rows`` (status, notes and messages of each submission) and ``annlab_files`` (digests of
-the tables that were written, by which a file that somebody else wrote is recognised).
+All tables of the course are made from this database. annlab adds two of its own: ``annlab_rows``
+(status, notes and messages of each submission) and ``annlab_files`` (digests of the CSV files that
+were written, to recognise one that another program has changed).
 """
 
 from __future__ import annotations
@@ -38,23 +38,12 @@ Pair = tuple[str, str]
 
 
 def graded_notebook(folder: Path, student: str, name: str) -> Path:
-    """Return the place of a notebook that nbgrader has run."""
+    """Return the path of a notebook that nbgrader has run."""
     return folder / "autograded" / student / name / f"{name}.ipynb"
 
 
 class Gradebook:
-    """Marks and rows of a course.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the course.
-
-    Raises
-    ------
-    ValueError
-        If there is no database, or none of nbgrader's.
-    """
+    """Marks and rows of the course in a folder; a ValueError if it has no valid database."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -78,7 +67,7 @@ class Gradebook:
     # -- nbgrader's marks --------------------------------------------------------------------------
 
     def marks(self) -> dict[Pair, dict[str, Mark]]:
-        """Return the marks of every submission, by student and assignment, and by exercise."""
+        """Return the marks of every submission by exercise."""
         found: dict[Pair, dict[str, Mark]] = {}
         query = f"""
             SELECT student_id, assignment.name, base_cell.name, auto_score, manual_score,
@@ -92,7 +81,7 @@ class Gradebook:
                 found.setdefault((student, name), {})[exercise_named(cell)] = Mark(
                     auto, most, by_hand
                 )
-        # a submission that was begun and never graded has no marks at all
+        # a submission that was never graded has no marks at all
         return {
             pair: marks
             for pair, marks in found.items()
@@ -100,7 +89,7 @@ class Gradebook:
         }
 
     def withdraw(self, pair: Pair, exercises: Iterable[str]) -> None:
-        """Take back marks given by hand, and ask for new ones."""
+        """Delete marks given by hand, and ask for new ones."""
         which = f"SELECT grade.id {_GRADES} WHERE student_id = ? AND assignment.name = ?"
         with self._open() as connection:
             for exercise in exercises:
@@ -113,7 +102,7 @@ class Gradebook:
     # -- rows --------------------------------------------------------------------------------------
 
     def save(self, row: Row) -> None:
-        """Keep a row that grading has found."""
+        """Save a row."""
         with self._open() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO annlab_rows VALUES (?, ?, ?)",
@@ -121,7 +110,7 @@ class Gradebook:
             )
 
     def forget(self, pairs: Iterable[Pair]) -> None:
-        """Drop rows; nbgrader's marks stay."""
+        """Delete rows; nbgrader's marks stay."""
         with self._open() as connection:
             connection.executemany(
                 "DELETE FROM annlab_rows WHERE student = ? AND assignment = ?", pairs
@@ -136,7 +125,7 @@ class Gradebook:
             self.save(row)
 
     def rows(self) -> dict[Pair, Row]:
-        """Return every row, with the marks that were given by hand."""
+        """Return every row, with marks given by hand."""
         marks = self.marks()
         found = self._rows_without_hand_marks(marks)
         for pair, row in found.items():
@@ -163,7 +152,7 @@ class Gradebook:
         return dict(sorted(found.items()))
 
     def _scores(self, pair: Pair, marks: Mapping[str, Mark]) -> list[Score]:
-        """Return the points of the checks, with messages if the graded notebook is still there."""
+        """Return the points of the checks, with messages if the graded notebook still exists."""
         with suppress(OSError, ValueError):
             return scores_of(read_notebook(graded_notebook(self.folder, *pair)), marks)
         return [mark.as_score(exercise) for exercise, mark in sorted(marks.items())]
@@ -178,6 +167,6 @@ class Gradebook:
         return found[0] if found else None
 
     def set_digest(self, name: str, digest: str) -> None:
-        """Note that annlab has written a table."""
+        """Save the digest of a table that annlab has written."""
         with self._open() as connection:
             connection.execute("INSERT OR REPLACE INTO annlab_files VALUES (?, ?)", (name, digest))

@@ -1,4 +1,4 @@
-"""Grade a course, whatever the students hand in: each submission in a process of its own."""
+"""Grade a course: each submission in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from annlab.classroom._tables import write_tables
 
 #: Seconds for one cell, and for one submission with the start of its kernel.
 CELL_S, SUBMISSION_S = 30, 300
-#: Troubles that may be gone at a second try.
+#: Reasons to try a second time.
 LOCKED, DIED = "the gradebook is locked", "the kernel died while the notebook ran"
-#: Note on a mark whose submission is not there any more.
+#: Note on a mark whose submission no longer exists.
 GONE = "graded before; it is no longer in submitted/"
 
 
@@ -43,7 +43,7 @@ def grade_course(
     told: Callable[[Row], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Row]:
-    """Grade all that was submitted; a broken submission spoils its own row only.
+    """Grade all submissions; a broken one affects its own row only.
 
     Parameters
     ----------
@@ -56,24 +56,24 @@ def grade_course(
     jobs : int, default=0
         Submissions at the same time; 0 means half of the processors.
     students, assignments : sequence of str, default=()
-        Restrict the run. A student of whom nothing is there gets a row that says so.
+        Grade only these. A student without a submission gets a row that says so.
     told : callable, optional
-        Called with each row when it is known.
+        Called with each new row.
     say : callable, optional
         Called with a sentence for each table that was set aside.
 
     Returns
     -------
     list of Row
-        By student and assignment. The tables ``grades.csv`` and ``grades_by_exercise.csv`` are
-        made from the gradebook: a restricted run leaves the lines of the others there.
+        By student and assignment. The tables are made from the gradebook, so they contain the
+        others as well.
 
     Raises
     ------
     ValueError
-        If ``folder`` is no course, or for an assignment that is not there.
+        If ``folder`` is not a course, or an assignment is unknown.
     KeyboardInterrupt
-        After the processes have been ended and the rows known so far have been written.
+        After all processes have been ended and the tables have been written.
     """
     from annlab._support.threads import available_cpus
 
@@ -84,7 +84,7 @@ def grade_course(
     names = course.students(students)
     todo = [(student, name) for student in names for name in course.wanted(assignments)]
     if not names and not course.strays:
-        # a table from before is not replaced by an empty one
+        # do not replace an earlier table by an empty one
         return []
     jobs = jobs or max(1, available_cpus() // 2)
     lock, running = threading.Lock(), Running()
@@ -124,35 +124,25 @@ def grade_course(
 def _in_parallel(
     work: Callable[[Pair], None], todo: Sequence[Pair], jobs: int, running: Running
 ) -> None:
-    """Do all the work, in some threads; whatever happens, no process is left."""
+    """Work in threads; end all processes if one of them fails or is interrupted."""
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for future in [pool.submit(work, pair) for pair in todo]:
                 future.result()
         except BaseException:
-            # the processes know nothing of a Ctrl-C
+            # the processes do not receive Ctrl-C
             running.stop()
             pool.shutdown(cancel_futures=True)
             raise
 
 
 def remake_tables(folder: Path, say: Callable[[str], None] | None = None) -> list[Row]:
-    """Write the tables from the gradebook and grade nothing: after marks were changed by hand."""
+    """Write the tables from the gradebook, as after marks were given by hand."""
     return _Course(folder).write(say)
 
 
 class _Course:
-    """What there is in a course folder.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Raises
-    ------
-    ValueError
-        If it is no course.
-    """
+    """Contents of a course folder; a ValueError if it is not a course."""
 
     def __init__(self, folder: Path) -> None:
         require("nbgrader", purpose="to grade", extra="classroom")
@@ -172,7 +162,7 @@ class _Course:
         ]
 
     def students(self, chosen: Sequence[str]) -> list[str]:
-        """Return the students to grade: those who handed something in, or those who were named."""
+        """Return the students to grade: all who handed something in, or the chosen ones."""
         known = {student for student, _ in self._folders}.difference(self.released)
         if not chosen:
             return sorted(known)
@@ -182,18 +172,18 @@ class _Course:
 
     def wanted(self, chosen: Sequence[str]) -> list[str]:
         """Return the assignments to grade."""
-        # nobody is told off for an assignment that has not been collected from anybody
+        # an assignment that nobody has handed in is not missing yet
         collected = {name for _, name in self.handed_in}
         return list(chosen) or [name for name in self.released if name in collected]
 
     def absent(self, student: str, name: str) -> Row:
-        """Return the row of a student who has not handed an assignment in."""
+        """Return the row of an assignment that was not handed in."""
         told = "nothing was handed in"
         scores = no_points(released_notebook(self.folder, name), told)
         return Row(student, name, MISSING, [told], scores)
 
     def keep(self, row: Row) -> None:
-        """Keep a row; say so if there is a mark for what was handed in before."""
+        """Save a row; mention the mark of an earlier submission if this one is broken."""
         marks = self.book.marks().get(row.pair, {}).values()
         score = sum(one.score for one in marks)
         if row.status == BROKEN and score:
@@ -203,7 +193,7 @@ class _Course:
         self.book.save(row)
 
     def clear_up(self, done: Iterable[Pair]) -> None:
-        """Forget rows that say nothing any more; keep every mark."""
+        """Delete rows without a submission; keep and annotate those with a mark."""
         left = {pair: row for pair, row in self.book.rows().items() if pair not in set(done)}
         self.book.annotate([pair for pair, row in left.items() if row.status == GRADED], GONE)
         self.book.forget(pair for pair, row in left.items() if row.status != GRADED)
@@ -269,7 +259,7 @@ def released_notebook(folder: Path, name: str) -> dict[str, Any] | None:
 
 
 class Running:
-    """The processes that grade at the moment, to be ended together."""
+    """The running grading processes, to be ended together."""
 
     def __init__(self) -> None:
         self.stopped = False
@@ -291,7 +281,7 @@ class Running:
             self._processes.discard(process)
 
     def stop(self) -> None:
-        """End all processes, and let none begin."""
+        """End all processes, and start no more."""
         with self._lock:
             self.stopped = True
             for process in self._processes:
@@ -301,12 +291,11 @@ class Running:
 def grade_one(
     folder: Path, student: str, name: str, timeout_s: float, limit_s: float, running: Running
 ) -> Row:
-    """Grade in a process of its own, and end that with all its children when time is over."""
+    """Grade one submission in its own process, ended with all its children when time is up."""
     order = {"folder": str(folder.resolve()), "student": student, "assignment": name}
     row, trouble = _in_a_process(order | {"timeout_s": timeout_s}, limit_s, running)
     if row is not None and _worth_a_retry(row.notes) and not running.stopped:
-        # for a gradebook that another submission kept busy, and for a kernel that did not come
-        # up: two that start at the same time may choose the same port
+        # another submission kept the gradebook busy, or two kernels chose the same port
         time.sleep(1.0)
         row, trouble = _in_a_process(order | {"timeout_s": timeout_s}, limit_s, running)
     if row is None:
@@ -319,7 +308,7 @@ def grade_one(
 def _in_a_process(
     order: dict[str, object], limit_s: float, running: Running
 ) -> tuple[Row | None, str]:
-    """Return the row, or what came instead."""
+    """Return the row, or None and the reason."""
     with tempfile.TemporaryDirectory(prefix="annlab-grade-") as private:
         result = Path(private) / "result.json"
         order = order | {"private": private, "result": str(result)}
@@ -338,7 +327,7 @@ def _in_a_process(
             trouble = said.decode(errors="replace").strip()[-300:]
         except subprocess.TimeoutExpired:
             _end(process)
-            trouble = f"stopped after {limit_s:g} seconds: it did not come to an end"
+            trouble = f"stopped after {limit_s:g} seconds: it did not end"
         finally:
             if process.poll() is None:
                 _end(process)
@@ -362,7 +351,7 @@ def _environment(private: str) -> dict[str, str]:
         str(Path(sys.executable).parent) + os.pathsep + environment.get("PATH", "")
     )
     environment["JUPYTER_PREFER_ENV_PATH"] = "1"
-    # histories and settings of students' kernels do not belong into the teacher's home folder
+    # keep histories and settings of students' kernels out of the teacher's home folder
     environment["IPYTHONDIR"] = str(Path(private) / "ipython")
     environment["JUPYTER_RUNTIME_DIR"] = str(Path(private) / "runtime")
     environment.setdefault("OMP_NUM_THREADS", "2")
@@ -370,7 +359,7 @@ def _environment(private: str) -> dict[str, str]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and its kernels, which sit in sessions of their own."""
+    """Kill a process and its kernels, which run in sessions of their own."""
     import psutil
 
     family = []

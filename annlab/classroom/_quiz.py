@@ -1,6 +1,6 @@
 """A quiz for the projector: a question, the votes of the class, the answer with its reason.
 
-Frames alternate: a question, then the same question revealed. The votes are the text in one
+Frames alternate: a question, then the same question with its answer. All votes are the text of one
 field, so a class may vote by buttons or by letters typed in one go.
 """
 
@@ -17,30 +17,26 @@ from annlab.classroom._sheets import wrapped
 from annlab.widgets.base import ALARM, INK, LOOK, PALETTE, QUIET, Explorer, Job, entry
 
 LETTERS = "ABCD"
-#: Letters that one question may get: a lecture hall and no more.
-_MOST = 2000
-#: Characters that do not count and are named.
-_NAMED = 12
 _RIGHT = "#009E73"
 
 
 def parse_votes(text: str, answers: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split the votes by question, and name what counts for none.
+    """Split votes by question, and name those that do not count.
 
     Parameters
     ----------
     text : str
-        Letters of the votes, a slash between two questions: ``"ABBB/C"``. Small letters, blanks
-        and commas do not matter.
+        Letters of the votes, a slash between two questions: ``"ABBB/C"``. Case, blanks and commas
+        do not matter.
     answers : sequence of str
         Letters of the answers of each question.
 
     Returns
     -------
     votes : list of str
-        The letters that count, one text for each question.
+        The letters that count, for each question.
     wrong : list of str
-        What does not count, in words: a slip must not cost a class its votes.
+        Descriptions of what does not count.
 
     Examples
     --------
@@ -52,34 +48,24 @@ def parse_votes(text: str, answers: Sequence[str]) -> tuple[list[str], list[str]
     """
     parts = _parts(text)
     votes, wrong = [], []
-    for place, letters in enumerate(answers):
-        part = parts[place] if place < len(parts) else ""
-        good = "".join(letter for letter in part if letter in letters)
-        votes.append(good[:_MOST])
-        # each once, in the order typed
+    for number, letters in enumerate(answers, 1):
+        part = parts[number - 1] if number <= len(parts) else ""
+        votes.append("".join(letter for letter in part if letter in letters))
         bad = "".join(dict.fromkeys(letter for letter in part if letter not in letters))
         if bad:
-            wrong.append(f"{bad[:_NAMED]!r} for question {place + 1}")
-        if len(good) > _MOST:
-            wrong.append(f"more than {_MOST:,} votes for question {place + 1}")
+            wrong.append(f"{bad!r} for question {number}")
     if any(parts[len(answers) :]):
         wrong.append(f"what follows slash {len(answers)}: there is no such question")
     return votes, wrong
 
 
 def _parts(text: str) -> list[str]:
-    """What was typed for each question, without blanks and commas, in capitals."""
+    """Return the text for each question, without blanks and commas, in capitals."""
     return re.sub(r"[\s,]", "", text).upper().split("/")
 
 
 class Quiz(Explorer):
-    """A question, a vote, the answer; see `quiz`.
-
-    Parameters
-    ----------
-    questions : sequence of Question
-    heading : str
-    """
+    """A question, a vote, the answer; see `quiz`."""
 
     name = "quiz"
     title = "What do you think?"
@@ -112,20 +98,19 @@ class Quiz(Explorer):
         for letter in LETTERS[: max(len(one.options) for one in self.questions)]:
             self._add_button(f"vote_{letter}", letter, f"One more vote for answer {letter}")
         self._add_button("undo", "Take back", "Take the last vote of this question back")
-        # words that fit a quiz; what they do is what every explorer's buttons do
+        # the same buttons as in every explorer, with words that fit a quiz
         self.buttons["step"].description = "Reveal / next"
         self.buttons["step"].tooltip = "Show the answer; then go on to the next question"
         self.buttons["step_back"].description = "Back"
 
     def _widget_rows(self) -> dict[str, list[Any]]:
         keys = [key for key in self.buttons if key.startswith("vote_")]
-        # the buttons first: they are what a hand or the Tab key looks for
         return {
             "votes": [ipywidgets.Label("Vote:"), *(self.buttons[key] for key in [*keys, "undo"])]
         } | super()._widget_rows()
 
     def press(self, key: str) -> None:
-        """Do what a click on the button ``key`` does."""
+        """Do what a click on a button does."""
         if key.startswith("vote_"):
             self.vote(key.removeprefix("vote_"))
         elif key == "undo":
@@ -139,7 +124,7 @@ class Quiz(Explorer):
 
     @property
     def question(self) -> Any:
-        """Question on the screen."""
+        """The question on the screen."""
         return self.questions[self.frame // 2]
 
     @property
@@ -149,21 +134,13 @@ class Quiz(Explorer):
 
     @property
     def tally_text(self) -> str:
-        """Letters of the votes on the question that is shown."""
+        """Letters of the votes for this question."""
         return self._read(self.values["votes"])[0][self.frame // 2]
 
     def vote(self, letter: str) -> Quiz:
-        """Give a vote to the question on the screen.
+        """Add a vote for this question and return the quiz.
 
-        Parameters
-        ----------
-        letter : str
-            As the answer has it, ``"A"`` to ``"D"``. After the reveal, and for an answer that the
-            question does not have, a note says that nothing was counted.
-
-        Returns
-        -------
-        self
+        After the reveal, and for a letter that is no answer, only a note is shown.
         """
         with self._lock:
             letter = str(letter).strip().upper()
@@ -176,7 +153,7 @@ class Quiz(Explorer):
         return self
 
     def _part(self) -> str:
-        """What stands in the field for the question on the screen, also what does not count."""
+        """Return the text in the field for this question, with what does not count."""
         return [*_parts(self.values["votes"]), *[""] * len(self.questions)][self.frame // 2]
 
     def _put_part(self, part: str) -> None:
@@ -191,11 +168,11 @@ class Quiz(Explorer):
     # -- what is shown -----------------------------------------------------------------------------
 
     def compute(self, job: Job) -> Any:
-        """Nothing has to be computed: the questions are the result."""
+        """Return the questions."""
         return self.questions
 
     def frame_count(self, result: Any) -> int:
-        """Two screens for each question."""
+        """Return two screens for each question."""
         return 2 * len(result)
 
     def _counts(self, frame: int, votes: str) -> dict[str, int]:
@@ -203,7 +180,7 @@ class Quiz(Explorer):
         return {letter: given.count(letter) for letter in self.questions[frame // 2].letters}
 
     def sentence(self, result: Any, frame: int, *, votes: str) -> str:
-        """Say which question it is, how the votes stand, and the answer once it is out."""
+        """Describe the question, the votes, and the answer after the reveal."""
         question, counts = result[frame // 2], self._counts(frame, votes)
         total = sum(counts.values())
         told = ", ".join(f"{letter} {count}" for letter, count in counts.items())
@@ -222,17 +199,17 @@ class Quiz(Explorer):
         return "not counted: " + ", ".join(wrong) if wrong else ""
 
     def draw(self, figure: Any, result: Any, frame: int, *, votes: str) -> None:
-        """Draw the question, a bar for each answer, and the reason once it is out."""
+        """Draw the question, a bar for each answer, and the reason after the reveal."""
         question, counts = result[frame // 2], self._counts(frame, votes)
         revealed, most = frame % 2 == 1, max(1, *counts.values())
-        # a page of text: nothing has to make room for labels
+        # a page of text needs no room for labels
         figure.set_layout_engine("none")
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set(xlim=(0, 100), ylim=(0, 100))
         axes.set_axis_off()
 
         def write(x: float, y: float, text: str, size: float, width: float, **font: Any) -> None:
-            # `projector` enlarges texts after they have been drawn: they are broken for that
+            # break lines for the size that `projector` gives them later
             kept = {"weight": font.get("weight", "normal")}
             lines = wrapped(figure, text, size * LOOK.text, width / 100, **kept)
             axes.text(x, y, lines, fontsize=size, color=font.pop("color", INK), **font)
@@ -245,7 +222,7 @@ class Quiz(Explorer):
             color = _RIGHT if right else (QUIET if revealed else PALETTE[0])
             axes.barh(y, 20 * count / most, left=72, height=7, color=color)
             weight = "bold" if right else "normal"
-            # the sign beside the colour has a place of its own: nothing jumps at the reveal
+            # the sign has a column of its own, so nothing moves at the reveal
             if revealed:
                 write(3, y, "✓" if right else "✗", 15, 4, va="center", weight=weight)
             write(6.5, y, f"{letter}.", 15, 4, va="center", weight=weight)
@@ -255,7 +232,6 @@ class Quiz(Explorer):
         if revealed:
             write(3, 2.5, question.because, 13.5, 94, va="bottom")
         else:
-            # the others count, and the field keeps the slip for whoever wants to correct it
             wrong = self._wrong(votes)
             told = f"N{wrong[1:]}. Correct it in Votes." if wrong else "Vote now."
             if wrong or not sum(counts.values()):
@@ -275,14 +251,13 @@ def quiz(topic: int | str, questions: Any = None) -> Quiz:
     Returns
     -------
     Quiz
-        Vote with the buttons (Tab and Enter reach them), or type the letters of all votes into the
-        field. "Reveal / next" shows the answer and goes on. The text beside it brings the same
-        screen with the same votes to another machine.
+        Vote with the buttons, or type the letters of all votes into the field. "Reveal / next"
+        shows the answer, then the next question.
 
     Raises
     ------
     ValueError
-        For a topic without questions.
+        If the topic is unknown.
 
     Examples
     --------
@@ -300,5 +275,5 @@ def quiz(topic: int | str, questions: Any = None) -> Quiz:
 
 
 def example() -> Quiz:
-    """The first topic's quiz."""
+    """Return the first topic's quiz."""
     return quiz(1)

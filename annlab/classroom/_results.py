@@ -1,4 +1,4 @@
-"""What grading finds: a row for each submission, made from the notebook that nbgrader has run."""
+"""Results of grading: a row for each submission, made from the notebook that nbgrader has run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from annlab.classroom._submission import Notebook, exercise_of, mark
 
-#: How a submission fared.
+#: Status of a submission.
 GRADED, BROKEN, MISSING = "graded", "not graded", "not handed in"
-#: Kinds of a score that a teacher gave, and of one that a teacher has to give.
+#: Kinds of a score that the teacher gave, and of one that the teacher has to give.
 BY_HAND, WAITS = "by_hand", "waits"
 
 
@@ -22,10 +22,10 @@ class Mark:
     Parameters
     ----------
     auto : float or None
-        Those of the check; None if only the teacher can give any.
+        From the check; None if only the teacher can give any.
     most : float
     by_hand : float or None
-        Those of the teacher, if any, with extra credit; they go before those of the check.
+        From the teacher, with extra credit; they override those of the check.
     """
 
     auto: float | None
@@ -38,7 +38,7 @@ class Mark:
         return next((one for one in (self.by_hand, self.auto) if one is not None), 0.0)
 
     def as_score(self, exercise: str, said: str = "") -> Score:
-        """Return the points of the check, where nothing but them is known."""
+        """Return the points of the check as a score."""
         if self.auto is not None:
             return Score(exercise, self.auto, self.most)
         told = f"{self.most:g} points wait for the teacher"
@@ -67,7 +67,7 @@ class Score:
 
 @dataclass
 class Row:
-    """How one student fared in one assignment."""
+    """Result of one student in one assignment."""
 
     student: str
     assignment: str
@@ -87,12 +87,12 @@ class Row:
 
     @property
     def max_score(self) -> float:
-        """Points that could be had."""
+        """Greatest possible number of points."""
         return sum(one.max_score for one in self.exercises)
 
     @property
     def reason(self) -> str:
-        """Why points are missing and what was unusual, in one line."""
+        """What was unusual and why points are missing, in one line."""
         told = [
             f"{one.exercise}: {one.message or 'no points'}"
             for one in self.exercises
@@ -111,15 +111,7 @@ def no_points(released: Notebook | None, message: str) -> list[Score]:
 
 
 def scores_of(graded: Notebook, marks: Mapping[str, Mark]) -> list[Score]:
-    """Return the points of the checks, and why some are missing.
-
-    Parameters
-    ----------
-    graded : dict
-        The notebook as nbgrader has run it.
-    marks : mapping of str to Mark
-        By exercise.
-    """
+    """Return the points of the checks, with reasons, from a notebook that nbgrader has run."""
     trouble, found = {}, []
     for cell in graded["cells"]:
         id, exercise = str(mark(cell).get("grade_id", "")), exercise_of(cell)
@@ -142,9 +134,9 @@ def scores_of(graded: Notebook, marks: Mapping[str, Mark]) -> list[Score]:
 
 
 def _free_text(exercise: str, points: Mark, advice: Mapping[str, Any]) -> Score:
-    """Return the score of an answer that the teacher reads, with what its words suggest."""
+    """Return the score of an answer that the teacher marks, with the advice of the check."""
     if points.auto is not None:
-        # nbgrader gives nothing for a cell that was not touched
+        # nbgrader gives no points for an unchanged cell
         return Score(exercise, points.auto, points.most, "unanswered", "there is no answer")
     said = first_error(advice)
     for output in advice.get("outputs", []):
@@ -153,7 +145,7 @@ def _free_text(exercise: str, points: Mark, advice: Mapping[str, Any]) -> Score:
 
 
 def first_error(cell: Mapping[str, Any]) -> str:
-    """Return the first error among a cell's outputs, in words."""
+    """Return the first error in a cell's outputs, or an empty text."""
     if _timed_out(cell):
         return "CellTimeoutError"
     for output in cell.get("outputs", []):
@@ -169,7 +161,7 @@ def _timed_out(cell: Mapping[str, Any]) -> bool:
 
 
 def why(cell: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the kind and the message that a grade cell's outputs tell."""
+    """Return the kind and the message of the mistake that a grade cell found."""
     if _timed_out(cell):
         return "timeout", "a cell did not end within its time limit"
     for output in cell.get("outputs", []):
@@ -182,4 +174,9 @@ def why(cell: Mapping[str, Any]) -> tuple[str, str]:
         if output.get("output_type") == "stream" and output.get("name") == "stderr":
             text = "".join(output.get("text", "")).strip()[:100]
             return "stderr", f"something was written to stderr during the test: {text}"
+    for output in reversed(cell.get("outputs", [])):
+        # part points: `classroom.grade` leaves kind and message beside the verdict
+        kind, message = output.get("metadata", {}).get("annlab", ("", ""))
+        if kind:
+            return str(kind), str(message)
     return "unknown", "no points, and no message"

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from annlab import classroom
+from annlab.classroom._base import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Inches; A4 upright.
 _A4 = (8.27, 11.69)
 _LEFT, _WIDTH = 0.09, 0.82
+#: Share of the page that the picture may be high.
+_PICTURE = 0.31
 _INK, _QUIET, _RULE = "#1a1a1a", "#555555", "#0072B2"
 
 
-def wrapped(figure: Any, text: str, size: float, width: float, **font: Any) -> str:
-    """Break a text into lines that are no wider than ``width``.
+def wrapped(figure: Figure, text: str, size: float, width: float, **font: Any) -> str:
+    """Break a text into lines that are no wider than ``width``, a share of the figure.
 
-    Measured with the renderer, because letters differ in width.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        With an Agg canvas.
-    text : str
-    size : float
-        Of the letters, in points.
-    width : float
-        Share of the figure.
-    **font
-        Such as ``weight="bold"``.
-
-    Returns
-    -------
-    str
+    Measured with the renderer of the figure's Agg canvas, because letters differ in width.
     """
     from matplotlib.text import Text
 
-    renderer = figure.canvas.get_renderer()
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     limit = width * figure.bbox.width
 
     def wide(line: str) -> float:
@@ -57,44 +48,50 @@ def wrapped(figure: Any, text: str, size: float, width: float, **font: Any) -> s
     return "\n".join([*lines, line])
 
 
-def draw_page(figure: Any, number: int) -> None:
-    """Draw the sheet of a topic on an empty A4 figure.
+def draw_picture(picture: Picture) -> Any:
+    """Return an explorer in the state that a sheet shows, as an array of pixels."""
+    from PIL import Image
 
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        With an Agg or PDF canvas.
-    number : int
-        Topic.
+    from annlab import widgets
+    from annlab.datasets import make_blobs
+
+    points = [make_blobs(**picture.points, dtype=float).X] if picture.points else []
+    explorer = getattr(widgets, picture.explorer)(*points, **picture.given).set(**picture.settings)
+    try:
+        return Image.open(io.BytesIO(explorer.png(picture.frame % explorer.n_frames)))
+    finally:
+        explorer.close()
+
+
+def make_page(number: int) -> Figure:
+    """Make the sheet of a topic.
+
+    Raises
+    ------
+    ValueError
+        If its texts are too long for the page.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
     from matplotlib.patches import FancyBboxPatch
     from matplotlib.text import Text
 
     from annlab.widgets._topics import TOPICS
 
+    figure = Figure(figsize=_A4, dpi=100, facecolor="white")
+    renderer = FigureCanvasAgg(figure).get_renderer()
     sheet, place = classroom.topic(number).SHEET, TOPICS[number - 1]
-    inch = figure.bbox.height / _A4[1]
+    gap = 0.16 / _A4[1]
 
-    def write(text: str, top: float, size: float, *, width: float = _WIDTH, **font: Any) -> float:
-        """Write a wrapped text whose upper edge is at ``top``; return its lower edge."""
-        left = font.pop("left", _LEFT)
-        plain = {key: value for key, value in font.items() if key in ("family", "weight", "style")}
-        if font.pop("wrap", True):
-            text = wrapped(figure, text, size, width, **plain)
-        artist = Text(
-            left,
-            top,
-            text,
-            fontsize=size,
-            va="top",
-            transform=figure.transFigure,
-            linespacing=1.35,
-            **{"color": _INK, **font},
-        )
-        artist.set_figure(figure)
+    def write(text: str, top: float, size: float, *, wrap: bool = True, **font: Any) -> float:
+        """Write a text whose upper edge is at ``top``; return its lower edge."""
+        if wrap:
+            plain = {key: font[key] for key in ("weight", "style") if key in font}
+            text = wrapped(figure, text, size, _WIDTH, **plain)
+        look = {"color": _INK, "va": "top", "linespacing": 1.35, "fontsize": size, **font}
+        artist = Text(_LEFT, top, text, transform=figure.transFigure, **look)
         figure.add_artist(artist)
-        box = artist.get_window_extent(figure.canvas.get_renderer())
-        return top - box.height / figure.bbox.height
+        return top - artist.get_window_extent(renderer).height / figure.bbox.height
 
     def box(top: float, bottom: float, face: str, edge: str) -> None:
         figure.add_artist(
@@ -112,17 +109,13 @@ def draw_page(figure: Any, number: int) -> None:
             )
         )
 
-    gap = 0.16 * inch / figure.bbox.height
     y = write(f"{number}. {place.title}", 0.955, 21, weight="bold")
-    y = write(place.question, y - 0.5 * gap, 13, color=_QUIET)
-    # the picture gets what the other parts leave
-    picture_top = y - gap
-    height = 9.5 / 2.54 / _A4[1]
-    # a subfigure fills a cell of a grid over the whole page
-    rows = (1 - picture_top, height, picture_top - height)
-    grid = figure.add_gridspec(3, 3, height_ratios=rows, width_ratios=(0.07, 0.86, 0.07))
-    sheet.draw(figure.add_subfigure(grid[1, 1], facecolor="none"))
-    y = write(sheet.caption, picture_top - height - 0.6 * gap, 10, color=_QUIET, style="italic")
+    y = write(place.question, y - 0.5 * gap, 13, color=_QUIET) - gap
+    axes = figure.add_axes((0.07, y - _PICTURE, 0.86, _PICTURE), anchor="N")
+    axes.imshow(draw_picture(sheet.picture), interpolation="none")
+    axes.set_axis_off()
+    axes.apply_aspect()
+    y = write(sheet.caption, axes.get_position().y0 - 0.6 * gap, 10, color=_QUIET, style="italic")
 
     y = write("In one formula", y - 1.6 * gap, 13, weight="bold", color=_RULE)
     # limits of sums reach out of the box that Matplotlib reports, hence the wide gaps
@@ -145,31 +138,12 @@ def draw_page(figure: Any, number: int) -> None:
     write(f"annlab, topic {number} of 15 · exercises {exercises}", 0.045, 9, color=_QUIET)
     if y < 0.06:
         raise ValueError(f"the sheet of topic {number} is too long: shorten its texts")
-
-
-def make_page(number: int) -> Any:
-    """Make the sheet of a topic as a figure.
-
-    Parameters
-    ----------
-    number : int
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=_A4, dpi=100, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    draw_page(figure, number)
     return figure
 
 
 @contextmanager
 def _fonts_in_silence() -> Iterator[None]:
-    """Keep back what fontTools says of the dates inside the fonts that Matplotlib brings."""
+    """Ignore what fontTools says about the dates inside Matplotlib's own fonts."""
     logger = logging.getLogger("fontTools.ttLib.tables._h_e_a_d")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -180,36 +154,34 @@ def _fonts_in_silence() -> Iterator[None]:
 
 
 def write_sheets(folder: Path, topics: Sequence[int] = ()) -> list[Path]:
-    """Write the sheets as PDF, one file for each topic.
+    """Write the sheets as PDF, one file for each topic, and return their paths.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there; files of the same name are replaced.
+        Created if missing; files of the same name are replaced.
     topics : sequence of int, default=()
         All topics, by default.
-
-    Returns
-    -------
-    list of Path
 
     Raises
     ------
     ValueError
-        For a topic without exercises.
+        If a topic has no exercises.
     """
     import matplotlib
 
-    pages = [(number, classroom.topic(number)) for number in (topics or classroom.topics())]
+    numbers = topics or classroom.topics()
+    for number in numbers:
+        classroom.topic(number)
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     # a reader's own settings do not decide how a sheet looks; letters stay letters in the PDF
     settings = matplotlib.rc_context({**matplotlib.rcParamsDefault, "pdf.fonttype": 42})
     with settings, _fonts_in_silence():
-        for number, _ in pages:
+        for number in numbers:
             path = folder / f"{number:02d}_sheet.pdf"
-            # without a date, so that the same sheet is the same file
+            # without a date, the same sheet is the same file
             meta = {"Title": f"annlab, topic {number}", "CreationDate": None, "Producer": None}
             make_page(number).savefig(path, format="pdf", metadata=meta)
             written.append(path)

@@ -1,6 +1,6 @@
-"""From the readable source of a topic to nbgrader's notebooks.
+"""Make nbgrader's notebooks from ``notebooks/exercises/topics/NN.md``.
 
-``notebooks/exercises/topics/NN.md`` is Markdown that anybody can read and edit. Its parts::
+The Markdown consists of these parts::
 
     # 3. A title                          everything up to the first exercise is the introduction
 
@@ -20,7 +20,7 @@
     ```
 
     ```python wrong kind=not_squared says="squared"
-    def recall(X, labels, centroids):     a known-wrong submission: replaces the whole cell
+    def recall(X, labels, centroids):     a known-wrong answer: replaces the whole cell
         ...
     ```
 
@@ -28,13 +28,13 @@
     recall = lambda X, labels, centroids: ...   another right answer, which has to pass as well
     ```
 
-What stands in ``right`` and ``wrong`` blocks reaches neither the source notebook nor the students:
-the i-th wrong answers of all exercises make the i-th wrong submission. The grade cells are made
-from `annlab.classroom`: they only call `classroom.grade`.
+``right`` and ``wrong`` blocks are only used by tests: the i-th wrong answers of all exercises make
+the i-th wrong submission. Grade cells only call `classroom.grade`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ _HEADING = re.compile(r"^## (\d\d-\d)[ \t]*$", flags=re.M)
 
 
 def assignment_name(number: int) -> str:
-    """Name of a topic's assignment, folder and notebook.
+    """Return the name of a topic's assignment, folder and notebook.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def assignment_name(number: int) -> str:
 
 @dataclass(frozen=True)
 class WrongAnswerSource:
-    """A known-wrong submission of one exercise, and what is expected of it."""
+    """A known-wrong answer, and the kind and a part of the message that it must get."""
 
     code: str
     kind: str
@@ -78,7 +78,7 @@ class WrongAnswerSource:
 
 @dataclass
 class Part:
-    """An exercise as the source has it: text and given cells, answer cell, known-wrong answers."""
+    """An exercise in the source: cells before and after the answer, answers for tests."""
 
     exercise: Exercise
     cells: list[tuple[str, str]] = field(default_factory=list)
@@ -90,26 +90,15 @@ class Part:
 
 @dataclass
 class TopicSource:
-    """A topic's source file, read."""
+    """Contents of a topic's source file."""
 
     number: int
     intro: list[tuple[str, str]]
     parts: list[Part]
 
-    @property
-    def n_variants(self) -> int:
-        """Number of wrong submissions that can be put together."""
-        return max(len(part.wrong) for part in self.parts)
-
 
 def exercises_folder() -> Path:
-    """Folder ``notebooks/exercises`` of the checkout.
-
-    Raises
-    ------
-    FileNotFoundError
-        Where annlab was installed without it, as at the students'.
-    """
+    """Return ``notebooks/exercises`` of the checkout; an installed annlab has none."""
     folder = Path(__file__).resolve().parents[2] / "notebooks" / "exercises"
     if not (folder / "topics").is_dir():
         raise FileNotFoundError(
@@ -120,17 +109,12 @@ def exercises_folder() -> Path:
 
 
 def read_topic(path: Path) -> TopicSource:
-    """Read the source of a topic.
-
-    Parameters
-    ----------
-    path : Path
-        ``NN.md``.
+    """Read the source ``NN.md`` of a topic.
 
     Raises
     ------
     ValueError
-        Where the file and the topic's module do not fit together.
+        If the file does not match the topic's exercises.
     """
     number = int(path.stem)
     text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
@@ -152,7 +136,7 @@ def read_topic(path: Path) -> TopicSource:
 
 
 def _blocks(text: str) -> list[tuple[str, str, str]]:
-    """Cut Markdown into (``markdown`` or ``code``, words after ``python``, content)."""
+    """Split Markdown into (``markdown`` or ``code``, words after ``python``, content)."""
     found: list[tuple[str, str, str]] = []
     place = 0
     for fence in _FENCE.finditer(text):
@@ -195,7 +179,7 @@ def _read_part(exercise: Exercise, body: str) -> Part:
 
 
 def stub_of(answer: str) -> str:
-    """Answer cell as the student gets it.
+    """Return an answer cell as the student gets it.
 
     Examples
     --------
@@ -208,18 +192,16 @@ def stub_of(answer: str) -> str:
     return re.sub(pattern, rf"\g<1>{STUB}", answer, flags=re.M | re.S)
 
 
-def solution_of(answer: str) -> str:
-    """Lines between the markers, without the common indent."""
-    lines = answer.split("\n")
-    first = next(i for i, line in enumerate(lines) if line.strip() == BEGIN)
-    last = next(i for i, line in enumerate(lines) if line.strip() == END)
-    return "\n".join(line.strip() for line in lines[first + 1 : last])
+def solution_of(answer: str) -> list[str]:
+    """Return the lines between the markers, without indent."""
+    inside = answer.split(BEGIN)[1].split(END)[0]
+    return [line.strip() for line in inside.strip().split("\n")]
 
 
 def grade_cell(exercise: Exercise) -> str:
-    """Code of the cell below an answer: it only calls the check."""
+    """Return the code of the cell below an answer: it only calls the check."""
     if exercise.takes == "text":
-        # advice: the teacher gives the points
+        # only advice: the teacher gives the points
         call = f'classroom.check("{exercise.id}", {exercise.answer})'
         return f"from annlab import classroom\n\n{call}"
     call = f'classroom.grade("{exercise.id}", {exercise.answer}'
@@ -230,7 +212,7 @@ def grade_cell(exercise: Exercise) -> str:
 
 
 def heading_of(exercise: Exercise) -> str:
-    """Heading of an exercise in the notebook."""
+    """Return the heading of an exercise in the notebook."""
     points = "1 point" if exercise.points == 1 else f"{exercise.points} points"
     return f"## {exercise.id} · {exercise.title} ({exercise.level}, {points})"
 
@@ -255,7 +237,7 @@ def make_notebook(source: TopicSource) -> dict[str, Any]:
             if number == 0:
                 text = f"{heading_of(one)}\n\n{text}" if kind == "markdown" else text
             add(kind, text, f"text-{one.id}-{number}")
-        # nbgrader leaves an answer that is graded itself to the teacher
+        # a cell that is both solution and grade is marked by the teacher
         by_hand = one.takes == "text"
         points = {"points": one.points}
         add(
@@ -289,54 +271,19 @@ def make_notebook(source: TopicSource) -> dict[str, Any]:
 
 
 def dumps(notebook: dict[str, Any]) -> str:
-    """Write a notebook as text, always in the same way."""
-    import json
-
-    plain = json.loads(json.dumps(notebook))
-    for cell in plain["cells"]:
-        cell["source"] = cell["source"].splitlines(keepends=True)
-    return json.dumps(plain, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-def answers(source: TopicSource, variant: int | None) -> dict[str, str]:
-    """Answer cells of a submission: the reference, or a known-wrong one.
-
-    Parameters
-    ----------
-    source : TopicSource
-    variant : int or None
-        None gives the solutions; ``i`` the i-th wrong answer of each exercise, and the solution
-        of an exercise that has fewer.
-
-    Returns
-    -------
-    dict of str to str
-        By id.
-    """
-    chosen = {}
-    for part in source.parts:
-        text = re.sub(r"^[ \t]*### (BEGIN|END) SOLUTION[ \t]*\n?", "", part.answer, flags=re.M)
-        if variant is not None and variant < len(part.wrong):
-            text = part.wrong[variant].code
-        chosen[part.exercise.id] = text.rstrip("\n")
-    return chosen
-
-
-def fill_in(notebook: Any, texts: dict[str, str]) -> Any:
-    """Write answers into the answer cells of a student copy, as a student does."""
-    import copy
-
-    done = copy.deepcopy(notebook)
-    for cell in done["cells"]:
-        id = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
-        if id.startswith("answer-"):
-            cell["source"] = texts[id.removeprefix("answer-")]
-    return done
+    """Serialise a notebook, always in the same way."""
+    cells = [
+        {**cell, "source": cell["source"].splitlines(keepends=True)} for cell in notebook["cells"]
+    ]
+    return (
+        json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False, sort_keys=True)
+        + "\n"
+    )
 
 
 def sources(folder: Path | None = None, topics: Sequence[int] = ()) -> list[TopicSource]:
-    """Read the sources of some topics, or of all."""
-    folder = exercises_folder() if folder is None else folder
+    """Read the sources of some topics, by default of all."""
+    folder = folder or exercises_folder()
     paths = sorted((folder / "topics").glob("[0-9][0-9].md"))
     return [read_topic(path) for path in paths if not topics or int(path.stem) in topics]
 
@@ -344,23 +291,11 @@ def sources(folder: Path | None = None, topics: Sequence[int] = ()) -> list[Topi
 def build(
     folder: Path | None = None, topics: Sequence[int] = (), *, check: bool = False
 ) -> list[str]:
-    """Bring the generated notebooks up to date with their sources.
+    """Update the generated notebooks; return those that were out of date.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        By default that of the checkout.
-    topics : sequence of int, default=()
-        All, by default.
-    check : bool, default=False
-        Only look; write nothing.
-
-    Returns
-    -------
-    list of str
-        Files that were not in step.
+    With ``check=True`` nothing is written.
     """
-    folder = exercises_folder() if folder is None else folder
+    folder = folder or exercises_folder()
     stale = []
     for source in sources(folder, topics):
         name = assignment_name(source.number)

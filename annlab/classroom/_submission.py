@@ -1,4 +1,4 @@
-"""Find the notebook that a student handed in, read it, and put back what is missing from it."""
+"""Find and read the notebook that a student handed in, and restore missing cells."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-#: A notebook larger than this is not opened: nobody writes ten megabytes of answers.
+#: A larger notebook is not opened.
 MAX_BYTES = 10_000_000
-#: Names that operating systems, archives and Jupyter leave behind.
+#: Left behind by operating systems, archives and Jupyter.
 _LITTER = {"__macosx", "__pycache__", "thumbs.db", "desktop.ini"}
-#: Browsers and mail programs add an ending of their own.
+#: Browsers and mail programs append an ending of their own.
 _NOTEBOOK = re.compile(r"\.ipynb(\.(txt|json))?$", flags=re.IGNORECASE)
 
 Notebook = dict[str, Any]
@@ -24,7 +24,7 @@ def is_litter(name: str) -> bool:
 
 
 def is_notebook(name: str) -> bool:
-    """Whether a file name is that of a notebook, also of one that was renamed on its way.
+    """Whether this is the name of a notebook, possibly renamed by a browser.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def is_notebook(name: str) -> bool:
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """Walk through what a student handed in, without litter, in the order of names."""
+    """Yield the files that a student handed in, sorted, without litter."""
     for path in sorted(folder.iterdir()):
         if is_litter(path.name):
             continue
@@ -50,7 +50,7 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def mark(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nbgrader's metadata of a cell; empty if there are none."""
+    """Return nbgrader's metadata of a cell, or an empty dict."""
     metadata = cell.get("metadata")
     found = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     return found if isinstance(found, dict) else {}
@@ -62,7 +62,7 @@ def exercise_of(cell: Mapping[str, Any]) -> str:
 
 
 def exercise_named(grade_id: str) -> str:
-    """Return the exercise of nbgrader's name for a cell.
+    """Return the exercise that nbgrader's name of a cell belongs to.
 
     Examples
     --------
@@ -74,13 +74,7 @@ def exercise_named(grade_id: str) -> str:
 
 
 def read_notebook(path: Path) -> Notebook:
-    """Read a notebook that anybody may have written, in whatever encoding.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Read a notebook in any encoding; a ValueError if the file is not a notebook."""
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"the notebook is larger than {MAX_BYTES / 1e6:.0f} MB")
     try:
@@ -90,7 +84,7 @@ def read_notebook(path: Path) -> Notebook:
             cell["source"] = re.sub(r"\r\n?", "\n", "".join(cell["source"]))
             cell.setdefault("metadata", {})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as reason:
-        raise ValueError(f"the file is no notebook ({type(reason).__name__})") from None
+        raise ValueError(f"the file is not a notebook ({type(reason).__name__})") from None
     return dict(notebook)
 
 
@@ -103,7 +97,7 @@ def _decoded(content: bytes) -> str:
 
 
 def answers_in(notebook: Notebook, released: Notebook) -> dict[str, str]:
-    """Return the sources of the answer cells, by their ids; none that was not released."""
+    """Return the sources of the released answer cells, by their ids."""
     wanted = {id for id in _released_cells(released) if id.startswith("answer-")}
     answers: dict[str, str] = {}
     for cell in notebook["cells"]:
@@ -118,7 +112,7 @@ def _released_cells(released: Notebook) -> dict[str, dict[str, Any]]:
 
 
 def _identity(cell: Mapping[str, Any], wanted: Mapping[str, object] | set[str]) -> str | None:
-    """Return which released cell this is; the cell's own id helps where metadata were lost."""
+    """Return which released cell this is; the cell's own id helps if metadata were lost."""
     for id in (mark(cell).get("grade_id"), cell.get("id")):
         if isinstance(id, str) and id in wanted:
             return id
@@ -129,30 +123,10 @@ def _identity(cell: Mapping[str, Any], wanted: Mapping[str, object] | set[str]) 
 
 
 def find_notebook(folder: Path, name: str, released: Notebook) -> tuple[Path, Notebook, list[str]]:
-    """Find the notebook in a student's folder, also under another name.
+    """Find the notebook of an assignment in a student's folder, also under another name.
 
-    A notebook with answers goes before one without any, and then the one of the right name.
-
-    Parameters
-    ----------
-    folder : Path
-        ``submitted/STUDENT/ASSIGNMENT``.
-    name : str
-        Of the assignment.
-    released : dict
-        The student copy.
-
-    Returns
-    -------
-    path : Path
-    notebook : dict
-    notes : list of str
-        What was unusual.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or more than one could be meant.
+    A notebook with answers is preferred, then the right name. Returns its path, its content and
+    notes on what was unusual; a ValueError if there is none, or if it is ambiguous.
     """
     files = list(files_in(folder))
     found, faults = {}, {}
@@ -217,20 +191,10 @@ def _nothing_found(
 
 
 def restore(submitted: Notebook, released: Notebook) -> tuple[Notebook, list[str]]:
-    """Put back what the student deleted or doubled; say what was done.
+    """Restore cells that the student deleted, doubled or edited; return notes on each.
 
-    Answer cells are the student's. Grade cells are taken from the student copy, and nbgrader then
-    overwrites them with those of the source. A missing answer cell comes back as the empty stub.
-
-    Parameters
-    ----------
-    submitted, released : dict
-        Notebooks as JSON data.
-
-    Returns
-    -------
-    notebook : dict
-    notes : list of str
+    Only answer cells are the student's: nbgrader overwrites grade cells with those of the source,
+    and a missing answer cell becomes the empty stub.
     """
     notes: list[str] = []
     edited: list[str] = []
@@ -241,7 +205,7 @@ def restore(submitted: Notebook, released: Notebook) -> tuple[Notebook, list[str
         id = _identity(cell, wanted)
         if id is not None and id not in places:
             places[id] = len(cells)
-            # marks of the student's copy may have been edited
+            # the student may have edited the metadata
             cell = {**cell, "metadata": wanted[id]["metadata"]}
             if cell.get("cell_type") != wanted[id]["cell_type"]:
                 cell = {**wanted[id], "source": cell["source"]}
@@ -249,7 +213,7 @@ def restore(submitted: Notebook, released: Notebook) -> tuple[Notebook, list[str
             if id.startswith("test-") and cell["source"].strip() != wanted[id]["source"].strip():
                 edited.append(id)
         elif mark(cell):
-            # a copied cell carries the mark of its original
+            # a copied cell has the metadata of its original
             cell = {**cell, "metadata": {}}
         cells.append(cell)
     missing = [id for id in wanted if id not in places]
@@ -266,7 +230,7 @@ def restore(submitted: Notebook, released: Notebook) -> tuple[Notebook, list[str
 
 
 def _clean(cell: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Return what nbgrader needs of a cell."""
+    """Return the parts of a cell that nbgrader needs."""
     kind = cell.get("cell_type")
     kept: dict[str, Any] = {
         "cell_type": kind if kind in ("code", "markdown", "raw") else "raw",
@@ -280,7 +244,7 @@ def _clean(cell: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def _restored(ids: Sequence[str], fault: str) -> list[str]:
-    """Return one sentence for all test cells and one for all answer cells that came back."""
+    """Return one sentence for all restored test cells and one for all answer cells."""
     notes = []
     for what in ("test", "answer"):
         those = [id.split("-", 1)[1] for id in ids if id.startswith("test-") is (what == "test")]

@@ -1,28 +1,31 @@
-"""The tables of a course, made from the gradebook: by submission and by exercise."""
+"""The tables of a course, made from the gradebook, also for Moodle and Canvas."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from annlab._support.files import atomic_write
 from annlab.classroom._gradebook import Gradebook
-from annlab.classroom._results import Row
+from annlab.classroom._results import BY_HAND, GRADED, WAITS, Row
 
 #: The command that makes the tables from the gradebook.
 AGAIN = "    annlab classroom grade DIR --tables-only"
-GRADES, BY_EXERCISE = "grades.csv", "grades_by_exercise.csv"
-_COLUMNS = {
-    GRADES: ["student", "assignment", "score", "max_score", "status", "reason"],
-    BY_EXERCISE: ["student", "assignment", "exercise", "score", "max_score", "kind", "message"],
-}
+GRADES, BY_EXERCISE, BY_STUDENT = "grades.csv", "grades_by_exercise.csv", "grades_by_student.csv"
+MOODLE, CANVAS, MISTAKES = "grades_moodle.csv", "grades_canvas.csv", "mistakes.csv"
+#: Optional, made by the teacher: columns "student" (name of the folder) and "login".
+LOGINS = "students.csv"
+
+Table = list[list[str]]
 
 
 def write_tables(book: Gradebook, rows: Sequence[Row], say: Callable[[str], None]) -> None:
-    """Write both tables; set aside a file of that name that annlab has not written.
+    """Write all tables; set aside a file of that name that annlab has not written.
 
     Parameters
     ----------
@@ -31,43 +34,110 @@ def write_tables(book: Gradebook, rows: Sequence[Row], say: Callable[[str], None
     rows : sequence of Row
         All of the course.
     say : callable
-        Called with a sentence for each file that was set aside.
+        Called with a sentence for each file that was set aside or cannot be written.
     """
-    for name, content in _contents(rows).items():
-        path = book.folder / name
-        if path.exists() and _digest(path.read_bytes()) not in (
-            book.digest(name),
-            _digest(content),
-        ):
+    for name, table in _tables(rows, _logins(book.folder / LOGINS)).items():
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(_plain(line) for line in table)
+        content, path = text.getvalue().encode("utf-8"), book.folder / name
+        digest = _digest(content)
+        if path.exists() and _digest(path.read_bytes()) not in (book.digest(name), digest):
             kept = _set_aside(path)
-            say(f"{name} was changed by somebody else; that file is now {kept.name}.")
+            say(f"{name} was changed by another program; that file is now {kept.name}.")
         try:
             with atomic_write(path) as file:
                 file.write(content)
         except PermissionError:
             say(f"{name} cannot be written: is it open in a program? Close it and call\n{AGAIN}")
             continue
-        book.set_digest(name, _digest(content))
+        book.set_digest(name, digest)
 
 
-def _contents(rows: Sequence[Row]) -> dict[str, bytes]:
-    lines: dict[str, list[list[str]]] = {name: [columns] for name, columns in _COLUMNS.items()}
+def _tables(rows: Sequence[Row], logins: Mapping[str, str]) -> dict[str, Table]:
+    return {
+        GRADES: [
+            ["student", "assignment", "score", "max_score", "status", "reason"],
+            *(
+                [*row.pair, f"{row.score:g}", f"{row.max_score:g}", row.status, row.reason]
+                for row in rows
+            ),
+        ],
+        BY_EXERCISE: [
+            ["student", "assignment", "exercise", "score", "max_score", "kind", "message"],
+            *(
+                [
+                    *row.pair,
+                    one.exercise,
+                    f"{one.score:g}",
+                    f"{one.max_score:g}",
+                    one.kind,
+                    one.message,
+                ]
+                for row in rows
+                for one in row.exercises
+            ),
+        ],
+        **_by_student(rows, logins),
+        MISTAKES: _mistakes(rows),
+    }
+
+
+def _by_student(rows: Iterable[Row], logins: Mapping[str, str]) -> dict[str, Table]:
+    """Return a line for each student: totals, and what Moodle and Canvas import."""
+    most: dict[str, float] = defaultdict(float)
+    scores: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
-        pair = (row.student, row.assignment)
-        points = (f"{row.score:g}", f"{row.max_score:g}")
-        lines[GRADES].append(_plain(*pair, *points, row.status, row.reason))
-        for one in row.exercises:
-            points = (f"{one.score:g}", f"{one.max_score:g}")
-            lines[BY_EXERCISE].append(_plain(*pair, one.exercise, *points, one.kind, one.message))
-    contents = {}
-    for name, table in lines.items():
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(table)
-        contents[name] = text.getvalue().encode("utf-8")
-    return contents
+        # a stray file has no points to be had
+        if row.max_score:
+            most[row.assignment] = max(most[row.assignment], row.max_score)
+            scores[row.student][row.assignment] = row.score
+    names = sorted(most)
+    points = [f"{most[name]:g}" for name in names]
+    total = sum(most.values())
+    table = [["student", *names, "total", "max_total", "percent"]]
+    moodle = [["username", *names]]
+    canvas = [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names],
+        ["Points Possible", "", "", "", "", *points],
+    ]
+    for student, given in sorted(scores.items()):
+        cells = [f"{given[name]:g}" if name in given else "" for name in names]
+        got = sum(given.values())
+        table.append([student, *cells, f"{got:g}", f"{total:g}", f"{100 * got / total:.1f}"])
+        login = logins.get(student, student)
+        moodle.append([login, *cells])
+        # the number that Canvas gives to downloaded files
+        number = re.search(r"_(\d+)$", student)
+        canvas.append([student, number[1] if number else "", "", login, "", *cells])
+    return {BY_STUDENT: table, MOODLE: moodle, CANVAS: canvas}
 
 
-def _plain(*values: str) -> list[str]:
+def _mistakes(rows: Iterable[Row]) -> Table:
+    """Return how many students made each kind of mistake, the most frequent first."""
+    students: dict[tuple[str, str], set[str]] = defaultdict(set)
+    told: dict[tuple[str, str], str] = {}
+    graded: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for one in row.exercises if row.status == GRADED else []:
+            graded[one.exercise].add(row.student)
+            if one.kind not in ("", BY_HAND, WAITS):
+                students[one.exercise, one.kind].add(row.student)
+                told.setdefault((one.exercise, one.kind), one.message)
+    order = sorted(students, key=lambda key: (key[0], -len(students[key]), key[1]))
+    return [
+        ["exercise", "kind", "students", "of", "message"],
+        *([*key, str(len(students[key])), str(len(graded[key[0]])), told[key]] for key in order),
+    ]
+
+
+def _logins(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return {line.get("student", ""): line.get("login", "") for line in csv.DictReader(file)}
+
+
+def _plain(values: Iterable[str]) -> list[str]:
     """Return texts of one line each, and none that a spreadsheet takes for a formula."""
     # blanks at the end of a name may be all that tells two students apart
     lines = [" ".join(value.splitlines()) for value in values]

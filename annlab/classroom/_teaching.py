@@ -1,8 +1,7 @@
-"""The part of ``notebooks/TEACHING.md`` that comes from the topics' modules."""
+"""Generate the part of ``notebooks/TEACHING.md`` that comes from the topics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from annlab import classroom
@@ -14,27 +13,27 @@ END = "<!-- end of what is made -->"
 
 
 def overview() -> str:
-    """Table of the topics: minutes, exercises, points, questions."""
+    """Return a table of the topics: minutes, exercises, points, questions."""
     from annlab.widgets._topics import TOPICS
 
     lines = [
-        "| topic | notebook | exercises | points | questions | misconceptions |",
-        "|---|---|---|---|---|---|",
+        "| topic | notebook | exercises | points | questions |",
+        "|---|---|---|---|---|",
     ]
     for number in classroom.topics():
         module, place = classroom.topic(number), TOPICS[number - 1]
-        lesson, exercises = module.LESSON, module.EXERCISES
+        exercises, questions = module.EXERCISES, module.QUESTIONS
         lines.append(
-            f"| [{number}. {place.title}]({place.file}.ipynb) | {lesson.minutes} min "
-            f"| {len(exercises)} ({lesson.exercise_minutes} min) "
-            f"| {sum(one.points for one in exercises)} | {len(module.QUESTIONS)} "
-            f"| {len(lesson.misconceptions)} |"
+            f"| [{number}. {place.title}]({place.file}.ipynb) | {module.LESSON.minutes} min "
+            f"| {len(exercises)} ({sum(one.minutes for one in exercises)} min) "
+            f"| {sum(one.points for one in exercises)} "
+            f"| {len(questions)} ({sum(one.minutes for one in questions)} min) |"
         )
     return "\n".join(lines)
 
 
 def section(number: int) -> str:
-    """What a teacher wants to know about a topic."""
+    """Return what a teacher wants to know about a topic."""
     from annlab.widgets._topics import TOPICS
 
     module, place = classroom.topic(number), TOPICS[number - 1]
@@ -42,15 +41,14 @@ def section(number: int) -> str:
     aims = "\n".join(f"- {aim}" for aim in lesson.aims)
     beliefs = "\n".join(f"| {belief} | {id} |" for belief, id in lesson.misconceptions)
     exercises = "\n".join(
-        f"| {one.id} | {one.title} | {one.level} | {one.points} |" for one in module.EXERCISES
+        f"| {one.id} | {one.title} | {one.level} | {one.minutes} | {_points(one)} |"
+        for one in module.EXERCISES
     )
+    (text,) = (one for one in module.EXERCISES if one.takes == "text")
     return f"""\
 ### {number}. {place.title}
 
-{lesson.minutes} minutes with the notebook, {lesson.exercise_minutes} with the exercises.
-Prerequisites: {lesson.prerequisites}.
-
-Afterwards a student can
+Prerequisites: {lesson.prerequisites}. Afterwards a student can
 
 {aims}
 
@@ -60,59 +58,51 @@ Afterwards a student can
 |---|---|
 {beliefs}
 
-| exercise | | level | points |
-|---|---|---|---|
+| exercise | | level | minutes | points |
+|---|---|---|---|---|
 {exercises}
 
-{rubric(module.EXERCISES)}
+{rubric(text)}
 """
 
 
-def rubric(exercises: Sequence[Exercise]) -> str:
-    """Say what to look for in the free text of a topic."""
-    (one,) = (one for one in exercises if one.takes == "text")
-    share = one.points / len(one.ideas)
+def _points(one: Exercise) -> str:
+    part = sorted(set(one.part_points.values()))
+    return f"{one.points}, or {' or '.join(map(str, part))} for a part" if part else str(one.points)
+
+
+def rubric(one: Exercise) -> str:
+    """Return how to mark a free text."""
+    share = one.points / len(one.rubric)
     points = "1 point" if share == 1 else f"{share:g} points"
-    lines = [f"Free text {one.id}, {points} for an answer to each of these:", ""]
-    lines += [f"- {idea.message}" for idea in one.ideas]
-    lines += ["", "What students claim instead, and what to write beside it:", ""]
-    lines += [f"- {claim.message}" for claim in one.claims]
+    lines = [f"Free text {one.id}: {points} for each answer to", ""]
+    lines += [f"- {criterion.asks}" for criterion in one.rubric]
+    lines += ["", "What to reply to common wrong claims:", ""]
+    lines += [f"- {reply}" for reply in one.replies]
     return "\n".join(lines)
 
 
 def made() -> str:
-    """All that is made, between the two markers."""
+    """Return everything between the two markers, and these."""
     parts = [overview(), *(section(number).rstrip("\n") for number in classroom.topics())]
     return "\n\n".join([BEGIN, *parts, END])
 
 
 def build(folder: Path | None = None, *, check: bool = False) -> list[str]:
-    """Bring ``TEACHING.md`` up to date.
+    """Update ``TEACHING.md``; return its name if it was out of date.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        The notebooks' folder; by default that of the checkout.
-    check : bool, default=False
-        Only look.
-
-    Returns
-    -------
-    list of str
-        The file, if it was not in step.
+    With ``check=True`` nothing is written.
 
     Raises
     ------
     ValueError
-        If the markers are missing.
+        If a marker is missing.
     """
-    folder = exercises_folder().parent if folder is None else folder
-    path = folder / "TEACHING.md"
+    path = (folder or exercises_folder().parent) / "TEACHING.md"
     text = path.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{path.name} must hold both markers once: {BEGIN} … {END}")
-    head, rest = text.split(BEGIN)
-    new = head + made() + rest.split(END)[1]
+        raise ValueError(f"{path.name} must contain both markers once: {BEGIN} … {END}")
+    new = text.split(BEGIN)[0] + made() + text.split(END)[1]
     if new == text:
         return []
     if not check:

@@ -32,11 +32,8 @@ OUTDATED = "points by hand were for an earlier answer and do not count for this 
 def grade_submission(order: dict[str, Any]) -> Row:
     """Grade one submission in this process.
 
-    Parameters
-    ----------
-    order : dict
-        ``folder`` of the course, ``student``, ``assignment``, ``timeout_s`` for a cell, and a
-        ``private`` folder to work in.
+    ``order`` names the ``folder`` of the course, ``student``, ``assignment``, ``timeout_s`` of a
+    cell, and a ``private`` folder to work in.
     """
     folder, student, name = Path(order["folder"]), order["student"], order["assignment"]
     row = Row(student, name, BROKEN)
@@ -50,7 +47,7 @@ def grade_submission(order: dict[str, Any]) -> Row:
     except (ValueError, OSError) as reason:
         row.notes.append(str(reason))
         return row
-    # nbgrader searches with patterns, and the path of the course may hold [, ] and ?
+    # nbgrader searches with patterns, and the path of the course may contain [, ] and ?
     root = Path(order["private"]) / "course"
     shutil.copytree(folder / "source" / name, root / "source" / name)
     _copy_files(path, root / "submitted" / student / name, notebook, name)
@@ -84,7 +81,7 @@ def _autograde(api: Any, place: Path, name: str) -> str:
 
     class AutogradeOne(Autograde):
         def init_notebooks(self) -> None:
-            # without a search by patterns: a name may hold [ and ], or end with a blank
+            # no search by patterns: a name may contain [ and ], or end with a blank
             self.assignments = {str(place): [str(place / f"{name}.ipynb")]}
             self.notebooks: list[str] = []
 
@@ -96,7 +93,7 @@ def _autograde(api: Any, place: Path, name: str) -> str:
 
 
 def _copy_files(path: Path, place: Path, notebook: Notebook, name: str) -> None:
-    """Lay out a submission: the notebook, and the data files that are beside it."""
+    """Write a submission: the notebook, and the student's data files."""
     place.mkdir(parents=True)
     for file in files_in(path.parent):
         if not is_notebook(file.name):
@@ -109,11 +106,11 @@ def _copy_files(path: Path, place: Path, notebook: Notebook, name: str) -> None:
 def _outdated(
     marks: dict[str, Mark], before: Path, notebook: Notebook, released: Notebook
 ) -> dict[str, str]:
-    """Return which marks by hand were given to another answer, with a sentence on each."""
+    """Return a note on each mark by hand that was given to an earlier answer."""
     try:
         old = answers_in(read_notebook(before), released)
     except (OSError, ValueError):
-        # what the teacher saw is gone: a mark is not taken back on a suspicion
+        # the graded notebook is gone, so it is not known what the teacher saw
         return {}
     new = answers_in(notebook, released)
     return {
@@ -125,7 +122,7 @@ def _outdated(
 
 
 def _replace(made: Path, place: Path) -> None:
-    """Put the graded notebook in the place of an earlier one."""
+    """Replace an earlier graded notebook."""
     from nbgrader.utils import rmtree
 
     if place.exists():
@@ -135,11 +132,11 @@ def _replace(made: Path, place: Path) -> None:
 
 
 def why_not_graded(log: str) -> str:
-    """Say what nbgrader's log comes to."""
+    """Return the reason in nbgrader's log."""
     if re.search(r"DeadKernel|kernel died", log, flags=re.I):
         return DIED
     if re.search(r"unresponsive|CellTimeoutError", log):
-        return "stopped: a cell did not come to an end and could not be interrupted"
+        return "stopped: a cell did not end and could not be interrupted"
     if "database is locked" in log:
         return LOCKED
     lines = [
@@ -150,7 +147,7 @@ def why_not_graded(log: str) -> str:
 
 if __name__ == "__main__":
     order = json.loads(sys.argv[1])
-    # written at once and whole: what is not there when the time is over does not count
+    # atomic: `_grading` reads it only if it is complete
     report = json.dumps(asdict(grade_submission(order)))
     with atomic_write(order["result"], text=True) as file:
         file.write(report)

@@ -1,4 +1,4 @@
-"""``annlab classroom``: a course folder for a teacher, its grading, the sheets."""
+"""``annlab classroom``: make and grade a course, exchange with platforms, print the sheets."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlab classroom``."""
     parser.description = (
         "Graded exercises for a class, on this machine alone: no server, no network.\n\n"
-        "NEW writes a course folder with student copies that hold no solutions. Put what the\n"
-        "students hand in under submitted/STUDENT/topic_NN/, and GRADE writes a table. A broken,\n"
-        "endless or empty submission gets a row that says so, and harms no other."
+        "NEW writes a course folder with student copies that contain no solutions. Put what the\n"
+        "students hand in under submitted/STUDENT/topic_NN/ (IMPORT sorts a download of Moodle or\n"
+        "Canvas into it), and GRADE writes the tables. A broken, endless or empty submission gets\n"
+        "a row that says so, and does not affect the others."
     )
     parser.epilog = (
         "examples:\n"
-        "  annlab classroom new course                    all topics that have exercises\n"
-        "  annlab classroom new course --topics 1 3       two of them\n"
-        "  annlab classroom grade course                  writes course/grades.csv\n"
+        "  annlab classroom new course --topics 1 3       two topics; all without --topics\n"
+        "  annlab classroom import course download.zip --assignment topic_03\n"
+        "  annlab classroom grade course                  writes course/grades.csv and others\n"
         "  annlab classroom grade course --timeout 10     seconds for one cell\n"
+        "  annlab classroom quiz questions                quiz questions as GIFT and QTI 2.1\n"
         "  annlab classroom sheets pages                  one printable A4 page for each topic\n"
-        "  annlab classroom build                         after an edit of the exercises\n\n"
-        "Students' code runs with your rights. Grade strangers in a container."
+        "  annlab classroom build                         after editing the exercises\n\n"
+        "Students' code runs with your rights. Grade people you do not trust in a container."
     )
     tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
 
@@ -30,25 +32,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     new.add_argument("folder", type=Path, metavar="DIR", help="a new or an empty folder")
     _add_topics(new, "by default all")
 
-    grade = tasks.add_parser("grade", help="grade what was submitted, print and save the table")
+    imports = tasks.add_parser(
+        "import", help="sort submissions from Moodle or Canvas into a course"
+    )
+    imports.add_argument("folder", type=Path, metavar="DIR", help="a course folder")
+    imports.add_argument("download", type=Path, metavar="DOWNLOAD", help="a ZIP file or a folder")
+    imports.add_argument("--assignment", required=True, metavar="NAME", help="such as topic_03")
+
+    grade = tasks.add_parser("grade", help="grade what was submitted, print and save the tables")
     grade.add_argument("folder", type=Path, metavar="DIR", help="a course folder")
-    grade.add_argument(
-        "--timeout", type=float, default=30, metavar="S", help="seconds for a cell (default: 30)"
-    )
-    grade.add_argument(
-        "--limit",
-        type=float,
-        default=300,
-        metavar="S",
-        help="seconds for a whole submission (default: 300)",
-    )
-    grade.add_argument(
-        "--jobs",
-        type=int,
-        default=0,
-        metavar="N",
-        help="submissions at the same time (default: half of the processors)",
-    )
+    for name, default, metavar, help in (
+        ("timeout", 30.0, "S", "seconds for a cell (default: 30)"),
+        ("limit", 300.0, "S", "seconds for a whole submission (default: 300)"),
+        ("jobs", 0, "N", "submissions at the same time (default: half of the processors)"),
+    ):
+        grade.add_argument(
+            f"--{name}", type=type(default), default=default, metavar=metavar, help=help
+        )
     grade.add_argument("--students", nargs="+", default=[], metavar="NAME", help="only these")
     grade.add_argument(
         "--assignments", nargs="+", default=[], metavar="NAME", help="only these, as topic_03"
@@ -56,16 +56,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     grade.add_argument(
         "--tables-only",
         action="store_true",
-        help="grade nothing; write the tables anew, with marks that were changed by hand",
+        help="grade nothing; write the tables again, with marks that were changed by hand",
     )
 
-    sheets = tasks.add_parser("sheets", help="write one A4 page (PDF) for each topic")
-    sheets.add_argument("folder", type=Path, metavar="DIR", help="made if it is not there")
-    _add_topics(sheets, "by default all")
+    for name, help in (
+        ("quiz", "write quiz questions as GIFT (Moodle) and QTI 2.1 (Canvas and others)"),
+        ("sheets", "write one A4 page (PDF) for each topic"),
+    ):
+        write = tasks.add_parser(name, help=help)
+        write.add_argument("folder", type=Path, metavar="DIR", help="created if missing")
+        _add_topics(write, "by default all")
 
     build = tasks.add_parser("build", help="make the notebooks from their sources (maintainers)")
     _add_topics(build, "only their notebooks; by default all, and TEACHING.md")
-    build.add_argument("--check", action="store_true", help="only tell what is not in step")
+    build.add_argument("--check", action="store_true", help="only report what is out of date")
 
 
 def _add_topics(parser: argparse.ArgumentParser, help: str) -> None:
@@ -73,8 +77,16 @@ def _add_topics(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do the task."""
-    return {"new": _new, "grade": _grade, "sheets": _sheets, "build": _build}[options.task](options)
+    """Run the task and return the exit status."""
+    tasks = {
+        "new": _new,
+        "import": _import,
+        "grade": _grade,
+        "quiz": _quiz,
+        "sheets": _sheets,
+        "build": _build,
+    }
+    return tasks[options.task](options)
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -86,11 +98,21 @@ def _new(options: argparse.Namespace) -> int:
     return 0
 
 
+def _import(options: argparse.Namespace) -> int:
+    from annlab.classroom._lms import import_download
+
+    students, unknown = import_download(options.folder, options.download, options.assignment)
+    print(f"{options.assignment}: {len(students)} students: {', '.join(students)}")
+    for name in unknown:
+        print(f"{name}: not named as Moodle or Canvas does; copy it by hand.")
+    return 0 if students and not unknown else 1
+
+
 def _grade(options: argparse.Namespace) -> int:
     from annlab._support.checks import check_integer, check_real
     from annlab.classroom._grading import grade_course, remake_tables
     from annlab.classroom._results import GRADED, WAITS, Row
-    from annlab.classroom._tables import BY_EXERCISE, GRADES, format_rows
+    from annlab.classroom._tables import GRADES, format_rows
 
     for name in ("timeout", "limit"):
         check_real(getattr(options, name), f"--{name}", strict=True)
@@ -115,17 +137,24 @@ def _grade(options: argparse.Namespace) -> int:
             )
         )
     except KeyboardInterrupt:
-        print(f"\nInterrupted. What was graded is in {options.folder / GRADES}.")
+        print(f"\nInterrupted. The results so far are in {options.folder / GRADES}.")
         return 130
     if not rows:
         print(f"There is nothing in {options.folder / 'submitted'} yet.")
         return 1
-    print(f"\n{format_rows(rows)}\n\nWritten: {options.folder / GRADES}, {BY_EXERCISE} beside it.")
+    print(f"\n{format_rows(rows)}\n\nWritten: {options.folder / GRADES} and the other tables.")
     waiting = sum(one.kind == WAITS for row in rows for one in row.exercises)
     if waiting:
         print(f"{waiting} free texts wait for your points: README.md says how to give them.")
-    # a submission that could not be graded is told by the exit status, too
     return 0 if all(row.status == GRADED for row in rows) else 1
+
+
+def _quiz(options: argparse.Namespace) -> int:
+    from annlab.classroom._lms import write_quizzes
+
+    for path in write_quizzes(options.folder, options.topics):
+        print(path)
+    return 0
 
 
 def _sheets(options: argparse.Namespace) -> int:
@@ -143,7 +172,7 @@ def _build(options: argparse.Namespace) -> int:
     if not options.topics:
         stale += _teaching.build(check=options.check)
     for name in stale:
-        print(f"{name}: {'not in step' if options.check else 'made anew'}")
+        print(f"{name}: {'out of date' if options.check else 'updated'}")
     if not stale:
-        print("Everything is in step.")
+        print("Everything is up to date.")
     return 1 if stale and options.check else 0

@@ -1,4 +1,4 @@
-"""Topic 2, approximate nearest neighbours: its checks, and the picture of its sheet."""
+"""Topic 2, approximate nearest neighbours: its checks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._case import Case
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import hits_by_row
-
-# -- checks --------------------------------------------------------------------------------------
 
 
 def _chain(n: int, *extra: tuple[int, int]) -> dict[int, list[int]]:
@@ -31,29 +29,12 @@ def _graph(X: np.ndarray, links: dict[int, list[int]], entry: int) -> Any:
     return NavigableGraph(X, np.zeros_like(rows), (layer,), entry, rows)
 
 
-def walk_by_hand(case: Case, answer: object) -> None:
+def distances_by_hand() -> int:
     """02-1: how many distances a greedy walk measures."""
-    # the walk from 0 to 9.3, followed hop by hop: who is measured, and where it stands
-    links, target, node = _chain(12, (0, 8)), 9.3, 0
-    measured, hops = {0}, 0
-    while True:
-        measured.update(links[node])
-        best = min([node, *links[node]], key=lambda place: abs(place - target))
-        if best == node:
-            break
-        node, hops = best, hops + 1
-    case.compare(
-        answer,
-        len(measured),
-        {
-            "hops_not_distances": hops,
-            "hops_not_distances-2": hops + 1,
-            "off_by_one": len(measured) - 1,
-            "brute_force": 12,
-            "ignores_the_link": 11,
-            "counts_twice": len(measured) + hops,
-        },
-    )
+    from annlab.indexes.walk import greedy_walk
+
+    graph = _graph(np.arange(12.0)[:, None], _chain(12, (0, 8)), 0)
+    return greedy_walk(graph, np.array([9.3]), ef=1)[-1].n_distances
 
 
 def write_recall(case: Case, answer: object) -> None:
@@ -131,43 +112,6 @@ def greedy_walk(case: Case, answer: object) -> None:
         )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Show a walk that gets stuck, and the trade of recall for work."""
-    from annlab.datasets import load_digits_data
-    from annlab.indexes.walk import NavigableGraph
-    from annlab.indexes.walk import greedy_walk as walk
-    from annlab.plotting import PALETTE
-    from annlab.widgets.base.look import ALARM, chart, plane
-
-    left, right = figure.subplots(1, 2)
-    angle = np.linspace(0.15, 2 * np.pi - 0.15, 40)
-    X, query, path = (
-        np.column_stack([np.cos(angle), np.sin(angle)]),
-        [1.02, -0.08],
-        range(10, -1, -1),
-    )
-    plane(left, ((-1.25, 1.35), (-1.25, 1.25)), "stuck: no link leads nearer")
-    left.plot(*X.T, "-o", color="#c8c8c8", markerfacecolor=PALETTE[0], markersize=5)
-    left.plot(*X[list(path)].T, color="#1a1a1a", linewidth=2.5)
-    left.plot(*query, "X", color=ALARM, markersize=11)
-    digits = load_digits_data().X.astype(float)
-    known, asked = digits[:1000], digits[1000:1150]
-    graph = NavigableGraph.build(known, M=4, random_state=0)
-    gaps = np.array([np.linalg.norm(known - q, axis=1).min() for q in asked])
-    chart(right, "share of the distances measured", "recall", "more memory, fewer misses")
-    for ef in (1, 2, 4, 8, 16):
-        ends = [walk(graph, q, ef)[-1] for q in asked]
-        work = np.mean([end.n_distances for end in ends]) / len(known)
-        recall = np.mean([end.best_distance for end in ends] <= gaps + 1e-9)
-        right.plot(work, recall, "o", color=PALETTE[0], markersize=7)
-        right.annotate(f"ef={ef}", (work, recall), (6, -9), textcoords="offset points", fontsize=10)
-    right.set(ylim=(0.35, 1.05))
-    right.margins(x=0.18)
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    2, draw_sheet, [walk_by_hand, write_recall, other_neighbors, greedy_walk]
+    2, [distances_by_hand, write_recall, other_neighbors, greedy_walk]
 )

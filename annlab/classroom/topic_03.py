@@ -1,36 +1,22 @@
-"""Topic 3, k-means with approximate search: its checks, and the picture of its sheet."""
+"""Topic 3, k-means with approximate search: its checks."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from annlab.classroom._case import Case, Recorder
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import cluster_means
 
-# -- checks --------------------------------------------------------------------------------------
 
-
-def count_recall(case: Case, answer: object) -> None:
-    """03-1: recall of seven labels, by hand."""
+def recall_by_hand() -> float:
+    """03-1: recall of seven labels."""
     from annlab.distances import pairwise_sq
 
     X = np.array([0.0, 1.0, 2.0, 6.0, 7.0, 12.0, 14.0])[:, None]
-    labels = np.array([0, 0, 1, 1, 1, 1, 2])
-    hits = labels == pairwise_sq(X, np.array([[1.0], [6.0], [13.0]])).argmin(axis=1)
-    case.compare(
-        answer,
-        hits.mean(),
-        {
-            "count_not_share": hits.sum(),
-            "share_of_misses": 1 - hits.mean(),
-            "share_of_centroids": 2 / 3,
-            "percent": 100 * hits.mean(),
-        },
-    )
+    nearest = pairwise_sq(X, np.array([[1.0], [6.0], [13.0]])).argmin(axis=1)
+    return float(np.mean(nearest == [0, 0, 1, 1, 1, 1, 2]))
 
 
 def write_recall(case: Case, answer: object) -> None:
@@ -121,36 +107,6 @@ def loop_with_index(case: Case, answer: object) -> None:
     case.compare(got, moved[-1], {"off_by_one": moved[-2]}, rtol=1e-6)
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Two frames of the same run: exact on the left, with misses ringed on the right."""
-    from annlab.datasets import make_blobs
-    from annlab.distances import pairwise_sq
-    from annlab.lloyd import kmeans_ann
-    from annlab.widgets.base.look import frame_limits, plane, scatter_centroids, scatter_clusters
-
-    X = make_blobs(240, 8, separation=5, random_state=3, dtype=np.float64).X
-    start = X[np.random.RandomState(3).choice(len(X), 8, replace=False)]
-    rough = {"n_tables": 1, "n_hashes": 2, "n_probes": 1, "random_state": 0}
-    given: dict[str, Any] = {"init": start, "max_iter": 3, "tol": 0, "trace": True}
-    runs = {
-        "exact search": kmeans_ann(X, 8, algorithm="brute", **given),
-        "rough index, misses ringed": kmeans_ann(
-            X, 8, algorithm="lsh", algorithm_params=rough, **given
-        ),
-    }
-    limits = frame_limits(X)
-    for axes, (title, run) in zip(figure.subplots(1, 2), runs.items(), strict=True):
-        step = run.trace[1]
-        plane(axes, limits, title)
-        scatter_clusters(axes, X, step.labels, size=14)
-        scatter_centroids(axes, step.centroids)
-        missed = step.labels != pairwise_sq(X, step.centroids).argmin(axis=1)
-        axes.scatter(*X[missed].T, s=70, facecolors="none", edgecolors="#D55E00", linewidths=1.2)
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    3, draw_sheet, [count_recall, write_recall, keep_closer, loop_with_index]
+    3, [recall_by_hand, write_recall, keep_closer, loop_with_index]
 )

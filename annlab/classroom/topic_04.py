@@ -1,13 +1,11 @@
-"""Topic 4, when an index pays: its checks, and the picture of its sheet."""
+"""Topic 4, when an index pays: its checks."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from annlab.classroom._case import Case
-from annlab.classroom._content import Figure, load
-
-# -- checks --------------------------------------------------------------------------------------
+from annlab.classroom._content import load
 
 
 def _halvings(k: int) -> int:
@@ -18,24 +16,10 @@ def _halvings(k: int) -> int:
     return looks
 
 
-def looks_by_hand(case: Case, answer: object) -> None:
+def looks_by_hand() -> float:
     """04-1: looks into a sorted list, for all points of an iteration."""
     n, k = 300, 128
-    each = _halvings(k)
-    case.compare(
-        answer,
-        n * each,
-        {
-            "forgets_the_points": each,
-            "brute_force": n * k,
-            "off_by_one": n * (each + 1),
-            "off_by_one-2": n * (each - 1),
-            "halves_once": n * k // 2,
-            "index_over_samples": [
-                k * looks for looks in (_halvings(n), _halvings(n) - 1, np.log2(n))
-            ],
-        },
-    )
+    return n * np.log2(k)
 
 
 def share_computed(case: Case, answer: object) -> None:
@@ -143,51 +127,6 @@ def points_that_pay(case: Case, answer: object) -> None:
         )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Distances a point over k, and how the work grows with n and with k."""
-    from annlab.datasets import make_uniform_cube
-    from annlab.indexes import make_index
-    from annlab.plotting import PALETTE
-    from annlab.widgets.base.look import chart
-
-    def seen(k: int, d: int, n: int = 200) -> float:
-        index = make_index("kd_tree").fit(make_uniform_cube(k, d, random_state=0, dtype=float))
-        index.kneighbors(make_uniform_cube(n, d, random_state=1, dtype=float), 1)
-        return float(index.n_distances_) / n
-
-    left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
-    ks = (10, 32, 100, 320, 1000, 3200)
-    chart(left, "centroids", "distances for one point", "a kd-tree, uniform points")
-    left.plot(ks, ks, color="#1a1a1a", linewidth=2)
-    for number, (d, marker) in enumerate(((16, "^"), (8, "s"), (2, "o"))):
-        line = [seen(k, d) for k in ks]
-        left.plot(ks, line, "none" if d == 16 else "-", marker=marker, color=PALETTE[2 - number])
-        name = "brute force, and\n16 dimensions" if d == 16 else f"{d} dimensions"
-        place = {"xytext": (10, -4), "textcoords": "offset points", "fontsize": 10}
-        left.annotate(name, (ks[-1], line[-1]), **place)
-        pays = next((i for i, k in enumerate(ks) if line[i] < 0.9 * k), None)
-        if pays is not None:
-            ring = {"markeredgecolor": "#1a1a1a", "markeredgewidth": 1.8, "markersize": 13}
-            left.plot(ks[pays], line[pays], "D", color="none", **ring)
-    left.set(xscale="log", yscale="log", xlim=(7, 90_000), ylim=(7, 9000))
-    chart(right, "work is multiplied by", "", "ten times as many ...")
-    bars = {
-        "points": 10 * seen(1000, 2, 2000) / seen(1000, 2, 200),
-        "centroids,\n2 dimensions": seen(10_000, 2) / seen(1000, 2),
-        "centroids,\n16 dimensions": seen(10_000, 16) / seen(1000, 16),
-    }
-    right.barh(range(3), list(bars.values()), color=[PALETTE[4], PALETTE[0], PALETTE[0]])
-    for bar, value in enumerate(bars.values()):
-        right.text(value + 0.15, bar, f"{value:.1f}", va="center", fontsize=11)
-    right.set_yticks(range(3), list(bars))
-    right.set(xlim=(0, 12.5), xticks=(0, 5, 10))
-    right.grid(False, axis="y")
-    right.invert_yaxis()
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    4, draw_sheet, [looks_by_hand, share_computed, first_that_saves, points_that_pay]
+    4, [looks_by_hand, share_computed, first_that_saves, points_that_pay]
 )

@@ -1,4 +1,4 @@
-"""Topic 5, choosing an index: its checks, and the picture of its sheet."""
+"""Topic 5, choosing an index: its checks."""
 
 from __future__ import annotations
 
@@ -7,35 +7,16 @@ from functools import partial
 import numpy as np
 
 from annlab.classroom._case import Case
-from annlab.classroom._content import Figure, load
-
-# -- checks --------------------------------------------------------------------------------------
+from annlab.classroom._content import load
 
 
-def hash_by_hand(case: Case, answer: object) -> None:
-    """05-1: which point a hash with two directions answers with."""
+def answer_of_the_hash() -> int:
+    """05-1: which point a hash with two directions returns."""
     X = np.array([[4, 3], [1, 5], [2, 1], [-3, -1], [-1, 2], [2, 4], [3, -2], [3, 6]])
     query, directions = np.array([1, 2]), np.array([[1, 0], [1, -1]])
-    same = (X @ directions.T > 0) == (directions @ query > 0)
+    bucket = ((X @ directions.T > 0) == (directions @ query > 0)).all(axis=1)
     gaps = ((X - query) ** 2).sum(axis=1)
-
-    def nearest(rows: np.ndarray) -> int:
-        return int(np.flatnonzero(rows)[gaps[rows].argmin()])
-
-    bucket = same.all(axis=1)
-    truth = nearest(bucket)
-    case.compare(
-        answer,
-        truth,
-        {
-            "brute_force": int(gaps.argmin()),
-            "half_a_code": nearest(same[:, 1]),
-            "off_by_one": truth + 1,
-            "farthest": int(np.flatnonzero(bucket)[gaps[bucket].argmax()]),
-            "count_not_row": int(bucket.sum()),
-            "not_nearest": 1,
-        },
-    )
+    return int(np.where(bucket, gaps, np.inf).argmin())
 
 
 def collect_candidates(case: Case, answer: object) -> None:
@@ -147,57 +128,6 @@ def choose_and_report(case: Case, answer: object) -> None:
         )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Show a query beside a border, and a front on handwritten digits."""
-    from annlab.datasets import load_digits_data
-    from annlab.indexes import make_index
-    from annlab.metrics import recall_at_k
-    from annlab.plotting import PALETTE
-    from annlab.widgets.base.look import ALARM, chart, plane
-
-    left, right = figure.subplots(1, 2)
-    X, query = np.random.RandomState(12).uniform(-1, 1, (36, 2)), np.array([-0.12, 0.5])
-    # room around the query, and its true nearest point behind the border
-    X = np.vstack([X[np.linalg.norm(X - query, axis=1) > 0.45], [[0.17, 0.43], [-0.5, 0.68]]])
-    bucket = ((X > 0) == (query > 0)).all(axis=1)
-    gaps = np.linalg.norm(X - query, axis=1)
-    found = np.flatnonzero(bucket)[gaps[bucket].argmin()]
-    plane(left, ((-1.05, 1.05), (-1.05, 1.05)), "two hashes make four buckets")
-    left.axhline(0, color="#1a1a1a", linewidth=1.2)
-    left.axvline(0, color="#1a1a1a", linewidth=1.2)
-    left.scatter(*X[~bucket].T, s=26, color="#9a9a9a")
-    left.scatter(*X[bucket].T, s=32, color=PALETTE[0], marker="s")
-    for row, style in ((found, "-"), (gaps.argmin(), ":")):
-        left.plot(*np.array([query, X[row]]).T, style, color="#1a1a1a", linewidth=1.8)
-    left.plot(*query, "X", color=ALARM, markersize=12)
-
-    digits = load_digits_data().X.astype(float)
-    asked, rows = digits[:150], digits[150:]
-    truth = make_index("brute").fit(rows).kneighbors(asked, 1)
-    points = []
-    for tables in (1, 4, 16):
-        for hashes in (2, 4, 6, 8):
-            knobs = {"n_tables": tables, "n_hashes": hashes, "n_probes": 1, "random_state": 0}
-            index = make_index("lsh", family="hyperplane", **knobs).fit(rows)
-            recall = recall_at_k(index.kneighbors(asked, 1), truth)
-            points.append((recall, index.n_distances_ / (len(asked) * len(rows)), tables))
-    chart(right, "recall", "share of rows compared", "digits: hashing with t tables")
-    kept: list[tuple[float, float, int]] = []
-    for point in sorted(points, key=lambda one: (-one[0], one[1])):
-        if not kept or point[1] < kept[-1][1]:
-            kept.append(point)
-    recalls, work, _ = zip(*kept, strict=True)
-    right.plot(recalls, work, color="#8a8a8a", linewidth=4, zorder=0, label="front")
-    for number, (tables, marker) in enumerate(((1, "o"), (4, "s"), (16, "^"))):
-        x, y, _ = zip(*[one for one in points if one[2] == tables], strict=True)
-        right.plot(x, y, marker, color=PALETTE[number], markersize=8, label=f"t = {tables}")
-    right.set(xlim=(0, 1.05), ylim=(0, 1.05))
-    right.legend(loc="upper left", fontsize=10, frameon=False)
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    5, draw_sheet, [hash_by_hand, collect_candidates, find_front, choose_and_report]
+    5, [answer_of_the_hash, collect_candidates, find_front, choose_and_report]
 )

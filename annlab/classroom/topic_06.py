@@ -1,42 +1,19 @@
-"""Topic 6, high-dimensional data: its checks, and the picture of its sheet."""
+"""Topic 6, high-dimensional data: its checks."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from annlab.classroom._case import Case
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import decode, encode
 
-# -- checks --------------------------------------------------------------------------------------
 
-
-def codes_by_hand(case: Case, answer: object) -> None:
+def distance_from_codes() -> float:
     """06-1: a distance from codes."""
     books = [np.array([[0.0, 0.0], [4.0, 2.0]]), np.array([[0.0, 5.0], [3.0, 3.0]])]
-    x, query = np.array([[5.0, 1.0, 2.0, 6.0]]), np.array([[1.0, 2.0, 3.0, 0.0]])
-    codes, asked = encode(x, books), encode(query, books)
-    stored = decode(codes, books)
-
-    def gap(a: np.ndarray, b: np.ndarray) -> float:
-        return float(((a - b) ** 2).sum())
-
-    truth = gap(query, stored)
-    case.compare(
-        answer,
-        truth,
-        {
-            "not_coded": gap(query, x),
-            "codes_the_query": gap(decode(asked, books), stored),
-            "codes_the_query-2": gap(decode(asked, books), x),
-            "loss_not_distance": gap(x, stored),
-            "plain_not_squared": np.sqrt(truth),
-            "wrong_word": [
-                gap(query, decode(codes ^ np.array([flip]), books))
-                for flip in ([1, 0], [0, 1], [1, 1])
-            ],
-        },
-    )
+    stored = decode(encode(np.array([[5.0, 1.0, 2.0, 6.0]]), books), books)
+    return float(((stored - [1.0, 2.0, 3.0, 0.0]) ** 2).sum())
 
 
 def contrast_of_rows(case: Case, answer: object) -> None:
@@ -146,56 +123,6 @@ def search_with_codes(case: Case, answer: object) -> None:
             )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Histograms of distances, and how much a tree compares, as columns are added."""
-    from annlab.datasets import load_patches, make_uniform_cube
-    from annlab.distances import pairwise_sq
-    from annlab.indexes import make_index
-    from annlab.plotting import PALETTE
-    from annlab.widgets.base.look import chart
-
-    left, right = figure.subplots(1, 2)
-    cube = make_uniform_cube(1100, 200, random_state=6, dtype=float)
-    chart(left, "distance / mean distance", "", "uniform points")
-    styles = ((2, "-", 0.06, 1.0), (20, "--", 1.25, 2.3), (200, ":", 1.13, 8.5))
-    for number, (d, style, x, y) in enumerate(styles):
-        distances = np.sqrt(pairwise_sq(cube[1000:, :d], cube[:1000, :d])).ravel()
-        heights, edges = np.histogram(
-            distances / distances.mean(), np.linspace(0, 2, 61), density=True
-        )
-        middles = (edges[1:] + edges[:-1]) / 2
-        left.plot(middles, heights, style, color=PALETTE[number], linewidth=2.4)
-        left.text(x, y, f"{d} dimensions", fontsize=10)
-    left.set(xlim=(0, 2.05), ylim=(0, None), yticks=[])
-
-    def compared(X: np.ndarray) -> float:
-        tree = make_index("kd_tree").fit(X[100:])
-        tree.kneighbors(X[:100], 1)
-        return float(tree.n_distances_) / (100 * len(X[100:]))
-
-    sides = (1, 2, 4, 8)
-    columns = [3 * side**2 for side in sides]
-    lines = {
-        "uniform": [
-            compared(make_uniform_cube(1100, d, random_state=1, dtype=float)) for d in columns
-        ],
-        "patches": [
-            compared(load_patches(1100, side, random_state=6).astype(float)) for side in sides
-        ],
-    }
-    chart(right, "columns", "share of rows compared", "a kd-tree, two kinds of data")
-    for number, (name, marker) in enumerate((("uniform", "s"), ("patches", "o"))):
-        right.plot(columns, lines[name], marker=marker, color=PALETTE[1 - number], linewidth=2)
-        place = {"xytext": (0, 8 if number == 0 else -16), "textcoords": "offset points"}
-        right.annotate(name, (columns[-1], lines[name][-1]), **place, ha="right", fontsize=10)
-    right.set(xscale="log", ylim=(0, 1.15))
-    right.set_xticks(columns, [str(d) for d in columns])
-    right.minorticks_off()
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    6, draw_sheet, [codes_by_hand, contrast_of_rows, measure_with_a_ruler, search_with_codes]
+    6, [distance_from_codes, contrast_of_rows, measure_with_a_ruler, search_with_codes]
 )

@@ -1,39 +1,21 @@
-"""Topic 7, accuracy and speed: its checks, and the picture of its sheet."""
+"""Topic 7, accuracy and speed: its checks."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from annlab.classroom._case import Case
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import hits_by_row
 
-# -- checks --------------------------------------------------------------------------------------
 
-
-def honest_recall_by_hand(case: Case, answer: object) -> None:
-    """07-1: recall on a line, the question being one of the points."""
+def recall_by_hand() -> float:
+    """07-1: recall on a line, where the query is one of the points."""
     from annlab.distances import k_nearest
 
     places = np.array([0.0, 1.0, 3.0, 7.0, 8.0, 12.0, 15.0, 20.0, 25.0])
-    asked, found = 7.0, {7.0, 8.0, 3.0, 12.0, 20.0, 25.0}
-    order = places[k_nearest(np.array([[asked]]), places[:, None], 7)[1][0]]
-    others = set(order[1:6])
-    hits = len(others & found)
-    case.compare(
-        answer,
-        hits / 5,
-        {
-            "counts_itself": len(set(order[:6]) & found) / 6,
-            "counts_itself-2": (hits + 1) / 5,
-            "stays_in_the_answer": hits / 6,
-            "count_not_share": hits,
-            "share_of_misses": 1 - hits / 5,
-            "percent": 20 * hits,
-        },
-    )
+    order = k_nearest(np.array([[7.0]]), places[:, None], 6)[1][0]
+    return len(set(places[order[1:]]) & {8.0, 3.0, 12.0, 20.0, 25.0}) / 5
 
 
 def write_honest_recall(case: Case, answer: object) -> None:
@@ -144,60 +126,6 @@ def worst_served_cluster(case: Case, answer: object) -> None:
     )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Show an accuracy that cannot differ, and what random misses cost k-means."""
-    from annlab.datasets import load_digits_data, make_uniform_cube
-    from annlab.distances import k_nearest, pairwise_sq
-    from annlab.indexes.careless import CarelessIndex
-    from annlab.lloyd import kmeans, kmeans_ann
-    from annlab.plotting import PALETTE
-    from annlab.widgets.base.look import ALARM, chart
-
-    digits = load_digits_data().X[::3].astype(np.float64)
-    left, right = figure.subplots(1, 2)
-
-    asked = (2, 5, 10, 20, 50)
-    chart(left, "neighbours asked for", "score of a perfect search", "the slide's accuracy")
-    cube = make_uniform_cube(600, 10, random_state=0, dtype=np.float64)
-    looks = (("digits", digits, PALETTE[0], "o", 11), ("noise", cube, ALARM, "x", 7))
-    for name, X, color, marker, size in looks:
-        order = k_nearest(X[:1], X, max(asked) + 1)[1][0]
-        scores = [np.isin(order[:m], order[1 : m + 1]).mean() for m in asked]
-        left.plot(asked, scores, marker, color=color, markersize=size, label=name)
-    left.axhline(1, color="#1a1a1a", linewidth=2, label="recall without the query")
-    left.set(ylim=(0.45, 1.06))
-    left.legend(loc="lower right", fontsize=10, frameon=False)
-
-    shares = np.array([0, 0.1, 0.25, 0.5, 0.75, 1])
-    starts = [
-        digits[np.random.RandomState(s).choice(len(digits), 10, replace=False)] for s in (0, 1, 2)
-    ]
-    given: dict[str, Any] = {"n_jobs": 1, "max_iter": 60}
-    exact = [kmeans(digits, 10, init=start, **given).inertia for start in starts]
-    ratios = [
-        np.mean(
-            [
-                kmeans_ann(
-                    digits, 10, init=start, algorithm=CarelessIndex(R, random_state=0), **given
-                ).inertia
-                / best
-                for start, best in zip(starts, exact, strict=True)
-            ]
-        )
-        for R in shares
-    ]
-    near, second = np.sort(pairwise_sq(digits, starts[0]), axis=1)[:, :2].sum(axis=0)
-    chart(right, "recall", "inertia, exact search = 1", "misses drawn anew heal")
-    right.plot(shares, shares + (1 - shares) * second / near, "--", color="#555555")
-    right.plot(shares, ratios, "o-", color=PALETTE[0])
-    right.annotate("one assignment", (0.3, 1.31), fontsize=10, color="#555555")
-    right.annotate("a whole run of k-means", (0.2, 0.935), fontsize=10, color=PALETTE[0])
-    right.set(ylim=(0.9, 1.5))
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    7, draw_sheet, [honest_recall_by_hand, write_honest_recall, find_front, worst_served_cluster]
+    7, [recall_by_hand, write_honest_recall, find_front, worst_served_cluster]
 )

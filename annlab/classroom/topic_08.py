@@ -1,46 +1,19 @@
-"""Topic 8, image segmentation: its checks, and the picture of its sheet."""
+"""Topic 8, image segmentation: its checks."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from annlab.classroom._case import Case, Recorder, silence
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import empty_cluster, with_empty, with_row
 
-# -- checks --------------------------------------------------------------------------------------
 
-
-def bytes_by_hand(case: Case, answer: object) -> None:
-    """08-1: what a picture with a palette takes."""
-    from annlab.applications import segment_image
-
-    n_colours, shape = 40, (60, 100)
-    n_pixels = shape[0] * shape[1]
-    # a picture that has the forty colours already: k-means has nothing to decide
-    greys = (np.arange(n_pixels) % n_colours).reshape(shape).astype(np.uint8)
-    colours = np.repeat(np.arange(n_colours)[:, None] / 255.0, 3, axis=1)
-    made = segment_image(greys, n_colours, init=colours, max_iter=1, random_state=0)
-    truth, bits = made.compressed_bytes, float(np.log2(n_colours))
-    case.compare(
-        answer,
-        truth,
-        {
-            "forgets_the_palette": truth - 3 * n_colours,
-            "bits_not_rounded": n_pixels * bits / 8 + 3 * n_colours,
-            "off_by_one": n_pixels * int(bits) / 8 + 3 * n_colours,
-            "bits_not_bytes": n_pixels * np.ceil(bits) + 3 * n_colours,
-            "bits_not_bytes-2": n_pixels * np.ceil(bits) + 24 * n_colours,
-            "byte_a_label": n_pixels + 3 * n_colours,
-            "three_labels": 3 * (truth - 3 * n_colours) + 3 * n_colours,
-            "one_byte_a_colour": truth - 2 * n_colours,
-            "before_not_after": 3 * n_pixels,
-        },
-        rtol=1e-4,
-    )
+def bytes_by_hand() -> float:
+    """08-1: bytes of a picture with a palette."""
+    n_pixels, n_colours = 60 * 100, 40
+    return n_pixels * np.ceil(np.log2(n_colours)) / 8 + 3 * n_colours
 
 
 def measure_psnr(case: Case, answer: object) -> None:
@@ -169,42 +142,6 @@ def ask_each_colour_once(case: Case, answer: object) -> None:
         )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Show a photograph with few and with more colours, its palette below each."""
-    from annlab.applications import segment_image
-    from annlab.datasets import load_photo
-    from annlab.widgets.base.look import three
-
-    # upright, as the columns are
-    photo = load_photo("china")[10:420, 40:340]
-    columns = figure.subplots(2, 3, height_ratios=(14, 1))
-    given: dict[str, Any] = {"algorithm": "brute", "max_iter": 20, "random_state": 8}
-    n_colours = len(np.unique(photo.reshape(-1, 3), axis=0))
-    pictures: list[tuple[Any, str, Any]] = [(photo, f"the photograph\n{n_colours:,} colours", None)]
-    for k in (4, 16):
-        made = segment_image(photo, k, **given)
-        share = np.bincount(made.labels.ravel(), minlength=k) / made.labels.size
-        saved = made.original_bytes / made.compressed_bytes
-        title = f"{k} colours, {three(made.psnr_db)} dB\n{saved:.0f} times fewer bytes"
-        pictures.append((made.segmented_image, title, (made.palette, share)))
-    for (picture, title, bar), (above, below) in zip(pictures, columns.T, strict=True):
-        above.imshow(picture, interpolation="nearest")
-        above.set_title(title, fontsize=11, loc="left")
-        above.set_axis_off()
-        below.set_axis_off()
-        if bar is None:
-            continue
-        left = 0.0
-        palette, share = bar
-        for j in np.argsort(palette.sum(axis=1)):
-            below.barh(0, share[j], left=left, color=palette[j] / 255, edgecolor="#1a1a1a")
-            left += share[j]
-        below.set_xlim(0, 1)
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    8, draw_sheet, [bytes_by_hand, measure_psnr, move_weighted_colours, ask_each_colour_once]
+    8, [bytes_by_hand, measure_psnr, move_weighted_colours, ask_each_colour_once]
 )

@@ -1,42 +1,19 @@
-"""Topic 9, document clustering: its checks, and the picture of its sheet."""
+"""Topic 9, document clustering: its checks."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from annlab.classroom._case import Case
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import cluster_means, empty_cluster, with_empty, with_row
 
-# -- checks --------------------------------------------------------------------------------------
 
-
-def cosine_by_hand(case: Case, answer: object) -> None:
+def cosine_by_hand() -> float:
     """09-1: the cosine between two texts of five words."""
-    texts = ["milk milk tea lemon lemon".split(), "tea milk milk sugar sugar".split()]
-    terms = sorted({word for text in texts for word in text})
-    x, y = np.array([[text.count(term) for term in terms] for text in texts], dtype=np.float64)
-    lengths, product = np.sqrt([x @ x, y @ y]), float(x @ y)
-    truth = product / lengths.prod()
-    has_x, has_y = x > 0, y > 0
-    shared = float((has_x & has_y).sum())
-    case.compare(
-        answer,
-        truth,
-        {
-            "not_scaled": product,
-            "not_scaled-2": product / lengths[0],
-            "lengths_squared": product / (x @ x * (y @ y)),
-            "words_for_length": product / (x.sum() * y.sum()),
-            "ignores_counts": shared / np.sqrt(has_x.sum() * has_y.sum()),
-            "share_of_words": shared / (has_x | has_y).sum(),
-            "cosine_distance": 1 - truth,
-            "angle_not_cosine": np.degrees(np.arccos(truth)),
-            "angle_not_cosine-2": np.arccos(truth),
-            "euclidean": np.linalg.norm(x - y),
-            "euclidean-2": np.square(x - y).sum(),
-        },
-    )
+    texts = "milk milk tea lemon lemon".split(), "tea milk milk sugar sugar".split()
+    x, y = ([text.count(term) for term in sorted({*texts[0], *texts[1]})] for text in texts)
+    return float(np.dot(x, y) / (np.linalg.norm(x) * np.linalg.norm(y)))
 
 
 def weigh_words(case: Case, answer: object) -> None:
@@ -148,41 +125,6 @@ def move_themes(case: Case, answer: object) -> None:
     )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Show the cosines of all pairs of texts, with plain words and after an SVD."""
-    from sklearn.preprocessing import normalize
-
-    from annlab.applications import cluster_documents
-    from annlab.datasets import load_documents
-    from annlab.widgets.base.look import chart
-
-    corpus = load_documents()
-    order = np.argsort(corpus.labels, kind="stable")
-    edges = np.searchsorted(corpus.labels[order], np.arange(len(corpus.label_names)))
-    made = cluster_documents(corpus, 8, n_components=20, n_init=1, random_state=9)
-    words = (made.tfidf @ made.tfidf.T).toarray()
-    directions = normalize(made.X)
-    panels = {"plain words": words, "20 directions of an SVD": directions @ directions.T}
-    middle = edges + np.diff([*edges, len(order)]) / 2
-    both = figure.subplots(1, 2)
-    for axes, (title, cosines) in zip(both, panels.items(), strict=True):
-        chart(axes, title=title)
-        axes.grid(False)
-        image = axes.imshow(
-            cosines[np.ix_(order, order)], cmap="gray_r", vmin=0, vmax=0.7, interpolation="nearest"
-        )
-        for edge in edges[1:]:
-            axes.axhline(edge - 0.5, color="#0072B2", linewidth=0.4)
-            axes.axvline(edge - 0.5, color="#0072B2", linewidth=0.4)
-        axes.set_xticks([])
-        axes.set_yticks(middle, corpus.label_names if title == "plain words" else [], fontsize=10)
-        axes.tick_params(length=0)
-    figure.colorbar(image, ax=list(both), shrink=0.7, label="cosine", pad=0.02, extend="max")
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    9, draw_sheet, [cosine_by_hand, weigh_words, measure_purity, move_themes]
+    9, [cosine_by_hand, weigh_words, measure_purity, move_themes]
 )

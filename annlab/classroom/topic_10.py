@@ -1,4 +1,4 @@
-"""Topic 10, faiss: its checks, and the picture of its sheet.
+"""Topic 10, faiss: its checks.
 
 The checks need no faiss: strings are read by annlab, and the searches are small enough for NumPy.
 """
@@ -8,35 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from annlab.classroom._case import Case
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import cluster_means, decode, encode
 
-# -- checks --------------------------------------------------------------------------------------
 
-
-def count_bytes(case: Case, answer: object) -> None:
-    """10-1: what a row takes, by hand."""
+def bytes_by_hand() -> int:
+    """10-1: bytes of a row in an index."""
     from annlab.indexes.factory_string import explain_factory
 
-    truth = explain_factory("PCA96,IVF512,PQ24", 384)
-    whole, kept = 4 * 384, 4 * 96
-    case.compare(
-        answer,
-        truth.bytes_per_row,
-        {
-            "forgets_the_number": truth.code_bytes,
-            "whole_rows": whole,
-            "whole_rows-2": whole + 8,
-            "stops_at_pca": kept,
-            "stops_at_pca-2": kept + 8,
-            "byte_for_each_number": 96 + 8,
-            "byte_for_each_number-2": 96,
-            "bits_not_bytes": 8 * truth.bytes_per_row,
-            "bits_not_bytes-2": 8 * 24 + 8,
-            "size_of_a_slice": 4 + 8,
-            "cells_cost_bytes": truth.bytes_per_row + 512,
-        },
-    )
+    return explain_factory("PCA96,IVF512,PQ24", 384).bytes_per_row
 
 
 def encode_rows(case: Case, answer: object) -> None:
@@ -164,57 +144,6 @@ def price_of_a_sample(case: Case, answer: object) -> None:
     )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Show cells with a question at a border, and what a row costs."""
-    from matplotlib.colors import ListedColormap
-
-    from annlab.distances import pairwise_sq
-    from annlab.indexes.factory_string import explain_factory
-    from annlab.plotting import PALETTE
-    from annlab.widgets.base.look import ALARM, INK, chart, plane
-
-    left, right = figure.subplots(1, 2)
-    heads = np.array([[0.24, 0.26], [0.74, 0.3], [0.3, 0.78], [0.78, 0.78]])
-    X, query = np.random.RandomState(4).rand(90, 2), np.array([0.42, 0.3])
-    # so that the nearest row lies just across the border
-    X = X[np.linalg.norm(X - query, axis=1) > 0.13]
-    X = np.vstack([X, [[0.53, 0.32]]])
-    cells = pairwise_sq(X, heads).argmin(axis=1)
-    side = np.linspace(0, 1, 200)
-    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    owner = pairwise_sq(grid, heads).argmin(axis=1).reshape(200, 200)
-    plane(left, ((0.0, 1.0), (0.0, 1.0)), "nprobe=1: one cell is searched")
-    shades = ListedColormap(["#d6e8f5", "#f4f4f4", "#f4f4f4", "#f4f4f4"])
-    left.imshow(owner, extent=(0, 1, 0, 1), origin="lower", cmap=shades, interpolation="nearest")
-    left.contour(side, side, owner, levels=[0.5, 1.5, 2.5], colors="#9a9a9a", linewidths=0.8)
-    left.plot(*X[cells == 0].T, "o", color=PALETTE[0], markersize=4)
-    left.plot(*X[cells != 0].T, "o", color="#9a9a9a", markersize=4)
-    left.plot(*heads.T, "s", color=INK, markersize=7)
-    left.plot(*query, "X", color=ALARM, markersize=11)
-    inside = X[cells == 0]
-    found = inside[np.linalg.norm(inside - query, axis=1).argmin()]
-    left.plot(*np.array([query, found]).T, color=PALETTE[0], linewidth=1.6)
-    for place, text, shift, align in (
-        (X[-1], "nearest", (6, 12), "left"),
-        (found, "found", (-9, 0), "right"),
-    ):
-        left.plot(*place, "o", color="none", markeredgecolor=INK, markersize=12)
-        left.annotate(
-            text, place, shift, textcoords="offset points", fontsize=10, ha=align, va="center"
-        )
-    strings = ("HNSW16", "IVF64,Flat", "IVF64,SQ8", "PCA64,IVF64,SQ8", "IVF64,PQ16")
-    sizes = [explain_factory(string, 192).bytes_per_row for string in strings]
-    chart(right, "bytes for a row of 192 numbers", "", "what a string costs")
-    bars = right.barh(range(len(strings)), sizes, color=PALETTE[0])
-    right.bar_label(bars, [f"{size:.0f}" for size in sizes], padding=3, fontsize=10)
-    right.set_yticks(range(len(strings)), strings)
-    right.invert_yaxis()
-    right.margins(x=0.18)
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    10, draw_sheet, [count_bytes, encode_rows, search_cells, price_of_a_sample]
+    10, [bytes_by_hand, encode_rows, search_cells, price_of_a_sample]
 )

@@ -1,4 +1,4 @@
-"""Topic 11, evaluating quality: its checks, and the picture of its sheet."""
+"""Topic 11, evaluating quality: its checks."""
 
 from __future__ import annotations
 
@@ -8,44 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from annlab.classroom._case import Case, Recorder
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import cluster_means
 
-# -- checks --------------------------------------------------------------------------------------
 
-
-def silhouette_by_hand(case: Case, answer: object) -> None:
+def silhouette_by_hand() -> float:
     """11-1: the silhouette of one point among seven."""
     from sklearn.metrics import silhouette_samples
 
-    X = np.array([0.0, 9.0, 10.0, 11.0, 13.0, 20.0, 22.0])
-    labels = np.array([0, 0, 0, 1, 1, 2, 2])
-    own, other, far = (np.abs(X[labels == j] - 9.0) for j in range(3))
-    centres = [abs(X[labels == j].mean() - 9.0) for j in range(3)]
-    mates = own[own > 0]
-
-    def value(a: float, b: float) -> float:
-        return (b - a) / max(a, b)
-
-    truth = silhouette_samples(X[:, None], labels)[1]
-    a, b = mates.mean(), other.mean()
-    case.compare(
-        answer,
-        truth,
-        {
-            "counts_itself": value(own.mean(), b),
-            "sign_turned": -truth,
-            "not_divided": b - a,
-            "divides_by_smaller": (b - a) / min(a, b),
-            "divides_by_smaller-2": (b - a) / (a + b),
-            "nearest_not_mean": value(mates.min(), other.min()),
-            "to_centroids": value(centres[0], centres[1]),
-            "squared_distances": value((mates**2).mean(), (other**2).mean()),
-            "all_others": value(a, np.concatenate([other, far]).mean()),
-            "all_others-2": value(a, far.mean()),
-            "mean_of_all": silhouette_samples(X[:, None], labels).mean(),
-        },
-    )
+    X = np.array([0.0, 9.0, 10.0, 11.0, 13.0, 20.0, 22.0])[:, None]
+    return float(silhouette_samples(X, [0, 0, 0, 1, 1, 2, 2])[1])
 
 
 def write_rand_index(case: Case, answer: object) -> None:
@@ -211,33 +183,6 @@ def _look_at_twin(case: Case, X: np.ndarray, data: np.ndarray) -> None:
         raise case.wrong("columns_still_joined")
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Show three labellings with their silhouettes: truth, k-means, and noise."""
-    from sklearn.metrics import silhouette_score
-
-    from annlab.datasets import make_moons, make_uniform_cube
-    from annlab.lloyd import kmeans
-    from annlab.widgets.base.look import plane, scatter_clusters
-
-    moons, truth = make_moons(300, random_state=0, dtype=np.float64)
-    noise = make_uniform_cube(300, 2, random_state=0, dtype=np.float64)
-    panels = {
-        "true moons": (moons, truth),
-        "k-means": (moons, kmeans(moons, 2, n_init=4, random_state=11).labels),
-        "pure noise": (noise, kmeans(noise, 4, n_init=4, random_state=11).labels),
-    }
-    for axes, (title, (X, labels)) in zip(figure.subplots(1, 3), panels.items(), strict=True):
-        # a square around each, so that all panels are equally large
-        half = 0.55 * np.ptp(X, axis=0).max()
-        middle = (X.min(axis=0) + X.max(axis=0)) / 2
-        square = tuple((float(m - half), float(m + half)) for m in middle)
-        plane(axes, square, f"{title}: {silhouette_score(X, labels):.2f}")
-        scatter_clusters(axes, X, labels, size=13)
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    11, draw_sheet, [silhouette_by_hand, write_rand_index, sampled_silhouettes, shuffled_twin]
+    11, [silhouette_by_hand, write_rand_index, sampled_silhouettes, shuffled_twin]
 )

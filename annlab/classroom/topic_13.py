@@ -1,4 +1,4 @@
-"""Topic 13, parallel processing: its checks, and the picture of its sheet."""
+"""Topic 13, parallel processing: its checks."""
 
 from __future__ import annotations
 
@@ -9,30 +9,15 @@ from typing import Any
 import numpy as np
 
 from annlab.classroom._case import Case, Recorder
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import cluster_means, empty_cluster, with_empty, with_row
 
-# -- checks --------------------------------------------------------------------------------------
 
-
-def reckon_speed_up(case: Case, answer: object) -> None:
+def speed_up_by_hand() -> float:
     """13-1: Amdahl's law on paper."""
     from annlab.benchmarks.scaling import amdahl
 
-    alone, serial, workers = 90.0, 10.0, 4
-    truth = amdahl(serial / alone, workers)
-    case.compare(
-        answer,
-        truth,
-        {
-            "ideal": workers,
-            "time_not_ratio": alone / truth,
-            "turned_round": 1 / truth,
-            "limit": alone / serial,
-            "shares_swapped": amdahl(1 - serial / alone, workers),
-            "share_of_the_rest": amdahl(serial / (alone - serial), workers),
-        },
-    )
+    return float(amdahl(10 / 90, 4))
 
 
 def join_chunks(case: Case, answer: object) -> None:
@@ -148,41 +133,6 @@ def share_an_iteration(case: Case, answer: object) -> None:
             raise case.wrong("other_chunks", n=n, rows=rows, wanted=wanted, handed=handed)
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Amdahl's curves, and the bytes that travel in an iteration."""
-    from annlab.benchmarks.scaling import amdahl
-    from annlab.plotting import PALETTE
-    from annlab.widgets.base.look import chart
-
-    left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    workers = np.array([1, 2, 4, 8, 16])
-    for share, marker, color in zip((0.0, 0.05, 0.25), "os^", PALETTE, strict=False):
-        speed = amdahl(share, workers)
-        left.plot(workers, speed, marker=marker, color=color)
-        left.annotate(
-            f"{share:.0%} serial", (16, speed[-1]), (-6, 7), textcoords="offset points", ha="right"
-        )
-    left.set_xticks(workers)
-    left.set_ylim(0, 18)
-    chart(left, "workers", "times as fast", "What Amdahl allows")
-    n, d, k, p = 100_000, 10, 10, 4
-    sent = {"points": 8 * n * d, "centroids,\nsums, counts": p * (8 * k * d + 8 * k * (d + 1))}
-    bars = right.bar(list(sent), list(sent.values()), width=0.55, color=[PALETTE[3], PALETTE[2]])
-    # told apart without colour, too
-    bars[0].set(hatch="//", edgecolor="white")
-    right.bar_label(
-        bars,
-        [f"{b / 1e6:.0f} MB" if b > 1e6 else f"{b / 1e3:.0f} kB" for b in sent.values()],
-        padding=3,
-    )
-    right.set_yscale("log")
-    right.set_ylim(100, 1e8)
-    chart(right, title="Bytes that may travel")
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    13, draw_sheet, [reckon_speed_up, join_chunks, cut_rows, share_an_iteration]
+    13, [speed_up_by_hand, join_chunks, cut_rows, share_an_iteration]
 )

@@ -1,4 +1,4 @@
-"""Topic 14, visualization: its checks, and the picture of its sheet."""
+"""Topic 14, visualization: its checks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from annlab.classroom._case import Case, Recorder
-from annlab.classroom._content import Figure, load
+from annlab.classroom._content import load
 from annlab.classroom._values import hits_by_row
-
-# -- checks --------------------------------------------------------------------------------------
 
 
 def _others(X: np.ndarray, n_neighbors: int) -> np.ndarray:
@@ -26,30 +24,13 @@ def _shared(one: np.ndarray, other: np.ndarray) -> float:
     return float(hits_by_row(one, other).mean())
 
 
-def trust_on_paper(case: Case, answer: object) -> None:
+def trust_by_hand() -> float:
     """14-1: trustworthiness of a map of five points."""
     from annlab.metrics import trustworthiness
 
     data = np.array([0.0, 1.0, 3.0, 7.0, 15.0])[:, None]
     places = np.array([0.0, 1.0, 7.0, 15.0, 3.0])[:, None]
-    truth = trustworthiness(data, places, n_neighbors=1)
-    kept = _shared(_others(data, 1), _others(places, 1))
-    # the formula's factor for n = 5 and m = 1
-    factor = 1 / 15
-    fines = (1 - truth) / factor
-    n_false = len(data) * (1 - kept)
-    case.compare(
-        answer,
-        truth,
-        {
-            "fine_not_trust": 1 - truth,
-            "fines_not_scaled": fines,
-            "fines_not_scaled-2": 1 - fines,
-            "turned_round": trustworthiness(places, data, n_neighbors=1),
-            "share_kept": kept,
-            "off_by_one": truth - factor * n_false,
-        },
-    )
+    return trustworthiness(data, places, n_neighbors=1)
 
 
 def keep_neighbors(case: Case, answer: object) -> None:
@@ -154,32 +135,6 @@ def compare_with_nulls(case: Case, answer: object) -> None:
     )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Three maps of the same noise, coloured by k-means of each map."""
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
-
-    from annlab.lloyd import kmeans
-    from annlab.widgets.base.look import plane, scatter_clusters
-
-    noise = np.random.RandomState(14).rand(300, 50)
-    with threadpool_limits(1):
-        maps = {
-            "PCA": PCA(2, random_state=0).fit_transform(noise),
-            "t-SNE, perplexity 30": TSNE(perplexity=30, random_state=0).fit_transform(noise),
-            "t-SNE, perplexity 3": TSNE(perplexity=3, random_state=0).fit_transform(noise),
-        }
-    for axes, (title, Y) in zip(figure.subplots(1, 3), maps.items(), strict=True):
-        # lengths on these maps mean nothing: all get the same square
-        Y = (Y - Y.mean(axis=0)) / np.abs(Y - Y.mean(axis=0)).max()
-        plane(axes, ((-1.08, 1.08), (-1.08, 1.08)), title)
-        scatter_clusters(axes, Y, kmeans(Y, 5, n_init=4, random_state=0).labels, size=9)
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    14, draw_sheet, [trust_on_paper, keep_neighbors, make_null, compare_with_nulls]
+    14, [trust_by_hand, keep_neighbors, make_null, compare_with_nulls]
 )

@@ -1,39 +1,17 @@
-"""Topic 15, resources and capstone: its checks, and the picture of its sheet."""
+"""Topic 15, resources and capstone: its checks."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from annlab.classroom._case import Case
-from annlab.classroom._content import Figure, load
-
-# -- checks --------------------------------------------------------------------------------------
+from annlab.classroom._content import load
 
 
-def weigh_codes(case: Case, answer: object) -> None:
+def code_bytes_by_hand() -> float:
     """15-1: bytes of a photograph that is written in words."""
-    from annlab.applications import cut_tiles
-    from annlab.applications._pixels import code_bytes
-
-    width, height, size, n_words = 320, 240, 8, 500
-    blank = np.zeros((height, width, 3), dtype=np.uint8)
-    tiles = cut_tiles(blank, size)[..., 0].size
-    truth = code_bytes(tiles, n_words)
-    case.compare(
-        answer,
-        truth,
-        {
-            "bits_not_bytes": 8 * truth,
-            "off_by_one": code_bytes(tiles, n_words // 2),
-            "off_by_one-2": code_bytes(tiles, 2 * n_words),
-            "fraction_of_a_bit": tiles * np.log2(n_words) / 8,
-            "code_per_pixel": code_bytes(width * height, n_words),
-            "code_per_value": code_bytes(3 * tiles, n_words),
-            "number_of_tiles": tiles,
-            "pixels_not_codes": blank.size,
-            "counts_the_book": truth + n_words * 3 * size**2,
-        },
-    )
+    n_tiles, n_words = (320 // 8) * (240 // 8), 500
+    return n_tiles * np.ceil(np.log2(n_words)) / 8
 
 
 def cut_into_tiles(case: Case, answer: object) -> None:
@@ -136,44 +114,6 @@ def reach_the_target(case: Case, answer: object) -> None:
         )
 
 
-# -- sheet ---------------------------------------------------------------------------------------
-
-
-def draw_sheet(figure: Figure) -> None:
-    """Show a photograph written in words, and what more words bring to whom."""
-    from annlab.applications import learn_visual_words
-    from annlab.datasets import load_photo
-    from annlab.plotting import PALETTE
-    from annlab.widgets.base.look import chart
-
-    china, flower = load_photo("china"), load_photo("flower")
-    ks, n_patches = (2, 8, 32, 128, 512, 2048), 4000
-    books = {
-        k: learn_visual_words(["china"], k, n_patches=n_patches, max_iter=10, random_state=0)
-        for k in ks
-    }
-    curves = {
-        "its patches": [
-            10 * np.log10(192 * n_patches / book.result.inertia) for book in books.values()
-        ],
-        "its photograph": [book.rebuild(china).psnr_db for book in books.values()],
-        "another one": [book.rebuild(flower).psnr_db for book in books.values()],
-    }
-    grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.5))
-    for row, k in enumerate((8, 512)):
-        axes = figure.add_subplot(grid[row, 0])
-        axes.imshow(books[k].rebuild(china).image)
-        axes.set_title(f"{k} words", fontsize=12, loc="left")
-        axes.set_axis_off()
-    axes = figure.add_subplot(grid[:, 1])
-    for (name, values), marker, color in zip(curves.items(), "so^", PALETTE, strict=False):
-        axes.plot(ks, values, marker=marker, color=color, label=name)
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(ks, [str(k) for k in ks])
-    axes.legend(frameon=False, loc="upper left")
-    chart(axes, "words", "PSNR (dB)", "How well a book writes")
-
-
 EXERCISES, QUESTIONS, SHEET, LESSON = load(
-    15, draw_sheet, [weigh_codes, cut_into_tiles, count_words, reach_the_target]
+    15, [code_bytes_by_hand, cut_into_tiles, count_words, reach_the_target]
 )
