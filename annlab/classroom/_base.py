@@ -122,56 +122,33 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: everything about it but its text, its stub and its solution.
+    """An exercise without its text, stub and solution.
 
     Those are in ``notebooks/exercises/topics/NN.md``, which is not installed with annlab.
-
-    Parameters
-    ----------
-    id : str
-        Topic and number: ``"03-2"``.
-    title : str
-    level : {"recall", "apply", "analyse"}
-    points, minutes : int
-    answer : str
-        Name of the variable or function that the student writes.
-    takes : {"value", "function", "text"}
-    hints : sequence of str
-        One sentence each, from a nudge to nearly the plan; none solves the exercise.
-    check : callable
-        ``check(case, answer)`` returns if the answer is right, and raises `Wrong` otherwise.
-    praise : str
-        Message for a right answer.
-    what : str
-        Subject of messages about the answer's type and shape.
-    messages : mapping of str to str
-        What to say of each mistake. A key is a kind, and after a hyphen the number of a variant;
-        ``"different"`` is for an answer that is no known mistake.
-    values : mapping of str to float or list of float
-        What each mistake leads to in an exercise that takes a value; keys as in ``messages``.
-    part_points : mapping of str to int
-        Points for mistakes, by kind, that leave a part of the work right.
-    rubric : sequence of Criterion
-        What a free text has to answer, each for an equal share of the points.
-    replies : sequence of str
-        What the teacher may write beside common wrong claims of a free text.
     """
 
-    id: str
+    id: str  # topic and number: "03-2"
     title: str
-    level: str
+    level: str  # one of LEVELS
     points: int
     minutes: int
-    answer: str
-    takes: str
-    hints: Sequence[str]
+    answer: str  # name of the variable or function that the student writes
+    takes: str  # one of ANSWERS
+    hints: Sequence[str]  # from a nudge to nearly the plan; none solves the exercise
+    #: ``check(case, answer)`` returns if the answer is right, and raises `Wrong` otherwise.
     check: Callable[..., None] = field(repr=False)
     praise: str = "Well done."
-    what: str = "The answer"
+    what: str = "The answer"  # subject of messages about its type and shape
+    #: What to say of each mistake. A key is a kind, and after a hyphen the number of a variant;
+    #: "different" is for an answer that is no known mistake.
     messages: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: What each mistake leads to in an exercise that takes a value; keys as in ``messages``.
     values: Mapping[str, float | list[float]] = field(default_factory=dict, repr=False)
+    #: Points for kinds of mistakes that leave a part of the work right.
     part_points: Mapping[str, int] = field(default_factory=dict, repr=False)
+    #: What a free text has to answer, each for an equal share of the points.
     rubric: Sequence[Criterion] = field(default=(), repr=False)
+    #: What the teacher may write beside common wrong claims of a free text.
     replies: Sequence[str] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -222,76 +199,35 @@ class Question:
 
 @dataclass(frozen=True)
 class Picture:
-    """State of an explorer that a sheet shows.
+    """State of an explorer that a sheet shows."""
 
-    Parameters
-    ----------
-    explorer : str
-        A function of `annlab.widgets`.
-    frame : int, default=0
-        -1 is the last one.
-    points : mapping, optional
-        Arguments of `annlab.datasets.make_blobs`, whose points the explorer gets.
-    given : mapping, optional
-        Further arguments of the function.
-    settings : mapping, optional
-        Values of its controls.
-    """
-
-    explorer: str
-    frame: int = 0
+    explorer: str  # a function of `annlab.widgets`
+    frame: int = 0  # -1 is the last one
+    #: Arguments of `annlab.datasets.make_blobs`, whose points the explorer gets.
     points: Mapping[str, Any] = field(default_factory=dict)
-    given: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)  # its other arguments
+    settings: Mapping[str, Any] = field(default_factory=dict)  # values of its controls
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What the printable page of a topic shows.
-
-    Parameters
-    ----------
-    picture : Picture
-    caption : str
-        What the picture shows, one or two sentences.
-    formula : str
-        In Matplotlib's mathtext, with its dollar signs.
-    reading : str
-        The formula in words.
-    code : str
-        At most five lines that run as they are.
-    misconception, truth : str
-        What people believe, and what is true.
-    """
+    """Contents of the printable page of a topic."""
 
     picture: Picture
     caption: str
-    formula: str
-    reading: str
-    code: str
+    formula: str  # in Matplotlib's mathtext, with its dollar signs
+    reading: str  # the formula in words
+    code: str  # at most five lines that run as they are
     misconception: str
     truth: str
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a teacher wants to know about a topic; becomes a section of ``TEACHING.md``.
+    """What a teacher wants to know about a topic; becomes a section of ``TEACHING.md``."""
 
-    Parameters
-    ----------
-    minutes : int
-        For the notebook, without the exercises.
-    aims : sequence of str
-        What a student can do afterwards; each begins with a verb.
-    prerequisites : str
-    misconceptions : sequence of (str, str)
-        What students believe, and the id of the exercise that exposes it.
-    lecture : str
-        How to teach it in front of a class, two or three sentences.
-    """
-
-    minutes: int
-    aims: Sequence[str]
+    minutes: int  # for the notebook, without the exercises
+    aims: Sequence[str]  # what a student can do afterwards; each begins with a verb
     prerequisites: str
-    misconceptions: Sequence[tuple[str, str]]
-    lecture: str
+    misconceptions: Sequence[tuple[str, str]]  # a belief, and the exercise that exposes it
+    lecture: str  # how to teach it in front of a class

@@ -31,28 +31,11 @@ CONFIG = "nbgrader_config.py"
 def new_course(
     folder: Path, topics: Sequence[int] = (), *, exercises: Path | None = None
 ) -> list[str]:
-    """Write a course folder: sources, settings, and student copies without solutions.
+    """Write a course folder and return the names of its assignments.
 
-    Parameters
-    ----------
-    folder : Path
-        New, or empty.
-    topics : sequence of int, default=()
-        All topics, by default.
-    exercises : Path, optional
-        Folder with the sources; by default that of the checkout.
-
-    Returns
-    -------
-    list of str
-        Names of the assignments.
-
-    Raises
-    ------
-    ValueError
-        If the folder is not empty, or a topic has no exercises.
-    RuntimeError
-        If a student copy contains a part of a solution; then no course is made.
+    ``folder`` must be new or empty; ``exercises`` has the sources, by default those of the
+    checkout. A ValueError for a wrong folder or topic; a RuntimeError if a student copy would
+    contain a part of a solution, and then no course is made.
     """
     require("nbgrader", purpose="to make a course", extra="classroom")
     folder = Path(folder).expanduser()

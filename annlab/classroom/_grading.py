@@ -21,7 +21,7 @@ from annlab._support.errors import invalid, require
 from annlab.classroom._course import CONFIG
 from annlab.classroom._gradebook import Gradebook, Pair
 from annlab.classroom._results import BROKEN, GRADED, MISSING, Row, Score, no_points
-from annlab.classroom._submission import is_litter, is_notebook, read_notebook
+from annlab.classroom._submission import is_litter, read_notebook
 from annlab.classroom._tables import write_tables
 
 #: Seconds for one cell, and for one submission with the start of its kernel.
@@ -43,30 +43,25 @@ def grade_course(
     told: Callable[[Row], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Row]:
-    """Grade all submissions; a broken one affects its own row only.
+    """Grade all submissions and write the tables; a broken one affects its own row only.
 
     Parameters
     ----------
     folder : Path
         As `new_course` makes it, with notebooks in ``submitted/STUDENT/ASSIGNMENT/``.
-    timeout_s : float, default=30
-        Seconds for one cell; then it is interrupted, and the next cell runs.
-    limit_s : float, default=300
-        Seconds for one submission; then all its processes are ended.
+    timeout_s, limit_s : float
+        Seconds for one cell, which is then interrupted, and for a whole submission.
     jobs : int, default=0
         Submissions at the same time; 0 means half of the processors.
     students, assignments : sequence of str, default=()
         Grade only these. A student without a submission gets a row that says so.
-    told : callable, optional
-        Called with each new row.
-    say : callable, optional
-        Called with a sentence for each table that was set aside.
+    told, say : callable, optional
+        Called with each new row, and with a sentence for each table that was set aside.
 
     Returns
     -------
     list of Row
-        By student and assignment. The tables are made from the gradebook, so they contain the
-        others as well.
+        By student and assignment.
 
     Raises
     ------
@@ -156,10 +151,7 @@ class _Course:
         below = {path.name: list(_folders(path)) for path in _folders(self.folder / "submitted")}
         self._folders = {(student, path.name) for student, paths in below.items() for path in paths}
         self.handed_in = {pair for pair in self._folders if pair[1] in self.released}
-        self.strays = [
-            *_stray_files(self.folder, self.released),
-            *_stray_folders(self._folders - self.handed_in, self.released),
-        ]
+        self.strays = list(_strays(self.folder, self.released))
 
     def students(self, chosen: Sequence[str]) -> list[str]:
         """Return the students to grade: all who handed something in, or the chosen ones."""
@@ -217,35 +209,23 @@ def _folders(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _stray_folders(pairs: Iterable[Pair], released: Sequence[str]) -> Iterator[Row]:
-    """Make a row for each folder that is not one of an assignment."""
-    for outer, inner in sorted(pairs):
-        if outer in released:
-            # sorted by assignment and not by student
-            note = f"move submitted/{outer}/{inner}/ to submitted/{inner}/{outer}/"
-            yield Row(inner, outer, BROKEN, [note])
-        else:
-            note = f"there is no assignment {inner!r} in release/"
-            yield Row(outer, inner, BROKEN, [note])
-
-
-def _stray_files(folder: Path, released: Sequence[str]) -> Iterator[Row]:
-    """Make a row for each file that is where no submission is expected."""
+def _strays(folder: Path, released: Sequence[str]) -> Iterator[Row]:
+    """Make a row for each file or folder that is not in ``submitted/STUDENT/ASSIGNMENT/``."""
     submitted = folder / "submitted"
-    for place in [submitted, *_folders(submitted)] if submitted.is_dir() else []:
-        for path in sorted(place.iterdir()):
-            if path.is_dir() or is_litter(path.name):
-                continue
-            name = next((one for one in released if one in path.name), "")
-            student = "?" if place == submitted else place.name
-            if student in released:
-                name, student = student, path.name.partition(".")[0]
-            there = f"submitted/{'STUDENT' if student == '?' else student}/{name or 'ASSIGNMENT'}/"
-            todo = (
-                f"move it to {there}" if is_notebook(path.name) else f"put its notebook in {there}"
-            )
-            note = f"{path.relative_to(folder).as_posix()} was not graded: {todo}"
-            yield Row(student, name or path.name.partition(".")[0], BROKEN, [note])
+    for path in sorted([*submitted.glob("*"), *submitted.glob("*/*")]):
+        outer = "" if path.parent == submitted else path.parent.name
+        if is_litter(path.name) or is_litter(outer):
+            continue
+        by_assignment = outer in released
+        if path.is_dir() and not by_assignment and (not outer or path.name in released):
+            continue
+        name = next((one for one in released if one in path.name), "")
+        student = outer or "?"
+        if by_assignment:
+            name, student = outer, path.name.partition(".")[0]
+        place = f"submitted/{student if student != '?' else 'STUDENT'}/{name or 'ASSIGNMENT'}/"
+        note = f"{path.relative_to(folder).as_posix()} was not graded: put its notebook in {place}"
+        yield Row(student, name or path.name.partition(".")[0], BROKEN, [note])
 
 
 def released_notebook(folder: Path, name: str) -> dict[str, Any] | None:
@@ -294,7 +274,7 @@ def grade_one(
     """Grade one submission in its own process, ended with all its children when time is up."""
     order = {"folder": str(folder.resolve()), "student": student, "assignment": name}
     row, trouble = _in_a_process(order | {"timeout_s": timeout_s}, limit_s, running)
-    if row is not None and _worth_a_retry(row.notes) and not running.stopped:
+    if row is not None and not running.stopped and {LOCKED, DIED} & set(row.notes):
         # another submission kept the gradebook busy, or two kernels chose the same port
         time.sleep(1.0)
         row, trouble = _in_a_process(order | {"timeout_s": timeout_s}, limit_s, running)
@@ -339,10 +319,6 @@ def _in_a_process(
             told["exercises"] = [Score(**one) for one in told["exercises"]]
             return Row(**told), ""
     return None, trouble
-
-
-def _worth_a_retry(notes: Sequence[str]) -> bool:
-    return any(note in (LOCKED, DIED) for note in notes)
 
 
 def _environment(private: str) -> dict[str, str]:

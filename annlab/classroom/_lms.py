@@ -27,15 +27,7 @@ _CANVAS = re.compile(r"(?P<student>[^_]+)(_LATE)?_(?P<number>\d+)_\d+_(?P<file>.
 
 
 def write_quizzes(folder: Path, topics: Sequence[int] = ()) -> list[Path]:
-    """Write the quiz of each topic as GIFT and as a QTI 2.1 package; return the paths.
-
-    Parameters
-    ----------
-    folder : Path
-        Created if missing; files of the same name are replaced.
-    topics : sequence of int, default=()
-        All topics, by default.
-    """
+    """Write the quizzes, by default of all topics, as GIFT and QTI 2.1; return the paths."""
     quizzes = {number: classroom.questions(number) for number in topics or classroom.topics()}
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,25 +160,10 @@ def _tag(tag: str, *content: str | ElementTree.Element, **attributes: str) -> El
 
 
 def import_download(course: Path, download: Path, assignment: str) -> tuple[list[str], list[str]]:
-    """Copy what a learning platform has collected into ``submitted/STUDENT/ASSIGNMENT/``.
+    """Copy submissions of one assignment into ``submitted/STUDENT/ASSIGNMENT/``.
 
-    Parameters
-    ----------
-    course : Path
-    download : Path
-        Folder or ZIP file with the submissions of one assignment, from Moodle or Canvas.
-    assignment : str
-        Such as ``"topic_03"``.
-
-    Returns
-    -------
-    students, unknown : list of str
-        Whose work was copied, and names in the download that follow neither platform's pattern.
-
-    Raises
-    ------
-    ValueError
-        If the course has no such assignment, or the download does not exist.
+    ``download`` is a folder or ZIP file from Moodle or Canvas. Returns whose work was copied, and
+    the names that follow neither platform's pattern.
     """
     if not (course / "release" / assignment).is_dir():
         raise invalid("--assignment", f"an assignment in {course / 'release'}", repr(assignment))

@@ -63,38 +63,42 @@ def draw_picture(picture: Picture) -> Any:
         explorer.close()
 
 
-def make_page(number: int) -> Figure:
-    """Make the sheet of a topic.
+class _Page:
+    """An empty page, filled from top to bottom."""
 
-    Raises
-    ------
-    ValueError
-        If its texts are too long for the page.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.patches import FancyBboxPatch
-    from matplotlib.text import Text
+    def __init__(self) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
-    from annlab.widgets._topics import TOPICS
+        self.figure = Figure(figsize=_A4, dpi=100, facecolor="white")
+        self.renderer = FigureCanvasAgg(self.figure).get_renderer()
 
-    figure = Figure(figsize=_A4, dpi=100, facecolor="white")
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    sheet, place = classroom.topic(number).SHEET, TOPICS[number - 1]
-    gap = 0.16 / _A4[1]
-
-    def write(text: str, top: float, size: float, *, wrap: bool = True, **font: Any) -> float:
+    def write(self, text: str, top: float, size: float, *, wrap: bool = True, **font: Any) -> float:
         """Write a text whose upper edge is at ``top``; return its lower edge."""
+        from matplotlib.text import Text
+
         if wrap:
             plain = {key: font[key] for key in ("weight", "style") if key in font}
-            text = wrapped(figure, text, size, _WIDTH, **plain)
+            text = wrapped(self.figure, text, size, _WIDTH, **plain)
         look = {"color": _INK, "va": "top", "linespacing": 1.35, "fontsize": size, **font}
-        artist = Text(_LEFT, top, text, transform=figure.transFigure, **look)
-        figure.add_artist(artist)
-        return top - artist.get_window_extent(renderer).height / figure.bbox.height
+        artist = Text(_LEFT, top, text, transform=self.figure.transFigure, **look)
+        self.figure.add_artist(artist)
+        height = artist.get_window_extent(self.renderer).height
+        return float(top - height / self.figure.bbox.height)
 
-    def box(top: float, bottom: float, face: str, edge: str) -> None:
-        figure.add_artist(
+    def show(self, picture: Any, top: float) -> float:
+        """Show a picture whose upper edge is at ``top``; return its lower edge."""
+        axes = self.figure.add_axes((0.07, top - _PICTURE, 0.86, _PICTURE), anchor="N")
+        axes.imshow(picture, interpolation="none")
+        axes.set_axis_off()
+        axes.apply_aspect()
+        return float(axes.get_position().y0)
+
+    def box(self, top: float, bottom: float, face: str, edge: str) -> None:
+        """Draw a box behind the texts."""
+        from matplotlib.patches import FancyBboxPatch
+
+        self.figure.add_artist(
             FancyBboxPatch(
                 (_LEFT - 0.012, bottom),
                 _WIDTH + 0.024,
@@ -103,42 +107,52 @@ def make_page(number: int) -> Figure:
                 facecolor=face,
                 edgecolor=edge,
                 linewidth=0.8,
-                transform=figure.transFigure,
+                transform=self.figure.transFigure,
                 zorder=-1,
                 mutation_aspect=_A4[0] / _A4[1],
             )
         )
 
-    y = write(f"{number}. {place.title}", 0.955, 21, weight="bold")
-    y = write(place.question, y - 0.5 * gap, 13, color=_QUIET) - gap
-    axes = figure.add_axes((0.07, y - _PICTURE, 0.86, _PICTURE), anchor="N")
-    axes.imshow(draw_picture(sheet.picture), interpolation="none")
-    axes.set_axis_off()
-    axes.apply_aspect()
-    y = write(sheet.caption, axes.get_position().y0 - 0.6 * gap, 10, color=_QUIET, style="italic")
 
-    y = write("In one formula", y - 1.6 * gap, 13, weight="bold", color=_RULE)
+def make_page(number: int) -> Figure:
+    """Make the sheet of a topic.
+
+    Raises
+    ------
+    ValueError
+        If its texts are too long for the page.
+    """
+    from annlab.widgets._topics import TOPICS
+
+    sheet, place = classroom.topic(number).SHEET, TOPICS[number - 1]
+    page, gap = _Page(), 0.16 / _A4[1]
+    y = page.write(f"{number}. {place.title}", 0.955, 21, weight="bold")
+    y = page.write(place.question, y - 0.5 * gap, 13, color=_QUIET)
+    y = page.show(draw_picture(sheet.picture), y - gap)
+    y = page.write(sheet.caption, y - 0.6 * gap, 10, color=_QUIET, style="italic")
+
+    y = page.write("In one formula", y - 1.6 * gap, 13, weight="bold", color=_RULE)
     # limits of sums reach out of the box that Matplotlib reports, hence the wide gaps
-    y = write(sheet.formula, y - 1.9 * gap, 17, wrap=False)
-    y = write(sheet.reading, y - 1.6 * gap, 11.5)
+    y = page.write(sheet.formula, y - 1.9 * gap, 17, wrap=False)
+    y = page.write(sheet.reading, y - 1.6 * gap, 11.5)
 
-    y = write("In five lines", y - 1.6 * gap, 13, weight="bold", color=_RULE)
+    y = page.write("In five lines", y - 1.6 * gap, 13, weight="bold", color=_RULE)
     top = y - 0.7 * gap
     longest = max(len(line) for line in sheet.code.split("\n"))
     size = min(10.5, 0.98 * _WIDTH * _A4[0] * 72 / (0.602 * longest))
-    bottom = write(sheet.code, top - 0.7 * gap, size, wrap=False, family="monospace")
-    box(top, bottom - 0.7 * gap, "#f4f4f4", "#c8c8c8")
+    y = page.write(sheet.code, top - 0.7 * gap, size, wrap=False, family="monospace")
+    page.box(top, y - 0.7 * gap, "#f4f4f4", "#c8c8c8")
 
-    y = write("Do not believe", bottom - 2.3 * gap, 13, weight="bold", color="#D55E00")
+    y = page.write("Do not believe", y - 2.3 * gap, 13, weight="bold", color="#D55E00")
     top = y - 0.7 * gap
-    y = write(f"✗  {sheet.misconception}", top - 0.7 * gap, 12, weight="bold")
-    y = write(f"✓  {sheet.truth}", y - 0.6 * gap, 12)
-    box(top, y - 0.7 * gap, "#fdf3ec", "#e0b090")
+    y = page.write(f"✗  {sheet.misconception}", top - 0.7 * gap, 12, weight="bold")
+    y = page.write(f"✓  {sheet.truth}", y - 0.6 * gap, 12)
+    page.box(top, y - 0.7 * gap, "#fdf3ec", "#e0b090")
     exercises = ", ".join(one.id for one in classroom.exercises(number))
-    write(f"annlab, topic {number} of 15 · exercises {exercises}", 0.045, 9, color=_QUIET)
+    page.write(f"annlab, topic {number} of 15 · exercises {exercises}", 0.045, 9, color=_QUIET)
     if y < 0.06:
         raise ValueError(f"the sheet of topic {number} is too long: shorten its texts")
-    return figure
+    return page.figure
 
 
 @contextmanager
@@ -154,20 +168,7 @@ def _fonts_in_silence() -> Iterator[None]:
 
 
 def write_sheets(folder: Path, topics: Sequence[int] = ()) -> list[Path]:
-    """Write the sheets as PDF, one file for each topic, and return their paths.
-
-    Parameters
-    ----------
-    folder : Path
-        Created if missing; files of the same name are replaced.
-    topics : sequence of int, default=()
-        All topics, by default.
-
-    Raises
-    ------
-    ValueError
-        If a topic has no exercises.
-    """
+    """Write the sheets, by default of all topics, as PDF files; return their paths."""
     import matplotlib
 
     numbers = topics or classroom.topics()

@@ -25,16 +25,9 @@ Table = list[list[str]]
 
 
 def write_tables(book: Gradebook, rows: Sequence[Row], say: Callable[[str], None]) -> None:
-    """Write all tables; set aside a file of that name that annlab has not written.
+    """Write all tables from all rows of a course.
 
-    Parameters
-    ----------
-    book : Gradebook
-        It knows what was written last.
-    rows : sequence of Row
-        All of the course.
-    say : callable
-        Called with a sentence for each file that was set aside or cannot be written.
+    A file of that name that annlab has not written is set aside, and ``say`` is told.
     """
     for name, table in _tables(rows, _logins(book.folder / LOGINS)).items():
         text = io.StringIO(newline="")

@@ -43,6 +43,13 @@ def hits_by_row(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.array([len(set(a) & set(b)) for a, b in zip(found, truth, strict=True)])
 
 
+def front(gain: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """Return the rows that no other one beats; no two are equal in both."""
+    as_good = (gain[:, None] >= gain) & (cost[:, None] <= cost)
+    # each row is as good as itself
+    return np.flatnonzero(as_good.sum(axis=0) == 1)
+
+
 def encode(X: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
     """Return the row numbers of the nearest words, of shape (n, n_books)."""
     from annlab.distances import pairwise_sq

@@ -5,27 +5,29 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+_ABOUT = (
+    "Graded exercises for a class, on this machine alone: no server, no network.\n\n"
+    "NEW writes a course folder with student copies that contain no solutions. Put what the\n"
+    "students hand in under submitted/STUDENT/topic_NN/ (IMPORT sorts a download of Moodle or\n"
+    "Canvas into it), and GRADE writes the tables. A broken, endless or empty submission gets\n"
+    "a row that says so, and does not affect the others."
+)
+_EXAMPLES = (
+    "examples:\n"
+    "  annlab classroom new course --topics 1 3       two topics; all without --topics\n"
+    "  annlab classroom import course download.zip --assignment topic_03\n"
+    "  annlab classroom grade course                  writes course/grades.csv and others\n"
+    "  annlab classroom grade course --timeout 10     seconds for one cell\n"
+    "  annlab classroom quiz questions                quiz questions as GIFT and QTI 2.1\n"
+    "  annlab classroom sheets pages                  one printable A4 page for each topic\n"
+    "  annlab classroom build                         after editing the exercises\n\n"
+    "Students' code runs with your rights. Grade people you do not trust in a container."
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlab classroom``."""
-    parser.description = (
-        "Graded exercises for a class, on this machine alone: no server, no network.\n\n"
-        "NEW writes a course folder with student copies that contain no solutions. Put what the\n"
-        "students hand in under submitted/STUDENT/topic_NN/ (IMPORT sorts a download of Moodle or\n"
-        "Canvas into it), and GRADE writes the tables. A broken, endless or empty submission gets\n"
-        "a row that says so, and does not affect the others."
-    )
-    parser.epilog = (
-        "examples:\n"
-        "  annlab classroom new course --topics 1 3       two topics; all without --topics\n"
-        "  annlab classroom import course download.zip --assignment topic_03\n"
-        "  annlab classroom grade course                  writes course/grades.csv and others\n"
-        "  annlab classroom grade course --timeout 10     seconds for one cell\n"
-        "  annlab classroom quiz questions                quiz questions as GIFT and QTI 2.1\n"
-        "  annlab classroom sheets pages                  one printable A4 page for each topic\n"
-        "  annlab classroom build                         after editing the exercises\n\n"
-        "Students' code runs with your rights. Grade people you do not trust in a container."
-    )
+    parser.description, parser.epilog = _ABOUT, _EXAMPLES
     tasks = parser.add_subparsers(dest="task", metavar="TASK", required=True)
 
     new = tasks.add_parser("new", help="write a course folder (from a checkout)")

@@ -56,7 +56,6 @@ def write_recall(case: Case, answer: object) -> None:
             "all_or_nothing-2": (hits > 0).mean(),
             "count_not_share": hits.sum(),
             "count_not_share-2": hits.mean(),
-            "share_of_misses": 1 - hits.sum() / truth.size,
             "mixes_queries": [np.isin(found, truth).mean(), np.isin(truth, found).mean()],
         },
     )

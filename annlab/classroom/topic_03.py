@@ -61,7 +61,6 @@ def keep_closer(case: Case, answer: object) -> None:
             "believes_the_index": candidate,
             "keeps_the_worse": np.where(new_sq > old_sq, candidate, old),
             "switches_on_ties": np.where(new_sq <= old_sq, candidate, old),
-            "never_changes": old,
         },
     )
 

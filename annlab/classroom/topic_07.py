@@ -6,7 +6,7 @@ import numpy as np
 
 from annlab.classroom._case import Case
 from annlab.classroom._content import load
-from annlab.classroom._values import hits_by_row
+from annlab.classroom._values import front, hits_by_row
 
 
 def recall_by_hand() -> float:
@@ -46,10 +46,8 @@ def write_honest_recall(case: Case, answer: object) -> None:
         {
             "counts_itself": hits_by_row(found, true).mean() / (m + 1),
             "stays_in_the_answer": hits_by_row(found[:, :m], clean_true).mean() / m,
-            "stays_in_the_answer-2": hits_by_row(found, clean_true).mean() / (m + 1),
             "off_by_one": hits_by_row(found, clean_true).mean() / m,
             "drops_first_column": hits_by_row(found[:, 1:], true[:, 1:]).mean() / m,
-            "drops_first_column-2": hits_by_row(found[:, 1:], clean_true).mean() / m,
             "compares_places": (clean_found == clean_true).mean(),
             "count_not_share": counted.sum(),
             "count_not_share-2": counted.mean(),
@@ -71,15 +69,9 @@ def find_front(case: Case, answer: object) -> None:
     mix = case.rng.permutation(n + 2)
     recall, speed = recall[mix], speed[mix].astype(float)
 
-    def kept(recall: np.ndarray, speed: np.ndarray) -> np.ndarray:
-        # from fast to slow, a setting has to bring more recall than all before it
-        order = np.lexsort((-recall, -speed))
-        before = np.append(-np.inf, np.maximum.accumulate(recall[order])[:-1])
-        return np.sort(order[recall[order] > before])
-
     better = (recall[:, None] > recall) & (speed[:, None] > speed)
     either = (recall[:, None] > recall) | (speed[:, None] > speed)
-    truth = kept(recall, speed)
+    truth = front(recall, -speed)
     winner = truth[[recall[truth].argmax()]]
     case.compare_rows(
         case.call(answer, recall, speed),
@@ -88,11 +80,9 @@ def find_front(case: Case, answer: object) -> None:
         {
             "beaten_in_one": np.flatnonzero(~either.any(axis=0)),
             "strictly_in_both": np.flatnonzero(~better.any(axis=0)),
-            "turned_round": kept(recall, -speed),
-            "turned_round-2": kept(-recall, speed),
+            "turned_round": front(recall, speed),
             "one_winner": winner[0],
             "one_winner-2": winner,
-            "complement": np.setdiff1d(np.arange(n + 2), truth),
         },
     )
 
@@ -119,8 +109,6 @@ def worst_served_cluster(case: Case, answer: object) -> None:
             "mean_of_all": hit.mean(),
             "mean_of_clusters": each.mean(),
             "groups_by_labels": min(hit[labels == j].mean() for j in range(1, k)),
-            "best_not_worst": each.max(),
-            "number_not_recall": 1 + each.argmin(),
             "share_of_misses": 1 - each.min(),
         },
     )

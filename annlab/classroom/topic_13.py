@@ -118,7 +118,6 @@ def share_an_iteration(case: Case, answer: object) -> None:
         "mean_of_means": np.mean(of_chunks, axis=0),
         "drops_remainder": means(0, whole),
         "last_chunk": of_chunks[-1],
-        "never_moves": start,
     }
     for n_workers in (2, 4):
         pool = _Pool(n_workers)

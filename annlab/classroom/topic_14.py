@@ -130,7 +130,6 @@ def compare_with_nulls(case: Case, answer: object) -> None:
             "turned_round-2": (drawn <= data).mean(),
             "count_not_share": reached.sum(),
             "counts_itself": (reached.sum() + 1) / (n_nulls + 1),
-            "percent": 100 * reached.mean(),
         },
     )
 

@@ -92,8 +92,6 @@ def reach_the_target(case: Case, answer: object) -> None:
                     "never_is_first": seconds[0],
                     "never_is_last": seconds[-1],
                     "never_is_last-2": seconds[inertias.argmin()],
-                    "never_is_nan": np.nan,
-                    "never_is_zero": 0.0,
                 },
                 otherwise="different-2",
             )
@@ -108,7 +106,6 @@ def reach_the_target(case: Case, answer: object) -> None:
                 "time_of_best": seconds[inertias.argmin()],
                 "last_not_first": seconds[-1],
                 "last_not_first-2": seconds[5],
-                "first_step": seconds[0],
                 "steps_not_seconds": [first, first + 1],
             },
         )

@@ -85,7 +85,7 @@ def handed_in(folder, files):
             "topic_01 (1).ipynb",
             [
                 "handed in as topic_01 (1).ipynb",
-                "topic_01.ipynb cannot be read: the file is no notebook (JSONDecodeError)",
+                "topic_01.ipynb cannot be read: the file is not a notebook (JSONDecodeError)",
             ],
         ),
         (
@@ -115,13 +115,13 @@ def test_find_notebook_takes_the_one_with_the_answers(tmp_path, files, found, no
         ({"topic_01.zip": "PK"}, "but topic_01.zip: unpack it there"),
         ({"topic_01.py": "x = 1"}, "but topic_01.py: ask for topic_01.ipynb"),
         ({f"{x}.txt": x for x in "abcde"}, "but a.txt, b.txt, c.txt and 2 more: ask"),
-        ({"topic_01.ipynb": "[1, 2]"}, "the file is no notebook"),
+        ({"topic_01.ipynb": "[1, 2]"}, "the file is not a notebook"),
         ({"a.ipynb": "{}", "b.ipynb": "x"}, "none of the notebooks can be read: a.ipynb, b.ipynb"),
         ({"topic_01.ipynb": OTHER}, "topic_01.ipynb has no answer cell of topic_01"),
         ({"a.ipynb": HALF, "b.ipynb": FULL}, "different answers: which one is meant?"),
     ],
 )
-def test_find_notebook_says_what_it_found_instead(tmp_path, files, says):
+def test_find_notebook_says_what_is_there(tmp_path, files, says):
     with pytest.raises(ValueError) as caught:
         find_notebook(handed_in(tmp_path, files), "topic_01", RELEASED)
     assert says in str(caught.value)
@@ -135,7 +135,7 @@ def test_read_notebook_in_any_encoding(tmp_path, encoding):
     assert read_notebook(path)["cells"][0]["source"] == "café = 'é'"
 
 
-def test_read_notebook_with_windows_line_ends_finds_no_edited_test(tmp_path):
+def test_windows_line_ends_are_no_edit(tmp_path):
     path = tmp_path / "topic_01.ipynb"
     path.write_text(json.dumps(FULL).replace("\\n", "\\r\\n"), encoding="utf-8", newline="\r\n")
     whole, notes = restore(read_notebook(path), RELEASED)
@@ -152,7 +152,7 @@ def test_read_notebook_refuses_a_large_file(tmp_path, monkeypatch):
         read_notebook(path)
 
 
-def test_restore_takes_marks_from_copies_and_changes_types_back():
+def test_restore_removes_marks_of_copies_and_restores_types():
     handed_in = {
         "cells": [
             marked_cell("answer-01-1", "mine", kind="markdown"),
@@ -178,7 +178,7 @@ def test_restore_takes_marks_from_copies_and_changes_types_back():
     assert all(("outputs" in cell) == (cell["cell_type"] == "code") for cell in cells)
 
 
-def test_restore_knows_cells_by_their_ids_where_metadata_were_lost():
+def test_restore_finds_cells_by_id_without_metadata():
     cells = [
         {"cell_type": "code", "id": id, "source": source, "metadata": {}}
         for id, source in [("answer-01-1", "x = 1"), ("test-01-1", "check(1)\ncheck(2)")]
