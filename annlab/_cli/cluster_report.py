@@ -38,12 +38,7 @@ def output_name(source: str) -> str:
 
 
 def prepare(folder: Path, *, force: bool) -> None:
-    """Make the folder, and refuse one that cannot be written to.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Make the folder, and refuse one that cannot be written to."""
     if folder.exists() and not folder.is_dir():
         raise invalid("--out", "a folder, or a name that is free", folder, "Name another one.")
     # also files that this run would not write: they would look like its results
@@ -75,13 +70,7 @@ def prepare(folder: Path, *, force: bool) -> None:
 def write_outputs(
     folder: Path, result: KMeansResult, centroids: np.ndarray, report: dict[str, Any], table: Table
 ) -> list[Path]:
-    """Write labels, centroids and report; replace older results once all is written.
-
-    Returns
-    -------
-    list of Path
-        The files, the report last.
-    """
+    """Write labels, centroids and report; replace older results once all is written."""
     import numpy as np
 
     names = report["files"]

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from annlab._support.errors import invalid
@@ -20,7 +21,7 @@ from annlab._support.places import source_folder
 #: Where `deliver` records what it wrote: relative name -> `_digest` of the content as delivered.
 MANIFEST = Path(".annlab") / "delivered.json"
 #: What travels, relative to notebooks/; the same patterns as package-data in pyproject.toml.
-#: Not exercises/: those are the teachers' and hold the solutions (see annlab classroom).
+#: Not exercises/, which hold the solutions (see annlab classroom).
 PATTERNS = ("*.ipynb", "*.md", "gallery/*.ipynb", "images/*.png", "images/*.svg")
 
 
@@ -41,10 +42,7 @@ class Delivery:
 
 
 def _as_delivered(name: str, content: bytes) -> bytes:
-    """Return the content of a copy: a notebook without outputs, which would show the answers.
-
-    The originals keep theirs, for readers without Python and for the tests that compare with them.
-    """
+    """Return the content of a copy: a notebook without outputs, which would show the answers."""
     if not name.endswith(".ipynb"):
         return content
     try:
@@ -61,11 +59,7 @@ def _as_delivered(name: str, content: bytes) -> bytes:
 
 
 def _digest(name: str, content: bytes) -> str:
-    """Return the SHA-256 of a file, for a notebook without what merely opening it changes.
-
-    JupyterLab writes this machine's kernel and version of Python into a notebook that is opened.
-    Everything else is the student's work: text, code, outputs, counts, tags, other metadata.
-    """
+    """Return the SHA-256 of a file, for a notebook without what JupyterLab writes on opening it."""
     if name.endswith(".ipynb"):
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
             notebook = json.loads(content)
@@ -102,23 +96,20 @@ def _content(path: Path) -> bytes | None:
 def _name_beside(folder: Path, name: str, known: dict[str, str]) -> str:
     """Return a name for a newer original: a free one, or that of an older, unchanged original."""
     path = Path(name)
-    number = 1
-    while True:
-        mark = ".new" if number == 1 else f".new{number}"
+    for number in count(1):
+        mark = f".new{number if number > 1 else ''}"
         candidate = path.with_name(f"{path.stem}{mark}{path.suffix}").as_posix()
-        target = folder / candidate
-        if not os.path.lexists(target):
-            return candidate
-        there = _content(target)
-        if there is not None and known.get(candidate) == _digest(name, there):
-            return candidate
-        number += 1
+        there = _content(folder / candidate)
+        is_ours = there is not None and known.get(candidate) == _digest(name, there)
+        if is_ours or not os.path.lexists(folder / candidate):
+            break
+    return candidate
 
 
 def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) -> Delivery:
-    """Copy the notebooks into ``folder``, or bring it up to date, without touching what changed.
+    """Copy the notebooks into ``folder``, or update it, without touching what was changed.
 
-    The copies have no outputs: a reader predicts first, and runs the cell then.
+    The copies have no outputs.
 
     Parameters
     ----------
@@ -146,9 +137,9 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
 
     ====================================  =====================================================
     nothing, never delivered              it is delivered
-    nothing, delivered before             the student deleted it: it stays away, unless restored
-    the delivered content                 it is replaced when a newer original comes
-    anything else                         it is the student's: kept; a newer original is put
+    nothing, delivered before             the student deleted it: it is left out, unless restored
+    the delivered content                 it is replaced by a newer original
+    anything else                         it is the student's and kept; a newer original is put
                                           beside it as ``NAME.new.ipynb``, once
     ====================================  =====================================================
 
@@ -158,17 +149,8 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
     >>> from pathlib import Path
     >>> from annlab._cli.delivery import deliver
     >>> with tempfile.TemporaryDirectory() as home:
-    ...     source, mine = Path(home) / "source", Path(home) / "mine"
-    ...     source.mkdir()
-    ...     _ = (source / "a.ipynb").write_text("one")
-    ...     print(deliver(mine, source=source).added)
-    ...     _ = (mine / "a.ipynb").write_text("my own work")
-    ...     _ = (source / "a.ipynb").write_text("two")
-    ...     print(deliver(mine, source=source).beside)
-    ...     print((mine / "a.ipynb").read_text())
-    ['a.ipynb']
-    [('a.ipynb', 'a.new.ipynb')]
-    my own work
+    ...     deliver(Path(home) / "mine").added[0]
+    '00_start_here.ipynb'
     """
     folder = Path(folder).expanduser()
     source = source_folder() if source is None else Path(source)
@@ -221,7 +203,7 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
         else:
             beside = _name_beside(folder, name, known)
             _write(folder / beside, content)
-            # under both names: it was offered, and is not offered again
+            # under both names, so it is not offered again
             known[beside] = known[name] = digest
             done.beside.append((name, beside))
     record = {"what": "contents as annlab delivered them; see annlab lab --help", "files": known}

@@ -26,16 +26,15 @@ def lab_command(
     folder : Path
         Root of the file browser.
     page : str, optional
-        Notebook to open, relative to ``folder``; left out if it is not there.
+        Notebook to open, relative to ``folder``, if it exists.
     arguments : tuple of str
-        Further arguments for JupyterLab; they come last, so they win.
+        Further arguments for JupyterLab; they override ours.
 
     Returns
     -------
     command : list of str
     environment : dict of str to str
-        A copy of this process's, with annlab's settings *beside* the user's own: no news toast,
-        no check for updates. The user's configuration is not written to.
+        With annlab's settings beside the user's own, which are not written to.
     """
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
     if page is not None and (folder / page).exists():
@@ -107,11 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _own_folder(here: Path) -> Path:
-    """Return where the copies are, or shall be, seen from the folder where annlab is called.
-
-    Inside a folder of copies it is that one, and among the originals of a checkout the one beside
-    them, so that no second, blank copy is made inside.
-    """
+    """Return the folder of the copies, seen from ``here``: no second copy is made inside one."""
     with contextlib.suppress(FileNotFoundError):
         originals = source_folder()
         if here == originals or originals in here.parents:

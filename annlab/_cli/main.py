@@ -1,12 +1,6 @@
 """The ``annlab`` command: a table of subcommands, each a module that is loaded when called.
 
-A new subcommand is one line of `COMMANDS` and a module with two functions::
-
-    def add_arguments(parser: argparse.ArgumentParser) -> None: ...
-    def run(options: argparse.Namespace) -> int: ...   # the exit status
-
-``add_arguments`` may set ``parser.description`` and ``parser.epilog``: ``annlab NAME --help`` is a
-page to learn from.
+A module has ``add_arguments(parser)`` and ``run(options)``, which returns the exit status.
 """
 
 from __future__ import annotations
@@ -65,7 +59,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"annlab {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    # only the command that is called gets its arguments, so that no other module is imported
+    # only the module of the command that is called is imported
     called = next((word for word in argv if not word.startswith("-")), None)
     for name, (module, purpose) in COMMANDS.items():
         below = commands.add_parser(

@@ -25,22 +25,7 @@ from annlab._version import __version__
 
 
 def examine(folder: Path = COPIES) -> list[Finding]:
-    """Run every check.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the notebooks are, or will be.
-
-    Returns
-    -------
-    list of Finding
-        In the order in which to fix them.
-
-    Notes
-    -----
-    Takes a few seconds: about ten processes are started.
-    """
+    """Run every check, in the order in which to fix what is found; takes a few seconds."""
     checks: list[Callable[[], Finding | list[Finding]]] = [
         check_python,
         check_import,

@@ -19,8 +19,7 @@ class Finding:
     name : str
         What was checked, such as ``"hnswlib"``.
     status : {"ok", "note", "warning", "problem"}
-        ``note``: good to know, nothing to do. ``warning``: works, but worse than it should.
-        ``problem``: something does not work.
+        ``warning``: works, but worse than it should. ``problem``: something does not work.
     text : str
         What was found, in a sentence.
     fix : str
@@ -37,14 +36,7 @@ class Finding:
 
 
 def worst(findings: Iterable[Finding]) -> str:
-    """Return the most serious status among the findings.
-
-    Examples
-    --------
-    >>> from annlab._cli.doctor.findings import Finding, worst
-    >>> worst([Finding("a", "ok", ""), Finding("b", "warning", ""), Finding("c", "note", "")])
-    'warning'
-    """
+    """Return the most serious status among the findings."""
     return max((found.status for found in findings), key=STATUSES.index, default="ok")
 
 
@@ -62,14 +54,10 @@ def describe(findings: list[Finding]) -> str:
         if found.fix:
             label = "fix" if found.status in ("warning", "problem") else "if you like"
             lines.append(f"{'':8} {'':{width}}  {label}: {found.fix}")
-    to_fix = [found for found in findings if found.status in ("warning", "problem")]
-    lines.append("")
-    if not to_fix:
-        lines.append("All is well.")
-    else:
-        n, blocking = len(to_fix), sum(found.status == "problem" for found in to_fix)
-        lines.append(
-            f"{n} thing{'s' * (n > 1)} to fix, {blocking} of them blocking. Run the commands after "
-            "'fix:' from the top, then annlab doctor again."
-        )
-    return "\n".join(lines)
+    statuses = [found.status for found in findings]
+    blocking, n = statuses.count("problem"), statuses.count("problem") + statuses.count("warning")
+    summary = (
+        f"{n} thing{'s' * (n > 1)} to fix, {blocking} of them blocking. Run the commands after "
+        "'fix:' from the top, then annlab doctor again."
+    )
+    return "\n".join([*lines, "", summary if n else "All is well."])

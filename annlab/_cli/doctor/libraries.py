@@ -13,35 +13,38 @@ from annlab._cli.doctor.packages import install, installed, pins, tested
 from annlab._cli.doctor.probing import probe
 from annlab._cli.doctor.shell import command_line
 
-#: Build and query an index: this runs into machine code that the processor lacks.
-_PROBE_HNSWLIB = """
-import hnswlib, numpy as np
+#: Search an index: this runs into machine code that the processor may lack.
+_PROBE = """
+import numpy as np
 X = np.random.RandomState(0).rand(300, 40).astype(np.float32)
-for space in ("l2", "ip"):
-    index = hnswlib.Index(space, 40)
-    index.init_index(max_elements=300, random_seed=1)
-    index.add_items(X, num_threads=1)
-index = hnswlib.Index("l2", 40)
-index.init_index(max_elements=300, ef_construction=200, random_seed=1)
-index.add_items(X, num_threads=1)
-index.set_ef(200)
-labels, _ = index.knn_query(X, k=1, num_threads=1)
+{search}
 assert (labels[:, 0] == np.arange(300)).mean() > 0.95, "the rows do not find themselves"
 """
-_PROBE_FAISS = """
-import faiss, numpy as np
-X = np.random.RandomState(0).rand(300, 40).astype(np.float32)
+_PROBE_HNSWLIB = _PROBE.format(
+    search="""
+import hnswlib
+for space in ("ip", "l2"):
+    index = hnswlib.Index(space, 40)
+    index.init_index(max_elements=300, ef_construction=200, random_seed=1)
+    index.add_items(X, num_threads=1)
+index.set_ef(200)
+labels, _ = index.knn_query(X, k=1, num_threads=1)
+"""
+)
+_PROBE_FAISS = _PROBE.format(
+    search="""
+import faiss
 index = faiss.IndexHNSWFlat(40, 16)
 index.add(X)
 labels = index.search(X, 1)[1]
-assert (labels[:, 0] == np.arange(300)).mean() > 0.95, "the rows do not find themselves"
 """
+)
 #: The name under which a package is imported, where it is not the one it is installed by.
 _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
 
 
 def _rebuild_hnswlib() -> str:
-    """Return the command that builds hnswlib again, without the cached wheel, which may be bad."""
+    """Return the command that builds hnswlib again, without the wheel in pip's cache."""
     wanted = f"hnswlib=={pins().get('hnswlib', '0.8.0')}"
     command = install("--force-reinstall", "--no-deps", "--no-cache-dir", wanted)
     return command if os.name == "nt" else f"HNSWLIB_NO_NATIVE=1 {command}"
@@ -71,20 +74,12 @@ def check_hnswlib() -> Finding:
     fix = _rebuild_hnswlib()
     if windows:
         fix = command_line(sys.executable, "-m", "pip", "uninstall", "-y", "hnswlib")
+    text = f"hnswlib is installed and {got.said}."
     if got.how == "signal":
-        why = (
-            "it was built for another processor"
-            if got.text == "SIGILL"
-            else "it is damaged, or was built for another Python or system"
-        )
-        text = (
-            f"hnswlib kills the process that uses it ({got.text}): {why}. "
-            "In a notebook this looks like a kernel that died."
-        )
-    elif got.how == "time":
-        text = f"hnswlib hangs: {got.text}."
-    else:
-        text = f"hnswlib is installed and does not work: {got.text}"
+        why = "it is damaged, or was built for another Python or system"
+        if got.text == "SIGILL":
+            why = "it was built for another processor"
+        text += f" Probably {why}. In a notebook this looks like a kernel that died."
     return Finding("hnswlib", "problem", text, fix, facts)
 
 
@@ -100,9 +95,7 @@ def check_faiss() -> Finding:
         text = "faiss is not installed: notebook 10 and the faiss index do without it."
         return Finding("faiss", "note", text, fix, facts)
     again = install("--force-reinstall", "--no-deps", tested("faiss-cpu"))
-    how = {"signal": f"kills the process that uses it ({got.text})", "time": got.text}
-    said = how.get(got.how, f"does not work: {got.text}")
-    return Finding("faiss", "problem", f"faiss is installed and {said}.", again, facts)
+    return Finding("faiss", "problem", f"faiss is installed and {got.said}.", again, facts)
 
 
 def check_imports() -> list[Finding]:
@@ -114,15 +107,14 @@ def check_imports() -> list[Finding]:
         if got.how in ("ok", "missing"):
             # check_versions reports what is missing
             return None
-        said = {"signal": f"it kills the process ({got.text})", "time": got.text}
-        text = f"{name} is installed and cannot be used: {said.get(got.how, got.text)}"
+        text = f"{name} is installed and {got.said}."
         facts = {"probe": got.how, "detail": got.text}
         again = install("--force-reinstall", "--no-deps", tested(name))
         return Finding(name, "problem", text, again, facts)
 
-    # what others depend on comes first, so fixing from the top fixes those as well
+    # dependencies first, so the first fix may also fix the others
     names = ("numpy", "threadpoolctl", "joblib", "pillow", "matplotlib", "scikit-learn")
-    # all in one process, which is quicker; one by one only if that fails
+    # all in one process first, which is quicker
     together = "".join(f"import {_IMPORTED_AS.get(name, name)}\n" for name in names)
     if probe(together, "").how == "ok":
         return []

@@ -30,18 +30,10 @@ def check_threads() -> Finding:
         usable = available_cpus()
     except ImportError:
         usable = affinity
-    settings = {
-        name: os.environ[name]
-        for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
-        if os.environ.get(name)
-    }
-    facts = {
-        "machine": machine,
-        "affinity": affinity,
-        "container_quota": quota,
-        "usable": usable,
-        "settings": settings,
-    }
+    names = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+    settings = {name: os.environ[name] for name in names if os.environ.get(name)}
+    facts = {"machine": machine, "affinity": affinity, "container_quota": quota}
+    facts |= {"usable": usable, "settings": settings}
     text = f"{usable} of {machine} core{'s' * (machine != 1)} for this process"
     if quota is not None and quota < machine:
         text += f" (a container's quota of {quota:g})"
@@ -100,16 +92,13 @@ def _existing(folder: Path) -> Path:
 
 
 def _write_error(folder: Path) -> str:
-    """Return why a folder cannot be written to; empty if it can. Leaves nothing behind.
-
-    A folder that does not exist is not created: the nearest existing one above it is tried.
-    """
+    """Return why a folder, or the nearest existing one above it, cannot be written to, or ""."""
     place = _existing(folder)
     if not place.is_dir():
         return f"{place} is not a folder"
     try:
         with tempfile.TemporaryFile(dir=place) as file:
-            # an empty file can be made on a full disk
+            # an empty file fits on a full disk
             file.write(b"annlab" * 1000)
             file.flush()
     except OSError as reason:
@@ -139,30 +128,20 @@ def check_disk(folders: Iterable[Path]) -> Finding:
 
 def check_writing(folder: Path) -> list[Finding]:
     """Check write access to the notebooks and to Jupyter's own files."""
-    findings = []
-    error = _write_error(folder)
-    facts = {"folder": str(folder), "error": error}
-    if error:
-        home = Path("~") / COPIES
-        text = f"The notebooks cannot be written: {error}."
-        fix = f"annlab lab --dir {home}   (or any folder that is yours)"
-        findings.append(Finding("notebooks folder", "problem", text, fix, facts))
-    else:
-        text = f"Notebooks can be written in {_existing(folder)}."
-        findings.append(Finding("notebooks folder", "ok", text, facts=facts))
-    try:
+
+    def look(name: str, folder: Path, trouble: str, fix: str) -> Finding:
+        error = _write_error(folder)
+        facts = {"folder": str(folder), "error": error}
+        if error:
+            return Finding(name, "problem", f"{trouble}: {error}.", fix, facts)
+        return Finding(name, "ok", f"Files can be written in {_existing(folder)}.", facts=facts)
+
+    fix = f"annlab lab --dir {Path('~') / COPIES}   (or any folder that is yours)"
+    findings = [look("notebooks folder", folder, "The notebooks cannot be written", fix)]
+    with contextlib.suppress(ImportError):
         from jupyter_core.paths import jupyter_runtime_dir
 
-        runtime = Path(jupyter_runtime_dir())
-    except ImportError:
-        pass
-    else:
-        error = _write_error(runtime)
-        facts = {"folder": str(runtime), "error": error}
-        if error:
-            text = f"JupyterLab cannot start a kernel, because it cannot write: {error}."
-            fix = set_variable("JUPYTER_RUNTIME_DIR", "jupyter-runtime")
-            findings.append(Finding("jupyter", "problem", text, fix, facts))
-        else:
-            findings.append(Finding("jupyter", "ok", f"It can write in {runtime}.", facts=facts))
+        fix = set_variable("JUPYTER_RUNTIME_DIR", "jupyter-runtime")
+        trouble = "JupyterLab cannot start a kernel, because it cannot write"
+        findings.append(look("jupyter", Path(jupyter_runtime_dir()), trouble, fix))
     return findings

@@ -30,11 +30,7 @@ def tested(name: str) -> str:
 
 
 def pins_file() -> Path | None:
-    """Return the list of the versions that annlab was tested with.
-
-    It is ``binder/requirements.txt`` of the repository, the list that `make env` and Binder
-    install; a wheel carries the same file as ``annlab/_pins/requirements.txt``.
-    """
+    """Return the list of the versions that annlab was tested with, which Binder installs."""
     return shipped("_pins", "binder", "requirements.txt")
 
 

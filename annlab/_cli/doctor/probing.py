@@ -22,6 +22,13 @@ class Probe:
     how: str
     text: str = ""
 
+    @property
+    def said(self) -> str:
+        """What went wrong, readable after "the package is installed and"."""
+        if self.how == "signal":
+            return f"kills the process that uses it ({self.text})"
+        return f"{'hangs' if self.how == 'time' else 'does not work'}: {self.text}"
+
 
 def probe(code: str, module: str) -> Probe:
     """Run ``code`` in a new process of this Python and return how it ended.

@@ -37,14 +37,8 @@ def check_python() -> Finding:
 def check_import(folder: Path = Path()) -> Finding:
     """Check that a script or a notebook in a folder imports this annlab.
 
-    Python looks beside the script first. A folder ``annlab`` there that is a whole checkout counts
-    as an empty package, and comes before an editable installation; a script that is itself called
-    ``annlab.py`` comes before any.
-
-    Parameters
-    ----------
-    folder : Path
-        By default the one from which the doctor is called.
+    Python looks beside the script first: a checkout's folder ``annlab`` there counts as an empty
+    package and comes before an editable installation.
     """
     from importlib.machinery import PathFinder
 
@@ -53,7 +47,7 @@ def check_import(folder: Path = Path()) -> Finding:
     own = PACKAGE / "__init__.py"
     origin = None if found is None else found.origin
     facts = {"folder": str(folder), "annlab": str(own), "found": origin}
-    # an editable installation is asked after all folders have been looked through
+    # PathFinder does not see an editable installation
     if found is None or (origin is not None and Path(origin).resolve() == own):
         return Finding("import", "ok", f"A script in {folder} imports annlab.", facts=facts)
     place = origin or next(iter(found.submodule_search_locations or []), str(folder / "annlab"))

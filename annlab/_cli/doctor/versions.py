@@ -28,7 +28,7 @@ _PURPOSE = {
 }
 
 
-#: Packages that a finding of their own looks at; they are not named twice.
+#: Packages with a check of their own.
 _LOOKED_AT_ELSEWHERE = {"hnswlib", "ipywidgets", "anywidget"}
 
 
@@ -82,12 +82,9 @@ def _missing_or_old(group: str, status: str, declared: list[Any]) -> list[Findin
 def _against_pins() -> Finding:
     file = pins_file()
     if file is None:
-        return Finding(
-            "pins",
-            "problem",
-            "The list of tested versions is missing from annlab.",
-            install("--force-reinstall", "--no-deps", "annlab-kmeans"),
-        )
+        fix = install("--force-reinstall", "--no-deps", "annlab-kmeans")
+        text = "The list of tested versions is missing from annlab."
+        return Finding("pins", "problem", text, fix)
     other = {}
     same = 0
     for name, wanted in pins().items():
