@@ -111,7 +111,7 @@ def test_the_lecture_hall_reaches_the_canvas(explorer):
 def test_a_missing_anywidget_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     canvas._canvas.cache_clear()
-    with pytest.raises(MissingExtraError, match=r"annlab\[lab\]"):
+    with pytest.raises(MissingExtraError, match=r"annlab-kmeans\[lab\]"):
         widgets.centroid_canvas()
 
 

@@ -260,7 +260,7 @@ def test_umap_is_asked_for_by_its_purpose(monkeypatch, ax):
     from annlab import MissingExtraError
 
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(MissingExtraError, match="annlab\\[lab\\]"):
+    with pytest.raises(MissingExtraError, match=r"annlab-kmeans\[lab\]"):
         visualize_clusters(np.eye(5), [0] * 5, method="umap", ax=ax)
 
 

@@ -39,12 +39,13 @@ def _fewer_colours(encoded: str) -> str:
     """Return a PNG in base64 with a palette of 256 colours, or unchanged if that is no gain."""
     png = base64.b64decode(encoded)
     image = Image.open(BytesIO(png))
-    is_transparent = image.mode == "RGBA" and image.getextrema()[3][0] < 255
+    is_transparent = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] != 255
     if image.mode not in ("RGB", "RGBA") or is_transparent:
         return encoded
     texts = PngInfo()
-    for key, text in image.text.items():
-        texts.add_text(key, text)
+    for key, text in image.info.items():
+        if isinstance(text, str):
+            texts.add_text(str(key), text)
     file = BytesIO()
     reduced = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     reduced.save(file, "PNG", optimize=True, pnginfo=texts)

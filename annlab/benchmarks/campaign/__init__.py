@@ -1,12 +1,13 @@
 """What ``annlab bench`` runs: k-means implementations side by side, and the figures of annlab.
 
-- `targets`: the cases of annlab's own figures, target against reached; `verdicts` judges them.
+- `targets`: the cases of annlab's own figures, with their goals; `verdicts` judges them.
 - `grid`: never slower than scikit-learn, over a grid of shapes.
 - `untuned`: distributions that nobody tuned on.
 - `growth`: exponents of time in points, clusters and features.
 - `memory`: peak memory above the rows.
 - `page`: one page over whatever of these was run.
 
-`running` compares peers in turns, `cells` measures the parts, and `worker` is the process in which
-both happen. Everything measured is tied to a digest of what fits do (`behaviour`).
+`peers` has one entry for each way to run k-means. `running` measures ladders of peers, `cells` the
+other parts; both send fits to a `child` process and append the figures to a `store`, which is tied
+to a digest of what fits return (`behaviour`).
 """

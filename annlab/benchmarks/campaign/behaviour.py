@@ -1,7 +1,7 @@
-"""The tie between stored figures and the code: what a few fixed small fits return.
+"""Tie stored figures to the code by what a few fixed small fits return.
 
-A renamed variable or a moved file changes nothing here; another label, or another inertia in the
-first six digits, does. Figures of fits that behave differently are never mixed.
+Renaming a variable or moving a file changes nothing here; another label, or another inertia in the
+first six digits, does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from annlab._support.errors import invalid
 from annlab._support.places import PACKAGE
 from annlab._version import __version__
 
@@ -29,7 +28,7 @@ _FITS = (
 
 @lru_cache(maxsize=1)
 def behaviour() -> str:
-    """Digest labels and inertia of a few fixed small fits: 12 hexadecimal digits.
+    """Return a digest of labels and inertia of the fixed fits: 12 hexadecimal digits.
 
     Examples
     --------
@@ -47,7 +46,7 @@ def behaviour() -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = kmeans_ann(X, k, 30, algorithm=algorithm, random_state=0, n_jobs=1)
-        # which cluster is called 0 is no behaviour: number them as they appear
+        # the numbering of the clusters does not count: number them as they appear
         _, first, labels = np.unique(result.labels, return_index=True, return_inverse=True)
         digest.update(np.argsort(np.argsort(first))[labels].astype("<i4").tobytes())
         digest.update(f"{result.inertia:.5e}".encode())
@@ -55,13 +54,13 @@ def behaviour() -> str:
 
 
 def code_facts() -> dict[str, str]:
-    """Version, commit (empty outside of a checkout) and behaviour of this annlab."""
+    """Return version, commit (empty outside of a checkout) and behaviour of this annlab."""
     return {"version": __version__, "commit": _commit(), "behaviour": behaviour()}
 
 
 def _commit() -> str:
     checkout = PACKAGE.parent
-    # an installed package may be somewhere inside another project's checkout
+    # an installed package may be inside another project's checkout
     if not (checkout / ".git").exists():
         return ""
     command = ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"]
@@ -72,44 +71,12 @@ def _commit() -> str:
     return done.stdout.strip()
 
 
+def behaviour_of(settings: dict[str, Any]) -> str | None:
+    """Return the behaviour under which figures were measured; None in files without one."""
+    return (settings.get("code") or {}).get("behaviour")
+
+
 def describe(code: dict[str, str]) -> str:
-    """Name the code that figures are of, such as ``annlab 1.0 (commit …, behaviour …)``."""
+    """Name the code of figures, such as ``annlab 1.0 (commit …, behaviour …)``."""
     commit = f"commit {code['commit']}, " if code.get("commit") else ""
     return f"annlab {code['version']} ({commit}behaviour {code['behaviour']})"
-
-
-def check_alike(was: dict[str, Any], now: dict[str, Any], what: str) -> None:
-    """Refuse to add figures to those that were measured otherwise.
-
-    Parameters
-    ----------
-    was, now : dict
-        Settings stored and wanted; of ``code`` only the behaviour counts.
-    what : str
-        File or comparison, for the message.
-
-    Raises
-    ------
-    ValueError
-        Names each setting that differs, and what to do.
-    """
-
-    def shown(settings: dict[str, Any], name: str) -> Any:
-        value = settings.get(name)
-        return value.get("behaviour") if name == "code" and isinstance(value, dict) else value
-
-    differing = [name for name in now if shown(was, name) != shown(now, name)]
-    if not differing:
-        return
-    remedy = "Pass --again to measure everything again, or another --out."
-    if "code" in differing:
-        remedy = (
-            f"annlab's fits return other labels or inertia than when it was measured (behaviour "
-            f"{shown(was, 'code')}, now {shown(now, 'code')}). {remedy}"
-        )
-    raise invalid(
-        "out",
-        "a folder whose figures were measured alike",
-        f"{what}, which differs in " + ", ".join(sorted(differing)),
-        remedy,
-    )

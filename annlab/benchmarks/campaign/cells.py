@@ -1,12 +1,12 @@
 """Cells: contenders on one shape of data, in turns, seed by seed, in a fresh process.
 
 The grid, the growth curves, the untuned distributions and the peaks of memory are made of cells.
-They differ in which cells there are and in what is read off them, never in how a cell is measured.
+They differ in their cells and in what is read from them, not in how a cell is measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from time import perf_counter
 from typing import Any
@@ -15,38 +15,58 @@ from zlib import crc32
 import numpy as np
 
 from annlab._support.progress import Progress, tell
-from annlab.benchmarks.campaign.behaviour import describe
-from annlab.benchmarks.campaign.child import START_S, Child
+from annlab.benchmarks.campaign.behaviour import code_facts, describe
+from annlab.benchmarks.campaign.child import WARM_UP_S, Child, ChildEnded, stored
 from annlab.benchmarks.campaign.peers import DEFAULTS
 from annlab.benchmarks.campaign.store import Store
-from annlab.benchmarks.machine import DISTURBED, wait_until_idle
+from annlab.benchmarks.campaign.workloads import make_rows
+from annlab.benchmarks.machine import DISTURBED, machine_record, wait_until_idle
 
-#: Who may take part in a cell: a peer's key, and the settings of its rung.
-CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "auto": ("annlab-auto", DEFAULTS),
-    "graph": ("annlab-graph", DEFAULTS),
-    "default": ("sklearn-kmeans++", DEFAULTS),
-    "random-25": ("sklearn-random", {"max_iter": 25}),
-    "random-3": ("sklearn-random", {"max_iter": 3}),
-}
-#: The same for people.
-LABELS = {
-    "auto": "annlab, algorithm='auto', its defaults",
-    "graph": "annlab, algorithm='graph', otherwise its defaults",
-    "default": "scikit-learn KMeans, its defaults (k-means++, n_init=1, max_iter=300, tol=1e-4)",
-    "random-25": "scikit-learn KMeans(init='random', n_init=1, max_iter=25, tol=0)",
-    "random-3": "scikit-learn KMeans(init='random', n_init=1, max_iter=3, tol=0)",
+#: Contenders: a peer's key, the settings of its rung, and a name for people.
+CONTENDERS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "auto": ("annlab-auto", DEFAULTS, "annlab, algorithm='auto', its defaults"),
+    "graph": ("annlab-graph", DEFAULTS, "annlab, algorithm='graph', otherwise its defaults"),
+    "default": (
+        "sklearn-kmeans++",
+        DEFAULTS,
+        "scikit-learn KMeans, its defaults (k-means++, n_init=1, max_iter=300, tol=1e-4)",
+    ),
+    "random-25": (
+        "sklearn-random",
+        {"max_iter": 25},
+        "scikit-learn KMeans(init='random', n_init=1, max_iter=25, tol=0)",
+    ),
+    "random-3": (
+        "sklearn-random",
+        {"max_iter": 3},
+        "scikit-learn KMeans(init='random', n_init=1, max_iter=3, tol=0)",
+    ),
 }
 #: A contender that took longer is not repeated with other seeds.
 ONCE_PAST_S = 60.0
-#: No cell takes that long; a process that says nothing for so long is ended.
-_CELL_S = 3600.0
+#: A process without an answer for so long is ended.
+_FIT_S = 3600.0
+#: Packages whose version decides over a time.
+_DECISIVE = ("numpy", "scipy", "scikit-learn")
 
 Cell = dict[str, Any]
 
 
+def settings_of(threads: int, repeats: int, random_state: int) -> dict[str, Any]:
+    """Return the settings under which cells may be compared."""
+    machine = machine_record()
+    return {
+        "threads": threads,
+        "repeats": repeats,
+        "random_state": random_state,
+        "processor": machine["processor"],
+        "versions": {name: machine["versions"].get(name) for name in _DECISIVE},
+        "code": code_facts(),
+    }
+
+
 def fresh_seeds(random_state: int, key: str, repeats: int) -> list[int]:
-    """Draw the seeds of a cell: its own, and far from the small ones that people tune with.
+    """Draw the seeds of a cell: its own, and none of the small ones used for tuning.
 
     Examples
     --------
@@ -62,24 +82,11 @@ def fresh_seeds(random_state: int, key: str, repeats: int) -> list[int]:
 def make_cell(
     data: str, n: int, d: int, k: int, contenders: Sequence[str], *, series: str = "", **more: Any
 ) -> Cell:
-    """Make a cell that is still to be measured."""
+    """Return a cell that is still to be measured."""
     key = f"{data}, n={n}, d={d}, k={k}"
     if series:
         key, more["series"] = f"{series}: {key}", series
     return {"key": key, "data": data, "n": n, "d": d, "k": k, "contenders": [*contenders], **more}
-
-
-def _cost(cell: Cell) -> float:
-    """Estimate roughly how long a cell takes; only ratios count."""
-    n, d, k = cell["n"], cell["d"], cell["k"]
-    ours = n * d * (40 * min(k, 100) + 10 * k**0.5)
-    work = {
-        # a greedy k-means++ compares all points with 2 + log k candidates for each cluster, slowly
-        "default": n * d * k * (30 + 4 * (2 + np.log(k))),
-        "random-25": n * d * k * 26,
-        "random-3": n * d * k * 4,
-    }
-    return 1e8 + sum(work.get(name, ours) for name in cell["contenders"])
 
 
 def measure_cells(
@@ -91,20 +98,20 @@ def measure_cells(
     wait_idle_s: float = 0.0,
     progress: bool = True,
 ) -> bool:
-    """Measure the cells that the store does not have yet, one by one.
+    """Measure the cells that the store does not have yet.
 
     Parameters
     ----------
     cells : sequence of dict
-        Of `make_cell`; those of the same data and contenders share a process.
+        From `make_cell`; neighbours with the same data share a process.
     store : Store
-        Its settings say how many threads, repeats and which random state.
+        Its settings have threads, repeats and random state.
     label : str
         For the line of progress.
     deadline : float
-        No cell begins after that moment of `time.perf_counter`.
+        Moment of `time.perf_counter` after which no cell begins.
     wait_idle_s : float, default=0
-        Wait up to so long before each process for others to leave the machine.
+        Longest wait before each process for other work to end.
     progress : bool, default=True
 
     Returns
@@ -112,87 +119,79 @@ def measure_cells(
     bool
         Whether all cells are measured now.
     """
+    settings = store.header["settings"]
     todo = [cell for cell in cells if not store.has(cell["key"])]
     line = Progress(progress, len(cells), f"annlab bench: {label}")
     if progress and len(todo) < len(cells):
         tell(f"{label}: {len(cells) - len(todo)} of {len(cells)} cells are measured already")
-    costs = {cell["key"]: _cost(cell) for cell in cells}
-    begin, had = perf_counter(), sum(_cost(cell) for cell in todo)
-
-    def show(key: str) -> None:
-        left = sum(cost for name, cost in costs.items() if not store.has(name))
-        # before the first cell is through, a guess; then as fast as so far
-        rate = (perf_counter() - begin) / (had - left) if left < had else 2e-11
-        line.update(sum(map(store.has, costs)), key, left_s=left * rate)
-
-    for _, group in groupby(
-        todo, key=lambda cell: (cell["data"], cell["n"], cell["d"], cell["contenders"])
-    ):
-        waiting = list(group)
-        while waiting and perf_counter() < deadline:
-            wait_until_idle(wait_idle_s)
-            show(waiting[0]["key"])
-            waiting = _one_process(waiting, store, show, deadline)
-    done = sum(map(store.has, costs))
+    number = len(cells) - len(todo)
+    for (data, n, d), group in groupby(todo, key=lambda cell: (cell["data"], cell["n"], cell["d"])):
+        if perf_counter() > deadline:
+            break
+        rows = make_rows(data, n, d, random_state=settings["random_state"])
+        with stored(rows) as path:
+            child = None
+            for cell in group:
+                if perf_counter() > deadline:
+                    break
+                line.update(number, cell["key"])
+                number += 1
+                if child is None:
+                    wait_until_idle(wait_idle_s)
+                    child = Child(path, settings["threads"])
+                measured = _measure(child, cell, settings)
+                store.add("cell", **{**cell, "n": rows.shape[0], "d": rows.shape[1]}, **measured)
+                # peaks of memory are those of a fresh process
+                if cell.get("peak") or measured["status"] != "ok":
+                    child.close()
+                    child = None
+            if child is not None:
+                child.close()
+    done = sum(store.has(cell["key"]) for cell in cells)
     line.close(f"{done} of {len(cells)} cells")
     return done == len(cells)
 
 
-def _job(cells: list[Cell], settings: dict[str, Any]) -> dict[str, Any]:
-    """Tell `worker.run_cells` what to measure."""
-    seed, first = settings["random_state"], cells[0]
+def _measure(child: Child, cell: Cell, settings: dict[str, Any]) -> dict[str, Any]:
+    """Fit the contenders of a cell in turns.
+
+    The first seed runs twice and the first time does not count, unless it was slow: it warms caches
+    for this shape.
+    """
+    seeds = fresh_seeds(settings["random_state"], cell["key"], settings["repeats"])
+    results: dict[str, dict[str, Any]] = {name: {} for name in cell["contenders"]}
+    loads = []
+    for turn, seed in enumerate([seeds[0], *seeds]):
+        for name, facts in results.items():
+            peer, rung, _ = CONTENDERS[name]
+            longest = max(facts.get("seconds", [0.0]))
+            if longest > (WARM_UP_S if turn == 1 else ONCE_PAST_S):
+                continue
+            request = {"peer": peer, "k": cell["k"], "rung": rung, "seed": seed}
+            try:
+                answer = child.ask(
+                    _FIT_S, task="fit", **request, ladder=False, peak=cell.get("peak", False)
+                )
+            except (TimeoutError, ChildEnded) as reason:
+                return {"status": f"failed: {reason}"}
+            if "error" in answer:
+                return {"status": f"failed: {answer['error']}"}
+            if turn == 1:
+                facts.clear()
+            for fact in ("seconds", "inertia", "peak_bytes"):
+                facts.setdefault(fact, []).append(answer[fact])
+            facts["algorithm"] = answer["algorithm"]
+            if answer["others_cores"] is not None:
+                loads.append(answer["others_cores"])
     return {
-        "task": "cells",
-        **{name: first[name] for name in ("data", "n", "d")},
-        "data_seed": seed,
-        "threads": settings["threads"],
-        "once_past_s": ONCE_PAST_S,
-        "cells": [
-            {
-                "key": cell["key"],
-                "k": cell["k"],
-                "peak": cell.get("peak", False),
-                "contenders": {name: CONTENDERS[name] for name in cell["contenders"]},
-                "seeds": fresh_seeds(seed, cell["key"], settings["repeats"]),
-            }
-            for cell in cells
-        ],
+        "status": "ok",
+        "results": results,
+        "others_cores": float(np.mean(loads)) if loads else None,
+        "date": machine_record()["date"],
     }
 
 
-def _one_process(
-    waiting: list[Cell], store: Store, show: Callable[[str], None], deadline: float
-) -> list[Cell]:
-    """Measure cells in a fresh process; return those that are left for another one."""
-    left = {cell["key"]: cell for cell in waiting}
-    current = waiting[0]["key"]
-    job = _job(waiting, store.settings)
-    with Child(job, job["threads"]) as child:
-        while left:
-            answer = child.answer(START_S + _CELL_S)
-            event = answer.pop("event")
-            if event == "ready":
-                store.machine = answer["machine"]
-            elif event == "begin":
-                current = answer["key"]
-                if perf_counter() > deadline:
-                    # the budget is used up: what is running is only just begun
-                    return []
-                show(current)
-            elif event == "cell":
-                store.add({**left.pop(answer["key"]), "status": "ok", **answer})
-            else:
-                store.add({**left.pop(current), "status": f"failed: {answer['reason']}"})
-                return list(left.values())
-    return []
-
-
 # --- reading -----------------------------------------------------------------------------------
-
-
-def finished(part: dict[str, Any]) -> list[Cell]:
-    """Return the cells of a part that have times."""
-    return [cell for cell in part["cells"] if cell["status"] == "ok"]
 
 
 def seconds_of(cell: Cell, contender: str) -> float:
@@ -203,7 +202,7 @@ def seconds_of(cell: Cell, contender: str) -> float:
 def inertia_ratio(cell: Cell, ours: str, theirs: str) -> float:
     """Return the median float64 inertia of one contender over that of another.
 
-    One where both are nothing beside the data: as many clusters as points leave rounding alone.
+    It is 1 where both are negligible: with as many clusters as points only rounding is left.
     """
     a, b = (float(np.median(cell["results"][name]["inertia"])) for name in (ours, theirs))
     tiny = 1e-9 * cell["n"] * cell["d"]
@@ -212,25 +211,25 @@ def inertia_ratio(cell: Cell, ours: str, theirs: str) -> float:
     return a / b if b > 0 else float("inf")
 
 
-def settings_facts(part: dict[str, Any]) -> list[str]:
-    """Say who took part and how, for the page."""
-    settings = part["settings"]
-    names = list(dict.fromkeys(name for cell in finished(part) for name in cell["contenders"]))
+def settings_facts(header: dict[str, Any], cells: Sequence[Cell]) -> list[str]:
+    """Return lines that say how finished cells were measured."""
+    names = list(dict.fromkeys(name for cell in cells for name in cell["contenders"]))
     return [
-        "Contenders: " + "; ".join(LABELS[name] for name in names) + ".",
+        "Contenders: " + "; ".join(CONTENDERS[name][2] for name in names) + ".",
         "",
-        f"Medians of {settings['repeats']} runs with fresh seeds, in turns, float32, one fresh "
-        "process for each data set; the first run of a cell not counted "
-        f"where it took less than 2 s; a contender past {ONCE_PAST_S:.0f} s is not repeated.",
+        f"Medians of {header['settings']['repeats']} runs with fresh seeds, in turns, float32, one "
+        "fresh process for each data set; the first run of a cell not counted "
+        f"where it took less than {WARM_UP_S:g} s; a contender past {ONCE_PAST_S:.0f} s is not "
+        "repeated.",
         "",
     ]
 
 
-def machine_facts(part: dict[str, Any]) -> list[str]:
-    """Name machine, date, versions and seeds of a part, what failed and what was disturbed."""
-    settings, machine = part["settings"], part["machine"]
-    cells = finished(part)
-    dates = sorted(cell["date"] for cell in cells)
+def machine_facts(header: dict[str, Any], cells: Sequence[Cell]) -> list[str]:
+    """Return lines about machine, date, versions and seeds, failures and disturbances."""
+    settings, machine = header["settings"], header["machine"]
+    finished = [cell for cell in cells if cell["status"] == "ok"]
+    dates = sorted(cell["date"] for cell in finished)
     versions = ", ".join(f"{name} {version}" for name, version in settings["versions"].items())
     period = f"{dates[0]} to {dates[-1]}" if dates else "never"
     notes = [
@@ -239,10 +238,10 @@ def machine_facts(part: dict[str, Any]) -> list[str]:
         f"{describe(settings['code'])}, {period}; seeds and data from "
         f"random_state={settings['random_state']}."
     ]
-    failed = [f"{cell['key']} ({cell['status']})" for cell in part["cells"] if cell not in cells]
+    failed = [f"{cell['key']} ({cell['status']})" for cell in cells if cell["status"] != "ok"]
     if failed:
         notes.append("Not measured: " + "; ".join(failed) + ".")
-    loads = [cell["others_cores"] for cell in cells if cell["others_cores"] is not None]
+    loads = [cell["others_cores"] for cell in finished if cell["others_cores"] is not None]
     disturbed = float(np.mean([load > DISTURBED for load in loads])) if loads else 0.0
     if disturbed > 0:
         notes.append(

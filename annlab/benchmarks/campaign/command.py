@@ -11,26 +11,26 @@ from annlab._support.checks import check_real
 from annlab._support.errors import invalid
 from annlab._support.progress import tell
 from annlab._support.threads import resolve_n_jobs
-from annlab.benchmarks.campaign.cells import Cell, measure_cells
+from annlab.benchmarks.campaign.cells import measure_cells, settings_of
 from annlab.benchmarks.campaign.comparison import Comparison, file_stem
-from annlab.benchmarks.campaign.page import PARTS, Part, write_page
+from annlab.benchmarks.campaign.page import PARTS, Part, finished_cells, write_page
 from annlab.benchmarks.campaign.peers import choose_peers
 from annlab.benchmarks.campaign.running import compare
-from annlab.benchmarks.campaign.store import Store, read_part, settings_of
-from annlab.benchmarks.campaign.targets import RUN_LIMIT_S, Target, choose_targets
+from annlab.benchmarks.campaign.store import SUFFIX, Store
+from annlab.benchmarks.campaign.targets import RUN_LIMIT_S, choose_targets
 from annlab.benchmarks.campaign.verdicts import Verdict, judge, verdict_table
 from annlab.datasets import Dataset, load_benchmark_data
 
 #: Random state of targets and parts: nothing was ever tuned with the seeds that it draws.
 FRESH = 2611
-#: The order in which they run, so that a budget that ends early leaves what matters most.
+#: Most important first, for budgets that end early.
 _ORDER = ("memory", "untuned", "targets", "grid", "growth")
 
 _DESCRIPTION = """\
 Compare k-means implementations by the time they take to a quality.
 
 Every peer gets the same rows, threads and seeds, runs in fresh processes, in turns, and
-is judged by the exact inertia of the labels it returns. Writes numbers (.json), a table
+is judged by the exact inertia of the labels it returns. Writes numbers (.jsonl), a table
 (.md) and a plot (.png) for each case, and a page over all of them.
 
 A fair run needs a quiet machine: nothing else running, power plugged in, and
@@ -51,7 +51,7 @@ _EPILOG = """\
 examples:
   annlab bench --quick                        a first impression in under two minutes
   annlab bench --data P200 --clusters 1024    one case, all peers (many minutes)
-  annlab bench --targets --rows P200-1024     target and reached, for one case
+  annlab bench --targets --rows P200-1024     goals and figures of one case
   annlab bench --grid --budget 30             never slower: as much as 30 minutes give
   annlab bench --page --out data/benchmarks   write the page again from the numbers there
 """
@@ -68,11 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="P200 (default), P1M, G500, U100, or a .npy file with rows",
     )
     add("--clusters", nargs="+", type=int, metavar="K", help="default: 1024; 256 with --quick")
-    add(
-        "--targets",
-        action="store_true",
-        help="annlab's own cases: each target and what was reached",
-    )
+    add("--targets", action="store_true", help="annlab's own cases, with their goals")
     add("--rows", metavar="NAMES", help="only these cases, such as U100,P200-1024")
     add(
         "--grid",
@@ -83,24 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--growth", action="store_true", help="time against points, clusters, features")
     add("--memory", action="store_true", help="peak memory above the rows")
     add("--full", action="store_true", help="every cell, peer, rung and seed of these five (hours)")
-    add(
-        "--max-rows",
-        type=int,
-        metavar="N",
-        help="targets and parts on at most so many rows, as a trial",
-    )
-    add("--again", action="store_true", help="measure again what is there already")
+    add("--again", action="store_true", help="measure again what is stored already")
     add("--quick", action="store_true", help="at most 20,000 rows, one seed, 90 seconds a case")
     add("--peers", nargs="+", metavar="KEY", help="compare only these peers (see --list)")
     add("--list", action="store_true", help="list the peers and end")
     add("--page", action="store_true", help="only write the page again")
-    _add_limits(parser)
-
-
-def _add_limits(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--seeds", type=int, metavar="N", help="seeds for each peer (3)")
-    add("--seeds-annlab", type=int, metavar="N", help="seeds for annlab (5)")
+    add("--seeds", type=int, metavar="N", help="seeds for each peer (3; 5 for annlab)")
     add("--ladder", nargs="+", type=int, metavar="N", help="the rungs: iterations to ask for")
     add("--threads", type=int, metavar="N", help="default: all cores")
     add("--run-limit", type=float, metavar="S", help="end a run after so many seconds (600)")
@@ -108,7 +92,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=float,
         metavar="MINUTES",
-        help="start no new run after so many minutes; what is measured by then is kept",
+        help="stop after so many minutes; what is measured by then is kept",
     )
     add(
         "--wait-idle",
@@ -123,7 +107,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the cases one after the other and write their files; 0 if every case has a result."""
+    """Run what the options ask for; the exit status is 0 if all of it has a result."""
     if options.list:
         for peer in choose_peers(options.peers):
             reason = peer.missing()
@@ -154,21 +138,22 @@ def _compare(
     folder: Path,
     data: str | Dataset,
     n_clusters: int,
-    *,
-    resume: bool,
     deadline: float,
     **settings: Any,
 ) -> Comparison:
-    """Compare, storing the numbers after each peer; resume what is stored if asked to."""
+    """Compare, appending each run to the case's file."""
     name = data if isinstance(data, str) else data.name
-    path = folder / f"{file_stem(name, n_clusters)}.json"
+    path = folder / f"{file_stem(name, n_clusters)}{SUFFIX}"
+    if options.again or not options.targets:
+        path.unlink(missing_ok=True)
     given = {
         "n_seeds": options.seeds,
-        "n_seeds_annlab": options.seeds_annlab,
+        "n_seeds_annlab": options.seeds,
         "run_limit_s": options.run_limit,
         "peers": options.peers,
         "ladder": options.ladder,
         "random_state": options.random_state,
+        "budget_s": None if deadline == float("inf") else max(0.0, deadline - perf_counter()),
     }
     return compare(
         data,
@@ -177,9 +162,7 @@ def _compare(
         wait_idle_s=options.wait_idle,
         n_jobs=options.threads,
         progress=not options.silent,
-        stop_after_s=None if deadline == float("inf") else max(0.0, deadline - perf_counter()),
-        resume=Comparison.load(path) if resume and path.exists() else None,
-        checkpoint=lambda found: found.save_numbers(folder, path.stem),
+        path=path,
     )
 
 
@@ -191,15 +174,7 @@ def _comparisons(options: argparse.Namespace, folder: Path, deadline: float) -> 
             failed += 1
             tell(f"No time left for {name} with k = {n_clusters}.")
             continue
-        result = _compare(
-            options,
-            folder,
-            _data(name),
-            n_clusters,
-            resume=False,
-            deadline=deadline,
-            quick=options.quick,
-        )
+        result = _compare(options, folder, _data(name), n_clusters, deadline, quick=options.quick)
         if not result.keys():
             failed += 1
             tell(f"No peer finished on {name} with k = {n_clusters}.")
@@ -207,41 +182,43 @@ def _comparisons(options: argparse.Namespace, folder: Path, deadline: float) -> 
         print(result.table())
         for path in result.save(folder):
             print(path)
-        # after each case, so that a comparison of hours that is cut short leaves a page
+        # after each case, so an interrupted campaign leaves a page
         print(write_page(folder))
     return 1 if failed else 0
 
 
 def _targets(options: argparse.Namespace, folder: Path, deadline: float) -> int:
-    """Run the cases of the targets, and print target against reached; 0 if all are finished."""
+    """Run the cases of the targets and print the verdicts; 0 if all are finished."""
     cases = choose_targets(options.rows)
     verdicts: list[Verdict] = []
     unfinished = 0
     for number, case in enumerate(cases):
-        rows = case.rows if options.max_rows is None else min(case.rows, options.max_rows)
-        if perf_counter() > deadline or case.n_clusters > rows:
-            why = "no time left" if case.n_clusters <= rows else f"more clusters than {rows:,} rows"
-            tell(f"{case.key}: {why}")
+        if perf_counter() > deadline:
+            tell(f"{case.key}: no time left")
             unfinished += 1
             continue
         if not options.silent:
-            tell(_outlook(cases, number, options.full))
+            minutes = [one.minutes if options.full else one.brief_minutes for one in cases]
+            tell(
+                f"Case {number + 1} of {len(cases)}, {case.key}: about {minutes[number]:g} minutes "
+                f"on {'four' if options.full else 'two'} cores, {sum(minutes[number:]):g} for all "
+                "that are left"
+            )
         ladders = case.ladders if options.full else case.brief
         result = _compare(
             options,
             folder,
-            load_benchmark_data(case.data, n=rows),
+            load_benchmark_data(case.data, n=case.rows),
             case.n_clusters,
-            resume=not options.again,
-            deadline=deadline,
+            deadline,
             run_limit_s=RUN_LIMIT_S,
             peers=list(ladders),
             ladder=ladders,
             random_state=FRESH,
             n_seeds=3 if options.full else 1,
-            n_seeds_annlab=options.seeds or (5 if options.full else 3),
+            n_seeds_annlab=5 if options.full else 3,
         )
-        unfinished += result.options["turns_left"] > 0
+        unfinished += result.turns_left() > 0
         if result.keys():
             result.save(folder)
             verdicts.append(judge(result, case))
@@ -252,51 +229,37 @@ def _targets(options: argparse.Namespace, folder: Path, deadline: float) -> int:
     return 1 if unfinished else 0
 
 
-def _outlook(cases: list[Target], number: int, full: bool) -> str:
-    minutes = [case.minutes if full else case.brief_minutes for case in cases]
-    return (
-        f"Case {number + 1} of {len(cases)}, {cases[number].key}: about {minutes[number]:g} "
-        f"minutes on {'four' if full else 'two'} cores, {sum(minutes[number:]):g} for all that "
-        "are left"
-    )
-
-
 def _part(part: Part, options: argparse.Namespace, folder: Path, deadline: float) -> int:
-    """Measure a part of the page; 0 if all of its cells are there."""
-    store = Store(
-        folder / f"{part.name}.json",
-        part.name,
-        settings_of(
-            resolve_n_jobs(options.threads),
-            options.seeds or part.repeats,
-            FRESH if options.random_state is None else options.random_state,
-        ),
-        again=options.again,
-    )
+    """Measure a part of the page; 0 if all of its cells are measured."""
+    cells = [
+        cell
+        for cell in part.cells(full=options.full)
+        if (not options.clusters or cell["k"] in options.clusters)
+        and (not options.data or cell["data"] in options.data)
+    ]
+    if not cells:
+        raise invalid("--data, --clusters", "such that a cell is left", "none")
+    random_state = FRESH if options.random_state is None else options.random_state
+    path = folder / f"{part.name}{SUFFIX}"
     complete = measure_cells(
-        _cells(part, options),
-        store,
+        cells,
+        Store(
+            path,
+            part.name,
+            settings_of(
+                resolve_n_jobs(options.threads), options.seeds or part.repeats, random_state
+            ),
+            again=options.again,
+        ),
         label=part.name,
         deadline=deadline,
         wait_idle_s=options.wait_idle,
         progress=not options.silent,
     )
-    if store.path.exists():
-        print("\n".join(part.lines(read_part(store.path))))
+    if path.exists():
+        print("\n".join(part.lines(finished_cells(path)[2])))
         print(write_page(folder))
     return 0 if complete else 1
-
-
-def _cells(part: Part, options: argparse.Namespace) -> list[Cell]:
-    """Cells of a part that the options ask for."""
-    cells = part.cells(full=options.full, most_rows=options.max_rows)
-    if options.clusters:
-        cells = [cell for cell in cells if cell["k"] in options.clusters]
-    if options.data:
-        cells = [cell for cell in cells if cell["data"] in options.data]
-    if not cells:
-        raise invalid("--data, --clusters, --max-rows", "such that a cell is left", "none")
-    return cells
 
 
 def _data(name: str) -> str | Dataset:

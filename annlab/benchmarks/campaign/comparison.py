@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from annlab._support.errors import invalid
-from annlab._support.files import atomic_write
 from annlab.benchmarks.campaign.comparison_page import page
 from annlab.benchmarks.campaign.markdown import save_figure
-from annlab.benchmarks.campaign.measured import Measured
+from annlab.benchmarks.campaign.measured import Measured, reference_of
+from annlab.benchmarks.campaign.store import (
+    FORMAT,
+    SUFFIX,
+    Record,
+    Store,
+    read_records,
+    write_records,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FORMAT = 2
+PART = "comparison"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Measured):
-    """What `compare` measured. Everything in it is plain data: `save` writes it as JSON.
+    """What `compare` measured, as plain data.
 
     Attributes
     ----------
@@ -39,7 +45,7 @@ class Comparison(Measured):
         n_iter, n_used (clusters with points), peak_bytes (anonymous memory above the rows),
         others_cores (busy for other processes meanwhile), repeats_s.
     floors : dict
-        Of `measure_floors`.
+        From `measure_floors`.
     machine, options : dict
     """
 
@@ -55,18 +61,18 @@ class Comparison(Measured):
         return page(self)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the curves: `annlab.plotting.plot_time_to_quality`."""
+        """Draw the curves with `annlab.plotting.plot_time_to_quality`."""
         from annlab.plotting import plot_time_to_quality
 
         return plot_time_to_quality(self, ax=ax)
 
     def save(self, folder: str | os.PathLike[str], name: str | None = None) -> list[Path]:
-        """Write the numbers (.json), the page (.md) and the plot (.png).
+        """Write the numbers (.jsonl), the page (.md) and the plot (.png).
 
         Parameters
         ----------
         folder : path-like
-            Made where it is missing.
+            Created if it is missing.
         name : str, optional
             Stem of the files; data and k by default.
 
@@ -78,56 +84,66 @@ class Comparison(Measured):
         ------
         OSError
         """
-        numbers = self.save_numbers(folder, name)
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        numbers = target / f"{name or file_stem(self.data['name'], self.n_clusters)}{SUFFIX}"
+        settings = {
+            "data": self.data,
+            "n_clusters": self.n_clusters,
+            "threads": self.threads,
+            **self.options,
+        }
+        header = {"format": FORMAT, "part": PART, "machine": self.machine, "floors": self.floors}
+        records = [{"kind": "peer", **peer} for peer in self.peers]
+        records += [{"kind": "run", **run} for run in self.runs]
+        write_records(numbers, {**header, "settings": settings}, records)
         page, picture = numbers.with_suffix(".md"), numbers.with_suffix(".png")
         # a page of its own on the site, so its heading is the first one there
         page.write_text(self.table().removeprefix("#"), encoding="utf-8")
         save_figure(picture, (9, 6), lambda figure: self.plot(figure.add_subplot()))
         return [numbers, page, picture]
 
-    def save_numbers(self, folder: str | os.PathLike[str], name: str | None = None) -> Path:
-        """Write the numbers alone, all or nothing; parameters as in `save`."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        numbers = target / f"{name or file_stem(self.data['name'], self.n_clusters)}.json"
-        with atomic_write(numbers, text=True) as file:
-            file.write(json.dumps(self.to_dict(), indent=1) + "\n")
-        return numbers
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data."""
-        return {
-            "format": _FORMAT,
-            "data": self.data,
-            "n_clusters": self.n_clusters,
-            "threads": self.threads,
-            "reference": self.reference,
-            "floors": self.floors,
-            "machine": self.machine,
-            "options": self.options,
-            "peers": self.peers,
-            "runs": self.runs,
-        }
-
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Comparison:
-        """Read a file that `save` wrote.
+        """Read a file that `save` or `compare` wrote.
 
         Raises
         ------
         OSError, ValueError
         """
+        header, records = read_records(path)
         try:
-            record = json.loads(Path(path).read_text(encoding="utf-8"))
-            if record.pop("format") != _FORMAT:
-                raise ValueError("another version of the format")
-            return cls(**record)
-        except (ValueError, KeyError, TypeError, AttributeError) as reason:
+            return cls._of(header, list(records.values()))
+        except (KeyError, TypeError) as reason:
             raise invalid(
-                "path", "a .json file that Comparison.save wrote", f"{Path(path).name} ({reason})"
+                "path", f"a {SUFFIX} file of a comparison", f"{Path(path).name} ({reason!r})"
             ) from reason
+
+    @classmethod
+    def of(cls, store: Store) -> Comparison:
+        """Return the comparison in a store."""
+        return cls._of(store.header, store.all("peer") + store.all("run"))
+
+    @classmethod
+    def _of(cls, header: Record, records: list[Record]) -> Comparison:
+        settings = dict(header["settings"])
+        of_kind: dict[str, list[Record]] = {"peer": [], "run": []}
+        for record in records:
+            rest = {name: value for name, value in record.items() if name != "kind"}
+            of_kind[record["kind"]].append(rest)
+        return cls(
+            data=settings.pop("data"),
+            n_clusters=settings.pop("n_clusters"),
+            threads=settings.pop("threads"),
+            reference=reference_of(of_kind["run"]),
+            peers=of_kind["peer"],
+            runs=of_kind["run"],
+            floors=header["floors"],
+            machine=header["machine"],
+            options=settings,
+        )
 
 
 def file_stem(name: str, n_clusters: int) -> str:
-    """Stem of a comparison's files."""
+    """Return the stem of a comparison's files."""
     return f"{name}_k{n_clusters}".replace(" ", "_")

@@ -61,7 +61,7 @@ def _row(found: Measured, key: str, levels: Sequence[float]) -> list[str]:
 
 
 def _floor_rows(found: Measured, n_levels: int) -> list[list[str]]:
-    """Say what ten exact iterations cannot go below, in the columns of the times."""
+    """Return rows with the lower bounds on ten exact iterations."""
     if not found.floors:
         return []
     floors = {
@@ -98,8 +98,8 @@ def _notes(found: Measured) -> list[str]:
         seeds = ", ".join(str(seed) for seed in found.options["seeds"])
         code = found.options.get("code")
         notes.append(f"Seeds: {seeds}." + (f" Code: {describe(code)}." if code else ""))
-    if found.options.get("turns_left"):
-        notes.append(f"Not finished: {found.options['turns_left']} turns of peers are left.")
+    if found.turns_left():
+        notes.append(f"Not finished: {found.turns_left()} turns of peers are left.")
     notes += _left_out(found)
     if found.disturbed() > 0:
         notes.append(
@@ -112,7 +112,7 @@ def _notes(found: Measured) -> list[str]:
 
 
 def _blas(found: Measured) -> str:
-    """The library that made the products of the floor."""
+    """Name the library that made the products of the floor."""
     names = [
         f"{library['name']} {library['version'] or ''}".strip()
         for library in found.machine.get("libraries", [])
@@ -122,7 +122,7 @@ def _blas(found: Measured) -> str:
 
 
 def _left_out(found: Measured) -> list[str]:
-    """One sentence for each reason why rungs have no time; what converged needs none."""
+    """Return a sentence for each reason why rungs have no time, convergence apart."""
     counts: dict[str, dict[str, int]] = {}
     for run in found.runs:
         reason = run["status"].partition(":")[0]

@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab.benchmarks.campaign.cells import (
-    Cell,
-    finished,
-    inertia_ratio,
-    make_cell,
-    seconds_of,
-)
+from annlab.benchmarks.campaign.cells import Cell, inertia_ratio, make_cell, seconds_of
 from annlab.benchmarks.campaign.markdown import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
 
 #: The grid.
 DATA = ("uniform", "blobs", "patches")
@@ -31,13 +24,12 @@ FACTOR, SLACK_S = 1.1, 5e-3
 SHARE, HARD_FACTOR = 0.95, 1.3
 #: ... at an inertia of at most so many times its own.
 QUALITY = 1.01
-#: Verdicts on a cell.
+#: Verdicts on a cell, with their marks on the heat map.
 IN_RULE, SLOW, TOO_SLOW, WORSE = "in the rule", "slower", "far slower", "worse inertia"
-#: What marks a cell on the heat map.
 MARKS = {IN_RULE: "", SLOW: "!", TOO_SLOW: "!!", WORSE: "Q"}
 _WORST = 10
-#: The brief grid has no cells with more than so many rows × clusters × features; starting by
-#: k-means++ costs as much in few features as in so many.
+#: The brief grid has no cells with more rows × clusters × features; a k-means++ start costs as much
+#: in few features as in so many.
 _MOST_OPERATIONS, _LEAST_WIDTH = 1.3e9, 64
 
 
@@ -48,9 +40,8 @@ def grid_cells(
     d: Sequence[int] = D,
     k: Sequence[int] = K,
     full: bool = True,
-    most_rows: int | None = None,
 ) -> list[Cell]:
-    """Make the cells of the grid, small data first; none asks for more clusters than rows.
+    """Return the cells of the grid, small data first; none has more clusters than rows.
 
     Without ``full`` those are left out in which scikit-learn alone takes minutes.
 
@@ -63,7 +54,6 @@ def grid_cells(
     return [
         make_cell(name, rows, features, clusters, ("auto", "default"))
         for rows in n
-        if most_rows is None or rows <= most_rows
         for name in data
         for features in d
         for clusters in k
@@ -73,62 +63,53 @@ def grid_cells(
 
 
 def speed_ratio(cell: Cell) -> float:
-    """annlab's seconds over scikit-learn's: below one, annlab is faster."""
+    """Return annlab's seconds over scikit-learn's."""
     return seconds_of(cell, "auto") / seconds_of(cell, "default")
 
 
 def judge_cell(cell: Cell) -> list[str]:
-    """What the rule says about a cell: its breaches, or that there are none.
-
-    Returns
-    -------
-    list of str
-        ``IN_RULE`` alone, or some of ``SLOW``, ``TOO_SLOW`` and ``WORSE``.
-    """
+    """Return ``[IN_RULE]``, or the breaches: some of ``SLOW``, ``TOO_SLOW`` and ``WORSE``."""
     ours, theirs = seconds_of(cell, "auto"), seconds_of(cell, "default")
     breaches = []
     if ours > max(HARD_FACTOR * theirs, theirs + SLACK_S):
         breaches.append(TOO_SLOW)
     elif ours > max(FACTOR * theirs, theirs + SLACK_S):
         breaches.append(SLOW)
-    # not <=, so that a figure that is no number is a breach
+    # not <=, so that NaN is a breach
     if not inertia_ratio(cell, "auto", "default") <= QUALITY:
         breaches.append(WORSE)
     return breaches or [IN_RULE]
 
 
-def summarize(part: dict[str, Any]) -> dict[str, Any]:
-    """Shares and worst cells of a grid.
+def summarize(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return shares and worst cells of a grid.
 
     Returns
     -------
     dict
-        n_cells, n_all, share (in the whole rule), share_fast, share_good, n_too_slow,
-        median_speed_up, kept (whether the rule holds for the grid), worst and worst_quality
-        (cells).
+        share (in the whole rule), share_fast, n_too_slow, share_good, median_speed_up, kept
+        (whether the rule holds), worst and worst_quality (cells).
     """
-    cells = finished(part)
     verdicts = [judge_cell(cell) for cell in cells]
-    fast = [not {SLOW, TOO_SLOW} & set(verdict) for verdict in verdicts]
-    good = [WORSE not in verdict for verdict in verdicts]
+    share_fast = _share([not {SLOW, TOO_SLOW} & set(verdict) for verdict in verdicts])
+    share_good = _share([WORSE not in verdict for verdict in verdicts])
     n_too_slow = sum(TOO_SLOW in verdict for verdict in verdicts)
-    ratios = [speed_ratio(cell) for cell in cells]
-    order = sorted(range(len(cells)), key=lambda place: -ratios[place])
-    by_quality = sorted(cells, key=lambda cell: -inertia_ratio(cell, "auto", "default"))
+    quality = {cell["key"]: inertia_ratio(cell, "auto", "default") for cell in cells}
+    worse = [cell for cell in cells if quality[cell["key"]] > QUALITY]
     return {
-        "n_cells": len(cells),
-        "n_all": len(grid_cells()),
-        "share": float(np.mean([a and b for a, b in zip(fast, good, strict=True)] or [False])),
-        "share_fast": float(np.mean(fast or [False])),
-        "share_good": float(np.mean(good or [False])),
+        "share": _share([verdict == [IN_RULE] for verdict in verdicts]),
+        "share_fast": share_fast,
+        "share_good": share_good,
         "n_too_slow": n_too_slow,
-        "median_speed_up": float(1 / np.median(ratios)) if ratios else float("nan"),
-        "kept": bool(cells) and np.mean(fast) >= SHARE and n_too_slow == 0 and all(good),
-        "worst": [cells[place] for place in order[:_WORST]],
-        "worst_quality": [
-            cell for cell in by_quality if inertia_ratio(cell, "auto", "default") > QUALITY
-        ][:_WORST],
+        "median_speed_up": float(np.median([1 / speed_ratio(cell) for cell in cells] or [0.0])),
+        "kept": share_fast >= SHARE and n_too_slow == 0 and share_good == 1,
+        "worst": sorted(cells, key=speed_ratio, reverse=True)[:_WORST],
+        "worst_quality": sorted(worse, key=lambda cell: -quality[cell["key"]])[:_WORST],
     }
+
+
+def _share(holds: Sequence[bool]) -> float:
+    return float(np.mean(holds)) if holds else 0.0
 
 
 _COLUMNS = (
@@ -155,15 +136,15 @@ def _row(cell: Cell) -> list[str]:
     ]
 
 
-def page(part: dict[str, Any]) -> list[str]:
-    """Lines of Markdown: the verdict and the worst cells."""
-    found = summarize(part)
+def page(cells: Sequence[Cell]) -> list[str]:
+    """Return lines of Markdown: the verdict and the worst cells."""
+    found = summarize(cells)
     lines = [
-        f"**{found['share']:.1%} of {found['n_cells']} cells are in the rule** "
-        f"({found['n_all']} cells make the whole grid): at most max({FACTOR:g} × scikit-learn's "
-        f"seconds, + {1e3 * SLACK_S:g} ms) in {found['share_fast']:.1%} (to reach: {SHARE:.0%}), "
-        f"more than max({HARD_FACTOR:g} ×, + {1e3 * SLACK_S:g} ms) in {found['n_too_slow']} (to "
-        f"reach: 0), inertia at most {QUALITY:g} × its own in {found['share_good']:.1%}. The rule "
+        f"**{found['share']:.1%} of {len(cells)} cells are in the rule** "
+        f"({len(grid_cells())} cells make the whole grid): at most max({FACTOR:g} × scikit-learn's "
+        f"seconds, + {1e3 * SLACK_S:g} ms) in {found['share_fast']:.1%} (goal: {SHARE:.0%}), "
+        f"more than max({HARD_FACTOR:g} ×, + {1e3 * SLACK_S:g} ms) in {found['n_too_slow']} (goal: "
+        f"0), inertia at most {QUALITY:g} × its own in {found['share_good']:.1%}. The rule "
         f"{'holds' if found['kept'] else 'does not hold'} for the cells that were measured. annlab "
         f"is {found['median_speed_up']:.3g} times as fast in the median cell.",
         "",
@@ -177,56 +158,48 @@ def page(part: dict[str, Any]) -> list[str]:
     return lines
 
 
-def plot(part: dict[str, Any], figure: Figure) -> None:
-    """Draw the heat map into a figure: one panel for each data set and number of rows.
+def plot(cells: Sequence[Cell], figure: Figure) -> None:
+    """Draw the heat map: one panel for each data set and number of rows.
 
     Blue cells are faster than scikit-learn, orange ones slower: two hues that people with any
-    kind of colour blindness tell apart, and every cell carries its figures.
+    kind of colour blindness can tell apart, and every cell carries its figures.
     """
     from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+    from matplotlib.patches import Rectangle
 
-    cells = finished(part)
     names = [name for name in DATA if any(cell["data"] == name for cell in cells)]
     names += sorted({cell["data"] for cell in cells} - set(names))
-    rows = sorted({cell["n"] for cell in cells})
-    features = sorted({cell["d"] for cell in cells})
-    clusters = sorted({cell["k"] for cell in cells})
+    rows, features, clusters = (sorted({cell[name] for cell in cells}) for name in "ndk")
     colors = LinearSegmentedColormap.from_list("speed", ["#2166ac", "#f7f7f7", "#e08214"])
     norm = TwoSlopeNorm(0.0, -1.5, 0.5)
     axes = figure.subplots(len(names), len(rows), squeeze=False, sharex=True, sharey=True)
-    for line, name in enumerate(names):
-        for column, n in enumerate(rows):
-            ax = axes[line][column]
-            logs = np.full((len(features), len(clusters)), np.nan)
-            for cell in cells:
-                if (cell["data"], cell["n"]) != (name, n):
-                    continue
-                at = features.index(cell["d"]), clusters.index(cell["k"])
-                ratio = speed_ratio(cell)
-                logs[at] = np.clip(np.log10(ratio), -1.5, 0.5)
-                verdict = judge_cell(cell)
-                mark = "".join(MARKS[word] for word in verdict)
-                ax.text(
-                    at[1],
-                    at[0],
-                    f"{ratio:.2g}\n{inertia_ratio(cell, 'auto', 'default'):.3f}"
-                    + (f" {mark}" if mark else ""),
-                    ha="center",
-                    va="center",
-                    fontsize=7,
-                    fontweight="bold" if mark else "normal",
-                    color="white" if logs[at] < -1.05 else "black",
-                )
-                if mark:
-                    ax.add_patch(_frame(at))
-            image = ax.imshow(logs, cmap=colors, norm=norm, aspect="auto")
-            ax.set_xticks(range(len(clusters)), [f"{k:,}" for k in clusters])
-            ax.set_yticks(range(len(features)), [str(d) for d in features])
-            ax.set_title(f"{name}, n = {n:,}", fontsize=10)
-            if line == len(names) - 1:
-                ax.set_xlabel("k")
-            if column == 0:
-                ax.set_ylabel("d")
+    for (line, column), ax in np.ndenumerate(axes):
+        name, n = names[line], rows[column]
+        logs = np.full((len(features), len(clusters)), np.nan)
+        for cell in cells:
+            if (cell["data"], cell["n"]) != (name, n):
+                continue
+            y, x = features.index(cell["d"]), clusters.index(cell["k"])
+            ratio = speed_ratio(cell)
+            logs[y, x] = np.clip(np.log10(ratio), -1.5, 0.5)
+            mark = "".join(MARKS[word] for word in judge_cell(cell))
+            text = f"{ratio:.2g}\n{inertia_ratio(cell, 'auto', 'default'):.3f} {mark}".strip()
+            color = "white" if logs[y, x] < -1.05 else "black"
+            weight = "bold" if mark else "normal"
+            ax.text(
+                x, y, text, ha="center", va="center", fontsize=7, fontweight=weight, color=color
+            )
+            if mark:
+                corner = (x - 0.47, y - 0.47)
+                ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, linewidth=2.2))
+        image = ax.imshow(logs, cmap=colors, norm=norm, aspect="auto")
+        ax.set_xticks(range(len(clusters)), [f"{k:,}" for k in clusters])
+        ax.set_yticks(range(len(features)), [str(d) for d in features])
+        ax.set_title(f"{name}, n = {n:,}", fontsize=10)
+        if line == len(names) - 1:
+            ax.set_xlabel("k")
+        if column == 0:
+            ax.set_ylabel("d")
     figure.suptitle(
         "annlab's seconds / scikit-learn's (defaults of both), and below it the ratio of inertia\n"
         f"framed: more than max({FACTOR:g} ×, + {1e3 * SLACK_S:g} ms) (!), "
@@ -237,9 +210,3 @@ def plot(part: dict[str, Any], figure: Figure) -> None:
     ticks = [0.05, 0.1, 0.3, 1, 3]
     bar.set_ticks([float(np.log10(tick)) for tick in ticks], labels=[str(t) for t in ticks])
     bar.set_label("seconds, annlab / scikit-learn")
-
-
-def _frame(at: tuple[int, int]) -> Rectangle:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((at[1] - 0.47, at[0] - 0.47), 0.94, 0.94, fill=False, linewidth=2.2)

@@ -1,4 +1,4 @@
-"""Tables and pictures of the pages."""
+"""Write tables and pictures for the pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table in Markdown, and an empty one."""
+    """Return the lines of a table, and an empty one."""
     lines = [columns, ["---"] * len(columns), *rows]
     return [*("| " + " | ".join(line) + " |" for line in lines), ""]
 

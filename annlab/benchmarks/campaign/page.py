@@ -1,19 +1,19 @@
-"""One page over whatever was measured in a folder; what was not is named as missing."""
+"""Write one page over the measurements in a folder; what is missing is named."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from annlab._support.errors import invalid
 from annlab.benchmarks.campaign import grid, growth, memory, untuned
-from annlab.benchmarks.campaign.cells import Cell, finished, machine_facts, settings_facts
-from annlab.benchmarks.campaign.comparison import Comparison
+from annlab.benchmarks.campaign.behaviour import behaviour_of
+from annlab.benchmarks.campaign.cells import Cell, machine_facts, settings_facts
+from annlab.benchmarks.campaign.comparison import PART, Comparison
 from annlab.benchmarks.campaign.markdown import save_figure
-from annlab.benchmarks.campaign.store import read_part
+from annlab.benchmarks.campaign.store import SUFFIX, Record, read_records
 from annlab.benchmarks.campaign.targets import TARGETS
 from annlab.benchmarks.campaign.verdicts import judge, target_of, verdict_table
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE = "README.md"
-_HEAD = """\
+_HEAD = f"""\
 # k-means by time to quality
 
-Written by `annlab bench`; the numbers are in the `.json` files beside this page.
-Quality is the exact float64 inertia of the labels that a peer returns with the centroids
-that it returns; time is that of the whole call.
+Written by `annlab bench`; the numbers are in the `{SUFFIX}` files beside this page.
+Quality is the exact float64 inertia of the labels and centroids that a peer returns; time is that
+of the whole call.
 """
 _TARGETS = """\
-## What was to be reached, and what was
+## Goals, and what was reached
 
 How soon annlab's `kmeans_ann(X, k)` gets to an inertia that was set beforehand, and how many \
 times as fast as scikit-learn and the best other peer get to the point that is named. Medians \
@@ -44,15 +44,15 @@ class Part:
     Attributes
     ----------
     name : str
-        Of the command's option, and of the files.
+        Name of the command's option and of the files.
     title : str
-    cells : function
-        Makes the cells; knows the keyword ``full``.
-    lines : function of the part's record
-        Its Markdown.
-    plot : function of (record, figure), or None
+    cells : callable
+        Returns the cells; takes the keyword ``full``.
+    lines : callable
+        Returns the Markdown of finished cells.
+    plot : callable of (cells, figure), or None
     size : tuple of float
-        Of the figure, in inches.
+        Size of the figure in inches.
     repeats : int
         Seeds of each cell.
     """
@@ -60,8 +60,8 @@ class Part:
     name: str
     title: str
     cells: Callable[..., list[Cell]]
-    lines: Callable[[dict[str, Any]], list[str]]
-    plot: Callable[[dict[str, Any], Figure], None] | None = None
+    lines: Callable[[Sequence[Cell]], list[str]]
+    plot: Callable[[Sequence[Cell], Figure], None] | None = None
     size: tuple[float, float] = (0, 0)
     repeats: int = 3
 
@@ -81,15 +81,21 @@ PARTS = (
 )
 
 
+def finished_cells(path: Path) -> tuple[Record, list[Cell], list[Cell]]:
+    """Return the header of a part's file, all its cells, and those that have times."""
+    header, records = read_records(path)
+    cells = list(records.values())
+    return header, cells, [cell for cell in cells if cell["status"] == "ok"]
+
+
 def write_page(folder: str | Path) -> Path:
-    """Write one page over all that was measured in a folder, from the numbers there.
+    """Write one page over all measurements in a folder, from the numbers there.
 
     Parameters
     ----------
     folder : path-like
-        Holds the ``.json`` files of `Comparison.save` and of the parts; tables and plots are made
-        again from them. Files of fits that behave otherwise than those measured last are left out
-        of the page, which names them.
+        Holds the files of comparisons and parts; tables and plots are made again from them.
+        Figures of fits that behave otherwise than those measured last are not shown but named.
 
     Returns
     -------
@@ -99,27 +105,27 @@ def write_page(folder: str | Path) -> Path:
     Raises
     ------
     OSError, ValueError
-        Also if there is nothing in the folder.
+        Also if the folder holds no measurements.
     """
     target = Path(folder)
-    files = sorted(target.glob("*.json"))
-    if not files:
-        raise invalid("folder", "a folder with comparisons (.json)", folder, "Run annlab bench.")
-    parts = {file: read_part(file) for file in files if _is_part(file)}
-    comparisons = {file: Comparison.load(file) for file in files if file not in parts}
-    missing = _set_aside(parts, comparisons)
-    shown = sorted(
-        ((found, file) for file, found in comparisons.items() if found.keys()),
+    headers = {file: read_records(file)[0] for file in sorted(target.glob(f"*{SUFFIX}"))}
+    if not headers:
+        raise invalid(
+            "folder", f"a folder with measurements ({SUFFIX})", folder, "Run annlab bench."
+        )
+    files, missing = _of_one_behaviour(headers)
+    loaded = {file: Comparison.load(file) for file in files if headers[file]["part"] == PART}
+    missing += [f"{file.stem}: no peer finished" for file, c in loaded.items() if not c.keys()]
+    comparisons = sorted(
+        ((found, file) for file, found in loaded.items() if found.keys()),
         key=lambda pair: (pair[0].data["name"], pair[0].data["n"], pair[0].n_clusters),
     )
-    missing += [f"{file.stem}: no peer finished" for file, c in comparisons.items() if not c.keys()]
-    lines = _HEAD.split("\n") + _verdicts([found for found, _ in shown], missing)
-    records = {file.stem: record for file, record in parts.items()}
+    lines = _HEAD.split("\n") + _verdicts([found for found, _ in comparisons], missing)
     for part in PARTS:
-        lines += _section(part, records.get(part.name), target, missing)
+        lines += _section(part, target / f"{part.name}{SUFFIX}", files, missing)
     if missing:
         lines += ["## Missing", "", *(f"- {text}." for text in missing), ""]
-    for comparison, file in shown:
+    for comparison, file in comparisons:
         comparison.save(target, file.stem)
         lines += [
             comparison.table(),
@@ -132,38 +138,20 @@ def write_page(folder: str | Path) -> Path:
     return page
 
 
-def _is_part(path: Path) -> bool:
-    names = {part.name for part in PARTS}
-    try:
-        return path.stem in names and "part" in json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, TypeError):
-        return False
-
-
-def _set_aside(parts: dict[Path, dict[str, Any]], comparisons: dict[Path, Comparison]) -> list[str]:
-    """Drop figures of other behaviour than those measured last, and name them."""
-    measured = {
-        **{file: (record["machine"], record["settings"]) for file, record in parts.items()},
-        **{file: (found.machine, found.options) for file, found in comparisons.items()},
-    }
-    # files from before there was a digest have none
-    tie = {
-        file: (facts.get("code") or {}).get("behaviour") for file, (_, facts) in measured.items()
-    }
-    last = max(measured, key=lambda file: measured[file][0].get("date", ""))
-    others = [file for file in measured if tie[file] != tie[last]]
-    for file in others:
-        parts.pop(file, None)
-        comparisons.pop(file, None)
-    return [
+def _of_one_behaviour(headers: dict[Path, Record]) -> tuple[list[Path], list[str]]:
+    """Return the files of the behaviour measured last, and sentences that name the others."""
+    tie = {file: behaviour_of(header["settings"]) for file, header in headers.items()}
+    last = max(headers, key=lambda file: headers[file]["machine"].get("date", ""))
+    return [file for file in headers if tie[file] == tie[last]], [
         f"{file.name}: measured with fits of behaviour {tie[file]}, the others with {tie[last]}; "
         "figures of both are never on one page. Measure it again with --again"
-        for file in others
+        for file in headers
+        if tie[file] != tie[last]
     ]
 
 
 def _verdicts(comparisons: list[Comparison], missing: list[str]) -> list[str]:
-    """Lines about the targets; cases that were not run are added to what is missing."""
+    """Return lines about the targets; add the cases that were not run to what is missing."""
     judged = {
         case: judge(found, case) for found in comparisons if (case := target_of(found)) is not None
     }
@@ -177,22 +165,19 @@ def _verdicts(comparisons: list[Comparison], missing: list[str]) -> list[str]:
     )
 
 
-def _section(
-    part: Part, record: dict[str, Any] | None, folder: Path, missing: list[str]
-) -> list[str]:
-    """Lines of a part; cells that were not measured are added to what is missing."""
+def _section(part: Part, path: Path, files: list[Path], missing: list[str]) -> list[str]:
+    """Return lines of a part; add the cells that were not measured to what is missing."""
     command = f"`annlab bench --{part.name}`"
-    if record is None:
+    if path not in files:
         missing.append(f"{part.title} ({command}): not run")
         return []
-    lines = [f"## {part.title}", "", *part.lines(record)]
-    done = finished(record)
-    # without a measured cell there is nothing to draw
+    header, cells, done = finished_cells(path)
+    lines = [f"## {part.title}", "", *part.lines(done)]
     if part.plot is not None and done:
         plot = part.plot
-        save_figure(folder / f"{part.name}.png", part.size, lambda figure: plot(record, figure))
-        lines += [f"![{part.title}]({part.name}.png)", "", *settings_facts(record)]
+        save_figure(path.with_suffix(".png"), part.size, lambda figure: plot(done, figure))
+        lines += [f"![{part.title}]({part.name}.png)", "", *settings_facts(header, done)]
     n_cells = len(part.cells())
     if len(done) < n_cells:
         missing.append(f"{part.title} ({command}): {n_cells - len(done)} of {n_cells} cells")
-    return [*lines, *machine_facts(record)]
+    return [*lines, *machine_facts(header, cells)]

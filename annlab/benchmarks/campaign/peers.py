@@ -1,9 +1,9 @@
-"""Who is compared, with which settings: one entry for each way to run k-means.
+"""The peers of a comparison: one entry for each way to run k-means.
 
-All peers get the same float32 rows, the same number of threads and a seed; all train on all rows
-and return a label for every row, inside the clock. If a library would by default sub-sample or
-stop early, that is switched off for the ladder of iterations, and its defaults are measured as a
-rung of their own, so no library is handicapped by settings it did not choose.
+All peers get the same float32 rows, number of threads and seed; all train on all rows and return a
+label for every row, inside the clock. If a library would by default sub-sample or stop early, that
+is switched off for the ladder of iterations, and its defaults are measured as a rung of their own,
+so no library is handicapped by settings it did not choose.
 """
 
 from __future__ import annotations
@@ -28,29 +28,27 @@ class Answer(NamedTuple):
     algorithm: str = ""
 
 
-#: (X, n_clusters, settings, seed, threads) -> Answer; no settings stand for the library's defaults
+#: (X, n_clusters, settings, seed, threads) -> Answer
 Run = Callable[[np.ndarray, int, dict[str, Any], int, int], Answer]
 
-#: Shown in place of a limit on the points that train: it is set to n // k + 1, so that all do.
+#: Shown for a limit on the points per cluster that train.
 _ALL_POINTS = "n // k + 1 (all)"
-#: The rung that stands for a library's own defaults.
+#: The rung of a library's own defaults.
 DEFAULTS = {"defaults": True}
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to run k-means.
+    """One way to run k-means; to compare another one, add an entry to ``_OTHERS``.
 
     Attributes
     ----------
-    key : str
-        Name in results and on the command line.
-    label : str
-        Name for people.
+    key, label : str
+        Name in results and on the command line, and name for people.
     module : str
-        What has to be importable, and may be an attribute: ``"faiss:SuperKmeans"``.
+        What has to be importable; may be an attribute: ``"faiss:SuperKmeans"``.
     fit : function of (X, n_clusters, settings, seed, threads)
-        Returns labels, centroids and iterations.
+        Returns an `Answer`; no settings mean the library's defaults.
     settings : dict
         What stays fixed on every rung of the ladder.
     knob : str
@@ -62,10 +60,10 @@ class Peer:
     has_defaults : bool
         Whether the library's own defaults are a rung, the last one.
     min_features : int
-        The library refuses data of fewer features.
+        The library refuses data with fewer features.
     worth : tuple of int, optional
-        Steps of the usual ladder that are worth a run where each of them is expensive; a ladder
-        made for this peer is taken as it is.
+        Steps of the usual ladder that are run where each is expensive; a ladder made for this peer
+        is run completely.
     """
 
     key: str
@@ -90,7 +88,7 @@ class Peer:
         return [*steps, DEFAULTS] if self.has_defaults else steps
 
     def run(self, X: np.ndarray, k: int, rung: dict[str, Any], seed: int, threads: int) -> Answer:
-        """Fit once, with the fixed settings and the knob, or with none at all for the defaults."""
+        """Fit once, with the fixed settings and the knob, or with none for the defaults."""
         settings = {} if rung.get("defaults") else {**self.settings, **rung}
         return self.fit(X, k, settings, seed, threads)
 
@@ -100,7 +98,7 @@ class Peer:
         return self.key.startswith("annlab-")
 
     def missing(self, n_features: int | None = None) -> str:
-        """Say why the peer cannot run here (on that many features); empty if it can."""
+        """Return why the peer cannot run (on that many features); empty if it can."""
         name, _, attribute = self.module.partition(":")
         if importlib.util.find_spec(name) is None:
             return f"the package {name!r} is not installed"
@@ -162,8 +160,7 @@ def _superkmeans(key: str, label: str, settings: dict[str, Any] | None) -> dict[
             settings = {**settings, "max_points_per_cluster": len(X) // k + 1}
         model = superkmeans.SuperKMeans(k, X.shape[1], n_threads=threads, seed=seed, **settings)
         centroids = model.train(X)
-        # its own quick assignment prunes by what training learnt; tried: 99.9 % of its labels are
-        # exact, and it only knows the rows it was trained on
+        # its quick assignment (99.9 % of the labels exact when tried) knows only the training rows
         sampled = model.sampled_indices is not None
         labels = (model.assign if sampled else model.assign_training_points)(X, centroids)
         return Answer(labels, centroids, settings.get("iters"))
@@ -201,10 +198,10 @@ def _deck(X: np.ndarray, k: int, settings: dict[str, Any], seed: int, threads: i
 _RANDOM = {"init": "random", "n_init": 1, "tol": 0.0}
 _BATCH = {"init": "random", "n_init": 1, "batch_size": 4096, "max_no_improvement": None, "tol": 0.0}
 _BISECT = {"init": "random", "n_init": 1, "bisecting_strategy": "biggest_inertia"}
-#: The start is nearly all of the time at large k: few rungs tell the story.
+#: The start takes nearly all of the time at large k, so few rungs suffice.
 _FEW = (1, 5, 25)
 
-#: Everyone but annlab, the reference first.
+#: All but annlab, the reference first.
 _OTHERS = (
     Peer(**_scikit_learn("random", "KMeans, random start", "KMeans", _RANDOM), has_defaults=False),
     Peer(
@@ -260,7 +257,7 @@ def all_peers() -> dict[str, Peer]:
     """
     from annlab.fit.choose import available_algorithms
 
-    # the reference first, then annlab: a time budget that runs out still leaves a comparison
+    # the reference first, then annlab: a short time budget still leaves a comparison
     known = available_algorithms()
     order = sorted(
         known, key=lambda name: OUR_ALGORITHMS.index(name) if name in OUR_ALGORITHMS else len(known)

@@ -1,9 +1,10 @@
-"""Running a comparison: peers in turns, in fresh processes, on equal terms."""
+"""Run a comparison: peers in turns, in fresh processes, on equal terms."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -21,12 +22,21 @@ from annlab._support.errors import invalid
 from annlab._support.progress import Progress, tell
 from annlab._support.threads import resolve_n_jobs
 from annlab._support.types import Seed
-from annlab.benchmarks.campaign.behaviour import check_alike, code_facts
-from annlab.benchmarks.campaign.comparison import Comparison
-from annlab.benchmarks.campaign.measured import REFERENCE_PEER, REFERENCE_STEP
+from annlab.benchmarks.campaign.behaviour import code_facts
+from annlab.benchmarks.campaign.child import START_S, Child, ChildEnded, stored
+from annlab.benchmarks.campaign.comparison import PART, Comparison
+from annlab.benchmarks.campaign.measured import (
+    CONVERGED,
+    FAILED,
+    ONCE,
+    OUT_OF_TIME,
+    REFERENCE_PEER,
+    REFERENCE_STEP,
+    TOO_SLOW,
+)
 from annlab.benchmarks.campaign.peers import Peer, choose_peers
-from annlab.benchmarks.campaign.session import Limits, Session
-from annlab.benchmarks.machine import machine_record
+from annlab.benchmarks.campaign.store import Store
+from annlab.benchmarks.machine import machine_record, wait_until_idle
 from annlab.datasets import Dataset, load_benchmark_data
 
 #: Iterations asked for, rung by rung.
@@ -34,8 +44,10 @@ LADDER = (1, 2, 3, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100)
 QUICK_LADDER = (1, 3, 10, 25)
 #: A quick comparison takes at most this many rows, and this long.
 QUICK_ROWS, QUICK_S = 20_000, 90.0
-#: What must be the same where a comparison is resumed.
-_FIXED = ("ladder", "seeds", "n_seeds", "n_seeds_annlab", "run_limit_s", "code")
+
+Rung = dict[str, Any]
+#: A peer with a seed, and the rungs of its ladder: what one process runs.
+Turn = tuple[Peer, int, list[Rung]]
 
 
 def compare(
@@ -54,9 +66,7 @@ def compare(
     n_jobs: int | None = None,
     random_state: Seed = 0,
     progress: bool = True,
-    stop_after_s: float | None = None,
-    resume: Comparison | None = None,
-    checkpoint: Callable[[Comparison], object] | None = None,
+    path: str | os.PathLike[str] | None = None,
 ) -> Comparison:
     """Compare k-means implementations by their time to quality, on equal terms.
 
@@ -80,25 +90,20 @@ def compare(
     run_limit_s : float, optional
         A run that takes longer is ended, and one that would is not begun: 600 s; 10 s if quick.
     budget_s : float, optional
-        Nothing is begun after that; 90 s if quick, else no limit.
+        Nothing is begun after that, and what still runs is ended; 90 s if quick, else no limit.
     once_past_s : float, default=60
         A run that took longer is not repeated with other seeds.
     wait_idle_s : float, default=0
-        Wait up to so long before each process for others to leave the machine.
+        Longest wait before each process for other work to end.
     n_jobs : int, optional
         Threads of every peer; None for all cores of this process.
     random_state : int, RandomState, Generator or None, default=0
         Draws the seeds (the same ones for every peer) and the rows of a quick comparison.
     progress : bool, default=True
         Show the peers with their settings, progress and time left on stderr.
-    stop_after_s : float, optional
-        No process is started after that; nothing that runs is cut short. The comparison says how
-        many turns are left (``options["turns_left"]``).
-    resume : Comparison, optional
-        An unfinished comparison of the same data with the same settings: only the turns that are
-        left are run.
-    checkpoint : function of a Comparison, optional
-        Called after each turn with what is there so far.
+    path : path-like, optional
+        File of JSON lines to which each run is appended. If it exists, only what is missing in it
+        is run; it must have been made with the same data and settings.
 
     Returns
     -------
@@ -111,10 +116,10 @@ def compare(
 
     Notes
     -----
-    Each peer runs in a fresh process for each seed, and the peers take turns, so no peer profits
-    from warm caches of another or suffers for a busy hour alone. A process imports, warms up on
-    2,048 rows, runs its cheapest rung once for nothing if that takes less than 2 s, and then its
-    ladder; what comes before it is outside the clock (``prepare_s``).
+    Each peer runs in a fresh process for each seed, and the peers take turns, so none profits from
+    warm caches of another or suffers alone from a busy hour. A process imports, warms up on 2,048
+    rows, runs its cheapest rung once without counting it if that takes less than 2 s, and then its
+    ladder. Imports and warm-up are outside the clock (``prepare_s``).
 
     Examples
     --------
@@ -130,161 +135,206 @@ def compare(
     rows, about = _rows(data, quick, rng)
     n_clusters = check_n_clusters(n_clusters, len(rows))
     threads = resolve_n_jobs(n_jobs)
-    steps, own = _ladders(ladder, QUICK_LADDER if quick else LADDER)
     theirs = check_integer(n_seeds if n_seeds is not None else (1 if quick else 3), "n_seeds")
     ours = check_integer(
         n_seeds_annlab if n_seeds_annlab is not None else n_seeds or (1 if quick else 5),
         "n_seeds_annlab",
     )
-    if quick:
-        budget_s = QUICK_S if budget_s is None else budget_s
-    limits = _limits(begin, quick, run_limit_s, once_past_s, wait_idle_s, budget_s, stop_after_s)
+    run_limit_s = (10.0 if quick else 600.0) if run_limit_s is None else run_limit_s
+    budget_s = QUICK_S if budget_s is None and quick else budget_s
+    deadline = float("inf")
+    if budget_s is not None:
+        deadline = begin + check_real(budget_s, "budget_s")
     chosen = choose_peers(peers)
+    ladders = _ladders(chosen, ladder, QUICK_LADDER if quick else LADDER)
     seeds = [int(seed) for seed in rng.randint(2**31 - 2, size=max(theirs, ours))]
-    options = {
-        "quick": quick,
-        "ladder": {key: list(values) for key, values in own.items()} if own else list(steps),
-        "seeds": seeds,
-        "n_seeds": theirs,
-        "n_seeds_annlab": ours,
-        "run_limit_s": limits.run_s,
-        "budget_s": budget_s,
-        "once_past_s": limits.once_past_s,
-        "code": code_facts(),
-        "environment": _threading_environment(),
-    }
-    records = [_record(peer, about["d"]) for peer in chosen]
-    _announce(records, about, n_clusters, threads, progress)
-    run = _Run(about, options, Session(rows, n_clusters, threads, limits, records), begin)
-    if resume is not None:
-        run.resume(resume)
     able = [peer for peer in chosen if not peer.missing(about["d"])]
-    turns = _turns(able, seeds, {False: theirs, True: ours})
-    ladders = {peer.key: own.get(peer.key, peer.steps(steps)) for peer in able}
-    run.all_turns(turns, ladders, Progress(progress, len(turns), _LINE), checkpoint)
-    return run.comparison()
+    turns = _turns(able, ladders, seeds, {False: theirs, True: ours})
+    settings = {
+        "data": about,
+        "n_clusters": n_clusters,
+        "threads": threads,
+        "seeds": seeds,
+        "turns": [(peer.key, seed, len(rungs)) for peer, seed, rungs in turns],
+        "ladders": ladders,
+        "run_limit_s": check_real(run_limit_s, "run_limit_s", strict=True),
+        "once_past_s": check_real(once_past_s, "once_past_s"),
+        "processor": machine_record()["processor"],
+        "code": code_facts(),
+    }
+    store = Store(path, PART, settings, floors={}, environment=_threading_environment())
+    wait_idle_s = check_real(wait_idle_s, "wait_idle_s")
+    with stored(rows) as file:
+        if store.is_new:
+            wait_until_idle(wait_idle_s)
+            store.header |= _floors(file, threads, n_clusters, 0.3 if quick else 1.0)
+        for peer in chosen:
+            store.add("peer", **_record(peer, peer.missing(about["d"])))
+        if progress:
+            _announce(store)
+        _Runner(store, file, wait_idle_s, deadline).run(
+            turns, Progress(progress, len(turns), _LINE)
+        )
+    return Comparison.of(store)
 
 
 _LINE = "annlab bench: runs of peers"
 
 
-class _Run:
-    """A comparison on its way: which turns are done, and what it looks like so far."""
+class _Runner:
+    """Run the turns of a comparison and add their runs to its store."""
 
-    def __init__(
-        self, about: dict[str, Any], options: dict[str, Any], session: Session, begin: float
-    ) -> None:
-        self.about, self.options, self.session, self.begin = about, options, session, begin
-        self.floors: dict[str, float] = {}
-        self.machine: dict[str, Any] = {}
-        self.done: list[list[Any]] = []
-        self.n_left = 0
-        self.elapsed_before = 0.0
+    def __init__(self, store: Store, rows: Path, wait_idle_s: float, deadline: float) -> None:
+        self.store, self.rows = store, rows
+        self.wait_idle_s, self.deadline = wait_idle_s, deadline
+        self.settings = store.header["settings"]
 
-    def resume(self, earlier: Comparison) -> None:
-        """Continue an earlier comparison, if it was made alike."""
-        session = self.session
-        was = {"data": earlier.data, "n_clusters": earlier.n_clusters, "threads": earlier.threads}
-        now = {"data": self.about, "n_clusters": session.n_clusters, "threads": session.threads}
-        was["processor"] = earlier.machine.get("processor")
-        now["processor"] = machine_record()["processor"]
-        for name in _FIXED:
-            was[name], now[name] = earlier.options.get(name), self.options[name]
-        check_alike(was, now, f"a comparison on {earlier.data['name']}")
-        self.done = [list(turn) for turn in earlier.options.get("turns_done", [])]
-        self.elapsed_before = earlier.options.get("elapsed_s", 0.0)
-        self.floors, self.machine = earlier.floors, earlier.machine
-        session.resume(earlier)
+    def run(self, turns: list[Turn], line: Progress) -> None:
+        """Run what is left of the turns until the time is over.
 
-    def comparison(self) -> Comparison:
-        """What is there so far."""
-        return Comparison(
-            data=self.about,
-            n_clusters=self.session.n_clusters,
-            threads=self.session.threads,
-            reference=self.session.reference(),
-            peers=list(self.session.records.values()),
-            runs=self.session.runs,
-            floors=self.floors,
-            machine=self.machine,
-            options={
-                **self.options,
-                "turns_done": self.done,
-                "turns_left": self.n_left,
-                "elapsed_s": self.elapsed_before + perf_counter() - self.begin,
-            },
+        Of a time budget a turn gets at most twice its share, so no peer starves the others.
+        """
+        begin = perf_counter()
+        for number, (peer, seed, rungs) in enumerate(turns):
+            todo = [rung for rung in rungs if self._is_missing(peer, seed, rung)]
+            now = perf_counter()
+            if todo and now < self.deadline:
+                place = self.settings["seeds"].index(seed) + 1
+                line.update(number, f"{peer.label}, seed {place}")
+                share = max(4.0, 2.0 * (self.deadline - now) / (len(turns) - number))
+                self._turn(peer, seed, todo, min(self.deadline, now + share))
+        left = Comparison.of(self.store).turns_left()
+        line.close(
+            f"done in {perf_counter() - begin:.0f} s" + (f", {left} turns left" if left else "")
         )
 
-    def all_turns(
-        self,
-        turns: list[tuple[Peer, int]],
-        ladders: dict[str, tuple[int, ...]],
-        line: Progress,
-        checkpoint: Callable[[Comparison], object] | None,
-    ) -> None:
-        """Run the turns that are left, until the time is over."""
-        left = [(peer, seed) for peer, seed in turns if [peer.key, seed] not in self.done]
-        self.n_left = len(left)
-        with self.session.stored_rows():
-            if not self.floors:
-                self.floors, self.machine = self.session.measure_floors(
-                    0.3 if self.options["quick"] else 1.0
-                )
-            while left and perf_counter() <= self.session.limits.stop:
-                peer, seed = left[0]
-                line.update(
-                    len(turns) - len(left),
-                    f"{peer.label}, seed {self.options['seeds'].index(seed) + 1}",
-                    left_s=self.session.left_s(left),
-                )
-                rungs = _with_reference(peer, ladders[peer.key])
-                self.session.run(peer, seed, rungs, turns_left=len(left))
-                self.done.append([peer.key, seed])
-                left.pop(0)
-                self.n_left = len(left)
-                if checkpoint is not None:
-                    checkpoint(self.comparison())
-        text = f", {self.n_left} turns left" if self.n_left else ""
-        line.close(f"done in {perf_counter() - self.begin:.0f} s{text}")
+    def _is_missing(self, peer: Peer, seed: int, rung: Rung) -> bool:
+        run = self.store.find(peer.key, seed, rung)
+        return run is None or run["status"] == OUT_OF_TIME
+
+    def _turn(self, peer: Peer, seed: int, rungs: list[Rung], ends: float) -> None:
+        """Run a peer's ladder in one process; in a new one after a rung that had to be ended."""
+        limit, threads = self.settings["run_limit_s"], self.settings["threads"]
+        child, skip, prepare_s = None, "", None
+        done: list[tuple[int, float]] = []
+        for rung in rungs:
+            step = rung.get(peer.knob)
+            facts: dict[str, Any] = {}
+            # what ends a ladder does not concern the library's own defaults, unless it crashed
+            status = skip if step is not None or skip.startswith(FAILED) else ""
+            status = status or self._why_not(peer, rung, done, ends)
+            if not status:
+                if child is None:
+                    wait_until_idle(self.wait_idle_s)
+                    child = Child(self.rows, threads)
+                try:
+                    facts = child.ask(
+                        limit,
+                        ends=ends,
+                        task="fit",
+                        peer=peer.key,
+                        k=self.settings["n_clusters"],
+                        rung=rung,
+                        seed=seed,
+                        ladder=True,
+                        peak=True,
+                    )
+                    status = f"{FAILED}: {facts['error']}" if "error" in facts else "ok"
+                except TimeoutError:
+                    out_of_time = perf_counter() > ends
+                    status = (
+                        OUT_OF_TIME if out_of_time else f"{TOO_SLOW}: ended after {limit:.0f} s"
+                    )
+                except ChildEnded as reason:
+                    status = f"{FAILED}: {reason}"
+                if not facts:
+                    child.close()
+                    child, skip = None, status
+            if status == "ok":
+                prepare_s = facts.pop("prepare_s")
+                if step is not None:
+                    done.append((step, facts["seconds"]))
+                    # more iterations would give this very result again
+                    if facts["n_iter"] is not None and facts["n_iter"] < step:
+                        skip = CONVERGED
+            else:
+                facts = {}
+            self.store.add("run", peer=peer.key, seed=seed, rung=rung, status=status, **facts)
+        if child is not None:
+            child.close()
+        self._note(peer, prepare_s)
+
+    def _why_not(self, peer: Peer, rung: Rung, done: list[tuple[int, float]], ends: float) -> str:
+        """Return why a rung is not to be run; empty if it is."""
+        limit = self.settings["run_limit_s"]
+        for run in self.store.all("run"):
+            if (run["peer"], run["rung"]) == (peer.key, rung):
+                past = run["status"] == "ok" and run["seconds"] > self.settings["once_past_s"]
+                if past or run["status"].startswith(TOO_SLOW):
+                    return ONCE
+        if perf_counter() > ends:
+            return OUT_OF_TIME
+        step = rung.get(peer.knob)
+        expected = 0.0 if step is None else expected_s(done, step)
+        if expected > limit:
+            return f"{TOO_SLOW}: about {expected:.0f} s expected, {limit:.0f} s allowed"
+        return ""
+
+    def _note(self, peer: Peer, prepare_s: float | None) -> None:
+        """Keep what a turn showed about its peer."""
+        runs = [run["status"] for run in self.store.all("run") if run["peer"] == peer.key]
+        failed = [status for status in runs if status.startswith(FAILED)]
+        reason = failed[0] if failed and "ok" not in runs else ""
+        self.store.add("peer", **_record(peer, reason, prepare_s))
+
+
+def expected_s(done: list[tuple[int, float]], step: int) -> float:
+    """Expect of a rung a start and so much for each iteration, as the last two rungs took.
+
+    One rung alone cannot tell the start from the iterations: then at least as long as that one.
+    """
+    if not done:
+        return 0.0
+    if len(done) == 1:
+        return done[0][1]
+    (low, quick), (high, slow) = done[-2:]
+    return slow + max(0.0, slow - quick) / (high - low) * (step - high)
+
+
+def _floors(rows: Path, threads: int, k: int, seconds: float) -> dict[str, Any]:
+    """Measure the floors, and the machine as a fresh process with these threads sees it."""
+    child = Child(rows, threads)
+    try:
+        return child.ask(START_S, task="floors", k=k, seconds=seconds)
+    except (TimeoutError, ChildEnded):
+        return {}
+    finally:
+        child.close()
 
 
 def _ladders(
-    ladder: Sequence[int] | Mapping[str, Sequence[int]] | None, usual: tuple[int, ...]
-) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
-    """Return the steps of all peers, and those of peers with a ladder of their own."""
+    peers: Sequence[Peer],
+    ladder: Sequence[int] | Mapping[str, Sequence[int]] | None,
+    usual: tuple[int, ...],
+) -> dict[str, list[int]]:
+    """Return the steps of each peer."""
 
     def steps(values: Sequence[int]) -> tuple[int, ...]:
         return tuple(sorted({check_integer(step, "ladder") for step in values}))
 
-    if isinstance(ladder, Mapping):
-        return usual, {key: steps(values) for key, values in ladder.items()}
-    if ladder is not None and not len(ladder):
-        raise invalid("ladder", "a sequence of at least one integer", ladder)
-    return usual if ladder is None else steps(ladder), {}
-
-
-def _limits(
-    begin: float,
-    quick: bool,
-    run_limit_s: float | None,
-    once_past_s: float,
-    wait_idle_s: float,
-    budget_s: float | None,
-    stop_after_s: float | None,
-) -> Limits:
-    if run_limit_s is None:
-        run_limit_s = 10.0 if quick else 600.0
-    return Limits(
-        run_s=check_real(run_limit_s, "run_limit_s", strict=True),
-        once_past_s=check_real(once_past_s, "once_past_s"),
-        wait_idle_s=check_real(wait_idle_s, "wait_idle_s"),
-        deadline=_moment(begin, budget_s, "budget_s", strict=True),
-        stop=_moment(begin, stop_after_s, "stop_after_s"),
-    )
+    own: Mapping[str, Sequence[int]] = ladder if isinstance(ladder, Mapping) else {}
+    if ladder is not None and not isinstance(ladder, Mapping):
+        if not len(ladder):
+            raise invalid("ladder", "a sequence of at least one integer", ladder)
+        usual = steps(ladder)
+    return {
+        peer.key: list(steps(own[peer.key]) if peer.key in own else peer.steps(usual))
+        for peer in peers
+    }
 
 
 def _threading_environment() -> dict[str, str]:
-    """Variables that change how OpenMP's threads behave."""
+    """Return the variables that change how OpenMP's threads behave."""
     return {
         name: value
         for name, value in sorted(os.environ.items())
@@ -292,20 +342,15 @@ def _threading_environment() -> dict[str, str]:
     }
 
 
-def _moment(begin: float, seconds: float | None, name: str, **rule: bool) -> float:
-    """Return the moment so many seconds after the beginning; never without a number."""
-    return float("inf") if seconds is None else begin + check_real(seconds, name, **rule)
-
-
-def _record(peer: Peer, n_features: int) -> dict[str, Any]:
+def _record(peer: Peer, left_out: str, prepare_s: float | None = None) -> dict[str, Any]:
     return {
         "key": peer.key,
         "label": peer.label,
         "settings": peer.settings,
         "knob": peer.knob,
         "is_ours": peer.is_ours,
-        "prepare_s": None,
-        "left_out": peer.missing(n_features),
+        "prepare_s": prepare_s,
+        "left_out": left_out,
     }
 
 
@@ -325,40 +370,30 @@ def _rows(data: Any, quick: bool, rng: np.random.RandomState) -> tuple[np.ndarra
     return X, {"name": name, "n": len(X), "d": X.shape[1], "description": text}
 
 
-def _with_reference(peer: Peer, steps: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Rungs of a peer; the reference's rung is always among those of the reference peer."""
-    if peer.key == REFERENCE_PEER:
-        steps = tuple(sorted({*steps, REFERENCE_STEP}))
-    return peer.rungs(steps)
-
-
 def _turns(
-    peers: list[Peer], seeds: list[int], seeds_of: dict[bool, int]
-) -> list[tuple[Peer, int]]:
-    """Order of the processes: seed by seed, each time another peer begins."""
+    peers: list[Peer], ladders: dict[str, list[int]], seeds: list[int], seeds_of: dict[bool, int]
+) -> list[Turn]:
+    """Return the order of the processes: seed by seed, each time another peer begins."""
     turns = []
     for number, seed in enumerate(seeds):
         first = number * len(peers) // len(seeds)
         for peer in peers[first:] + peers[:first]:
             if number < seeds_of[peer.is_ours]:
-                turns.append((peer, seed))
+                steps = set(ladders[peer.key])
+                if peer.key == REFERENCE_PEER:
+                    steps.add(REFERENCE_STEP)
+                turns.append((peer, seed, peer.rungs(tuple(sorted(steps)))))
     return turns
 
 
-def _announce(
-    records: list[dict[str, Any]],
-    about: dict[str, Any],
-    n_clusters: int,
-    threads: int,
-    progress: bool,
-) -> None:
-    if not progress:
-        return
+def _announce(store: Store) -> None:
+    settings = store.header["settings"]
+    about = settings["data"]
     tell(
-        f"{about['name']}: {about['n']:,} rows, {about['d']} features, {n_clusters:,} clusters, "
-        f"{threads} threads"
+        f"{about['name']}: {about['n']:,} rows, {about['d']} features, "
+        f"{settings['n_clusters']:,} clusters, {settings['threads']} threads"
     )
-    for record in records:
-        settings = ", ".join(f"{name}={value}" for name, value in record["settings"].items())
-        text = f"left out: {record['left_out']}" if record["left_out"] else settings or "defaults"
-        tell(f"  {record['label']}: {text}")
+    for peer in store.all("peer"):
+        fixed = ", ".join(f"{name}={value}" for name, value in peer["settings"].items())
+        text = f"left out: {peer['left_out']}" if peer["left_out"] else fixed or "defaults"
+        tell(f"  {peer['label']}: {text}")

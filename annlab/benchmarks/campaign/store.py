@@ -1,7 +1,8 @@
-"""Cells of a measurement, kept in a file as they come in: an interrupted run can be resumed.
+"""Keep measurements in files of JSON lines: a header, then one record a line.
 
-A cell is measured under settings: threads, seeds, processor, versions, and the behaviour of the
-fits. Cells of other settings are never mixed with these: the file is refused, with what differs.
+Records are appended as they are measured, so an interrupted run can be resumed; a later record
+replaces an earlier one of the same cell, peer or run. The header has the settings (threads, seeds,
+processor, versions, behaviour of the fits): records of other settings are refused, not mixed.
 """
 
 from __future__ import annotations
@@ -13,120 +14,165 @@ from typing import Any
 
 from annlab._support.errors import invalid
 from annlab._support.files import atomic_write
-from annlab.benchmarks.campaign.behaviour import check_alike, code_facts
+from annlab.benchmarks.campaign.behaviour import behaviour_of
 from annlab.benchmarks.machine import machine_record
 
-FORMAT = 2
-#: Packages whose version decides over a time.
-_DECISIVE = ("numpy", "scipy", "scikit-learn")
+Record = dict[str, Any]
+
+FORMAT = 3
+SUFFIX = ".jsonl"
+#: What identifies a record of each kind.
+_IDENTITY = {"cell": ("key",), "peer": ("key",), "run": ("peer", "seed", "rung")}
 
 
-def settings_of(threads: int, repeats: int, random_state: int) -> dict[str, Any]:
-    """Settings under which cells may stand side by side."""
-    machine = machine_record()
-    versions = {name: machine["versions"].get(name) for name in _DECISIVE}
-    return {
-        "threads": threads,
-        "repeats": repeats,
-        "random_state": random_state,
-        "processor": machine["processor"],
-        "versions": versions,
-        "code": code_facts(),
-    }
-
-
-def read_part(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a file that a `Store` wrote.
+def read_records(path: str | os.PathLike[str]) -> tuple[Record, dict[str, Record]]:
+    """Read the header and the records of a file; a last line cut short is left out.
 
     Raises
     ------
     OSError, ValueError
     """
+    lines = Path(path).read_text(encoding="utf-8").split("\n")
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-        if record["format"] != FORMAT:
+        header = json.loads(lines[0])
+        if header["format"] != FORMAT:
             raise ValueError("another version of the format")
-        for name, kind in (("part", str), ("settings", dict), ("machine", dict), ("cells", list)):
-            if not isinstance(record[name], kind):
-                raise TypeError(f"{name} is no {kind.__name__}")
-        return record
+        if not isinstance(header["part"], str) or not isinstance(header["settings"], dict):
+            raise TypeError("no part or settings in its first line")
+        # without an end of line the last one was interrupted
+        records = [json.loads(line) for line in lines[1:-1]]
+        return header, {_name(record): record for record in records}
     except (ValueError, KeyError, TypeError) as reason:
         raise invalid(
-            "path", "a .json file with measured cells", f"{Path(path).name} ({reason})"
+            "path", f"a {SUFFIX} file with measurements", f"{Path(path).name} ({reason})"
         ) from reason
 
 
+def _name(record: Record) -> str:
+    kind = record["kind"]
+    return json.dumps([kind, *(record[name] for name in _IDENTITY[kind])], sort_keys=True)
+
+
 class Store:
-    """The cells of one part, written to their file after each one.
+    """The records of one part or comparison, appended to their file as they come.
 
     Parameters
     ----------
-    path : path-like
-        Created if it is missing, resumed if it exists.
+    path : path-like or None
+        Created if it is missing, resumed if it exists; None keeps everything in memory.
     part : str
         Name of the part, such as ``"grid"``.
     settings : dict
-        Of `settings_of`.
+        What must be the same when the file is resumed.
     again : bool, default=False
         Start over, whatever the file holds.
-
-    Attributes
-    ----------
-    cells : dict of str to dict
-        By the cell's key.
+    **more
+        Further entries of a new header.
 
     Raises
     ------
     OSError, ValueError
-        Also if the file holds cells of other settings.
+        Also if the file holds records of other settings.
 
     Examples
     --------
     >>> import tempfile, pathlib
     >>> from annlab.benchmarks.campaign.store import Store
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "grid.json"
-    ...     Store(path, "grid", {"threads": 2}).add({"key": "a", "status": "ok"})
-    ...     list(Store(path, "grid", {"threads": 2}).cells)
+    ...     path = pathlib.Path(folder) / "grid.jsonl"
+    ...     Store(path, "grid", {"threads": 2}).add("cell", key="a", status="ok")
+    ...     [cell["key"] for cell in Store(path, "grid", {"threads": 2}).all("cell")]
     ['a']
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None,
         part: str,
-        settings: dict[str, Any],
+        settings: Record,
         *,
         again: bool = False,
+        **more: Any,
     ) -> None:
-        self.path, self.part, self.settings = Path(path), part, settings
-        self.machine: dict[str, Any] = machine_record()
-        self.cells: dict[str, dict[str, Any]] = {}
-        if again or not self.path.exists():
+        self.path = None if path is None else Path(path)
+        self.header = {"format": FORMAT, "part": part, "machine": machine_record(), **more}
+        # as JSON stores them: tuples become lists
+        self.header["settings"] = json.loads(json.dumps(settings))
+        self._records: dict[str, Record] = {}
+        self.is_new = again or self.path is None or not self.path.exists()
+        if self.is_new or self.path is None:
             return
-        found = read_part(self.path)
-        if found["part"] != part:
-            raise invalid("path", f"a file of part {part!r}", f"{self.path.name}: {found['part']}")
-        if found["cells"]:
-            # as JSON stores them: a tuple comes back as a list
-            check_alike(found["settings"], json.loads(json.dumps(settings)), self.path.name)
-        self.machine = found["machine"]
-        self.cells = {cell["key"]: cell for cell in found["cells"]}
+        header, self._records = read_records(self.path)
+        if header["part"] != part:
+            raise invalid("path", f"a file of part {part!r}", f"{self.path.name}: {header['part']}")
+        if self._records:
+            check_alike(header["settings"], self.header["settings"], self.path.name)
+        self.header = header
+        # a line that was cut short goes
+        self.write()
+
+    def all(self, kind: str) -> list[Record]:
+        """Return the records of a kind, in the order in which they were first added."""
+        return [record for record in self._records.values() if record["kind"] == kind]
 
     def has(self, key: str) -> bool:
-        """Whether a cell is measured; one that failed is tried once more."""
-        return self.cells.get(key, {}).get("status") == "ok"
+        """Return whether a cell is measured; one that failed counts as missing."""
+        cell = self._records.get(_name({"kind": "cell", "key": key}), {})
+        return cell.get("status") == "ok"
 
-    def add(self, cell: dict[str, Any]) -> None:
-        """Keep a cell and write the file."""
-        self.cells[cell["key"]] = cell
-        head = {
-            "format": FORMAT,
-            "part": self.part,
-            "settings": self.settings,
-            "machine": self.machine,
-        }
-        lines = ",\n".join(json.dumps(cell) for cell in self.cells.values())
+    def find(self, peer: str, seed: int, rung: Record) -> Record | None:
+        """Return the record of a run."""
+        return self._records.get(_name({"kind": "run", "peer": peer, "seed": seed, "rung": rung}))
+
+    def add(self, kind: str, **record: Any) -> None:
+        """Keep a record and append it to the file."""
+        record = {"kind": kind, **record}
+        self._records[_name(record)] = record
+        if self.path is None:
+            return
+        if self.is_new:
+            self.write()
+        else:
+            with open(self.path, "a", encoding="utf-8", newline="\n") as file:
+                file.write(json.dumps(record) + "\n")
+
+    def write(self) -> None:
+        """Write the whole file again."""
+        assert self.path is not None
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self.path, text=True) as file:
-            file.write(json.dumps(head, indent=1)[:-2] + ',\n "cells": [\n' + lines + "\n]\n}\n")
+        write_records(self.path, self.header, list(self._records.values()))
+        self.is_new = False
+
+
+def write_records(path: Path, header: Record, records: list[Record]) -> None:
+    """Write a file of records, all or nothing."""
+    with atomic_write(path, text=True) as file:
+        for line in (header, *records):
+            file.write(json.dumps(line) + "\n")
+
+
+def check_alike(was: Record, now: Record, what: str) -> None:
+    """Refuse to add records to those that were measured under other settings.
+
+    Of the settings' ``code`` only the behaviour counts.
+    """
+    before, after = behaviour_of(was), behaviour_of(now)
+    differing = [
+        name
+        for name in now
+        if (before != after if name == "code" else was.get(name) != now.get(name))
+    ]
+    if not differing:
+        return
+    remedy = "Pass --again to measure everything again, or another --out."
+    if "code" in differing:
+        remedy = (
+            "annlab's fits return other labels or inertia than when it was measured (behaviour "
+            f"{before}, now {after}). {remedy}"
+        )
+    raise invalid(
+        "out",
+        "a folder whose figures were measured with the same settings",
+        f"{what}, which differs in {', '.join(sorted(differing))}",
+        remedy,
+    )

@@ -1,4 +1,4 @@
-"""The cases that annlab's own figures are about, and what is to be reached in each.
+"""The cases of annlab's own figures, with the goal of each.
 
 A case is an ordinary comparison, run with ladders that are dense where its question is decided.
 """
@@ -11,25 +11,25 @@ from dataclasses import dataclass
 from annlab._support.errors import invalid
 from annlab.benchmarks.campaign.measured import REFERENCE_PEER
 
-#: Whose time counts: what a user gets who chooses nothing.
+#: The algorithm that is judged: what users get who choose nothing.
 OURS = "annlab-auto"
 DEFAULT_PEER = "sklearn-kmeans++"
 #: A run that takes longer is ended.
 RUN_LIMIT_S = 900.0
 _ROWS = {"U100": 100_000, "P200": 200_000, "P1M": 1_000_000, "G500": 500_000}
 
-#: Who is run, and the iterations to ask each for.
+#: The peers of a case, and the iterations to ask each for.
 Ladders = dict[str, tuple[int, ...]]
 _OUR_STEPS = (1, 2, 3, 5, 7, 10, 15, 25)
 _SMALL = (1, 2, 3, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100)
-#: Where 1.01 × 25 iterations is reached, as a rule; fewer iterations at the largest k, more where
-#: the whole of it must be.
+#: 1.01 × the inertia of 25 iterations is usually reached here; earlier at the largest k, and later
+#: where all of that inertia must be reached.
 _USUAL, _EARLY, _LATE = (5, 7, 10, 12, 15, 25), (2, 3, 4, 5, 7, 10, 25), (5, 10, 15, 20, 25, 30)
 _PLAIN = (REFERENCE_PEER, "faiss", "faiss-super", "superkmeans-flat")
 
 
 def _ladders(steps: tuple[int, ...], **more: tuple[int, ...]) -> Ladders:
-    """Ladders of all strong peers, with some steps for plain iterations, and others by key."""
+    """Return ladders of all strong peers: these steps for plain iterations, others by key."""
     return {
         **dict.fromkeys(_PLAIN, steps),
         OURS: _OUR_STEPS,
@@ -45,13 +45,13 @@ _STARTS: Ladders = {DEFAULT_PEER: (), "sklearn-bisecting": ()}
 _U100 = _ladders(_SMALL, **{**_STARTS, OURS: _SMALL, DEFAULT_PEER: _SMALL})
 _P200_SMALL = _ladders(_USUAL, **{**_STARTS, OURS: (*_OUR_STEPS, 35, 50)})
 _FIVE: Ladders = {OURS: (1, 2, 3, 5, 7, 10), REFERENCE_PEER: (1, 5)}
-#: Of the larger cases unless all is to be run: the reference and the strongest other peer.
+#: For larger cases unless --full: the reference and the strongest other peer.
 _BRIEF: Ladders = {REFERENCE_PEER: (10, 25), OURS: (1, 2, 3, 5, 10), "superkmeans-tree": (2, 5, 10)}
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """One case.
+    """One case and its goals.
 
     Attributes
     ----------
@@ -59,23 +59,20 @@ class Target:
     n_clusters : int
     quality : float
         annlab's inertia must be at most so many times that of ``of``.
-    of : {"random-25", "default", "5 iterations"}
-        Whose inertia: the reference's; scikit-learn's default run; 5 random-start iterations.
+    of : {"25 iterations", "its default", "5 iterations"}
+        scikit-learn's run with that inertia; its start is random but for its default.
     faster : float
         At least so many times as fast as scikit-learn ...
-    than : {"same point", "default", "5 iterations"} or float
-        ... to the same inertia (the better of both starts), for its whole default run, for five
-        iterations, or to so many times the reference's inertia.
+    than : {"the same inertia", "its default run", "5 iterations"} or float
+        ... to that point; a number stands for so many times the reference's inertia.
     peers_faster : float or None
         At least so many times as fast as the best other peer ...
     peers_to : float
         ... to so many times the reference's inertia.
-    ladders : dict of str to tuple of int
-        Who is run, and the iterations to ask each for.
-    brief : dict of str to tuple of int
-        The same where 90 minutes must do for all cases.
+    ladders, brief : dict of str to tuple of int
+        Peers and iterations: all of them, and fewer for a campaign of 90 minutes.
     minutes, brief_minutes : float
-        What the case takes, roughly, on four cores; and brief, on two.
+        Rough duration on four cores, and brief on two.
     """
 
     data: str
@@ -98,31 +95,32 @@ class Target:
 
     @property
     def rows(self) -> int:
-        """Rows of the data at full size."""
+        """Rows of the data."""
         return _ROWS[self.data]
 
 
+_SAME, _LONG, _OWN = "the same inertia", "25 iterations", "its default"
 _MIDDLE = _ladders(_USUAL)
 TARGETS = (
-    Target("U100", 10, 1.005, "default", 10, "same point", None, 1.01, _U100, _U100, 4, 2),
-    Target("U100", 100, 1.005, "default", 5, "same point", None, 1.01, _U100, _U100, 4, 3),
+    Target("U100", 10, 1.005, _OWN, 3, _SAME, 1, 1.01, _U100, _U100, 4, 2),
+    Target("U100", 100, 1.005, _OWN, 5, _SAME, None, 1.01, _U100, _U100, 4, 3),
     Target(
-        *("P200", 1024, 1.01, "default", 80, "default", 4, 1.01, _P200_SMALL),
-        *(_BRIEF | {DEFAULT_PEER: ()}, 10, 7),
+        *("P200", 1024, 1.01, _OWN, 80, "its default run", 4, 1.01),
+        *(_P200_SMALL, _BRIEF | {DEFAULT_PEER: ()}, 10, 7),
     ),
-    Target("P200", 4096, 0.86, "random-25", 20, 1.01, 4.5, 1.01, _MIDDLE, _BRIEF, 20, 4),
-    Target("P200", 16384, 0.66, "random-25", 15, 1.01, 5.5, 1.01, _ladders(_EARLY), _BRIEF, 35, 10),
-    Target("P1M", 4096, 0.93, "random-25", 35, 1.01, 15, 1.01, _MIDDLE, _BRIEF, 35, 8),
+    Target("P200", 4096, 0.86, _LONG, 20, 1.01, 6, 1.01, _MIDDLE, _BRIEF, 20, 4),
+    Target("P200", 16384, 0.66, _LONG, 15, 1.01, 8, 1.01, _ladders(_EARLY), _BRIEF, 35, 10),
+    Target("P1M", 4096, 0.93, _LONG, 35, 1.01, 18, 1.01, _MIDDLE, _BRIEF, 35, 8),
     Target(
-        *("P1M", 65536, 0.80, "5 iterations", 80, "5 iterations", None, 1.01, _FIVE),
-        *({OURS: (1, 2, 3, 5), REFERENCE_PEER: (1, 2)}, 12, 7),
+        *("P1M", 65536, 0.80, "5 iterations", 80, "5 iterations", None, 1.01),
+        *(_FIVE, {OURS: (1, 2, 3, 5), REFERENCE_PEER: (1, 2)}, 12, 7),
     ),
-    Target("G500", 4096, 1.00, "random-25", 20, 1.00, 2, 1.00, _ladders(_LATE), _BRIEF, 40, 9),
+    Target("G500", 4096, 1.00, _LONG, 20, 1.00, 1.7, 1.00, _ladders(_LATE), _BRIEF, 40, 9),
 )
 
 
 def choose_targets(rows: str | Sequence[str] | None = None) -> list[Target]:
-    """Return cases by name; ``"U100"`` stands for all of its cases.
+    """Return cases by name; ``"U100"`` means all of its cases.
 
     Raises
     ------

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from annlab.benchmarks.campaign.cells import (
-    Cell,
-    finished,
-    inertia_ratio,
-    make_cell,
-    seconds_of,
-)
+from annlab.benchmarks.campaign.cells import Cell, inertia_ratio, make_cell, seconds_of
 from annlab.benchmarks.campaign.markdown import table
 from annlab.benchmarks.campaign.workloads import DESCRIPTIONS
 
@@ -28,6 +23,7 @@ DATA: dict[str, tuple[int, int, tuple[int, ...]]] = {
     "unbalanced": (100_000, 32, (100, 1000)),
 }
 CONTENDERS = ("auto", "graph", "random-25")
+OURS, LLOYD = CONTENDERS[:2], CONTENDERS[2]
 _COLUMNS = (
     *("data", "n", "d", "k", "annlab"),
     *("its s", "Lloyd's s", "times as fast", "inertia ratio", ""),
@@ -36,8 +32,8 @@ _COLUMNS = (
 QUALITY = 1.01
 
 
-def untuned_cells(*, full: bool = True, most_rows: int | None = None) -> list[Cell]:
-    """Make the cells of all distributions, ``full`` or not; with ``most_rows`` on fewer rows.
+def untuned_cells(*, full: bool = True) -> list[Cell]:
+    """Return the cells of all distributions, ``full`` or not.
 
     Examples
     --------
@@ -45,43 +41,44 @@ def untuned_cells(*, full: bool = True, most_rows: int | None = None) -> list[Ce
     >>> len(untuned_cells())
     10
     """
-    cells = []
-    for name, (n, d, clusters) in DATA.items():
-        rows = n if most_rows is None else min(n, most_rows)
-        cells += [make_cell(name, rows, d, k, CONTENDERS) for k in clusters if 2 * k <= rows]
-    return cells
+    return [
+        make_cell(name, n, d, k, CONTENDERS)
+        for name, (n, d, clusters) in DATA.items()
+        for k in clusters
+    ]
+
+
+def speed_up(cell: Cell, contender: str) -> float:
+    """Return how many times as fast as plain Lloyd a contender is."""
+    return seconds_of(cell, LLOYD) / seconds_of(cell, contender)
 
 
 def is_kept(cell: Cell, contender: str) -> bool:
-    """Whether a contender is neither slower than plain Lloyd nor worse than 1.01 × its inertia."""
-    fast = seconds_of(cell, contender) <= seconds_of(cell, "random-25")
-    return bool(fast and inertia_ratio(cell, contender, "random-25") <= QUALITY)
+    """Return whether a contender is neither slower than plain Lloyd nor much worse."""
+    return bool(speed_up(cell, contender) >= 1 and inertia_ratio(cell, contender, LLOYD) <= QUALITY)
 
 
-def page(part: dict[str, Any]) -> list[str]:
-    """Lines of Markdown: one row for each distribution, k and algorithm."""
-    cells = finished(part)
-    rows, kept = [], {name: 0 for name in CONTENDERS[:2]}
-    for cell in cells:
-        for name in kept:
-            good = is_kept(cell, name)
-            kept[name] += good
-            ours, theirs = seconds_of(cell, name), seconds_of(cell, "random-25")
-            rows.append(
-                [
-                    cell["data"],
-                    f"{cell['n']:,}",
-                    str(cell["d"]),
-                    f"{cell['k']:,}",
-                    f"{name} ({cell['results'][name]['algorithm']})",
-                    f"{ours:.3g}",
-                    f"{theirs:.3g}",
-                    f"{theirs / ours:.3g}",
-                    f"{inertia_ratio(cell, name, 'random-25'):.4f}",
-                    "kept" if good else "**missed**",
-                ]
-            )
-    verdict = ", ".join(f"`{name}` in {count} of {len(cells)}" for name, count in kept.items())
+def page(cells: Sequence[Cell]) -> list[str]:
+    """Return lines of Markdown: one row for each distribution, k and algorithm."""
+    rows = [
+        [
+            cell["data"],
+            f"{cell['n']:,}",
+            str(cell["d"]),
+            f"{cell['k']:,}",
+            f"{name} ({cell['results'][name]['algorithm']})",
+            f"{seconds_of(cell, name):.3g}",
+            f"{seconds_of(cell, LLOYD):.3g}",
+            f"{speed_up(cell, name):.3g}",
+            f"{inertia_ratio(cell, name, LLOYD):.4f}",
+            "kept" if is_kept(cell, name) else "**missed**",
+        ]
+        for cell in cells
+        for name in OURS
+    ]
+    verdict = ", ".join(
+        f"`{name}` in {sum(is_kept(cell, name) for cell in cells)} of {len(cells)}" for name in OURS
+    )
     names = dict.fromkeys(cell["data"] for cell in cells)
     return [
         f"Never slower and never more than {QUALITY:g} × the inertia of 25 iterations from a "
@@ -93,20 +90,19 @@ def page(part: dict[str, Any]) -> list[str]:
     ]
 
 
-def plot(part: dict[str, Any], figure: Figure) -> None:
-    """Draw inertia ratio against speed-up; right of 1 and below the line is where to be."""
+def plot(cells: Sequence[Cell], figure: Figure) -> None:
+    """Draw inertia ratio against speed-up; right of 1 and below the line is good."""
     from annlab.plotting import cluster_color, cluster_marker
 
     ax = figure.subplots()
-    cells = finished(part)
-    names = list(dict.fromkeys(cell["data"] for cell in cells))
-    for place, name in enumerate(names):
-        for contender in CONTENDERS[:2]:
+    finite = [0.95, 1.02]
+    for place, name in enumerate(dict.fromkeys(cell["data"] for cell in cells)):
+        for contender in OURS:
             shown = [cell for cell in cells if cell["data"] == name]
-            speed = [seconds_of(cell, "random-25") / seconds_of(cell, contender) for cell in shown]
-            ratios = [inertia_ratio(cell, contender, "random-25") for cell in shown]
+            ratios = [inertia_ratio(cell, contender, LLOYD) for cell in shown]
+            finite += filter(np.isfinite, ratios)
             ax.plot(
-                speed,
+                [speed_up(cell, contender) for cell in shown],
                 ratios,
                 linestyle="none",
                 color=cluster_color(place),
@@ -118,14 +114,7 @@ def plot(part: dict[str, Any], figure: Figure) -> None:
     ax.set_xscale("log")
     ax.axvline(1.0, color="black", linewidth=0.8)
     ax.axhline(QUALITY, color="black", linewidth=0.8, linestyle=":")
-    finite = [
-        ratio
-        for cell in cells
-        for ratio in [inertia_ratio(cell, name, "random-25") for name in CONTENDERS[:2]]
-        if np.isfinite(ratio)
-    ]
-    if finite:
-        ax.set_ylim(min([*finite, 0.95]) - 0.02, max([*finite, 1.02]) + 0.02)
+    ax.set_ylim(min(finite) - 0.02, max(finite) + 0.02)
     ax.set_xlabel("times as fast as 25 iterations of Lloyd")
     ax.set_ylabel("inertia / inertia of 25 iterations from a random start")
     ax.set_title("Distributions that nobody tuned on (filled: auto, hollow: graph)")

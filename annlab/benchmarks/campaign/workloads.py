@@ -1,6 +1,6 @@
-"""Rows for the parts of the benchmark: three kinds for the grid, and distributions nobody tuned on.
+"""Rows of the cells: three kinds for the grid, and distributions that nobody tuned on.
 
-Everything is drawn from ``random_state`` and made on the spot, float32, without a network.
+All are drawn from ``random_state``, float32, without a network.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _blobs(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
 
 
 def _principal(X: np.ndarray, d: int) -> np.ndarray:
-    """The first ``d`` principal components of the rows."""
+    """Return the first ``d`` principal components of the rows."""
     mean = X.mean(axis=0, dtype=np.float64)
     few = X[:50_000] - mean
     _, vectors = np.linalg.eigh(few.T @ few)
@@ -76,7 +76,7 @@ def _docstrings(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
 
 
 def _heavy_tailed(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
-    # Student's t with two degrees of freedom: no variance, one point in a thousand lies far out
+    # Student's t with two degrees of freedom: no variance, one point in a thousand is far out
     return rng.standard_normal((n, d)) / np.sqrt(rng.chisquare(2.0, size=(n, 1)) / 2.0)
 
 
@@ -106,7 +106,7 @@ _MAKERS: dict[str, Maker] = {
     "unbalanced": _unbalanced,
 }
 
-#: What the rows are, for the page.
+#: Descriptions for the page.
 DESCRIPTIONS = {
     "uniform": "uniform in the unit cube",
     "blobs": f"{_BLOBS} round Gaussian groups of equal size",
@@ -124,12 +124,12 @@ DESCRIPTIONS = {
 
 
 def available_workloads() -> tuple[str, ...]:
-    """Names that `make_rows` knows."""
+    """Return the names that `make_rows` knows."""
     return tuple(_MAKERS)
 
 
 def make_rows(name: str, n: int, d: int, *, random_state: Seed = 0) -> np.ndarray:
-    """Make the rows of a cell.
+    """Return the rows of a cell.
 
     Parameters
     ----------
