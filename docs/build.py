@@ -306,19 +306,19 @@ def lay_out(source: Path) -> None:
     gallery = "\n".join(f"notebooks/gallery/{path.stem}" for path in jobs())
     pages = [
         name
-        for name in ("notebooks/TEACHING", "notebooks/README", "data/benchmarks/README")
+        for name in ("notebooks/TEACHING", "notebooks/README")
         if (source / f"{name}.md").exists()
     ]
     cases = sorted(
-        f"data/benchmarks/{path.stem}"
-        for path in (source / "data" / "benchmarks").glob("*.md")
-        if path.stem != "README"
+        (f"data/benchmarks/{path.stem}" for path in (source / "data" / "benchmarks").glob("*.md")),
+        key=lambda name: (not name.endswith("/README"), name),
     )
     replaced = {
         "@COURSE_TABLE@": course_table(),
         "@COURSE@": course,
         "@GALLERY@": gallery,
-        "@PAGES@": "\n".join([*pages, *cases]),
+        "@PAGES@": "\n".join(pages),
+        "@MEASURED@": "\n".join(cases),
     }
     for path in DOCS.glob("*.md"):
         text = path.read_text(encoding="utf-8")
