@@ -339,8 +339,9 @@ class RaceExplorer(Explorer):
         chart(
             axes,
             f"recall@{_NEIGHBORS}",
-            "queries per second" if seconds else "distances a query (fewer is up)",
-            f"{where}, n = {values.get('n', self.n):,}, {build} builds: right and up is better",
+            "queries per second" if seconds else "distances a query",
+            f"{where}, n = {values.get('n', self.n):,}, {build} builds: better is right and "
+            f"{'up' if seconds else 'down'}",
         )
         axes.axvspan(wanted, 1.02, color=PALETTE[2], alpha=0.1, linewidth=0)
         _draw_laps(axes, result, seconds)
@@ -405,7 +406,7 @@ def _scale(axes: Axes, result: list[Lap], seconds: bool) -> None:
         heights = np.log10([_height(lap, seconds) for lap in result])
         axes.set_ylim(10 ** np.floor(heights.min()), 10 ** np.ceil(heights.max()))
     else:
-        axes.set_ylim(2 * result[0].distances, 10)
+        axes.set_ylim(10, 2 * result[0].distances)
     axes.yaxis.set_minor_formatter("")
 
 
