@@ -1,9 +1,8 @@
-"""Faults, injected on purpose, and what of a fit survives them.
+"""Inject faults into fits, and count which are survived.
 
-``python tests/faults.py`` injects all of them (some minutes) and prints the table;
-``--write`` puts it into tests/README.md. tests/test_faults.py injects a few of each every time.
-A fault that does not end as it should is an exception of this script: the table shows counts, and
-the exit status says whether all were survived.
+``python tests/faults.py`` injects all of them (some minutes) and prints the table; ``--write`` puts
+it into tests/README.md. tests/test_faults.py injects a few of each. The exit status says whether
+all were survived.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -133,8 +133,8 @@ def child(task: str, *arguments: str) -> subprocess.Popen[str]:
 def killed(moments: int, folder: Path, seed: int = 0, names: Any = ("graph", "brute")) -> Row:
     """SIGKILL at random moments of fits with a checkpoint; each is then started again.
 
-    Survived: the file on disk is whole, the next start goes on from it, and the result of the
-    last one has the bits of a fit that nobody killed.
+    Survived: the file on disk is whole, the next start resumes it, and the last result has the
+    bits of an uninterrupted fit.
     """
     from annlab.fit.checkpoint import Checkpoint
     from annlab.result import KMeansResult, read_npz
@@ -200,8 +200,8 @@ def child_fit(name: str, path: str, out: str) -> None:
 def interrupted(moments: int, folder: Path, seed: int = 0) -> Row:
     """SIGINT at random moments, half of them followed by a second one.
 
-    Survived: the fit ends within 2 s with a consistent result, or with KeyboardInterrupt where no
-    iteration was through; and the checkpoint it leaves goes on to the bits of a whole fit.
+    Survived: the fit ends within 2 s with a consistent result, or with KeyboardInterrupt before
+    the first iteration; and its checkpoint resumes to the bits of a whole fit.
     """
     row = Row("Ctrl-C (SIGINT) at a random moment, every second time pressed twice")
     process = child("interrupt", str(moments), str(folder), str(seed))
@@ -226,7 +226,7 @@ def interrupted(moments: int, folder: Path, seed: int = 0) -> Row:
 
 
 def leftover_threads(n_jobs: int) -> list[str]:
-    """What threads do that no fit needs: all but one pool that waits for the tasks of the next."""
+    """Threads that no fit needs: all but one waiting pool of workers."""
     frames = sys._current_frames()
     waiting, left = 0, []
     for thread in threading.enumerate():
@@ -248,7 +248,7 @@ def child_interrupt(moments: str, folder: str, seed: str) -> None:
     X = data()
     names, length, whole = list(FITS), {}, {}
     for name in names[: int(moments)]:
-        # what is imported and compiled on first use is no part of a fit
+        # imports on first use are not part of a fit
         fit(name, X=X[:2000], max_iter=1)
     for number in range(int(moments)):
         name = names[number % len(names)]
@@ -271,13 +271,13 @@ def child_interrupt(moments: str, folder: str, seed: str) -> None:
         timer = threading.Timer(rng.uniform(0.0, 1.1 * length[name]), press)
         kind, failure, ended = "whole", None, 0.0
         try:
-            # it may come before the fit begins and after it ends: then it is nobody's business
+            # the signal may arrive before the fit begins or after it ends
             try:
                 timer.start()
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     result = fit(name, checkpoint=path, **options)
-                # the fit has been left: what comes later is nobody's business
+                # later signals no longer concern the fit
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 ended = time.perf_counter()
                 if result.stop_reason == "interrupted":
@@ -302,7 +302,7 @@ def child_interrupt(moments: str, folder: str, seed: str) -> None:
             failure = failure and f"going on: {failure}"
         if failure is None and wait > 2.0:
             failure = f"{wait:.1f} s to the end"
-        # nobody waits for the chunks at hand: they end by themselves
+        # the current chunks end by themselves
         patience, most = time.perf_counter() + 2.0, max(3, resolve_n_jobs(None))
         while leftover_threads(most) and time.perf_counter() < patience:
             time.sleep(0.01)
@@ -316,9 +316,9 @@ def child_interrupt(moments: str, folder: str, seed: str) -> None:
 
 
 def disk_full(times: int, folder: Path) -> Row:
-    """No more than so many bytes of a file can be written, from some iteration on.
+    """A limit on the size of files, from some iteration on.
 
-    Survived: the fit warns and comes to its result, and the older checkpoint is as it was.
+    Survived: the fit warns and returns its result, and the older checkpoint is unchanged.
     """
     row = Row("the disk is full when a checkpoint or a result is written")
     process = child("disk", str(times), str(folder))
@@ -451,7 +451,7 @@ def damaged(step: int, folder: Path) -> Iterator[Row]:
 
 
 def hostile(folder: Path) -> Row:
-    """Archives that somebody made to do harm."""
+    """Archives made to do harm."""
     import test_result as cases
 
     row = Row("hostile archives: bombs, pickles, huge headers, wrong shapes and types")
@@ -504,39 +504,16 @@ def replace_member(source: Path, path: Path, name: str, content: bytes) -> None:
 # -- the table ---------------------------------------------------------------------------------
 
 
-#: Names of the groups of faults, for ``--only``.
-GROUPS = ("killed", "interrupted", "disk", "damaged", "hostile")
-
-
-def all_rows(folder: Path, share: float = 1.0, only: Any = GROUPS) -> Iterator[Row]:
-    """Every fault; a share of 1 is what the table shows."""
-    for name in only:
-        room = folder / name
+def all_rows(folder: Path) -> Iterator[Row]:
+    """Every fault of the table."""
+    rooms = [folder / name for name in ("killed", "interrupted", "disk", "damaged", "hostile")]
+    for room in rooms:
         room.mkdir()
-        if name == "killed":
-            fits = ("graph", "small_k", "brute", "hnsw", "robust")
-            yield killed(max(1, int(20 * share)), room, names=fits)
-        elif name == "interrupted":
-            yield interrupted(max(2, int(64 * share)), room)
-        elif name == "disk":
-            yield disk_full(max(1, int(16 * share)), room)
-        elif name == "damaged":
-            yield from damaged(max(1, int(7 / share)), room)
-        else:
-            yield hostile(room)
-
-
-def write(rows: list[Row]) -> None:
-    """Put rows into the table of tests/README.md; others that are there stay."""
-    text = TABLE.read_text(encoding="utf-8")
-    begin, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
-    head, *new = table(rows).splitlines()
-    rule, *new = new
-    lines = {line.split("|")[1]: line for line in text[begin:end].splitlines() if "|" in line}
-    lines = {name: line for name, line in lines.items() if line not in (head, rule)}
-    lines |= {line.split("|")[1]: line for line in new}
-    whole = "\n".join([head, rule, *lines.values()])
-    TABLE.write_text(f"{text[:begin]}\n\n{whole}\n\n{text[end:]}", encoding="utf-8")
+    yield killed(20, rooms[0], names=("graph", "small_k", "brute", "hnsw", "robust"))
+    yield interrupted(64, rooms[1])
+    yield disk_full(16, rooms[2])
+    yield from damaged(7, rooms[3])
+    yield hostile(rooms[4])
 
 
 def table(rows: list[Row]) -> str:
@@ -561,21 +538,20 @@ def main() -> int:
         return 0
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="put the table into tests/README.md")
-    parser.add_argument("--share", type=float, default=1.0, help="of the faults, for a quick look")
-    parser.add_argument("--only", nargs="*", choices=GROUPS, default=GROUPS)
     options = parser.parse_args()
-    import tempfile
-
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for row in all_rows(Path(folder), options.share, options.only):
+        for row in all_rows(Path(folder)):
             rows.append(row)
             print(f"{row.survived} of {row.injected}: {row.fault} ({row.means})", flush=True)
             for failure in row.failures[:5]:
                 print(f"    FAILED {failure}", flush=True)
-            if options.write:
-                write([row])
     print(table(rows))
+    if options.write:
+        text = TABLE.read_text(encoding="utf-8")
+        begin, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
+        whole = f"{text[:begin]}\n\n{table(rows)}\n\n{text[end:]}"
+        TABLE.write_text(whole, encoding="utf-8")
     return int(any(row.failures for row in rows))
 
 
