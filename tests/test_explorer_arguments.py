@@ -113,6 +113,15 @@ WRONG = {
         ],
     ),
 }
+WRONG["graph_build"] = (
+    {},
+    [
+        ({"X": [[0.0, 1.0]] * 9}, "X must be of at least 3 different"),
+        ({"point": 150}, "point must be"),
+        ({"M": 1}, "M must be"),
+        ({"ef_construction": 0}, "ef_construction must be"),
+    ],
+)
 FLAT = [
     ({"X": np.zeros((10, 3))}, ".*2 columns"),
     ({"X": ROWS[:, :2]}, ".*dragging stays smooth"),

@@ -9,6 +9,7 @@ from annlab.widgets._dimensions import dimension_explorer as dimension_explorer
 from annlab.widgets._documents import document_explorer as document_explorer
 from annlab.widgets._embedding import embedding_explorer as embedding_explorer
 from annlab.widgets._faiss import faiss_explorer as faiss_explorer
+from annlab.widgets._graph_build import graph_build as graph_build
 from annlab.widgets._outliers import outlier_sandbox as outlier_sandbox
 from annlab.widgets._quality import quality_explorer as quality_explorer
 from annlab.widgets._race import index_race as index_race
