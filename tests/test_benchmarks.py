@@ -131,7 +131,7 @@ def test_where_nobody_counts_memory_nothing_is_said(no_proc, monkeypatch):
 
 def test_packages_that_are_not_installed_are_left_out_of_the_record(monkeypatch):
     monkeypatch.setattr(machine, "_PACKAGES", ("numpy", "no-such-package-of-anybody"))
-    assert machine.package_versions() == {"numpy": np.__version__}
+    assert machine._package_versions() == {"numpy": np.__version__}
 
 
 def test_waiting_ends_when_the_machine_is_idle(monkeypatch):

@@ -1,15 +1,12 @@
-"""Measuring: k-means and searches, each time stored with its own run's quality and machine.
+"""Measure k-means and searches; each time comes with its own run's quality and machine.
 
-Times are wall times by `time.perf_counter`, warm-up is outside the clock, build and queries are
-timed apart, and quality is recomputed here, in float64, outside the clock.
+Times are wall times by `time.perf_counter`. Warm-up is outside the clock, build and queries are
+timed apart, and quality is recomputed in float64 outside the clock.
 
 A fair run needs a quiet machine. Other processes take cores and caches, and OpenMP's threads spin
 while they wait for a core, which costs scikit-learn, faiss and superkmeans more than annlab: a busy
-machine flatters annlab. So close everything else, plug the power in, and let
-``annlab bench --wait-idle 60`` wait before each process until others keep at most a quarter of a
-core busy. Every run notes what others used meanwhile, and the page says which share was disturbed.
-Peers take turns, in fresh processes, with the same rows, threads and seeds; what is tuned is never
-judged with the seeds that it was tuned with.
+machine flatters annlab. ``annlab bench --wait-idle 60`` waits before each process until others keep
+at most a quarter of a core busy. Nothing is judged with the seeds that it was tuned with.
 
 What notebooks use is in this folder: `timing`, `search`, `curves` and `clustering` measure,
 `machine` describes, `deck`, `deck_parallel` and `scaling` are about the slides. What ``annlab

@@ -1,4 +1,4 @@
-"""Slide 4, made fair: both k-means begin at the same points and stop by the same rule."""
+"""Compare exact and approximate k-means fairly (slide 4): same start, same stopping rule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from annlab.benchmarks.timing import Seconds, timed
 from annlab.clustering import kmeans_ann
 from annlab.metrics import inertia
 
-#: Rows of the fit that warms up imports and threads before the clock starts.
+#: Rows of the fit that warms up imports and threads.
 _WARM_ROWS = 512
 
 
@@ -40,7 +40,7 @@ def _measure(
 ) -> Seconds:
     start = _same_start(X, n_clusters, random_state)
     with warnings.catch_warnings():
-        # a few rows with few distinct values may deserve a warning that nobody needs to read
+        # a few rows may have too few distinct values
         warnings.simplefilter("ignore")
         few = X[:_WARM_ROWS]
         fit(few, _same_start(few, min(n_clusters, few.shape[0], 8), 0))

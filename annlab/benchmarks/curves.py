@@ -1,4 +1,4 @@
-"""Recall against speed: an index over the range of its own knobs, beside brute force."""
+"""Measure recall against speed over the knobs of an index, beside brute force."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class RecallSpeedPoint:
     queries_per_s : float
         Median over the repeats.
     build_s : float
-        Of the index that answered; shared by settings that need no rebuild.
+        Shared by settings that need no rebuild.
     query_s : float
     n_distances : float or None
-        Distances a query; None where the method cannot count.
+        Distances a query; None if the index does not count them.
     params : dict
-        The knobs that were turned, with their values.
+        Knobs and their values.
     """
 
     recall: float
@@ -61,14 +61,13 @@ class RecallSpeedPoint:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RecallSpeedCurve(Sequence[RecallSpeedPoint]):
-    """The settings of one index that were measured, with the exact baseline beside them.
+    """The measured settings of an index; a sequence of `RecallSpeedPoint`.
 
     Attributes
     ----------
     points : sequence of RecallSpeedPoint
-        What the curve is a sequence of.
     exact : RecallSpeedPoint
-        Brute force on the same queries, measured in turns with the others.
+        Brute force on the same queries, in turns with the others.
     algorithm : str
         Name of the index.
     n_samples, n_features, n_queries, n_neighbors : int
@@ -96,7 +95,7 @@ class RecallSpeedCurve(Sequence[RecallSpeedPoint]):
         return self.points[item]
 
     def front(self) -> list[RecallSpeedPoint]:
-        """The settings that no other one beats in both recall and speed, by rising recall."""
+        """Return the settings that no other beats in both recall and speed, by rising recall."""
         best: list[RecallSpeedPoint] = []
         order = sorted(self.points, key=lambda point: (-point.queries_per_s, -point.recall))
         for point in order:
@@ -127,7 +126,7 @@ class RecallSpeedCurve(Sequence[RecallSpeedPoint]):
 def _settings(
     index: Index, knobs: Mapping[str, Any] | None
 ) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Builds, each with the query settings to measure on it."""
+    """Return builds, each with the query settings to measure on it."""
     known = params_of(index)
     given = knobs is not None
     if given and not isinstance(knobs, Mapping):
@@ -172,7 +171,7 @@ def recall_speed_curve(
     random_state: Seed = 42,
     progress: bool = False,
 ) -> RecallSpeedCurve:
-    """Recall and speed of an index over the range of its own knobs, beside brute force.
+    """Measure recall and speed of an index over its own knobs, beside brute force.
 
     Parameters
     ----------
@@ -183,14 +182,13 @@ def recall_speed_curve(
         Queries; by default ``n_queries`` rows of X, which are held out of the index.
     n_neighbors : int, default=10
     knobs : dict of str to sequence, optional
-        Parameters to turn, with their values: all combinations are measured. By default the
-        index's own (``index.knobs``): the full ladder of those that need no rebuild, for the
-        parameters as they are and with each other knob turned by itself.
+        Parameters and their values: all combinations are measured. By default ``index.knobs``:
+        all values of those that need no rebuild, with the other knobs turned one at a time.
     n_queries : int, optional
         1,000 by default, at most half of X.
     repeats : int, default=3
-        Rounds; in each round every setting of a build and brute force take their turn, and the
-        median counts.
+        Rounds; in each, every setting of a build and brute force take their turn; the median
+        counts.
     random_state : int, RandomState, Generator or None, default=42
     progress : bool, default=False
         Show a line of progress on stderr.
@@ -246,7 +244,7 @@ def recall_speed_curve(
 
 
 class _Race:
-    """Settings of an index and brute force, which take turns on the same queries."""
+    """Settings of an index and brute force, in turns on the same queries."""
 
     def __init__(
         self, rows: np.ndarray, asked: np.ndarray, n_neighbors: int, brute: Index, repeats: int
@@ -257,7 +255,7 @@ class _Race:
         self.truth = self.ask(brute)[1][0]
 
     def ask(self, index: Index) -> tuple[float, Any]:
-        """Seconds of a call, and its answer."""
+        """Return the seconds of a call and its answer."""
         call = partial(index.kneighbors, self.asked, n_neighbors=self.n_neighbors)
         seconds, _, answer = timed(call)
         return seconds, answer
@@ -276,7 +274,7 @@ class _Race:
     def run(
         self, index: Any, build: dict[str, Any], settings: list[dict[str, Any]]
     ) -> list[RecallSpeedPoint]:
-        """Build once; in each round every setting and brute force take their turn."""
+        """Build once and measure every setting in turns with brute force."""
         if build:
             index.set_params(**build)
         build_s, _, fitted = timed(partial(index.fit, self.rows))

@@ -1,9 +1,8 @@
-"""The slide deck's parallel k-means (slide 13): its text, and the same mended so that it runs.
+"""The slide deck's parallel k-means (slide 13): its text, and the same in a form that runs.
 
-Four things differ from the slide, and nothing else: the loop says ``in``; the random state is a
-parameter, because annlab has no global one; a cluster that has lost its points keeps its centroid,
-where the slide takes the mean of nothing; and the pool is a parameter, so that it can be counted.
-It stands in a module, because a pool of processes cannot find functions of a notebook.
+The loop says ``in``, random state and pool are parameters, and an empty cluster keeps its centroid,
+where the slide takes the mean of nothing. Processes can import it from here, but not from a
+notebook.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-#: The two functions as the slide prints them; as they stand they are not Python.
+#: The two functions as the slide prints them, which is not valid Python.
 SLIDE_13 = """\
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -58,7 +57,7 @@ def parallel_kmeans_ann(X, n_clusters, max_iter=100, n_jobs=None):
 
 
 def assign_points_to_clusters(args: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Label the points of a chunk: one task of the slide's pool.
+    """Label the points of a chunk, as a task of the slide's pool.
 
     Parameters
     ----------
@@ -68,10 +67,6 @@ def assign_points_to_clusters(args: tuple[np.ndarray, np.ndarray]) -> np.ndarray
     Returns
     -------
     ndarray of shape (m,), int64
-
-    Notes
-    -----
-    Every task builds the index over the centroids again.
 
     Examples
     --------
@@ -95,7 +90,7 @@ def deck_parallel_kmeans_ann(
     random_state: int | None = None,
     pool: Any = Pool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Slide 13: a new pool of processes, and all of X through its pipes, in each iteration.
+    """Cluster as on slide 13: each iteration starts a pool and sends all of X to it.
 
     Parameters
     ----------
@@ -103,7 +98,7 @@ def deck_parallel_kmeans_ann(
     n_clusters : int
     max_iter : int, default=100
     n_jobs : int, optional
-        None means `multiprocessing.cpu_count`, which knows nothing of a container's quota.
+        None for `multiprocessing.cpu_count`, which ignores a container's quota.
     random_state : int, optional
     pool : callable, default=multiprocessing.Pool
         Called with ``n_jobs`` in each iteration; a context manager with ``map``.
@@ -116,7 +111,7 @@ def deck_parallel_kmeans_ann(
 
     Notes
     -----
-    8·n·d bytes travel in each iteration where X is float64, and n_jobs processes are started. The
+    Each iteration starts n_jobs processes and, if X is float64, sends 8·n·d bytes to them. The
     update runs on one core and passes over all points for each cluster.
 
     Examples

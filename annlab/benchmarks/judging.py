@@ -1,4 +1,4 @@
-"""Indexes as measurements see them: made, cloned, warmed up, and judged by their answers."""
+"""Make, warm up and judge the indexes of a measurement."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from annlab.indexes import make_index
 
 
 class Index(Protocol):
-    """What is measured: an index of annlab, or an object that works like one."""
+    """An index of annlab, or an object that works like one."""
 
     def fit(self, X: np.ndarray) -> Index: ...
 
     def kneighbors(self, Q: np.ndarray, *, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]: ...
 
 
-#: Queries of a measurement that are held out of the data unless told otherwise.
+#: Queries that are held out of the data by default.
 _QUERIES = 1000
 
 
 def new_index(
     algorithm: str | Index, params: Mapping[str, Any] | None, seed: int | None = None
 ) -> Any:
-    """Unfitted index of a name, or a clone of the object."""
+    """Return an unfitted index of a name, or a clone of an object."""
     if isinstance(algorithm, str):
         index = make_index(algorithm, **(params or {}))
     else:
@@ -68,7 +68,7 @@ def name_of(index: Index) -> str:
 
 
 def warm_up(index: Index, X: np.ndarray, Q: np.ndarray) -> None:
-    """Imports and threads, on a few rows and a throw-away copy."""
+    """Import and start threads, by a search in a few rows."""
     few = X[:: max(1, len(X) // 256)][:256]
     clone_index(index).fit(few).kneighbors(Q[:8], n_neighbors=1)
 
@@ -76,7 +76,7 @@ def warm_up(index: Index, X: np.ndarray, Q: np.ndarray) -> None:
 def split_queries(
     X: np.ndarray, Q: MatrixLike | None, n_queries: int | None, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to index and rows to ask for: those given, or some held out of X."""
+    """Return the rows to index and the queries: those given, or some held out of X."""
     if Q is not None:
         return X, check_data(Q, name="Q", n_features=X.shape[1])
     size = (
@@ -87,14 +87,14 @@ def split_queries(
             "n_queries",
             f"from 1 to {len(X) - 1}, because they are held out of the {len(X)} rows of X",
             size,
-            "Pass queries of their own as Q.",
+            "Pass separate queries as Q.",
         )
     order = rng.permutation(len(X))
     return X[np.sort(order[size:])], X[np.sort(order[:size])]
 
 
 def judged(Q: np.ndarray, X: np.ndarray, answer: Any, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Distances of the rows that were found, recomputed here; with the rows."""
+    """Return recomputed distances of the rows that were found, and these rows."""
     try:
         indices = np.asarray(answer[1])
     except (TypeError, IndexError, KeyError, ValueError):

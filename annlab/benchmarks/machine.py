@@ -1,4 +1,4 @@
-"""What every measurement carries along: the machine, its limits, memory, and who else used it."""
+"""Describe the machine of a measurement: its limits, its memory, and what else used it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,8 @@ _PACKAGES = (
 )
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of the installed packages that take part in measurements.
-
-    Examples
-    --------
-    >>> from annlab.benchmarks.machine import package_versions
-    >>> "numpy" in package_versions()
-    True
-    """
+def _package_versions() -> dict[str, str]:
+    """Return the versions of the installed packages that take part in measurements."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
@@ -75,7 +68,7 @@ def _fixed_facts() -> tuple[tuple[str, Any], ...]:
         ("memory_bytes", _memory_bytes()),
         ("system", f"{platform.system()} {platform.release()}"),
         ("python", platform.python_version()),
-        ("versions", package_versions()),
+        ("versions", _package_versions()),
     )
 
 
@@ -116,7 +109,7 @@ def machine_record() -> dict[str, Any]:
     return record
 
 
-# --- memory ------------------------------------------------------------------------------------
+# --- memory -------------------------------------------------------------------------------------
 
 
 def _status() -> dict[str, int]:
@@ -129,26 +122,15 @@ def _status() -> dict[str, int]:
 
 
 class PeakMemory:
-    """Anonymous memory that a piece of work needs above what was there before.
+    """Measure the peak of anonymous memory above what was in use before.
 
-    Mapped files (libraries, data) count as resident memory too, so the resident peak alone would
-    depend on which pages happen to be loaded. On Linux the peak is read from the kernel's own
-    high-water mark, which is reset first: no sampling that could miss a short peak. Elsewhere
-    the peak of the whole process is used, and ``method`` says so.
+    Resident memory alone would depend on which pages of mapped files (libraries, data) are loaded.
+    On Linux the peak is the kernel's own high-water mark, so short peaks are not missed. Elsewhere
+    it is the peak of the whole process, and ``method`` says so.
 
     Attributes
     ----------
-    method : str
-        ``"anonymous"``, ``"resident"`` or ``"none"``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from annlab.benchmarks.machine import PeakMemory
-    >>> memory = PeakMemory()
-    >>> block = np.ones(4_000_000)
-    >>> memory.method != "anonymous" or memory.peak_bytes() > 31_000_000
-    True
+    method : {"anonymous", "resident", "none"}
     """
 
     def __init__(self) -> None:
@@ -162,14 +144,14 @@ class PeakMemory:
             self._base = _resident_peak() or 0
 
     def reset(self) -> None:
-        """Forget the peak so far; what was there at the start stays the base."""
+        """Forget the peak so far; memory in use at the start stays the base."""
         if self.method == "anonymous":
             _give_back()
             # 5 resets VmHWM to the present size, see proc(5)
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
     def peak_bytes(self) -> int | None:
-        """Highest memory since the last reset, above the base; None where nobody knows."""
+        """Return the highest memory since the last reset, above the base; None if unknown."""
         if self.method == "anonymous":
             now = _status()
             files = now["RssFile"] + now.get("RssShmem", 0)
@@ -179,7 +161,7 @@ class PeakMemory:
 
 
 def _give_back() -> None:
-    """Let the C library return freed memory to the system, or it would count for the next run."""
+    """Return freed memory to the system, or it would count for the next run."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -194,20 +176,11 @@ def _resident_peak() -> int | None:
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024
 
 
-# --- who else ----------------------------------------------------------------------------------
+# --- other processes ---------------------------------------------------------------------------
 
 
 class OtherLoad:
-    """Cores that other processes kept busy meanwhile: a measurement with neighbours is marked.
-
-    Examples
-    --------
-    >>> from annlab.benchmarks.machine import OtherLoad
-    >>> load = OtherLoad()
-    >>> cores = load.cores()
-    >>> cores is None or cores >= 0
-    True
-    """
+    """Measure how many cores other processes keep busy from now on."""
 
     def __init__(self) -> None:
         self._begin = self._read()
@@ -225,10 +198,9 @@ class OtherLoad:
         return perf_counter(), busy, own.user + own.system
 
     def cores(self) -> float | None:
-        """Mean number of cores busy for others since the start; None where unknown.
+        """Return the mean number of cores busy for others; None if unknown.
 
-        The kernel counts in hundredths of a second, so nothing is said about less than half of
-        one.
+        The kernel counts in hundredths of a second, so it takes at least half a second to tell.
         """
         end = self._read()
         if self._begin is None or end is None or end[0] - self._begin[0] < 0.5:
@@ -237,23 +209,14 @@ class OtherLoad:
         return max(0.0, (end[1] - self._begin[1] - (end[2] - self._begin[2])) / elapsed)
 
 
-#: More busy cores of others than this, and a run counts as disturbed.
+#: A run is disturbed if others keep more cores busy.
 DISTURBED = 0.25
 
 
 def wait_until_idle(limit_s: float) -> bool:
-    """Wait until other processes leave the machine, up to so many seconds.
+    """Wait until other work ends, at most so long; return whether the machine is idle.
 
-    Returns
-    -------
-    bool
-        Whether it is idle: others keep at most a quarter of a core busy, or nobody can tell.
-
-    Examples
-    --------
-    >>> from annlab.benchmarks.machine import wait_until_idle
-    >>> wait_until_idle(0.0)
-    False
+    It is idle if others keep at most a quarter of a core busy, or if that is unknown.
     """
     give_up = perf_counter() + limit_s
     while perf_counter() < give_up:
@@ -265,11 +228,11 @@ def wait_until_idle(limit_s: float) -> bool:
     return False
 
 
-# --- floors ------------------------------------------------------------------------------------
+# --- floors -------------------------------------------------------------------------------------
 
 
 def _best(action: Callable[[], Any], seconds: float) -> float:
-    """Shortest of the runs that fit in ``seconds``, after one that does not count."""
+    """Return the shortest of the runs that fit in ``seconds``, after one that does not count."""
     action()
     best, begin = np.inf, perf_counter()
     while True:
@@ -281,66 +244,31 @@ def _best(action: Callable[[], Any], seconds: float) -> float:
             return best
 
 
-def gemm_rate(*, size: int = 2048, seconds: float = 1.0) -> float:
-    """Measure the peak of float32 matrix products, in operations per second.
-
-    Parameters
-    ----------
-    size : int, default=2048
-        Rows and columns of the square factors.
-    seconds : float, default=1.0
-        Time to measure for; the best run counts.
-
-    Returns
-    -------
-    float
-        2·size³ / seconds of the fastest product, with all threads of this process's BLAS.
-
-    Examples
-    --------
-    >>> from annlab.benchmarks.machine import gemm_rate
-    >>> gemm_rate(size=64, seconds=0.01) > 1e6
-    True
-    """
+def _gemm_rate(seconds: float) -> float:
+    """Measure the peak of float32 matrix products in operations per second."""
+    size = 2048
     rng = np.random.RandomState(0)
     A, B = (rng.rand(size, size).astype(np.float32) for _ in range(2))
     out = np.empty((size, size), dtype=np.float32)
     return 2.0 * size**3 / _best(lambda: np.matmul(A, B, out=out), seconds)
 
 
-def memory_rate(*, n_bytes: int = 1 << 28, seconds: float = 1.0) -> float:
-    """Measure how fast this process can read main memory once, in bytes per second.
-
-    Parameters
-    ----------
-    n_bytes : int, default=2**28
-        Size of the array; far larger than any cache.
-    seconds : float, default=1.0
-
-    Returns
-    -------
-    float
-        With one thread for each core of this process.
-
-    Examples
-    --------
-    >>> from annlab.benchmarks.machine import memory_rate
-    >>> memory_rate(n_bytes=1 << 20, seconds=0.01) > 1e6
-    True
-    """
+def _memory_rate(seconds: float) -> float:
+    """Measure how fast this process reads main memory, in bytes per second."""
     from annlab._support.threads import Workers, chunk_bounds
 
-    data = np.ones(n_bytes // 4, dtype=np.float32)
+    # far larger than any cache
+    data = np.ones(1 << 26, dtype=np.float32)
     with Workers() as workers:
-        rows = max(1, len(data) // (4 * workers.n_jobs))
-        pieces = [(data[a:b], data[a:b]) for a, b in chunk_bounds(len(data), rows)]
-        # an inner product with itself does nearly nothing else than read
+        chunks = chunk_bounds(len(data), max(1, len(data) // (4 * workers.n_jobs)))
+        pieces = [(data[a:b], data[a:b]) for a, b in chunks]
+        # an inner product with itself does little else than read
         best = _best(lambda: workers.map(np.dot, pieces), seconds)
     return data.nbytes / best
 
 
 def measure_floors(n: int, d: int, n_clusters: int, *, seconds: float = 1.0) -> dict[str, float]:
-    """What exact k-means cannot go below here: its products, and one read of the data.
+    """Measure lower bounds for one exact k-means iteration: its products, one read of the data.
 
     Parameters
     ----------
@@ -362,7 +290,7 @@ def measure_floors(n: int, d: int, n_clusters: int, *, seconds: float = 1.0) -> 
     >>> floors["gemm_iteration_s"] == 2 * 1000 * 10 * 5 / floors["gemm_flops"]
     True
     """
-    flops, rate = gemm_rate(seconds=seconds), memory_rate(seconds=seconds)
+    flops, rate = _gemm_rate(seconds), _memory_rate(seconds)
     return {
         "gemm_flops": flops,
         "memory_bytes_per_s": rate,

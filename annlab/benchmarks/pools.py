@@ -17,19 +17,18 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-#: Iterations over which a pool that serves a whole fit is written off.
+#: Iterations over which the start of a pool for a whole fit is spread.
 FIT_ITERATIONS = 10
 
 
 def process_context() -> BaseContext:
-    """Start method for pools of processes that are safe beside threads.
+    """Return a start method for pools of processes that is safe beside threads.
 
     Returns
     -------
     multiprocessing.context.BaseContext
-        A server that has imported everything already and is forked from (``forkserver``), the
-        kindest case; a new interpreter for each process (``spawn``) where there is no such
-        server. A notebook's own process is never forked: it has threads.
+        ``forkserver``, with all imports done, or ``spawn`` where that does not exist. A notebook's
+        own process is never forked, because it has threads.
 
     Examples
     --------
@@ -51,21 +50,19 @@ def _pickled(value: object) -> int:
 
 
 class RecordedPool:
-    """A stand-in for `multiprocessing.Pool` that counts pools and the bytes through their pipes.
+    """Count the pools that are made, and the bytes through their pipes.
+
+    Counting pickles everything a second time, so do not time a recorded run.
 
     Parameters
     ----------
     make : callable
-        Makes the real pool: called with the number of processes.
+        Makes the real pool; called with the number of processes.
 
     Attributes
     ----------
     n_pools, n_processes, sent_bytes : int
-        What was started in all; bytes of tasks and answers together.
-
-    Notes
-    -----
-    Counting pickles everything a second time, so a run that is recorded is not one to be timed.
+        Totals; bytes of tasks and answers together.
 
     Examples
     --------
@@ -85,7 +82,7 @@ class RecordedPool:
 
     @classmethod
     def inline(cls) -> RecordedPool:
-        """One that starts no process: the caller does all tasks."""
+        """Return one without processes: the caller does all tasks."""
         from multiprocessing.dummy import Pool
 
         return cls(lambda n_jobs: Pool(1))
@@ -106,7 +103,7 @@ class RecordedPool:
             pool.join()
 
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> list[Any]:
-        """As `multiprocessing.pool.Pool.map`."""
+        """Apply a function as `multiprocessing.pool.Pool.map` does."""
         todo = list(tasks)
         assert self._pool is not None, "used outside of its with block"
         answers = self._pool.map(function, todo)
@@ -121,7 +118,7 @@ def _clocked(function: Callable[..., T], *task: object) -> tuple[T, float, int]:
 
 
 def _answer_nothing(*task: object) -> None:
-    """Receive a task and do nothing: what remains is the transport."""
+    """Receive a task and do nothing, to time its transport."""
 
 
 def _one_blas_thread() -> None:
@@ -133,7 +130,7 @@ _booted = False
 
 
 def _boot() -> None:
-    """Start the server that processes are forked from: the first pool of a session waits for it."""
+    """Start the server that processes are forked from, once in a session."""
     global _booted
     if not _booted:
         with process_context().Pool(1) as first:
@@ -143,7 +140,7 @@ def _boot() -> None:
 
 @dataclass(frozen=True)
 class Lap:
-    """One round of tasks: what they answered, and where its seconds went."""
+    """One round of tasks: their answers and its seconds."""
 
     answers: list[Any]
     wall_s: float
@@ -155,23 +152,23 @@ class Lap:
 
     @property
     def shared_s(self) -> float:
-        """Seconds inside tasks, as far as the sharers worked side by side."""
+        """Seconds inside tasks if all sharers worked side by side."""
         return self.tasks_s / self.sharers
 
     @property
     def overhead_s(self) -> float:
-        """Seconds for handing out, and for waiting for the last task."""
+        """Seconds for handing out tasks and waiting for the last one."""
         return self.wall_s - self.transfer_s - self.shared_s
 
 
 class Crew:
-    """Workers of one way, with a clock."""
+    """Workers of one way, with clocks."""
 
     def __init__(self, n_jobs: int, way: str) -> None:
         self.n_jobs, self.way = n_jobs, way
         self._workers = Workers(n_jobs)
         self._pool: Pool | None = None
-        #: Share of one iteration in starting workers that serve a whole fit.
+        #: Share of one iteration in starting the workers of a whole fit.
         self.start_s = 0.0
 
     def __enter__(self) -> Crew:
@@ -194,7 +191,7 @@ class Crew:
 
     def _new_pool(self) -> Pool:
         pool = process_context().Pool(self.n_jobs, initializer=_one_blas_thread)
-        # started is not ready: each answers once
+        # wait until each process is ready
         pool.map(_answer_nothing, range(self.n_jobs), chunksize=1)
         return pool
 
@@ -207,7 +204,7 @@ class Crew:
     def in_threads(
         self, function: Callable[..., object], tasks: Sequence[Sequence[object]], work: float
     ) -> Lap:
-        """Run tasks that read X where it is."""
+        """Run tasks that share X."""
         begin = perf_counter()
         found = self._workers.map(_clocked, [(function, *task) for task in tasks], work)
         wall_s = perf_counter() - begin
@@ -219,7 +216,7 @@ class Crew:
     def in_processes(
         self, function: Callable[..., object], tasks: Sequence[Sequence[object]]
     ) -> Lap:
-        """Send tasks to processes; a second round that does nothing shows what sending takes."""
+        """Send tasks to processes; a second round that does nothing times the sending."""
         todo = [(function, *task) for task in tasks]
         begin = perf_counter()
         pool = self._pool or self._new_pool()

@@ -1,8 +1,6 @@
-"""Where the time of one k-means iteration goes when several cores share it.
+"""Measure where the time of one exact k-means iteration goes when several cores share it.
 
-The iteration is that of exact k-means: label the points, move the
-centroids. Only the `annlab._support.threads.Workers` that hand out the chunks are replaced by ones
-with a clock in them, and by ones that send the chunks to processes, as the slide deck does.
+Chunks are handed to threads, as annlab does, or sent to processes, as the slide deck does.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ from annlab.benchmarks.pools import RecordedPool as RecordedPool
 from annlab.benchmarks.pools import process_context as process_context
 from annlab.distances import nearest, paired_sq
 
-#: How an iteration may be spread over cores.
+#: Ways to spread an iteration over cores.
 WAYS = ("threads", "processes", "new processes")
 #: The parts of an iteration, in the order in which they are drawn.
 PARTS = ("assign", "update", "overhead", "pool start", "data transfer")
@@ -34,27 +32,25 @@ PARTS = ("assign", "update", "overhead", "pool start", "data transfer")
 
 @dataclass(frozen=True, eq=False)
 class IterationCost:
-    """One iteration: its seconds, by what they went into, and what came out.
+    """Seconds of one iteration by their use, and its result.
 
     Attributes
     ----------
     way : str
         One of `WAYS`.
-    n_jobs, n_chunks : int
-    n_sharers : int
-        Workers that had something to do: no more than there are chunks, one where so little is
-        to be done that it is not handed out.
+    n_jobs, n_chunks, n_sharers : int
+        Workers; chunks; workers that had a task (one, if the work was too little to hand out).
     assign_s, update_s : float
-        Labelling the points and moving the centroids: the work of the tasks divided by the
-        workers that shared it, and what one core does alone.
+        Labelling the points and moving the centroids: seconds of tasks over the workers that
+        shared them, and what one core does alone.
     overhead_s : float
-        Handing out, and waiting for the last task.
+        Handing out tasks and waiting for the last one.
     start_s : float
-        Starting the pool (and ending it): each iteration's own, or a tenth of the one of a fit.
+        Starting and ending the pool; a tenth of it if the pool serves a whole fit.
     transfer_s : float
         Sending rows and centroids to other processes, and labels back.
     assign_tasks_s, update_tasks_s : float
-        Seconds inside tasks that workers share, all workers together.
+        Seconds inside shared tasks, all workers together.
     sent_bytes : int
         Bytes through pipes, both ways.
     labels : ndarray of shape (n,), int32
@@ -79,7 +75,7 @@ class IterationCost:
 
     @property
     def parts(self) -> dict[str, float]:
-        """Seconds by the names of `PARTS`."""
+        """Seconds by name, see `PARTS`."""
         values = (self.assign_s, self.update_s, self.overhead_s, self.start_s, self.transfer_s)
         return dict(zip(PARTS, values, strict=True))
 
@@ -90,13 +86,13 @@ class IterationCost:
 
     @property
     def serial_share(self) -> float:
-        """Share of the time on one core outside tasks: no second worker could take it over."""
+        """Share of the time on one core that further workers could not take over."""
         if self.n_jobs != 1:
             raise invalid("serial_share", "read from one worker's iteration", self.n_jobs)
         return max(0.0, 1.0 - (self.assign_tasks_s + self.update_tasks_s) / self.total_s)
 
     def same_bits(self, other: IterationCost) -> bool:
-        """Tell whether labels and centroids are the same to the last bit."""
+        """Return whether labels and centroids are the same to the last bit."""
         return (
             self.labels.tobytes() == other.labels.tobytes()
             and self.centroids.tobytes() == other.centroids.tobytes()
@@ -104,7 +100,7 @@ class IterationCost:
 
 
 def amdahl(serial_share: float, n_jobs: ArrayLike) -> Any:
-    """Largest speed-up that ``n_jobs`` workers can reach where a share of the work is serial.
+    """Return the largest possible speed-up if a share of the work is serial.
 
     Parameters
     ----------
@@ -114,7 +110,7 @@ def amdahl(serial_share: float, n_jobs: ArrayLike) -> Any:
 
     Returns
     -------
-    float, or ndarray where ``n_jobs`` is one
+    float or ndarray
         1 / (s + (1 − s) / p).
 
     Raises
@@ -143,7 +139,7 @@ def amdahl(serial_share: float, n_jobs: ArrayLike) -> Any:
 
 
 def predict_parts(cost: IterationCost, n_jobs: int) -> dict[str, float]:
-    """Reckon the parts of an iteration with more workers than were measured.
+    """Predict the parts of an iteration with more workers than were measured.
 
     Parameters
     ----------
@@ -155,17 +151,13 @@ def predict_parts(cost: IterationCost, n_jobs: int) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        As `IterationCost.parts`. The tasks are shared by all workers, as far as there are chunks;
-        handing out, the pool and the bytes that travel cost what they cost before, which is the
-        least that they can.
+        As `IterationCost.parts`: tasks are shared by all workers that have a chunk; everything
+        else costs at least what it did before. From one worker, and with nothing to send, this is
+        Amdahl's law.
 
     Raises
     ------
     ValueError
-
-    Notes
-    -----
-    From one worker, and where nothing has to be sent or handed out, this is Amdahl's law.
 
     Examples
     --------
@@ -182,7 +174,7 @@ def predict_parts(cost: IterationCost, n_jobs: int) -> dict[str, float]:
     """
     n_jobs = check_integer(n_jobs, "n_jobs", minimum=cost.n_jobs)
     parts = cost.parts
-    # what was not worth handing out, or cannot be cut, stays with one worker
+    # work that was not handed out stays with one worker
     if cost.n_jobs == 1 or cost.n_sharers > 1:
         saved = 1.0 / cost.n_sharers - 1.0 / min(n_jobs, cost.n_chunks)
         parts["assign"] -= saved * cost.assign_tasks_s
@@ -213,7 +205,7 @@ def measure_iteration(
     repeats: int = 3,
     callback: Callable[[], object] | None = None,
 ) -> IterationCost:
-    """Run one exact k-means iteration with a clock in it.
+    """Time the parts of one exact k-means iteration.
 
     Parameters
     ----------
@@ -222,14 +214,14 @@ def measure_iteration(
     n_jobs : int, default=1
         Workers.
     way : {"threads", "processes", "new processes"}, default="threads"
-        Threads that read X where it is (annlab's way); one pool of processes for a fit, to which
-        the chunks are sent in each iteration; or a new pool in each iteration (the deck's way).
+        Threads that share X (as in annlab); one pool of processes for a fit, to which the chunks
+        are sent in each iteration; or a new pool in each iteration (as in the deck).
     chunk_rows : int, optional
-        Rows of a chunk; None means annlab's own rule, which knows n and d and not ``n_jobs``.
+        Rows of a chunk; by default as in annlab, whatever ``n_jobs``.
     repeats : int, default=3
-        Iterations to time, after one that does not count; the quickest is returned.
+        Iterations to time after a warm-up; the quickest is returned.
     callback : callable, optional
-        Called after each of them; may raise to end the measurement.
+        Called after each iteration; may raise to end the measurement.
 
     Returns
     -------
@@ -241,8 +233,7 @@ def measure_iteration(
 
     Notes
     -----
-    (repeats + 1) · 2·n·k·d operations. Sending alone is timed by a second round of tasks that do
-    nothing; the round itself is not counted.
+    (repeats + 1) · 2·n·k·d operations. Sending is timed by a second round of tasks that do nothing.
 
     Examples
     --------
@@ -287,10 +278,10 @@ def _one_iteration(
     joined_s = perf_counter() - mapped
     members = [labels[a:b] for a, b in bounds]
     begin = perf_counter()
-    # in processes the update stays with the parent: no work, nothing is handed out
+    # with processes the update stays in the parent
     work = 4.0 * n * d if crew.way == "threads" else 0.0
     update = crew.in_threads(_sum_chunk, list(zip(chunks, members, repeat(k))), work)
-    # chunk by chunk, so that no bit depends on who was ready first
+    # in the order of the chunks, so the sums do not depend on which worker was first
     sums = sum(part for part, _ in update.answers)
     counts = sum(part for _, part in update.answers)
     moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centroids)

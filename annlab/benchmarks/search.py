@@ -1,7 +1,6 @@
-"""Measuring searches: build and query apart, many queries, recall against brute force.
+"""Measure searches: build and query apart, many queries, recall against brute force.
 
-Answers are judged outside the clock, and by distances that are recomputed here in one way for all
-indexes, so that nobody marks his own work.
+Answers are judged outside the clock, by distances that are recomputed here for all indexes alike.
 """
 
 from __future__ import annotations
@@ -120,7 +119,7 @@ def _measure(
 def _seconds(
     built: Index, build_s: float, query_s: float, n_queries: int, recall: float, n_neighbors: int
 ) -> Seconds:
-    """Build and queries together, with what was measured."""
+    """Return build and query time together, with the facts of the measurement."""
     return Seconds(
         build_s + query_s,
         algorithm=name_of(built),
@@ -147,7 +146,7 @@ def benchmark_high_dim(
     random_state: Seed = 42,
     repeats: int = 1,
 ) -> Seconds:
-    """Time any index on uniform data of a dimension, and say how far the distances differ.
+    """Time an index on uniform data of a dimension, and measure the contrast of distances.
 
     Parameters
     ----------
@@ -163,8 +162,7 @@ def benchmark_high_dim(
     -------
     Seconds
         As `benchmark_ann`, and ``contrast``: (farthest − nearest) / nearest, the median over the
-        queries. Where it is near 0, all points are about equally far, and no index can rule any
-        of them out.
+        queries. If it is near 0, all points are about equally far, and no index can rule out any.
 
     Raises
     ------
@@ -219,7 +217,7 @@ def accuracy_speed_tradeoff(
     n_queries: int = 100,
     random_state: Seed = 42,
 ) -> list[TradeoffPoint]:
-    """Accuracy and time of an approximate index, by the number of neighbours asked for.
+    """Measure accuracy and time of an index for several numbers of neighbours.
 
     Parameters
     ----------
@@ -227,11 +225,10 @@ def accuracy_speed_tradeoff(
     n_neighbors_range : iterable of int
         From 1 to n − 1.
     algorithm : str or object, default="hnsw"
-        As in `benchmark_ann`. The deck takes a ball tree, which is exact: its accuracy could only
-        ever be 1.
+        As in `benchmark_ann`. The deck's ball tree is exact, so its accuracy is always 1.
     algorithm_params : dict, optional
-        Parameters of the named index. The default for ``"hnsw"`` is a small graph with
-        ``ef = 10``, so that there is a loss to be seen on small data.
+        Parameters of the named index. For ``"hnsw"`` the default is a small graph with
+        ``ef = 10``, which loses accuracy even on small data.
     n_queries : int, default=100
         Rows of X to ask for, drawn at random.
     random_state : int, RandomState, Generator or None, default=42
@@ -247,9 +244,8 @@ def accuracy_speed_tradeoff(
 
     Notes
     -----
-    Each query is a row of X and finds itself at distance 0; that is no achievement and is left
-    out. The number of neighbours is not a knob of the index: for its own, see
-    `recall_speed_curve`.
+    Each query is a row of X; finding itself does not count. `recall_speed_curve` turns the knobs
+    of the index itself.
 
     Examples
     --------
@@ -287,7 +283,7 @@ def accuracy_speed_tradeoff(
     points = []
     for n_neighbors in wanted:
         build_s, _, built = timed(lambda: clone_index(index).fit(X))
-        # one more than asked for, because the query is among them
+        # one more, because the query is among them
         ask = partial(built.kneighbors, Q, n_neighbors=n_neighbors + 1)
         query_s, _, answer = timed(ask)
         found = _without_self(*judged(Q, X, answer, metric), chosen)
@@ -300,7 +296,7 @@ def accuracy_speed_tradeoff(
 def _without_self(
     distances: np.ndarray, indices: np.ndarray, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Drop each query's own row; where it was not found, the farthest row goes instead."""
+    """Drop each query's own row, or the farthest one if it was not found."""
     itself = indices == own[:, None]
     itself[~itself.any(axis=1), -1] = True
     shape = (len(indices), indices.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""A duration that is a float, as the slide deck uses it, and knows what it measured."""
+"""A duration that is a float, as the slide deck uses it, with the facts of its measurement."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-#: Facts that a repr shows, with their formats; the others are there as attributes.
+#: Facts that the repr shows, with their formats.
 _SHOWN = {
     "build_s": "build {:.3g} s",
     "query_s": "queries {:.3g} s",
@@ -24,7 +24,7 @@ _SHOWN = {
 class Seconds(float):
     """Seconds that carry what was measured with them.
 
-    A plain float in every computation and format; ``print`` and the repr also show the facts.
+    A plain float in computations and formats; ``print`` and the repr also show the facts.
 
     Parameters
     ----------
