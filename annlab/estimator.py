@@ -1,4 +1,4 @@
-"""`KMeansANN`: the scikit-learn face of the library. It holds no algorithm of its own."""
+"""`KMeansANN`: k-means as a scikit-learn estimator. The algorithms are in `annlab.fit`."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ from annlab.fit.answers import (
     label_rows,
     open_beside,
 )
+from annlab.fit.choose import available_algorithms
 from annlab.fit.run import fit
 from annlab.fit.settings import Settings
 from annlab.fit.states import Found
 from annlab.indexes import available_indexes, index_class
 from annlab.initialization import initial_centroids
+from annlab.result import KMeansResult
 from annlab.rows import is_out_of_core
 from annlab.rows.memory import MemoryRows
 from annlab.rows.reading import is_mapped
@@ -53,37 +55,16 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Number of clusters k.
     algorithm : str or object, default="auto"
         A name of `available_algorithms`, or an object with ``fit(X)`` and
-        ``kneighbors(Q, n_neighbors)``. It serves `fit`; everything else labels exactly.
-    algorithm_params : dict, optional
-        Parameters of the named index, such as ``{"ef": 50}``.
-    init : {"k-means++", "random", "k-means||"}, function, or array of shape (k, d)
-        Start. A function is called as ``init(X, n_clusters, random_state=...)``.
+        ``kneighbors(Q, n_neighbors)``. Used by `fit`; all other methods label exactly.
     n_init : int or "auto", default=1
         Starts that `fit` tries; the result of lowest inertia is kept. ``"auto"`` is 1.
     max_iter : int, default=100
-        Iterations of `fit` at most.
-    tol : float, default=1e-4
-        `fit` stops when the centroids move, in sum of squares, by at most ``tol`` times the mean
-        variance of the features (scikit-learn's meaning).
-    metric : {"euclidean", "cosine"}, default="euclidean"
-        Cosine works on unit rows with normalised means.
-    random_state : None, int, RandomState or Generator, default=None
-    n_jobs : int, optional
-        Threads; None means all cores, or what ``joblib.parallel_config`` says. The result is the
-        same for every value.
-    trace : bool, default=False
-        Keep labels and centroids of every iteration in ``result_.trace``.
-    callback : callable, optional
-        Called by `fit` with each `Step`; returning True stops the fit.
-    progress : bool, default=False
-        Show a line of progress on stderr.
-    final_assignment : {"auto", "exact", "algorithm"}, default="auto"
-        How `fit` makes ``labels_``: compared with all centroids, or as in the iterations.
-        ``"auto"`` compares with all where that costs little beside the fit.
-    checkpoint : path-like, optional
-        File that `fit` writes after each iteration and goes on from, as in `annlab.kmeans`.
+        Most iterations of `fit`.
+    algorithm_params, init, tol, metric, random_state, n_jobs, trace, callback, progress, \
+final_assignment, checkpoint
+        As in `annlab.kmeans_ann`.
     copy_x : bool, default=True
-        Accepted as scikit-learn takes it. The data is never written to either way.
+        For compatibility with scikit-learn; the data is never written to.
 
     Attributes
     ----------
@@ -101,9 +82,9 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Batches that `partial_fit` has seen since the last `fit`.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (d,), object
-        Only where the columns of X have names that are strings.
+        If the columns of X are named by strings.
     result_ : KMeansResult
-        All that `fit` has to say, trace included; `partial_fit` removes it.
+        Full result of `fit`, with its trace; `partial_fit` removes it.
 
     See Also
     --------
@@ -171,8 +152,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, d), or data in parts
-            Never written to. float32 stays float32. Data in parts, such as a mapped file, a list
-            of blocks or a Dask collection, is what `annlab.kmeans` takes.
+            As in `annlab.kmeans`.
         y : ignored
         sample_weight : array-like of shape (n,), optional
             Weight N counts as N repetitions.
@@ -186,60 +166,86 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         TypeError, ValueError
             If an argument is invalid.
         KeyboardInterrupt
-            On Ctrl-C, once the fitted attributes hold the last finished iteration.
+            On Ctrl-C, after the fitted attributes are set to the last finished iteration.
         """
-        own = "graph" if isinstance(self.algorithm, str) and self.algorithm == "graph" else ""
-        elsewhere = is_out_of_core(X, together=bool(own))
+        is_graph = isinstance(self.algorithm, str) and self.algorithm == "graph"
+        elsewhere = is_out_of_core(X, together=is_graph)
         if not elsewhere:
             self._note_features(X, reset=True)
-        settings = Settings(
-            n_clusters=self.n_clusters,
-            max_iter=self.max_iter,
-            algorithm=self.algorithm,
-            algorithm_params=self.algorithm_params,
-            init=self.init,
-            n_init=self._n_init(),
-            tol=self.tol,
-            metric=self.metric,
-            sample_weight=sample_weight,
-            random_state=self.random_state,
-            n_jobs=self.n_jobs,
-            trace=self.trace,
-            callback=self.callback,
-            progress=self.progress,
-            final_assignment=self.final_assignment,
-            checkpoint=self.checkpoint,
-        )
+        params = self.get_params(deep=False)
+        del params["copy_x"]
+        settings = Settings(**{**params, "n_init": self._n_init(), "sample_weight": sample_weight})
         result, last = fit(X, settings)
+        self._take(result)
+        if elsewhere:
+            self._note_columns(X)
+        self._learn(last)
+        if result.stop_reason == "interrupted":
+            # so that a search over many fits ends instead of starting the next one
+            raise KeyboardInterrupt
+        return self
+
+    @classmethod
+    def from_result(cls, result: KMeansResult, **params: Any) -> KMeansANN:
+        """Make a fitted estimator of a result, such as a loaded one.
+
+        Parameters
+        ----------
+        result : KMeansResult
+        **params
+            Parameters of the estimator, such as ``n_jobs``.
+
+        Returns
+        -------
+        KMeansANN
+            Ready for `predict`, `transform` and `partial_fit`, in which each cluster starts with
+            the weight of its rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from annlab import KMeansANN, kmeans
+        >>> result = kmeans(np.array([[0.0], [1.0], [9.0]]), 2, init=np.array([[0.0], [9.0]]))
+        >>> KMeansANN.from_result(result).predict([[2.0], [7.0]])
+        array([0, 1], dtype=int32)
+        """
+        if not isinstance(result, KMeansResult):
+            raise invalid("result", "a KMeansResult", type(result).__name__, error=TypeError)
+        if result.algorithm in available_algorithms():
+            params.setdefault("algorithm", result.algorithm)
+        model = cls(result.n_clusters, metric=result.metric, **params)
+        model._take(result)
+        model.n_features_in_ = result.centroids.shape[1]
+        model._learn(None)
+        if isinstance(result.labels, np.ndarray):
+            inside = result.labels[result.labels >= 0]
+            model._counts = np.bincount(inside, minlength=result.n_clusters).astype(np.float64)
+        return model
+
+    def _take(self, result: KMeansResult) -> None:
+        """Set the public attributes of a fit."""
         self.result_ = result
         self.cluster_centers_ = result.centroids
         self.labels_ = result.labels
         self.inertia_ = result.inertia
         self.n_iter_ = result.n_iter
         self.n_steps_ = 0
-        if elsewhere:
-            self._note_columns(X)
-        self._learn(last)
-        if result.stop_reason == "interrupted":
-            # nothing is lost, and a search over many fits ends instead of beginning the next one
-            raise KeyboardInterrupt
-        return self
 
     def _n_init(self) -> Any:
-        """The number of starts; "auto" is one, and an array is no more than one."""
+        """Number of starts; "auto" means 1."""
         if isinstance(self.n_init, str) and self.n_init == "auto":
             return 1
         is_array = not isinstance(self.init, str) and not callable(self.init)
         if is_array and isinstance(self.n_init, numbers.Integral) and self.n_init > 1:
             warnings.warn(
-                f"init is an array, which is one start: n_init={self.n_init} makes no difference.",
+                f"init is an array, which is one start: n_init={self.n_init} has no effect.",
                 RuntimeWarning,
                 stacklevel=3,
             )
         return self.n_init
 
     def _note_columns(self, X: Any) -> None:
-        """Note names and number of the features of data that is not together."""
+        """Set names and number of the features of out-of-core data."""
         self.n_features_in_ = self.cluster_centers_.shape[1]
         names = getattr(X, "columns", None)
         if names is not None and all(isinstance(name, str) for name in names):
@@ -248,40 +254,40 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             del self.feature_names_in_
 
     def _learn(self, last: Found | None) -> None:
-        """Set what `partial_fit` goes on from: mean and weight of each cluster so far."""
+        """Set the mean and weight of each cluster, from which `partial_fit` continues."""
         centroids = self.cluster_centers_
         self._means = centroids.astype(np.float64)
         if last is None:
-            # it was interrupted: later batches count as much as all rows so far
+            # weights are not known: assume equal ones
             self._counts = np.full(len(centroids), len(self.labels_) / len(centroids))
             return
         self._counts = last.tally.totals.copy()
         if self.metric == "cosine":
-            # how long the mean of each cluster's unit rows is, along its centroid
+            # length of the mean of each cluster's unit rows, along its centroid
             along = np.einsum("ij,ij->i", last.tally.sums, self._means)
             got = self._counts > 0
             lengths = np.divide(along, self._counts, out=np.ones(len(centroids)), where=got)
             self._means *= lengths[:, None]
 
     def _note_features(self, X: Any, *, reset: bool) -> None:
-        """Note or compare names and number of the features, as scikit-learn does."""
+        """Set or check names and number of the features, as scikit-learn does."""
         try:
             validate_data(self, X, reset=reset, skip_check_array=True)
         except (IndexError, KeyError, AttributeError):
-            # it asks the first row for its length, where there may be none: ours say what is wrong
+            # scikit-learn fails on odd first rows; our own check has the better message
             check_data(X, accept_sparse=True)
             raise
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeansANN:
-        """Move the centroids by one batch; each stays the mean of all rows that it ever got.
+        """Update the centroids with one batch; each is the mean of all rows it ever got.
 
-        A batch counts as a whole or, where an error or Ctrl-C ends it, not at all.
+        An error or Ctrl-C leaves the estimator as it was before the batch.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, d)
-            One batch. The first one, from which the start is drawn, has at least ``n_clusters``
-            rows. After `fit`, batches go on from where it ended.
+            One batch. The start is drawn from the first one, which needs at least ``n_clusters``
+            rows. After `fit`, batches continue from its result.
         y : ignored
         sample_weight : array-like of shape (n,), optional
 
@@ -296,9 +302,9 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
 
         Notes
         -----
-        4·n·k·d operations. A row is assigned once and for all to the centroid that is nearest to
-        it when its batch comes. Sculley (2010), "Web-scale k-means clustering",
-        doi 10.1145/1772690.1772862, without its draw of the batch.
+        4·n·k·d operations. A row is assigned once, to the centroid that is nearest at that time.
+        Sculley (2010), "Web-scale k-means clustering", doi 10.1145/1772690.1772862, without its
+        draw of the batch.
 
         Examples
         --------
@@ -338,7 +344,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             if hasattr(self, "result_"):
                 del self.result_
         except BaseException:
-            # Ctrl-C too: half a batch would leave centroids and counts of different batches
+            # also Ctrl-C: centroids and counts must belong to the same batches
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
@@ -356,7 +362,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.n_steps_ = 0
 
     def _absorb(self, rows: Any, weights: np.ndarray | None, workers: Workers) -> None:
-        """Move the running means by a batch, labelled with the centroids of before."""
+        """Update the running means with a batch, labelled with the centroids so far."""
         centroids = self.cluster_centers_
         points = beside(rows, centroids, metric=self.metric, workers=workers, sample_weight=weights)
         tally = label(points, centroids)[1]
@@ -366,7 +372,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         if points.coordinates.shift is not None:
             batch_means += points.coordinates.shift
         counts = self._counts + totals
-        # new arrays: an attribute that a caller holds does not change behind its back
+        # new arrays, because callers may hold the old ones
         means = self._means.copy()
         means[got] += (batch_means - means[got]) * (totals[got] / counts[got])[:, None]
         self._means, self._counts = means, counts
@@ -377,18 +383,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.cluster_centers_ = moved
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Find the clusters of X and return ``labels_``.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : ignored
-        sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        ndarray of shape (n,), int32
-        """
+        """Find the clusters of X and return ``labels_``; parameters as in `fit`."""
         return self.fit(X, sample_weight=sample_weight).labels_
 
     def predict(self, X: Any) -> np.ndarray:
@@ -448,18 +443,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             return distances_to(points, centroids)
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
-        """Find the clusters of X and return its distances to the centroids.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n, d)
-        y : ignored
-        sample_weight : array-like of shape (n,), optional
-
-        Returns
-        -------
-        ndarray of shape (n, k), dtype of X
-        """
+        """Find the clusters of X and return `transform` of X; parameters as in `fit`."""
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -490,7 +474,7 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             return -exact_inertia(rows, centroids, labels, self.metric, weights, workers)
 
     def _in_parts(self, X: Any) -> bool:
-        """Whether X comes after `fit` as data that is not together."""
+        """Check that the model is fitted; tell whether X is out-of-core data."""
         check_is_fitted(self)
         if not is_out_of_core(X) or is_mapped(X):
             return False
@@ -500,12 +484,12 @@ class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
                 "X",
                 f"an array with {self.n_features_in_} columns",
                 f"{width[0]}",
-                "Use the features that the centroids were made from.",
+                "Use the features that the model was fitted on.",
             )
         return True
 
     def _rows(self, X: Any) -> Any:
-        """Check data that comes after `fit`."""
+        """Check data in memory for a fitted model."""
         check_is_fitted(self)
         rows = check_data(X, accept_sparse=True)
         validate_data(self, rows if is_mapped(X) else X, reset=False, skip_check_array=True)

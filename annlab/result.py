@@ -1,14 +1,9 @@
-"""What a fit returns: steps, their trace, and the result. Frozen; the arrays are owned.
-
-Nothing here computes: the loop fills these records, everything downstream reads them.
-"""
+"""What a fit returns: its steps, their trace, and the result. All frozen, with read-only arrays."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,11 +11,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from annlab._support.checks import check_path
+from annlab._support.checks import check_data, check_path, is_sparse
 from annlab._support.errors import invalid
-from annlab._support.files import atomic_write
 from annlab._support.pair import Pair
-from annlab._support.reading import READ_FAULTS, npy_header
+from annlab._support.reading import READ_FAULTS, read_npz, write_npz
+from annlab._support.threads import Workers, chunk_bounds
+from annlab._support.types import Matrix, MatrixLike
+from annlab.distances import Frame, frame_of, nearest, unit_rows
 
 #: Version of the file format that `KMeansResult.save` writes.
 _FORMAT = 1
@@ -37,31 +34,30 @@ def owned(array: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One iteration: an assignment to ``centroids``, then an update to ``new_centroids``.
+    """One iteration: assignment to ``centroids``, then update to ``new_centroids``.
 
     Attributes
     ----------
     iteration : int
         From 1.
     kind : str
-        ``"lloyd"`` for a full assignment and update of all points; other kinds
-        (``"relocation"``, ``"subsample"``, ``"trim"``) are exempt from the law that inertia never
-        rises.
+        ``"lloyd"`` for a full assignment and update of all points. With other kinds
+        (``"relocation"``, ``"subsample"``, ``"trim"``) the inertia may rise.
     inertia : float
         Σ w ‖x − c‖² in float64, of ``labels`` with ``centroids`` (not with ``new_centroids``).
     n_moved : int
-        Points whose label differs from the step before; all points in the first step.
+        Points whose label changed; all points in the first step.
     n_empty : int
-        Clusters that had no points and were re-seeded in this update.
+        Empty clusters that were re-seeded in this update.
     shift_sq : float
         Σ ‖new_centroids − centroids‖².
     n_distances : int or None
-        Point-to-centroid distances computed by the assignment; None where the index cannot count.
+        Point-to-centroid distances of the assignment; None if the index does not count.
     elapsed_s : float
         Wall time of this step.
     labels : ndarray of shape (n,), int32, or None
     centroids, new_centroids : ndarray of shape (k, d), or None
-        None in a stored trace when the fit ran with ``trace=False``.
+        None in the trace of a fit with ``trace=False``.
     """
 
     iteration: int
@@ -150,35 +146,33 @@ class KMeansResult(Pair):
     Attributes
     ----------
     labels : ndarray of shape (n,), int32
-        −1 marks an outlier (only where ``outlier_mask`` is given). Of a Dask collection a lazy
-        Dask array, computed from X and the centroids when it is asked for.
+        −1 marks an outlier (only with ``outlier_mask``). For a Dask collection a lazy Dask array.
     centroids : ndarray of shape (k, d), dtype of the data
     inertia : float
-        Σ w ‖x − c‖² over the points that have a label, in float64, exact for these ``labels``
-        with these ``centroids``.
+        Σ w ‖x − c‖² of ``labels`` with ``centroids``, in float64, without outliers.
     n_iter : int
         Assignments followed by an update.
     converged : bool
-        Whether the loop stopped because nothing changed any more, within ``tol``.
+        Whether the fit stopped because nothing changed any more, within ``tol``.
     stop_reason : str
         ``"labels unchanged"``, ``"tolerance"``, ``"small gain"``, ``"max_iter"``, ``"callback"``
         or ``"interrupted"``.
     n_distances : int or None
-        Point-to-centroid distances of all assignments; None where the index cannot count.
+        Point-to-centroid distances of all assignments; None if the index does not count.
     trace : Trace
         One `Step` per iteration.
     algorithm : str
-        What ran, such as ``"brute"`` or ``"hnsw"``.
+        Algorithm that ran, such as ``"brute"`` or ``"hnsw"``.
     reason : str
-        Why ``algorithm="auto"`` chose it, and what its own start did before the iterations that
-        ``n_iter`` counts; empty where the caller chose.
+        Why ``algorithm="auto"`` chose it, and what its start did before the first iteration;
+        empty if the caller chose.
     metric : str
         ``"euclidean"`` or ``"cosine"``.
     elapsed_s : float
         Wall time of the whole fit, start included.
     recall_estimate : float or None
-        Share of sampled points whose label is the exact nearest centroid; 1.0 for exact
-        algorithms, None where it was not estimated.
+        Share of sampled points whose label is the nearest centroid; 1.0 for exact algorithms,
+        None if it was not estimated.
     recall_interval : tuple of float or None
         95 % interval of that share.
     outlier_mask : ndarray of shape (n,), bool, or None
@@ -234,13 +228,55 @@ class KMeansResult(Pair):
             lines.append(f"  outliers    {int(self.outlier_mask.sum()):,}")
         return "\n".join(lines)
 
+    def assign(self, X: MatrixLike, *, index: Any = None, n_jobs: int | None = None) -> np.ndarray:
+        """Label new rows with their nearest centroid, as `KMeansANN.predict` does.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, d)
+        index : object, optional
+            Index that was fitted on ``centroids``, with ``kneighbors(Q, n_neighbors)``; faster
+            for many clusters, and as exact as the index is.
+        n_jobs : int, optional
+            Threads.
+
+        Returns
+        -------
+        ndarray of shape (n,), int32
+
+        Raises
+        ------
+        TypeError, ValueError
+
+        Notes
+        -----
+        2·n·k·d operations without an index.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from annlab import kmeans
+        >>> result = kmeans(np.array([[0.0], [1.0], [9.0]]), 2, init=np.array([[0.0], [9.0]]))
+        >>> result.assign([[2.0], [7.0]])
+        array([0, 1], dtype=int32)
+        """
+        rows = check_data(X, accept_sparse=True, n_features=self.centroids.shape[1])
+        if index is not None:
+            return index.kneighbors(rows, 1)[1][:, 0].astype(np.int32)
+        centroids = self.centroids.astype(rows.dtype)
+        frame = frame_of(centroids, may_shift=not is_sparse(rows))
+        bounds = chunk_bounds(rows.shape[0], 1024)
+        tasks = [(rows[a:b], centroids, frame, self.metric) for a, b in bounds]
+        with Workers(n_jobs) as workers:
+            return np.concatenate(workers.map(_assign_chunk, tasks))
+
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the result, trace included, to one ``.npz`` file, whole or not at all.
+        """Write the result, trace included, to one ``.npz`` file.
 
         Parameters
         ----------
         path : path-like
-            ``.npz`` is appended where it is missing.
+            ``.npz`` is appended if it is missing.
 
         Returns
         -------
@@ -250,17 +286,17 @@ class KMeansResult(Pair):
         Raises
         ------
         OSError
-            If the folder cannot be written; an older file of that name is then left as it was.
+            If the file cannot be written; an older file of that name then stays unchanged.
         ValueError
-            If the labels are a lazy Dask array: compute them first, or store them where they are.
+            If the labels are a lazy Dask array.
         """
         if not isinstance(self.labels, np.ndarray):
             raise invalid(
                 "labels",
                 "in memory to be saved",
                 f"a lazy {type(self.labels).__name__} of Dask",
-                "Bring them here: dataclasses.replace(result, labels=result.labels.compute())"
-                ".save(path). Or leave them where they are: result.labels.to_zarr(url).",
+                "Compute them: dataclasses.replace(result, labels=result.labels.compute())"
+                ".save(path). Or store them on the workers: result.labels.to_zarr(url).",
             )
         target = check_path(path)
         if target.suffix != ".npz":
@@ -268,11 +304,7 @@ class KMeansResult(Pair):
         arrays: dict[str, np.ndarray] = {"labels": self.labels, "centroids": self.centroids}
         if self.outlier_mask is not None:
             arrays["outlier_mask"] = self.outlier_mask
-        facts = {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if f.name not in ("labels", "centroids", "outlier_mask", "trace")
-        }
+        facts = {name: getattr(self, name) for name in _RESULT_TYPES}
         facts |= {"format": _FORMAT, "steps": pack_steps(self.trace, arrays, "step")}
         arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
         write_npz(target, arrays)
@@ -280,7 +312,7 @@ class KMeansResult(Pair):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, max_bytes: int = _MAX_BYTES) -> KMeansResult:
-        """Read what `save` wrote. Nothing in the file is ever executed.
+        """Read a file that `save` wrote. Nothing in it is ever executed.
 
         Parameters
         ----------
@@ -293,7 +325,7 @@ class KMeansResult(Pair):
         OSError
             If the file cannot be read.
         ValueError
-            If it is no result of annlab, is damaged, or is larger than ``max_bytes``.
+            If it is not a result of annlab, is damaged, or is larger than ``max_bytes``.
 
         Examples
         --------
@@ -306,7 +338,7 @@ class KMeansResult(Pair):
         >>> again.inertia == result.inertia
         True
         """
-        arrays = read_npz(path, max_bytes=max_bytes)
+        arrays = read_npz(check_path(path), max_bytes=max_bytes)
         try:
             facts = json.loads(arrays.pop("facts").tobytes().decode())
             if facts.pop("format") != _FORMAT:
@@ -316,7 +348,7 @@ class KMeansResult(Pair):
             labels, centroids = arrays["labels"], arrays["centroids"]
             mask = arrays.get("outlier_mask")
             if centroids.ndim != 2 or centroids.dtype not in (np.float32, np.float64):
-                raise ValueError("the centroids are no table of floats")
+                raise ValueError("the centroids are not a 2-D array of floats")
             check_labels(labels, labels.shape[:1], len(centroids), lowest=-1)
             if mask is not None and (mask.shape != labels.shape or mask.dtype != bool):
                 raise ValueError("the outlier mask does not fit the labels")
@@ -341,39 +373,35 @@ class KMeansResult(Pair):
             ) from reason
 
 
-_STEP_ARRAYS = ("labels", "centroids", "new_centroids")
-_STEP_FACTS = tuple(f.name for f in fields(Step) if f.name not in _STEP_ARRAYS)
+def _assign_chunk(rows: Matrix, centroids: np.ndarray, frame: Frame, metric: str) -> np.ndarray:
+    if metric == "euclidean":
+        return nearest(rows, centroids, frame=frame)
+    rows, is_zero = unit_rows(rows)
+    return np.where(is_zero, np.int32(0), nearest(rows, centroids, frame=frame))
 
+
+_STEP_ARRAYS = ("labels", "centroids", "new_centroids")
+_RESULT_ARRAYS = ("labels", "centroids", "trace", "outlier_mask")
+
+#: Types of the values of a file by the annotation of their field; a hostile one may hold anything.
 _NUMBER = (int, float)
-_NONE = type(None)
-#: What a file must hold under each name: a hostile one could put anything there.
-_STEP_TYPES: dict[str, tuple[type, ...]] = {
-    "iteration": (int,),
-    "kind": (str,),
-    "inertia": _NUMBER,
-    "n_moved": (int,),
-    "n_empty": (int,),
-    "shift_sq": _NUMBER,
-    "n_distances": (int, _NONE),
-    "elapsed_s": _NUMBER,
+_TYPES: dict[Any, tuple[type, ...]] = {
+    "int": (int,),
+    "float": _NUMBER,
+    "str": (str,),
+    "bool": (bool,),
+    "int | None": (int, type(None)),
+    "float | None": (*_NUMBER, type(None)),
+    "tuple[float, float] | None": (list, type(None)),
 }
-_RESULT_TYPES: dict[str, tuple[type, ...]] = {
-    "inertia": _NUMBER,
-    "n_iter": (int,),
-    "converged": (bool,),
-    "stop_reason": (str,),
-    "n_distances": (int, _NONE),
-    "algorithm": (str,),
-    "reason": (str,),
-    "metric": (str,),
-    "elapsed_s": _NUMBER,
-    "recall_estimate": (*_NUMBER, _NONE),
-    "recall_interval": (list, _NONE),
+_STEP_TYPES = {f.name: _TYPES[f.type] for f in fields(Step) if f.name not in _STEP_ARRAYS}
+_RESULT_TYPES = {
+    f.name: _TYPES[f.type] for f in fields(KMeansResult) if f.name not in _RESULT_ARRAYS
 }
 
 
 def _check_facts(facts: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
-    """Raise ValueError or TypeError unless each name is there with a value of its type."""
+    """Raise ValueError unless exactly these names have values of their types."""
     if set(facts) != set(types):
         raise ValueError(f"other names than expected: {sorted(set(facts) ^ set(types))}")
     for name, allowed in types.items():
@@ -383,16 +411,16 @@ def _check_facts(facts: dict[str, Any], types: dict[str, tuple[type, ...]]) -> N
     if interval is not None and not (
         len(interval) == 2 and all(type(bound) in _NUMBER for bound in interval)
     ):
-        raise ValueError("recall_interval is no pair of numbers")
+        raise ValueError("recall_interval is not a pair of numbers")
 
 
 def pack_steps(
     steps: Iterable[Step], arrays: dict[str, np.ndarray], prefix: str
 ) -> list[dict[str, Any]]:
-    """Put the arrays of steps among ``arrays``; return their numbers, ready for JSON."""
+    """Add the arrays of steps to ``arrays``; return their numbers, ready for JSON."""
     entries = []
     for number, step in enumerate(steps):
-        entries.append({name: getattr(step, name) for name in _STEP_FACTS})
+        entries.append({name: getattr(step, name) for name in _STEP_TYPES})
         for name in _STEP_ARRAYS:
             array = getattr(step, name)
             if array is not None:
@@ -408,7 +436,7 @@ def unpack_steps(
     centroids_shape: tuple[int, ...],
     dtype: np.dtype | None,
 ) -> list[Step]:
-    """The steps that `pack_steps` packed, every value checked.
+    """Restore the steps of `pack_steps`, with every value checked.
 
     Raises
     ------
@@ -432,67 +460,8 @@ def unpack_steps(
 
 
 def check_labels(labels: np.ndarray, shape: tuple[int, ...], k: int, *, lowest: int) -> None:
-    """Raise ValueError unless it is a row of int32 from ``lowest`` to k − 1."""
+    """Raise ValueError unless labels are int32 of this shape, from ``lowest`` to k − 1."""
     if labels.shape != shape or labels.ndim != 1 or labels.dtype != np.int32:
-        raise ValueError("labels are no row of int32 of the right length")
+        raise ValueError("the labels are not int32, or not one for each row")
     if labels.size and not lowest <= labels.min() <= labels.max() < k:
-        raise ValueError("labels and centroids do not fit together")
-
-
-def write_npz(target: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays beside ``target`` and move the finished file into place."""
-    with atomic_write(target) as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
-
-
-def read_npz(path: str | os.PathLike[str], *, max_bytes: int) -> dict[str, np.ndarray]:
-    """Read the arrays of an ``.npz`` file, sizes checked before anything is decoded.
-
-    Raises
-    ------
-    OSError, ValueError
-    """
-    check_path(path)
-    # opened apart: what fails from here on is the content, not the access to it
-    with open(path, "rb") as file:
-        try:
-            archive = zipfile.ZipFile(file)
-            total = sum(member.file_size for member in archive.infolist())
-            if total <= max_bytes:
-                return {
-                    member.filename.removesuffix(".npy"): _read_member(archive, member)
-                    for member in archive.infolist()
-                }
-        except MemoryError:
-            raise
-        except Exception as reason:
-            if isinstance(reason, OSError) and reason.errno not in (None, errno.EINVAL):
-                raise
-            # zipfile, zlib and the npy reader raise a dozen kinds of error on damaged files,
-            # among them OSError(EINVAL) for a seek before the start
-            raise invalid(
-                "path",
-                "an undamaged .npz file",
-                f"{Path(path).name} ({reason})",
-                "Save the result again.",
-            ) from reason
-    raise invalid(
-        "path",
-        f"a file of at most max_bytes={max_bytes:,} bytes once decoded",
-        f"{total:,} bytes",
-        "Raise max_bytes if you trust the file.",
-    )
-
-
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(member) as stream:
-        shape, dtype = npy_header(stream)
-        # a header may promise any shape: believe it only if the bytes are there
-        count = 1
-        for length in shape:
-            count *= int(length)
-        left = member.file_size - stream.tell()
-        if dtype.hasobject or count * dtype.itemsize != left:
-            raise ValueError(f"{member.filename} does not hold what its header says")
-    with archive.open(member) as stream:
-        return np.lib.format.read_array(stream, allow_pickle=False)
+        raise ValueError("the labels do not match the centroids")

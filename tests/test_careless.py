@@ -9,7 +9,6 @@ from annlab.datasets import make_uniform_cube
 from annlab.distances import k_nearest
 from annlab.indexes import available_indexes
 from annlab.indexes.careless import CarelessIndex
-from annlab.lloyd import kmeans, kmeans_ann
 
 X = make_uniform_cube(50, 3, random_state=0, dtype=np.float64)
 Q = make_uniform_cube(4000, 3, random_state=1, dtype=np.float64)
@@ -60,16 +59,6 @@ def test_errors_belong_to_the_question_and_the_rows():
     for other in (CarelessIndex(0.5, random_state=0).fit(X + 1e-3), None):
         other = other or CarelessIndex(0.5, random_state=1).fit(X)
         assert (other.kneighbors(Q, 1)[1] == found).mean() == pytest.approx(0.5, abs=0.05)
-
-
-def test_kmeans_bears_it_and_without_errors_is_exact():
-    start = Q[:8]
-    exact = kmeans(Q, 8, init=start, max_iter=10)
-    flawless = kmeans_ann(Q, 8, init=start, max_iter=10, algorithm=CarelessIndex(1.0))
-    assert (exact.labels == flawless.labels).all()
-    careless = CarelessIndex(0.5, random_state=0)
-    trace = kmeans_ann(Q, 8, init=start, max_iter=10, algorithm=careless, trace=True).trace
-    assert (np.diff(trace.inertia) <= 0).all()
 
 
 def test_it_is_not_offered_and_says_what_is_wrong():

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import copy
 import inspect
-import pickle
 
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.exceptions import NotFittedError
+from sklearn.cluster import KMeans
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
@@ -82,18 +80,6 @@ def test_a_weight_is_a_repetition(make, metric):
     assert weighted.n_iter_ == repeated.n_iter_ > 1
 
 
-def test_weight_zero_is_a_row_removed():
-    X = blobs(150)
-    X[100:] += 500.0
-    weights = np.r_[np.ones(100), np.zeros(50)]
-    model = KMeansANN(5, init=X[:5], tol=0)
-    weighted = clone(model).fit(X, sample_weight=weights)
-    removed = clone(model).fit(X[:100])
-    np.testing.assert_allclose(weighted.cluster_centers_, removed.cluster_centers_, rtol=1e-9)
-    np.testing.assert_array_equal(weighted.labels_[:100], removed.labels_)
-    assert weighted.inertia_ == pytest.approx(removed.inertia_, rel=1e-9)
-
-
 # -- fit ---------------------------------------------------------------------------------------
 
 
@@ -142,43 +128,6 @@ def test_parameters_and_defaults_are_those_of_the_function():
     assert KMeansANN().get_params() == {"n_clusters": 8, **function, "copy_x": True}
 
 
-def test_progress_goes_to_stderr(capsys):
-    KMeansANN(3, progress=True, random_state=0).fit(blobs(100))
-    out, err = capsys.readouterr()
-    assert out == "" and "inertia" in err
-
-
-def test_an_index_object_is_cloned():
-    index = NearestNeighbors(algorithm="kd_tree")
-    X = blobs()
-    model = KMeansANN(5, algorithm=index, init=X[:5]).fit(X)
-    assert not hasattr(index, "n_samples_fit_")
-    np.testing.assert_array_equal(model.labels_, KMeansANN(5, init=X[:5]).fit(X).labels_)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_type_of_the_data_stays(dtype):
-    X = blobs(dtype=dtype)
-    model = KMeansANN(5, random_state=0).fit(X)
-    assert model.cluster_centers_.dtype == dtype
-    assert model.transform(X).dtype == dtype
-    assert model.labels_.dtype == model.predict(X).dtype == np.int32
-    assert isinstance(model.inertia_, float)
-
-
-def test_the_data_is_left_alone_and_the_attributes_are_owned():
-    X = blobs()
-    before = X.copy()
-    X.setflags(write=False)
-    model = KMeansANN(5, random_state=0).fit(X)
-    centres, labels = model.cluster_centers_.copy(), model.labels_.copy()
-    np.testing.assert_array_equal(X, before)
-    X.setflags(write=True)
-    X[:] = 0.0
-    np.testing.assert_array_equal(model.cluster_centers_, centres)
-    np.testing.assert_array_equal(model.labels_, labels)
-
-
 def test_n_jobs_changes_nothing():
     X = blobs(3000, dtype=np.float32)
     one = KMeansANN(7, random_state=0, n_jobs=1).fit(X)
@@ -215,13 +164,6 @@ def test_a_label_depends_on_the_row_alone(dtype):
     wild = np.concatenate([X, np.full((1, 3), 1e18, dtype), np.full((1, 3), -3e4, dtype)])
     np.testing.assert_array_equal(model.predict(wild)[: len(X)], together)
     np.testing.assert_array_equal(model.predict(X[::-1])[::-1], together)
-
-
-def test_ties_go_to_the_lowest_label():
-    model = KMeansANN(2, init=np.array([[0.0], [2.0]]), max_iter=1).fit([[0.0], [2.0]])
-    assert model.predict([[1.0]]) == 0
-    swapped = KMeansANN(2, init=np.array([[2.0], [0.0]]), max_iter=1).fit([[0.0], [2.0]])
-    assert swapped.predict([[1.0]]) == 0
 
 
 def test_predict_agrees_with_scikit_learn():
@@ -306,23 +248,6 @@ def test_score_is_minus_the_inertia():
     assert isinstance(model.score(X), float)
 
 
-def test_fit_predict_and_fit_transform():
-    X = blobs(120)
-    weights = np.arange(120) % 3
-    model = KMeansANN(5, random_state=0)
-    fitted = clone(model).fit(X, sample_weight=weights)
-    np.testing.assert_array_equal(model.fit_predict(X, sample_weight=weights), fitted.labels_)
-    np.testing.assert_array_equal(
-        model.fit_transform(X, sample_weight=weights), fitted.transform(X)
-    )
-
-
-@pytest.mark.parametrize("method", ["predict", "transform", "score"])
-def test_unfitted(method):
-    with pytest.raises(NotFittedError):
-        getattr(KMeansANN(), method)(blobs())
-
-
 # -- partial_fit -------------------------------------------------------------------------------
 
 
@@ -358,17 +283,6 @@ def test_partial_fit_keeps_running_means(make):
     np.testing.assert_array_equal(model.labels_, model.predict(X[cuts[-1]]))
     score = model.score(make(X[cuts[-1]]), sample_weight=weights[cuts[-1]])
     assert model.inertia_ == -score
-
-
-def test_partial_fit_agrees_with_mini_batch_kmeans():
-    X = blobs(400)
-    ours = KMeansANN(5, init=X[:5])
-    theirs = MiniBatchKMeans(5, init=X[:5], n_init=1, reassignment_ratio=0)
-    for batch in np.array_split(X, 7):
-        ours.partial_fit(batch)
-        theirs.partial_fit(batch)
-        np.testing.assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, rtol=1e-9)
-        np.testing.assert_array_equal(ours.labels_, theirs.labels_)
 
 
 def test_partial_fit_goes_on_where_fit_ended():
@@ -475,25 +389,6 @@ def test_frames(library):
     assert list(shown.columns) == ["kmeansann0", "kmeansann1", "kmeansann2"]
     np.testing.assert_array_equal(shown.to_numpy(), plain.transform(X))
     assert not hasattr(plain, "feature_names_in_")
-
-
-def test_names_of_the_features_out():
-    names = KMeansANN(3, random_state=0).fit(blobs(50)).get_feature_names_out()
-    assert names.tolist() == ["kmeansann0", "kmeansann1", "kmeansann2"]
-
-
-def test_pickle_clone_and_copy():
-    X = blobs()
-    model = KMeansANN(5, random_state=0, trace=True, init=X[:5]).fit(X)
-    for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
-        np.testing.assert_array_equal(twin.predict(X), model.labels_)
-        assert twin.result_.inertia == model.inertia_
-        assert twin.result_.trace[0].labels.shape == (len(X),)
-        twin.partial_fit(X)
-    empty = clone(model)
-    assert not hasattr(empty, "labels_")
-    np.testing.assert_array_equal(empty.init, X[:5])
-    assert empty.fit(X).inertia_ == model.inertia_
 
 
 @pytest.mark.parametrize(

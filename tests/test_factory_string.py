@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -111,11 +108,6 @@ def test_a_wrong_part_is_named_with_what_to_write(factory, wrong, remedy):
     assert factory.startswith(before)
 
 
-def test_a_string_that_is_no_text_is_refused():
-    with pytest.raises(TypeError, match="factory must be an index_factory string"):
-        explain_factory(8, 4)
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_is_typed_is_read_or_refused_with_one_error(seed):
     rng = np.random.RandomState(seed)
@@ -127,13 +119,3 @@ def test_whatever_is_typed_is_read_or_refused_with_one_error(seed):
             assert explain_factory(text, D, n_rows=600).code_bytes > 0
         except FactoryError as error:
             assert len(str(error)) < 400
-
-
-def test_reading_needs_no_faiss():
-    code = (
-        "import sys; sys.modules['faiss'] = None\n"
-        "from annlab.indexes.factory_string import explain_factory\n"
-        "print(explain_factory('IVF4,Flat', 2).bytes_per_row)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "16.0"

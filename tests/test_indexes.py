@@ -18,7 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 from annlab._support.errors import AnnlabWarning
 from annlab.distances import k_nearest, paired_sq
 from annlab.indexes import available_indexes, hnsw, index_class, make_index
-from annlab.indexes._base import Frame, NeighborIndex, first_equal_rows
+from annlab.indexes._base import Frame, NeighborIndex
 from annlab.indexes.lsh import p_stable_collision, probing_sequence
 from annlab.indexes.walk import NavigableGraph, count_distances, greedy_walk
 
@@ -148,34 +148,6 @@ def test_equal_rows_everywhere(label, n):
     np.testing.assert_array_equal(distances, np.ones((1, n)))
 
 
-def test_one_row_and_one_feature(label):
-    distances, indices = make(label).fit([[3.0]]).kneighbors([[1.0], [4.0]], 1)
-    np.testing.assert_array_equal(distances, [[2.0], [1.0]])
-    np.testing.assert_array_equal(indices, [[0], [0]])
-    line = np.linspace(0, 1, 30)[:, None]
-    found = make(label).fit(line).kneighbors(line + 0.001, 1)[1][:, 0]
-    np.testing.assert_array_equal(found, np.arange(30))
-
-
-def test_integers_lists_and_fortran_order_are_taken(label):
-    X = np.random.RandomState(0).randint(0, 255, (30, 4))
-    expected = make(label).fit(X.astype(np.float64)).kneighbors(X, 2)
-    for variant in (X, X.tolist(), np.asfortranarray(X.astype(np.float64))):
-        for a, b in zip(make(label).fit(variant).kneighbors(variant, 2), expected, strict=True):
-            np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_the_callers_arrays_stay_as_they_are(label, metric):
-    X, Q = gauss(80, 4) + 100.0, gauss(20, 4, 1) + 100.0
-    X_before, Q_before = X.copy(), Q.copy()
-    X.setflags(write=False)
-    Q.setflags(write=False)
-    make(label, metric=metric).fit(X).kneighbors(Q, 3)
-    np.testing.assert_array_equal(X, X_before)
-    np.testing.assert_array_equal(Q, Q_before)
-
-
 def test_parameters_clone_and_pickle(label):
     X, Q = gauss(150, 6), gauss(40, 6, 1)
     index = make(label)
@@ -214,20 +186,6 @@ def test_bad_queries_name_the_parameter(label, Q, n_neighbors, words):
     index = make(label).fit(gauss(20, 3))
     with pytest.raises((ValueError, TypeError), match=words):
         index.kneighbors(Q, n_neighbors)
-
-
-@pytest.mark.parametrize(
-    ("X", "params", "words"),
-    [
-        ([[np.nan]], {}, "X must be free of NaN"),
-        (np.empty((0, 2)), {}, "X must be an array with at least 1 row"),
-        ([[1 + 2j]], {}, "X must be real and numeric"),
-        ([[1.0]], {"metric": "manhattan"}, "metric must be one of"),
-    ],
-)
-def test_bad_data_and_metric_name_the_parameter(label, X, params, words):
-    with pytest.raises((ValueError, TypeError), match=words):
-        make(label, **params).fit(X)
 
 
 @pytest.mark.parametrize(
@@ -293,17 +251,6 @@ def test_the_same_random_state_gives_the_same_index(label):
     first, again = (make(label, random_state=3).fit(X).kneighbors(Q, 3) for _ in range(2))
     np.testing.assert_array_equal(first[1], again[1])
     np.testing.assert_array_equal(first[0], again[0])
-
-
-@pytest.mark.parametrize("label", ["lsh p-stable", "lsh hyperplane", "hnsw hnswlib", "pq"])
-def test_another_random_state_gives_another_index(label):
-    # no global random state either: None differs from run to run
-    X, Q = gauss(600, 24), gauss(200, 24, 1)
-    params = {"rerank": 1} if label == "pq" else {"ef": 3} if "hnsw" in label else {"n_probes": 1}
-    answers = [
-        make(label, random_state=seed, **params).fit(X).kneighbors(Q, 1)[1] for seed in (1, 2)
-    ]
-    assert (answers[0] != answers[1]).any()
 
 
 def test_the_answer_has_the_same_bits_for_every_n_jobs(label):
@@ -424,16 +371,6 @@ def test_recall_rises_along_a_knob_without_a_rebuild(name, params, knob, inner):
 
 
 @pytest.mark.parametrize("label", EXACT)
-@pytest.mark.parametrize("d", [1, 3, 40])
-def test_exact_indexes_equal_scikit_learn(label, d):
-    X, Q = gauss(700, d), gauss(300, d, 1)
-    distances, indices = make(label).fit(X).kneighbors(Q, 7)
-    expected = NearestNeighbors(n_neighbors=7, algorithm="brute").fit(X).kneighbors(Q)
-    np.testing.assert_array_equal(indices, expected[1])
-    np.testing.assert_allclose(distances, expected[0], atol=1e-7)
-
-
-@pytest.mark.parametrize("label", EXACT)
 @pytest.mark.parametrize("n_neighbors", [1, 2, 6])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shift", [0, 5000])
@@ -528,17 +465,6 @@ def test_recall_at_the_defaults_over_4096_rows(name, data):
         assert index.n_distances_ < 0.6 * len(Q) * len(X)
 
 
-@pytest.mark.parametrize("backend", ["hnswlib", "faiss"])
-def test_hnsw_recall_at_d_128(backend):
-    pytest.importorskip(backend)
-    X, Q = gauss(4096, 128, 0, np.float32), gauss(1000, 128, 1, np.float32)
-    index = make_index("hnsw", random_state=0, backend=backend).fit(X)
-    assert recall_at_1(index, X, Q) >= 0.99
-    # ... and on separated centroids with points around them, what k-means meets
-    Q = X[np.arange(1000)] + gauss(1000, 128, 2, np.float32)
-    assert recall_at_1(index, X, Q) >= 0.99
-
-
 # ------------------------------------------------------------------------------------ hashing
 
 
@@ -566,14 +492,6 @@ def test_p_stable_hashes_agree_as_datar_says(distance):
     law = float(p_stable_collision(distance, 4.0))
     # the slabs' offsets are shared by both, the directions are not: 12,000 independent trials
     assert abs(np.mean(a == b) - law) <= 4 * np.sqrt(law * (1 - law) / a.size)
-
-
-def test_the_collision_law_of_datar_is_its_integral():
-    for r, w in ((0.5, 1.0), (1.0, 4.0), (7.0, 2.0)):
-        t = np.linspace(0.0, w, 20001)
-        density = np.sqrt(2 / np.pi) / r * np.exp(-((t / r) ** 2) / 2) * (1 - t / w)
-        integral = np.sum((density[1:] + density[:-1]) / 2) * (t[1] - t[0])
-        assert p_stable_collision(r, w) == pytest.approx(integral, abs=1e-6)
 
 
 @pytest.mark.parametrize("family", ["hyperplane", "p-stable"])
@@ -658,16 +576,6 @@ def test_the_probing_sequence_is_the_sorted_list_of_all_sets(family):
     assert probing_sequence(h, 5, family) == sequence[:5]
 
 
-def test_more_tables_find_more():
-    X, Q = gauss(1500, 16), gauss(300, 16, 1)
-    recalls, counts = [], []
-    for n_tables in (1, 4, 16):
-        index = lsh(X, n_tables, 5, family="hyperplane", n_probes=1)
-        recalls.append(recall_at_1(index, X, Q))
-        counts.append(index.n_distances_)
-    assert recalls[0] < recalls[1] < recalls[2] and counts[0] < counts[1] < counts[2]
-
-
 # ------------------------------------------------------------------------------- graph and walk
 
 
@@ -692,19 +600,6 @@ def test_the_walk_answers_as_hnswlib_does(graph_index, ef):
             np.square(hops[-1].found_distances[:wanted]), expected_sq, rtol=1e-5
         )
         assert count_distances(graph, query, ef) == hops[-1].n_distances
-
-
-def test_the_walk_answers_as_hnswlib_does_where_distances_tie(hnswlib):
-    X = np.array(list(itertools.product(range(7), repeat=3)), dtype=np.float32)
-    index = make_index("hnsw", M=5, ef=8, random_state=0, backend="hnswlib").fit(X)
-    graph = NavigableGraph.from_index(index)
-    Q = np.random.RandomState(1).randint(0, 13, (15, 3)).astype(np.float32) / 2
-    index.graph_.set_ef(300)
-    _, squared = index.graph_.knn_query(Q, 10)
-    for query, expected in zip(Q, squared, strict=True):
-        np.testing.assert_array_equal(
-            np.square(greedy_walk(graph, query, 300)[-1].found_distances[:10]).round(6), expected
-        )
 
 
 def test_the_graph_is_read_as_it_was_built(graph_index):
@@ -868,15 +763,6 @@ def test_hnsw_measures_ef_on_rows_it_has_not_seen():
     assert index.set_query_params(ef="auto").ef_ == low
 
 
-def test_hnsw_answers_more_neighbours_than_ef():
-    X, Q = gauss(800, 6), gauss(50, 6, 1)
-    index = make_index("hnsw", ef=2, random_state=0).fit(X)
-    truth = k_nearest(Q, X, 60)[1]
-    found = index.kneighbors(Q, 60)[1]
-    hits = np.mean([len(set(a) & set(b)) / 60 for a, b in zip(found, truth, strict=True)])
-    assert hits > 0.9
-
-
 def test_hnsw_completes_what_the_graph_cannot_reach(hnswlib, monkeypatch):
     X, Q = gauss(300, 4), gauss(40, 4, 1)
     index = make_index("hnsw", random_state=0, backend="hnswlib").fit(X)
@@ -958,20 +844,6 @@ def test_pq_without_rerank_answers_by_the_codes_alone():
     index.set_query_params(rerank=300)
     assert low < 0.9 and recall_at_1(index, X, Q) == 1.0
     assert index.n_distances_ == 60 * (8 + 300)
-
-
-def test_pq_error_falls_with_codes_and_with_subspaces():
-    X = patches(800)
-    by_codes = [
-        make_index("pq", n_subspaces=8, n_codes=n, random_state=0).fit(X).quantization_error_
-        for n in (2, 8, 32)
-    ]
-    by_pieces = [
-        make_index("pq", n_subspaces=m, n_codes=16, random_state=0).fit(X).quantization_error_
-        for m in (1, 4, 16)
-    ]
-    for errors in (by_codes, by_pieces):
-        assert all(b < 0.9 * a for a, b in itertools.pairwise(errors))
 
 
 def test_pq_with_few_rows_is_lossless():
@@ -1131,14 +1003,6 @@ def test_faiss_strings_that_would_end_the_process_are_refused(faiss, factory):
 # --------------------------------------------------------------------------- parts of the base
 
 
-def test_first_equal_rows_are_the_first():
-    X = np.random.RandomState(0).randint(0, 3, (200, 3)).astype(np.float32)
-    X[5, 0] = -0.0
-    rows = X.tolist()
-    assert first_equal_rows(X).tolist() == [rows.index(row) for row in rows]
-    np.testing.assert_array_equal(first_equal_rows(gauss(50, 2)), np.arange(50))
-
-
 def test_a_frame_keeps_ordinary_data_and_the_ties_of_integers():
     X = gauss(100, 4)
     assert Frame(X).is_identity and Frame(X).apply(X) is X
@@ -1149,14 +1013,3 @@ def test_a_frame_keeps_ordinary_data_and_the_ties_of_integers():
     np.testing.assert_array_equal(moved - moved[0], pixels - pixels[0])
     tiny = (X * 1e-30).astype(np.float32)
     assert 0.1 < np.abs(Frame(tiny).apply(tiny)).max() <= 2.0
-
-
-def test_a_joblib_backend_chosen_by_the_caller_gives_the_same_answer():
-    import joblib
-
-    X, Q = gauss(200, 6), gauss(2 * NeighborIndex.chunk_rows + 9, 6, 1)
-    index = make("lsh p-stable").fit(X)
-    expected = index.kneighbors(Q, 2)
-    with joblib.parallel_config("threading", n_jobs=2):
-        answer = index.kneighbors(Q, 2)
-    np.testing.assert_array_equal(answer[1], expected[1])

@@ -316,18 +316,6 @@ def test_the_container_does_not_matter(way, case):
 # -- other rooms -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["brute", "kd_tree", "ball_tree"])
-@given(case=cases(most_n=80), dtype=st.sampled_from([np.float32, np.float64]))
-def test_exact_indexes_find_the_nearest(name, case, dtype):
-    X, k, queries, _ = case
-    X, queries = X.astype(dtype), queries.astype(dtype)
-    distances, indices = make_index(name).fit(X).kneighbors(queries, n_neighbors=k)
-    truth = np.sort(cdist(queries.astype(float), X.astype(float)), axis=1)[:, :k]
-    size = float(np.abs(X).max()) + 1e-300
-    np.testing.assert_allclose(distances, truth, rtol=1e-6, atol=1e-7 * size)
-    assert all(len(set(row)) == k for row in indices.tolist())
-
-
 @pytest.mark.parametrize("name", ["hnsw", "lsh", "pq"])
 @given(case=cases(most_n=60))
 def test_approximate_indexes_lie_about_nothing(name, case):

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import warnings
 
-import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -90,12 +89,6 @@ def test_outliers_are_crosses_of_their_own(blobs, ax):
     assert np.allclose(outliers.get_offsets(), X[:7])
 
 
-def test_points_without_labels_have_no_legend(blobs, ax):
-    plot_clusters(blobs[0], ax=ax)
-    assert ax.get_legend() is None
-    assert len(offsets(ax)[0]) == 120
-
-
 def test_many_clusters_share_a_colour_map_without_a_legend(ax):
     X = np.random.RandomState(0).rand(200, 2)
     plot_clusters(X, np.arange(200) % 100, ax=ax)
@@ -143,15 +136,6 @@ def test_projections_keep_groups_apart(method, ax):
     inside = np.linalg.norm(first - first.mean(axis=0), axis=1).max()
     assert np.linalg.norm(second - first.mean(axis=0), axis=1).min() > inside
     draw(ax)
-
-
-def test_pca_is_the_principal_components(ax):
-    X = np.random.RandomState(0).rand(50, 4)
-    visualize_clusters(X, np.zeros(50, dtype=int), method="pca", ax=ax)
-    centred = X - X.mean(axis=0)
-    values = np.linalg.svd(centred, compute_uv=False)[:2]
-    assert np.linalg.norm(ax.embedding, axis=0) == pytest.approx(values)
-    assert ax.get_aspect() == 1.0
 
 
 def test_three_components_make_axes_of_three_dimensions():
@@ -483,43 +467,7 @@ def test_given_axes_leave_pyplot_alone():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_settings_of_the_caller_stay(blobs, ax):
-    before = dict(matplotlib.rcParams)
-    plot_clusters(*blobs, ax=ax)
-    visualize_clusters(*blobs, method="pca", ax=Figure().add_subplot())
-    assert dict(matplotlib.rcParams) == before
-
-
-def test_the_callers_rows_stay(blobs):
-    X, result = blobs
-    X.setflags(write=False)
-    before = X.copy()
-    for method in ("pca", "tsne"):
-        visualize_clusters(X, result, method=method, ax=Figure().add_subplot())
-    plot_silhouette(X, result, ax=Figure().add_subplot())
-    assert np.array_equal(X, before)
-
-
 # --- what is not said, and what is refused -------------------------------------------------------
-
-
-def test_given_centroids_are_drawn_instead_of_the_results_own(blobs, ax):
-    X, result = blobs
-    mine = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
-    plot_clusters(X, result, mine, ax=ax)
-    drawn = [points.tolist() for points in offsets(ax)]
-    assert mine.tolist() in drawn
-    assert result.centroids.tolist() not in drawn
-
-
-def test_more_than_thirty_silhouettes_have_no_names(ax):
-    X, labels = make_blobs(124, 31, random_state=0)
-    plot_silhouette(X, labels, ax=ax)
-    assert len(ax.collections) == 31 and not ax.texts
-    thirty = Figure().add_subplot()
-    keep = labels < 30
-    plot_silhouette(X[keep], labels[keep], ax=thirty)
-    assert [text.get_text() for text in thirty.texts] == [str(name) for name in range(30)]
 
 
 @pytest.mark.parametrize(
@@ -541,21 +489,3 @@ def test_colours_that_are_none_are_refused(colors, counts, message, ax):
 def test_a_shape_that_does_not_fit_the_patches_is_refused(shape, ax):
     with pytest.raises(ValueError, match=r"shape must be .* of 12 numbers"):
         plot_patches(np.zeros((4, 12)), shape=shape, ax=ax)
-
-
-def test_only_the_front_where_not_all_settings_are_asked_for(ax):
-    curve = made_curve("lsh", [(0.5, 300.0), (0.9, 100.0), (0.4, 90.0)], 40.0)
-    plot_recall_speed([curve, curve], ax=ax, all_settings=False)
-    assert offsets(ax) == []
-    assert list(ax.lines[0].get_xdata()) == list(ax.lines[1].get_xdata()) == [0.5, 0.9]
-    for nothing in ([], {}):
-        with pytest.raises(ValueError, match="curves must be at least one curve; got none"):
-            plot_recall_speed(nothing, ax=ax)
-
-
-def test_a_comparison_in_which_nobody_ran_cannot_be_drawn(ax):
-    made = Comparison({"name": "made", "n": 9, "d": 2}, 3, 4, {"inertia": 1.0}, [], [], {}, {})
-    with pytest.raises(ValueError, match="peers must be at least one peer with a run"):
-        plot_time_to_quality(made, ax=ax)
-    with pytest.raises(ValueError, match="peers must be at least one peer with a run"):
-        plot_time_to_quality(made, peers=[], ax=ax)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from inspect import getdoc, signature
-
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
@@ -14,7 +10,7 @@ from scipy.sparse import random as sparse_random
 from scipy.spatial.distance import cdist
 from scipy.stats import median_abs_deviation
 
-from annlab import kmeans, kmeans_ann, robust_kmeans_ann
+from annlab import kmeans, robust_kmeans_ann
 from annlab._support.threads import Workers
 from annlab.fit.lloyd import Lloyd
 from annlab.fit.searches import Exact
@@ -73,30 +69,12 @@ def test_an_outlier_that_the_start_drew_is_let_go():
     assert worst_miss(centres, result.centroids) < FOUND
 
 
-def test_one_outlier_moves_nothing_at_all():
-    X, centres = blobs_with_gross_outliers(2)
-    X = np.concatenate([X[:900], [[50.0, 0.0]]])
-    far = X.copy()
-    far[-1] = [5e6, 0.0]
-    near = robust_kmeans_ann(X, 5, init=centres)
-    gone = robust_kmeans_ann(far, 5, init=centres)
-    np.testing.assert_allclose(near.centroids, gone.centroids, rtol=0, atol=1e-6)
-
-
 def test_trim_leaves_out_exactly_the_share_asked_for():
     X, centres = blobs_with_gross_outliers(4)
     result = robust_kmeans_ann(X, 5, trim=0.1, random_state=0)
     assert result.outlier_mask.sum() == 100
     assert worst_miss(centres, result.centroids) < FOUND
     assert not robust_kmeans_ann(X[:900], 5, trim=0.0, random_state=0).outlier_mask.any()
-
-
-def test_weight_counts_as_repetition():
-    X, centres = blobs_with_gross_outliers(5)
-    weight = np.random.RandomState(0).randint(0, 4, len(X))
-    weighted = robust_kmeans_ann(X, 5, init=centres, trim=0.1, sample_weight=weight, tol=0)
-    repeated = robust_kmeans_ann(np.repeat(X, weight, axis=0), 5, init=centres, trim=0.1, tol=0)
-    np.testing.assert_allclose(weighted.centroids, repeated.centroids, atol=0.02)
 
 
 def test_outlier_limit_by_hand_and_its_breakdown_point():
@@ -232,11 +210,6 @@ def test_a_share_of_nothing_leaves_out_nobody():
     assert not found.outliers.any()
 
 
-def test_equally_bad_points_go_in_order():
-    X = np.array([[0.0, 1], [0, -1], [1, 0], [-1, 0]])
-    assert assigned(X, np.zeros((1, 2)), trim=0.5).outliers.tolist() == [True, True, False, False]
-
-
 def test_points_without_weight_say_nothing_about_the_limit():
     rng = np.random.RandomState(0)
     X = np.concatenate([rng.randn(60, 2), 50 + rng.randn(200, 2)])
@@ -278,27 +251,6 @@ def test_a_point_alone_in_the_wrong_cluster_belongs_to_the_nearest():
     X[6] = [10.2, 0.1]
     _Labels.given = np.array([1, 1, 1, 2, 2, 2, 0], dtype=np.int32)
     assert not assigned(X, centroids[[2, 0, 1]], search=_Labels).outliers.any()
-
-
-@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
-def test_a_point_alone_is_measured_by_the_other_centroids(order):
-    # eight around one centroid, one of them 7 of 8 of 7 away; and one alone, 5 from that centroid
-    X = np.array([[x, y] for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
-    X = np.concatenate([X, [[0.0, 7.0], [5.0, 0.0]]])
-    centroids = np.array([[0.0, 0.0], [5.0, 0.0]])[order]
-    found = assigned(X, centroids, trim=1 / 11)
-    assert np.flatnonzero(found.outliers).tolist() == [9]
-    assert np.flatnonzero(assigned(X, centroids, trim=2 / 11).outliers).tolist() == [9, 10]
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_point_without_weight_has_no_say_to_be_taken_away():
-    # it sits on a centroid of its own; it has not drawn it there
-    X = np.array([[0.0], [0.1], [0.2], [0.3], [0.5], [50.0]])
-    weights = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.0])
-    centroids = np.array([[0.2], [50.0]])
-    assert not assigned(X, centroids, weights, threshold=9.0).outliers[5]
-    assert assigned(X, centroids, threshold=9.0).outliers[5]
 
 
 def test_a_single_cluster_and_a_single_point():
@@ -358,12 +310,6 @@ def test_isolated_means_past_the_limit_of_all_rows():
     np.testing.assert_array_equal(seeds_of(X, 2, 0.1), seeds_of(X, 2, 2.0))
 
 
-def test_rows_at_the_limit_are_not_isolated():
-    # on a line of equal steps the median distance is that of all but the ends, the deviation 0
-    X = np.concatenate([np.arange(100.0), np.full(40, 50.0)])[:, None]
-    assert np.flatnonzero(seeds_of(X, 12) == 0).tolist() == [0, 99]
-
-
 def test_few_rows_are_all_good_for_a_start():
     rng = np.random.RandomState(0)
     X = np.concatenate([rng.rand(19, 2), [[99.0, 99.0]]])
@@ -405,15 +351,6 @@ def test_the_sample_of_a_start_is_bounded(n, d, size, monkeypatch):
     assert len(indices) == size
     # different rows, in the order in which a file holds them
     assert (np.diff(indices) > 0).all() and indices[0] >= 0 and indices[-1] < n
-
-
-def test_a_start_looks_at_more_rows_than_its_sample():
-    rng = np.random.RandomState(0)
-    X = rng.rand(6000, 2).astype(np.float32)
-    X[::600] += 100 * rng.rand(10, 2) + 50
-    weights = seeds_of(X, 5)
-    assert (weights[::600] == 0).all()
-    assert (weights == 0).mean() < 0.1
 
 
 # -- the tolerance, and the best of several starts -------------------------------------------------
@@ -462,53 +399,7 @@ def test_starts_are_compared_by_the_best_served_three_quarters(n):
     assert cost == pytest.approx(sum(best[: max(1, 3 * n // 4)]))
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-13, 1e13])
-def test_weights_count_as_repetitions_where_starts_are_compared(scale):
-    rng = np.random.RandomState(0)
-    X, weights = rng.randn(40, 2), rng.randint(0, 4, 40)
-    weights[0] += -weights.sum() % 4
-    # the worst ones have no weight: they are not there
-    X[weights == 0] += 50
-    centroids = np.array([[0.5, 0.0], [-0.5, 1.0]])
-    costs = []
-    for rows, w in ((X, weights * scale), (np.repeat(X, weights, axis=0), None)):
-        with Workers(1) as workers:
-            points = MemoryRows(rows, sample_weight=w, workers=workers)
-            costs.append(trimmed(points).cost(points, State(points.inward(centroids))))
-    assert costs[0] == pytest.approx(scale * costs[1])
-
-
-def test_of_several_starts_the_one_that_calls_everything_an_outlier_is_not_the_best():
-    X, centres = blobs_with_gross_outliers(6)
-    # two of the true centres share one centroid in the bad start
-    bad = np.concatenate([centres[:3], centres[:1] + 0.3, centres[:1] - 0.3])
-    with Workers(1) as workers:
-        points = MemoryRows(X, workers=workers)
-        algorithm = trimmed(points)
-        states = [State(points.inward(start)) for start in (centres, bad)]
-        costs = [algorithm.cost(points, state) for state in states]
-    assert costs[0] < costs[1]
-
-
 # -- what the signature says -----------------------------------------------------------------------
-
-
-def test_defaults_are_those_of_the_plain_fit_and_of_the_docstring():
-    robust = signature(robust_kmeans_ann).parameters
-    plain = signature(kmeans_ann).parameters
-    for name in set(robust) & set(plain):
-        assert robust[name].default == plain[name].default, name
-        assert robust[name].kind == plain[name].kind, name
-    told = re.findall(r"^(\w+) : .*default=(.+)$", getdoc(robust_kmeans_ann), re.M)
-    assert len(told) >= 2
-    for name, value in told:
-        assert robust[name].default == ast.literal_eval(value), name
-    assert robust["trim"].default is None
-
-
-def test_a_share_of_almost_all_points_may_be_left_out():
-    X = np.random.RandomState(0).rand(1000, 2)
-    assert robust_kmeans_ann(X, 1, trim=0.99, random_state=0).outlier_mask.sum() == 990
 
 
 def test_points_that_are_never_together_are_refused():

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 from scipy import sparse
-from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
@@ -16,16 +15,15 @@ from annlab._kernels import loops, numpy_twins
 from annlab._support.threads import Workers
 from annlab.fit import choose as choosing
 from annlab.fit import searches as room
-from annlab.fit.answers import label_rows
 from annlab.fit.choose import make_algorithm
 from annlab.fit.graph import cloud, neighbours, relocation, tree
 from annlab.fit.lloyd import cluster_means
 from annlab.fit.searches import Exact, Fused, Indexed, label_block
-from annlab.fit.states import Found, Limits, State
+from annlab.fit.states import Limits
 from annlab.rows import survey
 from annlab.rows.coordinates import Coordinates
 from annlab.rows.memory import MemoryRows
-from annlab.rows.tally import Labelled, Worst, inertia_of_rows, worst_places
+from annlab.rows.tally import Labelled, inertia_of_rows, worst_places
 
 
 def rows_of(X, workers, weights=None, **options):
@@ -94,19 +92,6 @@ def test_exact_labels_and_distances(search, dtype, k, workers):
     assert tally.inertia == pytest.approx(truth.min(axis=1).sum(), rel=1e-5)
     assert tally.unweighted == pytest.approx(tally.inertia)
     assert tally.n_used == len(np.unique(labels))
-
-
-def test_long_chunks_are_labelled_in_blocks(monkeypatch, workers):
-    X, C = data(40_000, d=2, k=600)
-    points = rows_of(X, workers)
-    asked = []
-    nearest = room.nearest
-    monkeypatch.setattr(
-        room, "nearest", lambda Q, *a, **o: asked.append(len(Q)) or nearest(Q, *a, **o)
-    )
-    labels = assigned(Exact(), points, C)[0]
-    assert len(asked) > len(points.bounds()) and sum(asked) == 40_000
-    np.testing.assert_array_equal(labels, cKDTree(C).query(X)[1])
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
@@ -336,21 +321,6 @@ def test_sparse_and_dense_data_get_the_same_labels(algorithm, dtype, density):
     assert dense.n_iter == thin.n_iter and dense.algorithm == thin.algorithm
 
 
-def test_names():
-    names = available_algorithms()
-    assert names[0] == "auto" and set(available_indexes()) < set(names)
-    assert len(set(names)) == len(names)
-
-
-def test_parameters_reach_the_index():
-    X = data(300)[0]
-    one = kmeans_ann(X, 8, algorithm="lsh", algorithm_params={"n_tables": 1}, random_state=0)
-    many = kmeans_ann(X, 8, algorithm="lsh", algorithm_params={"n_tables": 20}, random_state=0)
-    assert one.n_distances / one.n_iter < many.n_distances / many.n_iter
-    again = kmeans_ann(X, 8, algorithm="lsh", algorithm_params={"n_tables": 1}, random_state=0)
-    np.testing.assert_array_equal(one.labels, again.labels)
-
-
 # -- sums --------------------------------------------------------------------------------------
 
 
@@ -471,46 +441,6 @@ def test_the_worst_served_points(workers):
     assert cosine.worst(np.eye(2), np.zeros(5, np.int32), 5).badness[-1] == 0
 
 
-def test_records_are_compared_as_objects_and_never_change():
-    empty = np.empty(0)
-    for record in (Worst(*[empty] * 5), Found(empty, None), State(empty)):
-        assert record == record and len({record, record}) == 1
-        assert record != type(record)(**vars(record))
-        with pytest.raises(AttributeError):
-            record.labels = None
-
-
-def announced(monkeypatch, action):
-    """The amounts of work that an action tells `Workers.map`."""
-    amounts = []
-    original = Workers.map
-
-    def watched(self, function, tasks, work=float("inf")):
-        amounts.append(work)
-        return original(self, function, tasks, work)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Workers, "map", watched)
-        action()
-    return amounts
-
-
-@pytest.mark.parametrize(
-    ("n", "d", "k"), [(300, 2, 50), (3000, 2, 50), (300, 40, 50), (300, 2, 900)]
-)
-def test_whether_threads_pay_is_judged_by_the_operations(n, d, k, monkeypatch, workers):
-    """Announced work is that of the documented cost, within a small factor: 2·n·k·d, and n·d."""
-    X, C = data(n, d=d, k=k)
-    points = rows_of(X, workers)
-    for search in (Exact(), Fused()):
-        for work in announced(monkeypatch, lambda: assigned(search, points, C)):  # noqa: B023
-            assert n * k * d <= work <= 4 * n * k * d
-    labels = np.zeros(n, np.int32)
-    task = Labelled(centroids=C[:2])
-    for work in announced(monkeypatch, lambda: points.sweep(task, labels)):
-        assert n * d <= work <= 64 * n * d
-
-
 def test_shifting_the_centroids_never_fills_sparse_rows(monkeypatch, workers):
     X, C = np.abs(data(300, d=8)[0]) + 5, np.abs(data(300, d=8)[1]) + 5
     seen = []
@@ -548,39 +478,7 @@ def test_a_product_of_a_block_stays_small(k, monkeypatch):
     np.testing.assert_array_equal(labels, np.repeat(np.arange(1, len(asked) + 1), asked))
 
 
-@pytest.mark.filterwarnings("ignore:2 rows of X are all zero")
-def test_the_exact_labels_alone_put_rows_without_a_direction_into_cluster_0(workers):
-    X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    labels = label_rows(X, np.array([[0.0, 1.0], [1.0, 0.0]]), metric="cosine", workers=workers)
-    assert labels.tolist() == [0, 1, 0, 0]
-
-
 # -- what an index is asked --------------------------------------------------------------------
-
-
-def test_an_index_is_asked_for_a_bounded_number_of_rows(workers):
-    asked = []
-
-    class Quick:
-        def fit(self, X):
-            return self
-
-        def kneighbors(self, Q, n_neighbors):
-            asked.append((len(Q), n_neighbors))
-            return None, np.zeros((len(Q), 1), np.int64)
-
-    points = rows_of(np.zeros((70_000, 1), np.float32), workers)
-    labels = assigned(Indexed(Quick()), points, np.zeros((2, 1), np.float32))[0]
-    # so that its answers stay small beside the data, and its loops long
-    assert asked == [(1 << 16, 1), (70_000 - (1 << 16), 1)]
-    assert (labels.dtype, labels.shape) == (np.int32, (70_000,))
-
-
-def test_the_nearest_index_may_be_the_last_or_the_first(workers):
-    X, C = data(30, k=4)
-    for which in (0, 3):
-        index = answer(lambda n, which=which: (None, np.full((n, 1), which, np.uint8)))
-        assert set(assigned(Indexed(index), rows_of(X, workers), C)[0]) == {which}
 
 
 def test_counts_of_distances_are_given_only_where_all_are_known(monkeypatch, workers):
@@ -695,34 +593,6 @@ def test_which_loops_run_changes_no_label(algorithm, dtype, monkeypatch):
     compiled, plain = found
     np.testing.assert_array_equal(compiled.labels, plain.labels)
     assert compiled.inertia == pytest.approx(plain.inertia, rel=1e-6)
-
-
-@pytest.mark.parametrize("name", ["graph"])
-def test_compiled_loops_do_not_take_sparse_rows(name, workers):
-    points = MemoryRows(sparse.csr_matrix(np.eye(5)), workers=workers)
-    with pytest.raises(TypeError, match=f"dense for algorithm='{name}'"):
-        made(name, points)
-
-
-def test_both_methods_must_be_there(workers):
-    points = MemoryRows(data(50)[0], workers=workers)
-
-    class OtherHalf:
-        def kneighbors(self, Q, n_neighbors):
-            return None
-
-    for algorithm in (Half(), OtherHalf(), Plain):
-        with pytest.raises(TypeError, match="with fit and kneighbors"):
-            made(algorithm, points)
-    assert made(Plain(), points)[0].name == "Plain"
-
-
-def test_each_name_makes_its_own_assigner(workers):
-    points = MemoryRows(data(50)[0], workers=workers)
-    for name in available_algorithms()[1:]:
-        if name != "faiss":
-            # a name that is equal, not the very same object
-            assert made("".join(list(name)), points)[0].name == name
 
 
 def test_auto_takes_no_index_where_labels_stay_elsewhere(monkeypatch, workers):

@@ -21,11 +21,12 @@ from typing import Any, get_type_hints
 import numpy as np
 
 from annlab._support.errors import AnnlabWarning, invalid
+from annlab._support.reading import read_npz, write_npz
 from annlab._version import __version__
 from annlab.fit.choose import OWN_START, available_algorithms
 from annlab.fit.settings import Settings
 from annlab.fit.states import State
-from annlab.result import check_labels, pack_steps, read_npz, unpack_steps, write_npz
+from annlab.result import check_labels, pack_steps, unpack_steps
 
 _FORMAT = 2
 _REMEDY = "Give this fit a file of its own, or delete that one."
