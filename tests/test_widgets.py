@@ -21,8 +21,6 @@ from annlab.widgets.base import (
     Stopped,
     Store,
     choice,
-    custom,
-    entry,
     jobs,
     ladder,
     look,
@@ -35,6 +33,7 @@ from annlab.widgets.base import (
     three,
 )
 from annlab.widgets.base import explorer as _explorer
+from annlab.widgets.base.canvas import handle_control
 
 EXPLORERS = widgets.available_explorers()
 
@@ -328,8 +327,8 @@ def test_set_refuses_what_a_control_does_not_take():
         (choice("a", "A", "a", {"one way": 1, "other": 2}, 1), 2, "other", "2"),
         (choice("a", "A", "a", ["x", "y"], "x", buttons=True), "y", "y", "z"),
         (switch("a", "A", "a"), True, "yes", "True"),
-        (entry("a", "A", "a", "t", trials=["u"], check=int), "8", "8", "u"),
-        (custom("a", number("a", "A", "a", 0, 9, 5).widget, trials=[1, 2]), 2, "2", "{"),
+        (handle_control("a", [[0, 0]], 1, 2, []), [[1.0, 2.5]], "[[1.0,2.5]]", "{"),
+        (handle_control("a", [[0, 0]], 1, 2, []), [[3.0, 1.0]], "[[3.0,1.0]]", "[[1]]"),
     ],
 )
 def test_controls_write_and_read_their_values(control, value, text, bad):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annlab._support.checks import check_data
 from annlab._support.errors import invalid
 from annlab.benchmarks.timing import timed
-from annlab.datasets import load_patches, make_uniform_cube
 from annlab.distances import nearest, paired_sq
 from annlab.indexes import make_index
 from annlab.widgets.base import (
@@ -31,8 +28,9 @@ from annlab.widgets.base import (
     share,
     three,
 )
+from annlab.widgets.base.jobs import CLOCK
 from annlab.widgets.base.marks import chosen, curve, legend, write
-from annlab.widgets.base.rows import OWN, digest, main_axes
+from annlab.widgets.base.rows import OWN, cube_or_patches, digest, rotated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,32 +40,24 @@ if TYPE_CHECKING:
 _KS = (4, 10, 32, 100, 320, 1000, 3200)
 _DS = (2, 4, 8, 16, 32, 64, 192)
 _NS = (1_000, 10_000, 100_000, 1_000_000)
-#: Rows that are kept of each data set: the first are queries, the others become centroids.
+#: Rows of each data set: the first are queries, the others become centroids.
 _QUERIES, _ROWS = 200, 4_000
-#: Points that are timed; more are reckoned from them, because each point costs the same.
+#: Points that are timed; times of more points are extrapolated from them.
 _TIMED = 1_000
 _INDEXES = ("kd_tree", "ball_tree", "lsh", "hnsw")
 _PARAMS = {"lsh": {"random_state": 0}, "hnsw": {"random_state": 0, "count_distances": True}}
-#: An index pays where it costs less than this share: a saving in the fourth digit is none.
+#: An index pays if it costs less than this share.
 _PAYS = 0.9
-#: Two explorers must not disturb each other's clock.
-_clock = threading.Lock()
+_known = Store(4_000)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the nearest of ``k`` centroids costs for one point, with an index and without.
+    """Cost of finding the nearest of ``k`` centroids, for one point.
 
-    Attributes
-    ----------
-    k : int
-    distances : float
-        Computed by the index for a point; without one it is ``k``.
-    recall : float
-        Share of points that get a centroid as near as the nearest.
-    exact_s, build_s, index_s : float or None
-        Seconds for a point by comparing with all, to build the index, and for a point with it;
-        None where the clock did not run.
+    ``distances`` are those that the index computes, ``recall`` the share of points that get a
+    nearest centroid; seconds to compare one point with all, to build the index, and to search
+    it for one point are None unless they were measured.
     """
 
     k: int
@@ -78,20 +68,20 @@ class Cost:
     index_s: float | None = None
 
     def totals(self, n: int, seconds: bool) -> tuple[float, float, float]:
-        """Cost for ``n`` points: without an index; to build one; to search with it."""
+        """Return the cost for ``n`` points: without an index; to build one; to search it."""
         if not seconds:
             return float(n * self.k), 0.0, n * self.distances
         assert self.exact_s is not None and self.build_s is not None and self.index_s is not None
         return n * self.exact_s, self.build_s, n * self.index_s
 
     def ratio(self, n: int, seconds: bool) -> float:
-        """Cost with the index over cost without."""
+        """Return the cost with the index over the cost without."""
         exact, build, search = self.totals(n, seconds)
         return (build + search) / exact
 
 
 def break_even(costs: list[Cost], n: int, seconds: bool) -> int | None:
-    """Smallest measured k from which on the index saves a tenth of the cost; None if there is none.
+    """Return the smallest k from which on the index saves a tenth of the cost, or None.
 
     Examples
     --------
@@ -107,19 +97,6 @@ def break_even(costs: list[Cost], n: int, seconds: bool) -> int | None:
     return first
 
 
-def _rotated(X: np.ndarray) -> np.ndarray:
-    """Rows in their principal axes, so that the first d columns are the best d."""
-    X = X - X.mean(axis=0)
-    return X @ main_axes(X)
-
-
-@lru_cache(maxsize=2)
-def _data(kind: str) -> np.ndarray:
-    if kind == "uniform":
-        return make_uniform_cube(_ROWS, max(_DS), random_state=0, dtype=np.float64)
-    return _rotated(load_patches(_ROWS, 8, random_state=0).astype(np.float64))
-
-
 class BreakEvenExplorer(Explorer):
     """The explorer that `break_even_explorer` makes."""
 
@@ -131,11 +108,11 @@ class BreakEvenExplorer(Explorer):
     def __init__(self, X: ArrayLike | None, *, max_clusters: int, predict: Predict) -> None:
         self.own, self.mark = None, ""
         if X is not None:
-            # more axes than the ladder has rungs for would change nothing that can be seen
-            self.own = _rotated(check_data(X, min_rows=40).astype(np.float64))[:, : max(_DS)]
+            # no more axes than the ladder offers
+            self.own = rotated(check_data(X, min_rows=40).astype(np.float64))[:, : max(_DS)]
             self.mark = digest(self.own)
         rows, columns = (_ROWS, max(_DS)) if self.own is None else self.own.shape
-        #: a tenth of a small data set asks, the rest are there to be centroids
+        #: a tenth of a small data set are queries, the others may be centroids
         self.n_queries = min(_QUERIES, rows // 10)
         self.ks = tuple(k for k in _KS if k <= min(max_clusters, rows - self.n_queries))
         if len(self.ks) < 3:
@@ -143,45 +120,43 @@ class BreakEvenExplorer(Explorer):
         fewer = [d for d in _DS if d < columns]
         ds = (*fewer, columns) if self.own is not None else tuple(_DS)
         menu = ("uniform", "patches") if X is None else (OWN, "uniform")
-        # about a state that is not on the screen yet
+        # the question is about a state that is not on the screen yet
         self.asked = ("patches" if X is None else "uniform", ds[-1])
-        super().__init__(
-            [
-                choice("data", "Data", "What points and centroids are drawn from", menu, menu[0]),
-                choice("index", "Index", "What searches among the centroids", _INDEXES, "kd_tree"),
-                choice(
-                    "cost",
-                    "Count",
-                    "Distances are the same everywhere; seconds are measured on this machine",
-                    ("distances", "seconds"),
-                    "distances",
-                ),
-                ladder(
-                    "d",
-                    "Dimensions d",
-                    "Features of a point (the main axes of patches come first)",
-                    ds,
-                    4 if self.own is None else ds[-1],
-                ),
-                ladder(
-                    "k",
-                    "Centroids k",
-                    "How many centroids the index holds",
-                    self.ks,
-                    10,
-                    recompute=False,
-                ),
-                ladder(
-                    "n",
-                    "Points n",
-                    "How many points ask, so how often one build is used",
-                    _NS,
-                    100_000,
-                    recompute=False,
-                ),
-            ],
-            predict=ask(predict, {"k": self._question}),
-        )
+        controls = [
+            choice("data", "Data", "What points and centroids are drawn from", menu, menu[0]),
+            choice("index", "Index", "What searches among the centroids", _INDEXES, "kd_tree"),
+            choice(
+                "cost",
+                "Count",
+                "Distances are the same everywhere; seconds are measured on this machine",
+                ("distances", "seconds"),
+                "distances",
+            ),
+            ladder(
+                "d",
+                "Dimensions d",
+                "Features of a point (the main axes of patches come first)",
+                ds,
+                4 if self.own is None else ds[-1],
+            ),
+            ladder(
+                "k",
+                "Centroids k",
+                "How many centroids the index holds",
+                self.ks,
+                10,
+                recompute=False,
+            ),
+            ladder(
+                "n",
+                "Points n",
+                "How many points ask, so how often one build is used",
+                _NS,
+                100_000,
+                recompute=False,
+            ),
+        ]
+        super().__init__(controls, predict=ask(predict, {"k": self._question}))
 
     def _question(self) -> Prediction:
         data, d = self.asked
@@ -199,13 +174,10 @@ class BreakEvenExplorer(Explorer):
         k = break_even(costs, 1, False)
         return "never" if k is None else f"k = {k:,}"
 
-    def _rows(self, data: str, d: int) -> np.ndarray:
-        rows = self.own if data == OWN and self.own is not None else _data(data)
-        return np.ascontiguousarray(rows[:, :d])
-
     def compute(self, job: Job, *, data: str, index: str, cost: str, d: int) -> list[Cost]:
-        rows = self._rows(data, d)
-        mark = self.mark if data == OWN else ""
+        own = self.own if data == OWN else None
+        rows = cube_or_patches(data, _ROWS) if own is None else own
+        rows, mark = np.ascontiguousarray(rows[:, :d]), "" if own is None else self.mark
         found = []
         for place, k in enumerate(self.ks):
             job.report(place, len(self.ks), f"k = {k:,}")
@@ -220,18 +192,18 @@ class BreakEvenExplorer(Explorer):
         labels = index.kneighbors(asked, 1)[1].ravel()
         best = paired_sq(asked, centroids, nearest(asked, centroids))
         right = paired_sq(asked, centroids, labels) <= best * (1 + 1e-9) + 1e-300
-        counted = index.n_distances_ / len(asked)
+        counted, recall = index.n_distances_ / len(asked), float(right.mean())
         if not seconds:
-            return Cost(k, counted, float(right.mean()))
-        # float32, which is what a clustering in a hurry uses; counting would cost time
+            return Cost(k, counted, recall)
+        # float32, which is what a fast clustering uses; counting would cost time
         crowd = np.tile(asked, (-(-_TIMED // len(asked)), 1))[:_TIMED].astype(np.float32)
         small = centroids.astype(np.float32)
         plain = {key: value for key, value in params.items() if key != "count_distances"}
-        with _clock:
+        with CLOCK:
             nearest(crowd, small)
             build_s, _, built = timed(lambda: make_index(name, **plain).fit(small))
             built.kneighbors(crowd[:50], 1)
-            # in turns, and the quickest counts: whatever else runs only ever slows down
+            # in turns, and the quickest counts: other load only ever slows down
             pairs = [
                 (
                     timed(lambda: nearest(crowd, small))[0],
@@ -239,27 +211,19 @@ class BreakEvenExplorer(Explorer):
                 )
                 for _ in range(3)
             ]
-        exact_s, index_s = np.min(pairs, axis=0)
-        return Cost(
-            k,
-            counted,
-            float(right.mean()),
-            float(exact_s) / len(crowd),
-            build_s,
-            float(index_s) / len(crowd),
-        )
+        exact_s, index_s = (float(quickest) / len(crowd) for quickest in np.min(pairs, axis=0))
+        return Cost(k, counted, recall, exact_s, build_s, index_s)
 
     def sentence(
         self,
         result: list[Cost],
         frame: int,
         *,
-        data: str,
         index: str,
         cost: str,
-        d: int,
         k: int,
         n: int,
+        **values: object,
     ) -> str:
         seconds = cost == "seconds"
         here = result[self.ks.index(k)]
@@ -273,10 +237,10 @@ class BreakEvenExplorer(Explorer):
             )
         else:
             told = f"{three(here.distances)} of {k:,} distances a point with {index}"
+        percent = three(100 * here.ratio(n, seconds))
         return (
-            f"k = {k:,}, d = {d}, {data}: {told}, recall {share(here.recall)}; {pays}. For "
-            f"n = {n:,} points: {three(100 * here.ratio(n, seconds))}% of the {cost} of comparing "
-            "with all."
+            f"k = {k:,}, d = {values['d']}, {values['data']}: {told}, recall {share(here.recall)}; "
+            f"{pays}. For n = {n:,} points: {percent}% of the {cost} of comparing with all."
         )
 
     def draw(
@@ -285,17 +249,16 @@ class BreakEvenExplorer(Explorer):
         result: list[Cost],
         frame: int,
         *,
-        data: str,
         index: str,
         cost: str,
-        d: int,
         k: int,
         n: int,
+        **values: object,
     ) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(1.75, 1))
-        seconds, name = cost == "seconds", f"{index}, d = {d}, {data}"
-        self._draw_curves(left, result, n, k, seconds, index, name)
-        self._draw_totals(right, result[self.ks.index(k)], n, seconds, index)
+        title = f"{index}, d = {values['d']}, {values['data']}"
+        self._draw_curves(left, result, n, k, cost == "seconds", index, title)
+        self._draw_totals(right, result[self.ks.index(k)], n, cost == "seconds", index)
 
     def _draw_curves(
         self, axes: Axes, result: list[Cost], n: int, k: int, seconds: bool, index: str, title: str
@@ -308,16 +271,8 @@ class BreakEvenExplorer(Explorer):
         chart(axes, "centroids k", f"{unit} a point", title)
         axes.set(xscale="log", yscale="log")
         cheaper = np.array(with_index) < np.array(exact)
-        axes.fill_between(
-            self.ks,
-            with_index,
-            exact,
-            where=cheaper,
-            interpolate=True,
-            color=PALETTE[2],
-            alpha=0.18,
-            linewidth=0,
-        )
+        look: dict[str, Any] = {"color": PALETTE[2], "alpha": 0.18, "linewidth": 0}
+        axes.fill_between(self.ks, with_index, exact, where=cheaper, interpolate=True, **look)
         curve(axes, self.ks, exact, INK, "s", label="all compared")
         curve(axes, self.ks, with_index, PALETTE[0], width=2.4, size=8, label=index)
         axes.set_xticks(self.ks, [f"{one:,}" for one in self.ks])
@@ -358,24 +313,21 @@ def _short(value: float) -> str:
     return three(value)
 
 
-_known = Store(4_000)
-
-
 def break_even_explorer(
     X: ArrayLike | None = None, *, max_clusters: int = 3200, predict: Predict = None
 ) -> BreakEvenExplorer:
     """Find the number of centroids from which an index beats comparing with all of them.
 
     The left chart shows the cost of one point against k, with the index and without; the right
-    one the cost of a whole assignment of n points at the chosen k. Costs are distance
-    computations or, on demand, seconds that are measured here and then. An index "pays" from the
-    smallest k on from which it saves at least a tenth.
+    one the cost of assigning n points at the chosen k. Costs are distance computations or, on
+    demand, seconds measured on this machine. An index "pays" from the smallest k on from which it
+    saves at least a tenth.
 
     Parameters
     ----------
     X : array-like of shape (n, d), optional
-        Data of your own, turned into its principal axes, instead of image patches. A few rows
-        are queries, the others stand in for centroids.
+        Your own data, rotated onto its principal axes, instead of image patches. A few rows are
+        queries, the others serve as centroids.
     max_clusters : int, default=3200
         Largest k.
     predict : "k" or Prediction, optional

@@ -1,12 +1,13 @@
-"""``centroid_canvas``: put the start of k-means anywhere, then step and see where it ends."""
+"""Put the start of k-means anywhere, then step and see where it ends."""
 
 from __future__ import annotations
 
-import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+import ipywidgets
 import numpy as np
 
 from annlab._support.checks import check_integer, check_random_state
@@ -15,9 +16,9 @@ from annlab.datasets import make_blobs
 from annlab.lloyd import kmeans
 from annlab.result import KMeansResult
 from annlab.widgets.base import (
-    Control,
     Job,
     Prediction,
+    Store,
     cluster_color,
     cluster_marker,
     switch,
@@ -25,6 +26,7 @@ from annlab.widgets.base import (
 )
 from annlab.widgets.base.canvas import CanvasExplorer, check_handles, check_plane, handle_control
 from annlab.widgets.base.scene import (
+    Part,
     cluster_points,
     handles,
     panel,
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 #: As many clusters as the palette has colours.
 _MOST = 8
-#: With more, the hundred runs for a new number of clusters would keep the reader waiting.
+#: With more points, the hundred runs for a new number of clusters would take too long.
 _MOST_POINTS = 600
 #: Random starts that show where k-means can end.
 _STARTS = 100
@@ -50,8 +52,9 @@ _BEGINS = {
     "plus_start": ("k-means++ start", "Put the centroids where k-means++ begins"),
     "worst_start": ("Worst of 100", "The worst of 100 random starts"),
 }
-#: Two inertias closer than this, relatively, are the same end; closer than that, one bar.
+#: Relative differences of inertia below which two runs end alike, and share a bar.
 _SAME, _NEAR = 1e-3, 0.03
+_BLUE, _GREEN, _ORANGE = "#0072B2", "#009E73", "#D55E00"
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,12 @@ class Ends:
 
     #: final inertia of each start, ascending, (100,) float64
     inertias: np.ndarray
-    #: (inertia, how many starts end there), ascending
+    #: (inertia, how many starts end near it), ascending
     places: tuple[tuple[float, int], ...]
     worst_start: np.ndarray
+    #: iterations of the longest run
     longest: int
-    #: k-means++ from the explorer's random state
+    #: the run from a k-means++ start
     reply: KMeansResult
 
 
@@ -77,6 +81,8 @@ class Run:
 
 
 class CentroidCanvas(CanvasExplorer):
+    """The explorer that `centroid_canvas` makes."""
+
     name = "centroid_canvas"
     title = "Where you start decides where k-means ends"
     size = (840, 464)
@@ -98,41 +104,31 @@ class CentroidCanvas(CanvasExplorer):
         self.X = X
         self._rng = check_random_state(random_state)
         self._seed = int(self._rng.randint(2**31 - 1))
-        self._known: dict[int, Ends] = {}
-        self._guard = threading.Lock()
-        rect = (2, 34, 470, 424)
-        self._rect, self._bounds = rect, square_bounds(X, rect)
+        self._known = Store(_MOST)
+        self._rect = (2, 34, 470, 424)
+        self._bounds = square_bounds(X, self._rect)
         self._highest = float(kmeans(X, 1, n_jobs=1).inertia)
         first = self._random_start(n_clusters) if start is None else start
         x0, x1, y0, y1 = self._bounds
-        corner = [[x0, y0], [x0, y1], [x1, y0], [x1, y1]]
-        inner = [[(x0 + x1) / 2 + i * (x1 - x0) / 50, (y0 + y1) / 2] for i in range(4)]
+        places = [[x0, y0], [x0, y1], [x1, y0], [x1, y1]]
+        places += [[(x0 + x1) / 2 + i * (x1 - x0) / 50, (y0 + y1) / 2] for i in range(4)]
         most = min(_MOST, len(X))
-        super().__init__(
-            handle_control(
-                "centroids",
-                first,
-                1,
-                most,
-                trials=[corner[:1], (corner + inner)[:most], X[: min(most, 3)]],
-            ),
-            [
-                switch(
-                    "reply",
-                    "Show k-means++'s reply",
-                    "Draw the run that k-means++ makes with as many centroids",
-                    recompute=False,
-                )
-            ],
-            predict=predict,
+        trials = [places[:1], places[:most], X[: min(most, 3)].tolist()]
+        reply = switch(
+            "reply",
+            "Show k-means++'s reply",
+            "Draw the run that k-means++ makes with as many centroids",
+            recompute=False,
         )
+        centroids = handle_control("centroids", first, 1, most, trials)
+        super().__init__(centroids, [reply], predict=predict)
 
     def _build_parts(self) -> None:
         super()._build_parts()
         for key, (label, tip) in _BEGINS.items():
             self._add_button(key, label, tip)
 
-    def _widget_rows(self) -> dict[str, list[Any]]:
+    def _widget_rows(self) -> dict[str, list[ipywidgets.DOMWidget]]:
         rows = super()._widget_rows()
         rows["controls"][:0] = [self.buttons[key] for key in _BEGINS]
         return rows
@@ -140,77 +136,56 @@ class CentroidCanvas(CanvasExplorer):
     # -- starts --------------------------------------------------------------------------------
 
     def _random_start(self, n_clusters: int) -> np.ndarray:
-        return kmeans(
-            self.X,
-            n_clusters,
-            1,
-            init="random",
-            random_state=self._rng,
-            trace=True,
-            n_jobs=1,
-        ).trace[0].centroids  # fmt: skip
+        options: dict[str, Any] = {"init": "random", "random_state": self._rng}
+        return kmeans(self.X, n_clusters, 1, trace=True, n_jobs=1, **options).trace[0].centroids
 
-    def random_start(self) -> CentroidCanvas:
+    def random_start(self) -> Self:
         """Put the centroids on points drawn at random."""
         return self._begin(self._random_start(len(self._values["centroids"])))
 
-    def plus_start(self) -> CentroidCanvas:
+    def plus_start(self) -> Self:
         """Put the centroids where k-means++ begins."""
         return self._begin(self.result.ends.reply.trace[0].centroids)
 
-    def worst_start(self) -> CentroidCanvas:
+    def worst_start(self) -> Self:
         """Put the centroids where the worst of 100 random starts begins."""
         return self._begin(self.result.ends.worst_start)
 
-    def _begin(self, start: np.ndarray) -> CentroidCanvas:
+    def _begin(self, start: np.ndarray) -> Self:
         places = check_handles(start, "centroids", 1, _MOST)
         with self._lock:
             self._pause()
-            self._take(self._values | {"centroids": places}, 0)
+            self._apply(self._values | {"centroids": places}, 0)
         return self
 
-    # -- the explorer ----------------------------------------------------------------------------
+    # -- the explorer --------------------------------------------------------------------------
+
+    def _fit(self, n_clusters: int, random_state: Seed = None, **init: Any) -> KMeansResult:
+        options: dict[str, Any] = {"tol": 0.0, "trace": True, "n_jobs": 1, **init}
+        return kmeans(self.X, n_clusters, random_state=random_state, **options)
 
     def _ends(self, n_clusters: int) -> Ends:
-        with self._guard:
-            if n_clusters not in self._known:
-                rng = np.random.RandomState(self._seed)
-                runs = [
-                    kmeans(
-                        self.X,
-                        n_clusters,
-                        init="random",
-                        tol=0.0,
-                        random_state=rng,
-                        trace=True,
-                        n_jobs=1,
-                    )
-                    for _ in range(_STARTS)
-                ]
-                runs.sort(key=lambda run: run.inertia)
-                reply = kmeans(
-                    self.X, n_clusters, tol=0.0, random_state=self._seed, trace=True, n_jobs=1
-                )
-                places: list[tuple[float, int]] = []
-                for run in runs:
-                    if places and run.inertia <= places[-1][0] * (1 + _NEAR):
-                        places[-1] = (places[-1][0], places[-1][1] + 1)
-                    else:
-                        places.append((run.inertia, 1))
-                self._known[n_clusters] = Ends(
-                    np.array([run.inertia for run in runs]),
-                    tuple(places),
-                    runs[-1].trace[0].centroids,
-                    max(run.n_iter for run in [*runs, reply]),
-                    reply,
-                )
-            return self._known[n_clusters]
-
-    def compute(self, job: Job, centroids: Any) -> Run:
-        run = kmeans(
-            self.X, len(centroids), init=np.array(centroids), tol=0.0, trace=True, n_jobs=1
+        rng = np.random.RandomState(self._seed)
+        runs = [self._fit(n_clusters, rng, init="random") for _ in range(_STARTS)]
+        runs.sort(key=lambda run: run.inertia)
+        reply = self._fit(n_clusters, self._seed)
+        places: Counter[float] = Counter()
+        place = -np.inf
+        for run in runs:
+            if run.inertia > place * (1 + _NEAR):
+                place = run.inertia
+            places[place] += 1
+        return Ends(
+            np.array([run.inertia for run in runs]),
+            tuple(places.items()),
+            runs[-1].trace[0].centroids,
+            max(run.n_iter for run in [*runs, reply]),
+            reply,
         )
-        return Run(run, self._ends(len(centroids)))
+
+    def compute(self, job: Job, centroids: list[list[float]]) -> Run:
+        k = len(centroids)
+        return Run(self._fit(k, init=np.array(centroids)), self._known.get(k, self._ends, k))
 
     def frame_count(self, result: Run) -> int:
         return len(result.run.trace)
@@ -232,16 +207,17 @@ class CentroidCanvas(CanvasExplorer):
             return text + "."
         lower = int(np.sum(result.ends.inertias < step.inertia * (1 - _SAME)))
         higher = int(np.sum(result.ends.inertias > step.inertia * (1 + _SAME)))
-        if lower:
-            text += (
-                f": the end, {three(step.inertia / best)} × the best of {_STARTS} random starts; "
+        if not lower:
+            return (
+                f"{text}: the end, and none of {_STARTS} random starts ends lower; "
+                f"{higher} end higher."
             )
-        else:
-            text += f": the end, and none of {_STARTS} random starts ends lower; "
-        text += f"{lower} of them end lower, {higher} higher" if lower else f"{higher} end higher"
-        return text + "."
+        return (
+            f"{text}: the end, {three(step.inertia / best)} × the best of {_STARTS} random starts; "
+            f"{lower} of them end lower, {higher} higher."
+        )
 
-    def scene(self, result: Run, frame: int, **values: Any) -> dict[str, Any]:
+    def scene(self, result: Run, frame: int, **values: Any) -> Part:
         trace, reply = result.run.trace, result.ends.reply
         step, k = trace[frame], result.run.n_clusters
         colors = [cluster_color(c) for c in range(k)]
@@ -278,7 +254,7 @@ class CentroidCanvas(CanvasExplorer):
             ),
         }
 
-    def _curves(self, result: Run, frame: int, with_reply: bool) -> list[dict[str, Any]]:
+    def _curves(self, result: Run, frame: int, with_reply: bool) -> list[Part]:
         ends, trace = result.ends, result.run.trace
         steps = 5 * int(np.ceil((max(ends.longest, len(trace)) - 1) / 5)) or 5
         best = ends.inertias[0]
@@ -286,28 +262,23 @@ class CentroidCanvas(CanvasExplorer):
         top = max(self._highest, ends.inertias[-1], best * 2) * 1.6
         low, high = np.log10(max(best, top * 1e-6) * 0.85), np.log10(top)
 
-        def height(inertia: Any) -> Any:
-            return np.clip(np.log10(np.maximum(inertia, 1e-300)), low, high)
+        def height(inertia: float) -> float:
+            return float(np.clip(np.log10(max(inertia, 1e-300)), low, high))
 
-        ticks = [
-            (float(np.log10(digit * 10.0**power)), three(digit * 10.0**power))
-            for power in range(int(np.floor(low)), int(np.ceil(high)) + 1)
-            for digit in (1, 2, 5)
-            if low <= np.log10(digit * 10.0**power) <= high
-        ]
+        decades = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+        marks = [digit * 10.0**power for power in decades for digit in (1, 2, 5)]
+        ticks = [(float(np.log10(m)), three(m)) for m in marks if low <= np.log10(m) <= high]
         mine = np.array([(i, height(trace[i].inertia)) for i in range(frame + 1)])
-        layers: list[dict[str, Any]] = []
+        layers = []
         if with_reply:
             theirs = np.array([(i, height(s.inertia)) for i, s in enumerate(ends.reply.trace)])
-            layers.append(path(theirs, color="#D55E00", width=2.2, dash=(6, 4)))
-            layers.append(points(theirs, color="#D55E00", marker="D", size=3.5))
-        layers += [path(mine, color="#0072B2", width=2.5), points(mine, color="#0072B2", size=4)]
-        layers.append(points(mine[-1:], color="#0072B2", size=7, edge="ink", width=1.5))
+            layers.append(path(theirs, color=_ORANGE, width=2.2, dash=(6, 4)))
+            layers.append(points(theirs, color=_ORANGE, marker="D", size=3.5))
+        layers += [path(mine, color=_BLUE, width=2.5), points(mine, color=_BLUE, size=4)]
+        layers.append(points(mine[-1:], color=_BLUE, size=7, edge="ink", width=1.5))
         if with_reply:
-            layers.append(
-                texts(theirs[-1:] * [0, 1] + [steps, 0], ["k-means++"], color="#D55E00",
-                      align="right", dy=15)
-            )  # fmt: skip
+            end = theirs[-1:] * [0, 1] + [steps, 0]
+            layers.append(texts(end, ["k-means++"], color=_ORANGE, align="right", dy=15))
         chart = panel(
             (540, 34, 178, 374),
             (-0.4, steps + 0.4, low, high),
@@ -327,38 +298,31 @@ class CentroidCanvas(CanvasExplorer):
         height: Callable[[float], float],
         mine: float,
         limits: tuple[float, float],
-    ) -> dict[str, Any]:
-        """How many random starts end at which inertia, beside the reader's run."""
+    ) -> Part:
+        """Draw how many random starts end at which inertia, beside the reader's run."""
         most = max(count for _, count in ends.places)
         # a bar of one start of a hundred must still be seen
-        bars = [
-            [0.0, height(inertia), max(count / most, 0.06), height(inertia)]
-            for inertia, count in ends.places
-        ]
-        notes = [texts([[bars[0][2], bars[0][3]]], [str(ends.places[0][1])], dx=6)]
-        if len(bars) > 1:
-            notes.append(texts([[bars[-1][2], bars[-1][3]]], [str(ends.places[-1][1])], dx=6))
+        lengths = [max(count / most, 0.06) for _, count in ends.places]
+        heights = [height(inertia) for inertia, _ in ends.places]
+        bars = [[0.0, y, length, y] for length, y in zip(lengths, heights, strict=True)]
+        shown = sorted({0, len(bars) - 1})
+        notes = [texts([bars[i][2:]], [str(ends.places[i][1])], dx=6) for i in shown]
+        line = segments([[0.0, mine, 1.5, mine]], color=_BLUE, width=1.5, dash=(4, 3))
         return panel(
             (736, 34, 100, 374),
             (0.0, 1.5, *limits),
-            [
-                segments(bars, color="#009E73", width=7),
-                segments(
-                    [[0.0, mine, 1.5, mine]], color="#0072B2", width=1.5, dash=(4, 3)
-                ),
-                *notes,
-            ],
+            [segments(bars, color=_GREEN, width=7), line, *notes],
             title=f"{_STARTS} starts",
             axes=True,
             xlabel="end here",
-        )  # fmt: skip
+        )
 
 
 def centroid_canvas(
     X: ArrayLike | None = None,
     n_clusters: int = 5,
     *,
-    start: Any = None,
+    start: ArrayLike | None = None,
     random_state: Seed = 0,
     predict: Prediction | None = None,
 ) -> CentroidCanvas:
@@ -371,7 +335,7 @@ def centroid_canvas(
     n_clusters : int, default=5
         Centroids to begin with, 1 to 8.
     start : array-like of shape (n_clusters, 2), optional
-        Where they begin; drawn from the points by default. Its length then is ``n_clusters``.
+        Where they begin, instead of ``n_clusters`` points drawn at random.
     random_state : int, RandomState, Generator or None, default=0
         Draws the starts.
     predict : Prediction, optional
@@ -411,19 +375,11 @@ def centroid_canvas(
 
 
 def five_groups() -> np.ndarray:
-    """Two pairs of near groups and a single one: bad starts are easy to find.
-
-    Returns
-    -------
-    ndarray of shape (300, 2), float64
-    """
+    """Make two pairs of near groups and a single one: bad starts are easy to find."""
     centers = [[0.0, 0.0], [2.6, 0.4], [9.0, 5.5], [8.6, 8.2], [1.2, 7.4]]
     return make_blobs(300, centers=centers, cluster_std=0.55, random_state=4, dtype=np.float64).X
 
 
 def example() -> CentroidCanvas:
-    """A small one, for the tests of all explorers."""
+    """Make a small one, for the tests that run over all explorers."""
     return centroid_canvas(five_groups()[:60], 3)
-
-
-__all__ = ["Control", "centroid_canvas", "example", "five_groups"]

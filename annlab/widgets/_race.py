@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from annlab._support.checks import check_data, check_integer
 from annlab.benchmarks.timing import timed
-from annlab.datasets import load_patches, make_uniform_cube
+from annlab.datasets import make_uniform_cube
 from annlab.indexes import make_index
 from annlab.metrics import recall_at_k
 from annlab.widgets.base import (
@@ -33,8 +32,9 @@ from annlab.widgets.base import (
     switch,
     three,
 )
+from annlab.widgets.base.jobs import CLOCK
 from annlab.widgets.base.marks import curve, legend, ringed, write
-from annlab.widgets.base.rows import OWN, digest, main_axes
+from annlab.widgets.base.rows import OWN, cube_or_patches, digest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,23 +65,14 @@ _RACERS: dict[str, tuple[str, tuple[int, ...], dict[str, Any], str, tuple[int, .
     ),
 }
 _TITLES = {"kd_tree": "kd_tree (exact)", "lsh": "lsh", "hnsw": "hnsw", "pq": "pq"}
-#: Two explorers must not disturb each other's clock.
-_clock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Lap:
     """One setting of one index.
 
-    Attributes
-    ----------
-    racer, setting : str
-    recall : float
-        Recall@10 of 100 queries that are not among the indexed rows.
-    distances : float
-        Computed for a query.
-    build_s, query_s : float or None
-        Seconds to build, and for a query; None where the clock did not run.
+    ``recall`` is recall@10 of 100 queries that are not among the indexed rows; ``distances`` are
+    computed for a query. Seconds to build, and for a query, are None unless they were measured.
     """
 
     racer: str
@@ -92,15 +83,19 @@ class Lap:
     query_s: float | None = None
 
     def cost(self, seconds: bool) -> float:
-        """Seconds or distances for a query."""
+        """Return seconds or distances for a query."""
         if not seconds:
             return self.distances
         assert self.query_s is not None
         return self.query_s
 
+    def height(self, seconds: bool) -> float:
+        """Return the place on the axis: queries per second, or distances."""
+        return 1 / self.cost(True) if seconds else self.distances
+
 
 def front(laps: list[Lap], seconds: bool) -> list[Lap]:
-    """Laps that no other one beats in both recall and cost, by falling recall.
+    """Return the laps that no other one beats in both recall and cost, by falling recall.
 
     Examples
     --------
@@ -116,26 +111,11 @@ def front(laps: list[Lap], seconds: bool) -> list[Lap]:
     return best
 
 
-@lru_cache(maxsize=4)
-def _data(kind: str) -> np.ndarray:
-    rows = max(_NS) + _QUERIES
-    if kind == "uniform":
-        return make_uniform_cube(rows, max(_DS), random_state=0, dtype=np.float64)
-    X = load_patches(rows, 8, random_state=0).astype(np.float64)
-    X -= X.mean(axis=0)
-    return X @ main_axes(X)
-
-
 @dataclass(frozen=True, slots=True)
 class Built:
     """An index of some rows, kept so that another way to count need not build it again.
 
-    Attributes
-    ----------
-    index : Index
-    build_s : float
-    lock : Lock
-        Held while its knob is turned: two explorers may show the same state.
+    ``lock`` is held while the query knob is turned: two explorers may show the same state.
     """
 
     index: Any
@@ -144,7 +124,7 @@ class Built:
 
 
 _known = Store(1_000)
-#: Indexes that are kept, of some megabytes each, so that another way to count builds nothing.
+#: Indexes, of some megabytes each.
 _built = Store(12)
 #: Nearest rows of the queries, by what is indexed.
 _truths = Store(24)
@@ -193,11 +173,9 @@ class RaceExplorer(Explorer):
                 0.9,
                 recompute=False,
             ),
-            *(
-                switch(name, title, f"Let {name} take part", name == "lsh")
-                for name, title in _TITLES.items()
-            ),
         ]
+        for name, title in _TITLES.items():
+            controls.append(switch(name, title, f"Let {name} take part", name == "lsh"))
         super().__init__(controls, predict=ask(predict, {"winner": self._question}))
 
     def _question(self) -> Prediction:
@@ -215,7 +193,7 @@ class RaceExplorer(Explorer):
         return self._cheapest(laps, values["wanted"], False).racer
 
     def _cheapest(self, laps: list[Lap], wanted: float, seconds: bool) -> Lap:
-        # brute force has recall 1, so there always is one
+        # never empty: brute force has recall 1
         good = [lap for lap in laps if lap.recall >= wanted]
         return min(good, key=lambda lap: lap.cost(seconds))
 
@@ -231,7 +209,9 @@ class RaceExplorer(Explorer):
         **racers: bool,
     ) -> list[Lap]:
         n = n or self.n
-        rows = self.own if self.own is not None else _data(data)[:, :d]
+        rows = (
+            self.own if self.own is not None else cube_or_patches(data, max(_NS) + _QUERIES)[:, :d]
+        )
         names = ["brute", *(name for name, takes_part in racers.items() if takes_part)]
         laps = []
         for place, name in enumerate(names):
@@ -291,12 +271,19 @@ class RaceExplorer(Explorer):
         if lap.racer == "hnsw":
             index.set_params(count_distances=False)
         index.kneighbors(asked, _NEIGHBORS)
-        with _clock:
+        with CLOCK:
             query_s = min(timed(lambda: index.kneighbors(asked, _NEIGHBORS))[0] for _ in range(3))
         return replace(lap, build_s=built.build_s, query_s=query_s / len(asked))
 
     def sentence(
-        self, result: list[Lap], frame: int, *, build: str, cost: str, wanted: float, **values: Any
+        self,
+        result: list[Lap],
+        frame: int,
+        *,
+        build: str,
+        cost: str,
+        wanted: float,
+        **values: object,
     ) -> str:
         seconds = cost != "distances"
         best = self._cheapest(result, wanted, seconds)
@@ -310,8 +297,8 @@ class RaceExplorer(Explorer):
         else:
             told = f"{three(best.distances)} distances a query instead of {three(brute.distances)}"
         racers = ", ".join(dict.fromkeys(lap.racer for lap in result))
-        where = values.get("data", OWN)
-        if values.get("d") is not None:
+        where = str(values.get("data", OWN))
+        if "d" in values:
             where += f" in {values['d']} dimensions"
         return (
             f"recall {wanted:g} wanted: cheapest is {best.racer} ({best.setting}) with recall "
@@ -329,12 +316,12 @@ class RaceExplorer(Explorer):
         build: str,
         cost: str,
         wanted: float,
-        **values: Any,
+        **values: object,
     ) -> None:
         seconds = cost != "distances"
         axes = figure.subplots()
-        where = values.get("data", OWN)
-        if values.get("d") is not None:
+        where = str(values.get("data", OWN))
+        if "d" in values:
             where += f", d = {values['d']}"
         chart(
             axes,
@@ -346,26 +333,20 @@ class RaceExplorer(Explorer):
         axes.axvspan(wanted, 1.02, color=PALETTE[2], alpha=0.1, linewidth=0)
         _draw_laps(axes, result, seconds)
         best = self._cheapest(result, wanted, seconds)
-        place = best.recall, _height(best, seconds)
         label = f"cheapest with recall {wanted:g}"
-        ringed(axes, *place, ALARM, size=19, width=2.6, label=label)
+        ringed(axes, best.recall, best.height(seconds), ALARM, size=19, width=2.6, label=label)
         _scale(axes, result, seconds)
         corner: dict[str, Any] = {"color": QUIET, "transform": axes.get_xaxis_transform()}
         write(axes, wanted - 0.01, 0.02, "wanted", "right bottom", **corner)
         legend(axes, "center left", bbox_to_anchor=(1.01, 0.5))
 
 
-def _height(lap: Lap, seconds: bool) -> float:
-    return 1 / lap.cost(True) if seconds else lap.distances
-
-
 def _draw_laps(axes: Axes, result: list[Lap], seconds: bool) -> None:
-    """Each racer's curve, on the front of all."""
+    """Draw each racer's curve on top of the front of all."""
     ahead = front(result, seconds)
-    recalls, heights = [lap.recall for lap in ahead], [_height(lap, seconds) for lap in ahead]
     axes.plot(
-        recalls,
-        heights,
+        [lap.recall for lap in ahead],
+        [lap.height(seconds) for lap in ahead],
         color="#b9b9b9",
         linewidth=9,
         alpha=0.6,
@@ -373,21 +354,16 @@ def _draw_laps(axes: Axes, result: list[Lap], seconds: bool) -> None:
         label="front: unbeaten settings",
         zorder=1,
     )
-    for place, name in enumerate(["brute", *_RACERS]):
+    edge: dict[str, Any] = {"markeredgecolor": INK, "markeredgewidth": 0.6, "zorder": 3}
+    looks = {"brute": ("brute force", INK)}
+    looks |= {name: (_TITLES[name], color) for name, color in zip(_RACERS, PALETTE, strict=False)}
+    for marker, (name, (label, color)) in zip(MARKERS, looks.items(), strict=False):
         laps = [lap for lap in result if lap.racer == name]
         if laps:
-            curve(
-                axes,
-                [lap.recall for lap in laps],
-                [_height(lap, seconds) for lap in laps],
-                INK if name == "brute" else PALETTE[place - 1],
-                MARKERS[place],
-                size=9,
-                markeredgecolor=INK,
-                markeredgewidth=0.6,
-                label="brute force" if name == "brute" else _TITLES[name],
-                zorder=3,
+            recalls, heights = zip(
+                *((lap.recall, lap.height(seconds)) for lap in laps), strict=True
             )
+            curve(axes, recalls, heights, color, marker, size=9, label=label, **edge)
 
 
 def _scale(axes: Axes, result: list[Lap], seconds: bool) -> None:
@@ -403,7 +379,7 @@ def _scale(axes: Axes, result: list[Lap], seconds: bool) -> None:
     axes.set_xticks([0, *_WANTED], [f"{recall:g}" for recall in (0, *_WANTED)])
     axes.set_yscale("log")
     if seconds:
-        heights = np.log10([_height(lap, seconds) for lap in result])
+        heights = np.log10([lap.height(True) for lap in result])
         axes.set_ylim(10 ** np.floor(heights.min()), 10 ** np.ceil(heights.max()))
     else:
         axes.set_ylim(10, 2 * result[0].distances)
@@ -415,14 +391,14 @@ def index_race(
 ) -> RaceExplorer:
     """Let indexes race for recall@10 against work, on data, dimension and size of your choice.
 
-    Each racer runs through the settings of the knob that needs no rebuild; *Build* turns the one
-    that does. The thick grey line is the front: settings that no other one beats in both recall
-    and cost. It grows as racers join. Choose a recall, and the cheapest setting is marked.
+    Each racer is measured at several settings of its query parameter; *Build* changes the one that
+    needs a rebuild. The thick grey line is the front: settings that no other one beats in both
+    recall and cost. Choose a recall, and the cheapest setting is marked.
 
     Parameters
     ----------
     X : array-like of shape (n, d), optional
-        Data of your own. 100 rows are queries, up to 4,000 others are indexed.
+        Your own data. 100 rows are queries, up to 4,000 others are indexed.
     max_samples : int, default=4000
         Most rows to index.
     predict : "winner" or Prediction, optional

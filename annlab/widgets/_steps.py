@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from annlab._support.types import Seed
 from annlab.distances import nearest, paired_sq
 from annlab.fit.choose import available_algorithms
 from annlab.lloyd import kmeans, kmeans_ann
-from annlab.result import KMeansResult, Step
+from annlab.result import KMeansResult
 from annlab.widgets.base import (
     ALARM,
     INK,
@@ -45,11 +46,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
+    #: A method, a function, or the centroids to start from.
+    Init = str | Callable[..., ArrayLike] | ArrayLike
+
 #: Points and pixels that are drawn or, of an image, clustered.
 _DRAWN, _PIXELS = 2500, 16_000
 #: Centroids that are shown as little pictures.
 _TILES = 24
-#: What the menu offers beside the index that the caller chose.
+#: Indexes in the menu beside the one that the caller chose.
 _OFFERED = ("lsh", "hnsw", "pq", "kd_tree")
 
 PREDICTIONS = {
@@ -68,14 +72,9 @@ PREDICTIONS = {
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """Two fits from one start, and where the approximate search went wrong.
+    """Two fits with traces from one start, and where the approximate search was wrong.
 
-    Attributes
-    ----------
-    exact, approximate : KMeansResult
-        With full traces.
-    wrong : list of ndarray of shape (n,), bool
-        For each approximate step: points for which another centroid was nearer.
+    ``wrong`` marks, for each approximate step, the points for which another centroid was nearer.
     """
 
     exact: KMeansResult
@@ -95,8 +94,8 @@ class Race:
             return "the same"
         return "exact" if ends[0] < ends[1] else "approximate"
 
-    def steps(self, iteration: int) -> tuple[Step, Step, np.ndarray]:
-        """Steps of both runs at an iteration (from 1); a finished run keeps its last one."""
+    def steps(self, iteration: int) -> tuple[Any, Any, np.ndarray]:
+        """Return the steps of both runs at an iteration; a finished run keeps its last one."""
         a = min(iteration, len(self.exact.trace)) - 1
         b = min(iteration, len(self.approximate.trace)) - 1
         return self.exact.trace[a], self.approximate.trace[b], self.wrong[b]
@@ -105,16 +104,7 @@ class Race:
 def misassigned(X: np.ndarray, centroids: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Mark the points for which another centroid is nearer than that of their label.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-    centroids : ndarray of shape (k, d)
-    labels : ndarray of shape (n,), int
-
-    Returns
-    -------
-    ndarray of shape (n,), bool
-        Compared by distance, so a tie is no error.
+    Returns an ndarray of shape (n,), bool. Distances are compared, so a tie is no error.
 
     Examples
     --------
@@ -141,12 +131,12 @@ class StepExplorer(Explorer):
         self,
         X: ArrayLike | None,
         n_clusters: int,
-        algorithm: Any,
+        algorithm: str | object,
         *,
-        image: Any,
+        image: ArrayLike | None,
         patch_shape: tuple[int, ...] | None,
         algorithm_params: dict[str, Any] | None,
-        init: Any,
+        init: Init,
         max_iter: int,
         predict: Predict,
         random_state: Seed,
@@ -156,22 +146,18 @@ class StepExplorer(Explorer):
         if X is not None and np.ndim(X) == 3:
             X, image = None, X
         self.picture = None if image is None else _pixels(image)
-        self.X = (
-            check_data(X) if self.picture is None else self.picture.reshape(-1, 3).astype(float)
-        )
+        self.X = check_data(X) if self.picture is None else self.picture.reshape(-1, 3)
         self.n_clusters = check_n_clusters(n_clusters, len(self.X))
         self.max_iter = check_integer(max_iter, "max_iter")
         self.patch_shape = None if patch_shape is None else _checked(patch_shape, self.X.shape[1])
         self.given = algorithm_params or {}
         self.init = init
+        self.chosen = type(algorithm).__name__
         if isinstance(algorithm, str):
-            check_choice(algorithm, "algorithm", available_algorithms())
-            menu = {name: name for name in dict.fromkeys((algorithm, *_OFFERED))}
-            self.chosen = algorithm
-        else:
-            self.chosen = type(algorithm).__name__
-            menu = {self.chosen: algorithm} | {name: name for name in _OFFERED}
-        self.menu = menu
+            self.chosen = check_choice(algorithm, "algorithm", available_algorithms())
+        self.menu = {self.chosen: algorithm} | {name: name for name in _OFFERED}
+        if isinstance(algorithm, str):
+            self.menu[algorithm] = algorithm
         self.seed = int(check_random_state(random_state).randint(2**31 - 1000))
         self.shown = np.unique(np.linspace(0, len(self.X) - 1, _DRAWN).astype(int))
         self.axes_of_view = _projection(self.X[self.shown])
@@ -183,12 +169,12 @@ class StepExplorer(Explorer):
                 "index",
                 "Index",
                 "How the approximate run searches for the nearest centroid",
-                list(menu),
+                list(self.menu),
                 self.chosen,
             )
         ]
         if isinstance(init, str) or callable(init):
-            # given centroids are one start, and there is no other
+            # given centroids are the only start
             controls.append(
                 number("start", "Start no.", "Another random start for both runs", 0, 99, 0)
             )
@@ -196,7 +182,7 @@ class StepExplorer(Explorer):
 
     def _room(self) -> tuple[int, int]:
         (left, right), (low, high) = self.limits
-        # two panels of 400 pixels; as high as the data wants, within what a laptop shows at once
+        # two panels of 400 pixels; as high as the data needs, within what a laptop shows at once
         height = int(np.clip(400 * (high - low) / max(right - left, 1e-12), 240, 360)) + 70
         if self.picture is not None:
             rows, columns = self.picture.shape[:2]
@@ -206,7 +192,7 @@ class StepExplorer(Explorer):
         return 840, height
 
     def flat(self, rows: np.ndarray) -> np.ndarray:
-        """Coordinates of rows in the fixed view, shape (n, 2)."""
+        """Return the coordinates of rows in the fixed view, shape (n, 2)."""
         if self.axes_of_view is None:
             return rows if rows.shape[1] == 2 else np.column_stack([rows, np.zeros(len(rows))])
         mean, basis = self.axes_of_view
@@ -235,10 +221,10 @@ class StepExplorer(Explorer):
 
     def sentence(self, result: Race, frame: int, *, index: str, start: int | None = None) -> str:
         if frame == 0:
+            which = "" if start is None else f" (start {start})"
             return (
                 f"iteration 0 of {result.n_steps}, no point is assigned yet: exact search and "
-                f"{index} begin with the same {self.n_clusters:,} centroids"
-                + (f" (start {start})." if start is not None else ".")
+                f"{index} begin with the same {self.n_clusters:,} centroids{which}."
             )
         exact, approximate, wrong = result.steps(frame)
         counts = f"{exact.n_distances:,} and {approximate.n_distances or 0:,} distance computations"
@@ -254,17 +240,17 @@ class StepExplorer(Explorer):
     def draw(
         self, figure: Figure, result: Race, frame: int, *, index: str, start: int | None = None
     ) -> None:
-        extra = self.picture is not None or self.patch_shape is not None
+        ratios: list[float] | None = None
         if self.picture is not None:
             rows, columns = self.picture.shape[:2]
             (left, right), (low, high) = self.limits
             ratios = [
-                np.clip((high - low) / (right - left), 0.5, 1),
-                np.clip(rows / columns, 0.4, 1),
+                float(np.clip((high - low) / (right - left), 0.5, 1)),
+                float(np.clip(rows / columns, 0.4, 1)),
             ]
-        else:
+        elif self.patch_shape is not None:
             ratios = [self.size[1] - 190, 100]
-        grid = figure.add_gridspec(2 if extra else 1, 2, height_ratios=ratios if extra else None)
+        grid = figure.add_gridspec(2 if ratios else 1, 2, height_ratios=ratios)
         titles = ("exact search", f"approximate search ({index})")
         # before the first assignment there is no step
         exact, approximate, missed = result.steps(frame) if frame else (None, None, None)
@@ -279,11 +265,13 @@ class StepExplorer(Explorer):
             if self.picture is not None:
                 self._draw_picture(figure.add_subplot(grid[1, side]), self.picture, step, wrong)
             elif self.patch_shape is not None:
-                shown: Any = result.exact.trace[0].centroids if step is None else step.new_centroids
+                shown = result.exact.trace[0].centroids if step is None else step.new_centroids
                 self._draw_tiles(figure.add_subplot(grid[1, side]), shown, self.patch_shape)
         self._explain(figure)
 
-    def _draw_points(self, axes: Axes, title: str, result: Race, step: Any, wrong: Any) -> None:
+    def _draw_points(
+        self, axes: Axes, title: str, result: Race, step: Any, wrong: np.ndarray | None
+    ) -> None:
         plane(axes, self.limits, title)
         size = 22.0 if len(self.shown) <= 800 else 9.0
         big = 130.0 if self.n_clusters <= 16 else 60.0
@@ -301,16 +289,9 @@ class StepExplorer(Explorer):
         if wrong is not None and wrong[self.shown].any():
             x, y = self.plane_X[wrong[self.shown]].T
             # many rings would hide what they mark
-            few = len(x) <= 40
-            axes.scatter(
-                x,
-                y,
-                s=95 if few else 30,
-                facecolors="none",
-                edgecolors=ALARM,
-                linewidths=1.8 if few else 1.0,
-                zorder=3,
-            )
+            size, width = (95, 1.8) if len(x) <= 40 else (30, 1.0)
+            ring: dict[str, Any] = {"facecolors": "none", "edgecolors": ALARM}
+            axes.scatter(x, y, s=size, linewidths=width, zorder=3, **ring)
         scatter_centroids(
             axes,
             self.flat(step.centroids),
@@ -322,7 +303,9 @@ class StepExplorer(Explorer):
     def _true_colors(self, centroids: np.ndarray) -> np.ndarray | None:
         return None if self.picture is None else np.clip(centroids, 0, 1)
 
-    def _draw_picture(self, axes: Axes, shown: np.ndarray, step: Any, wrong: Any) -> None:
+    def _draw_picture(
+        self, axes: Axes, shown: np.ndarray, step: Any, wrong: np.ndarray | None
+    ) -> None:
         if step is not None:
             shown = np.clip(step.new_centroids, 0, 1)[step.labels].reshape(shown.shape)
         if wrong is not None and wrong.any():
@@ -334,15 +317,15 @@ class StepExplorer(Explorer):
     def _draw_tiles(self, axes: Axes, centroids: np.ndarray, shape: tuple[int, ...]) -> None:
         count = min(len(centroids), _TILES)
         columns = min(count, 12)
-        rows = -(-count // columns)
-        sheet = np.ones((rows * (shape[0] + 2), columns * (shape[1] + 2), 3))
+        height, width = shape[0] + 2, shape[1] + 2
+        sheet = np.ones((-(-count // columns) * height, columns * width, 3))
         true_colors = self.X.min() >= 0 and self.X.max() <= 1
-        for place in range(count):
-            tile = centroids[place].reshape(shape).astype(float)
-            tile = tile if tile.ndim == 3 else np.repeat(tile[..., None], 3, axis=2)
+        for place, centroid in enumerate(centroids[:count]):
+            tile = centroid.reshape(*shape[:2], -1).astype(float)
             if not true_colors:
                 tile = (tile - tile.min()) / max(np.ptp(tile), 1e-12)
-            y, x = (shape[0] + 2) * (place // columns) + 1, (shape[1] + 2) * (place % columns) + 1
+            y, x = height * (place // columns) + 1, width * (place % columns) + 1
+            # a grey tile fills all three channels
             sheet[y : y + shape[0], x : x + shape[1]] = np.clip(tile, 0, 1)
         axes.imshow(sheet, interpolation="nearest")
         axes.set_axis_off()
@@ -362,8 +345,8 @@ class StepExplorer(Explorer):
         figure.legend(handles, texts, loc="outside lower center", ncols=3, frameon=False)
 
 
-def _pixels(image: Any) -> np.ndarray:
-    """Image as RGB from 0 to 1, thinned to at most `_PIXELS` pixels."""
+def _pixels(image: ArrayLike) -> np.ndarray:
+    """Return an image as RGB from 0 to 1, thinned to at most `_PIXELS` pixels."""
     array = np.asarray(image)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
@@ -377,7 +360,7 @@ def _pixels(image: Any) -> np.ndarray:
     return thinned(array, _PIXELS)
 
 
-def _checked(patch_shape: Any, d: int) -> tuple[int, ...]:
+def _checked(patch_shape: Iterable[int], d: int) -> tuple[int, ...]:
     shape = tuple(patch_shape)
     if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or int(np.prod(shape)) != d:
         raise invalid("patch_shape", f"(h, w) or (h, w, 3), {d} values in all, as in X", shape)
@@ -385,7 +368,7 @@ def _checked(patch_shape: Any, d: int) -> tuple[int, ...]:
 
 
 def _projection(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Mean and the two main axes of ``X``; None where it already is a plane."""
+    """Return the mean and the two main axes of ``X``, or None if it is a plane."""
     if X.shape[1] <= 2:
         return None
     mean = X.mean(axis=0, dtype=np.float64)
@@ -395,22 +378,22 @@ def _projection(X: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 def step_explorer(
     X: ArrayLike | None = None,
     n_clusters: int = 8,
-    algorithm: Any = "lsh",
+    algorithm: str | object = "lsh",
     *,
-    image: Any = None,
+    image: ArrayLike | None = None,
     patch_shape: tuple[int, ...] | None = None,
     algorithm_params: dict[str, Any] | None = None,
-    init: Any = "k-means++",
+    init: Init = "k-means++",
     max_iter: int = 30,
     predict: Predict = None,
     random_state: Seed = None,
 ) -> StepExplorer:
     """Step through exact and approximate k-means side by side, from the same start.
 
-    Each frame shows the points, the centroids, the way these move, and rings the points that the
-    approximate search assigned to a centroid that is not the nearest. The sentence below names
-    moved points, inertia of both, recall (share of points whose approximate label is the nearest
-    of the same centroids) and the distances that each computed.
+    Each frame shows the points, the centroids and their moves, and rings the points that the
+    approximate search assigned to a centroid that is not the nearest. The sentence gives moved
+    points, the inertia of both, the recall (share of points with a nearest centroid) and the
+    distances that each computed.
 
     Parameters
     ----------
@@ -424,8 +407,8 @@ def step_explorer(
         Instead of X: cluster its pixels and show the recoloured image too. Large images are
         thinned to 16,000 pixels.
     patch_shape : tuple of int, optional
-        Where the rows of X are image patches: their shape, such as (8, 8, 3); the centroids are
-        then shown as little pictures.
+        Shape of a row of X that is an image patch, such as (8, 8, 3); the centroids are then shown
+        as little pictures.
     algorithm_params : dict, optional
         Parameters of the index, such as ``{"n_tables": 2}``.
     init : str, function or array, default="k-means++"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from annlab._support.errors import invalid
 from annlab._support.threads import single_threaded_blas
 from annlab.datasets import load_digits_data, load_patches, make_blobs
 from annlab.indexes import make_index
+from annlab.indexes._base import NeighborIndex
 from annlab.indexes.careless import CarelessIndex
 from annlab.lloyd import kmeans, kmeans_ann
 from annlab.result import KMeansResult
@@ -43,13 +45,11 @@ if TYPE_CHECKING:
 
 #: Points that are clustered, and points whose search is judged.
 _POINTS, _JUDGED = 450, 225
-#: From rough to fine, as many settings of each kind.
+#: Settings of each kind, from rough to fine.
 _SETTINGS: dict[str, tuple[Any, ...]] = {
     "near misses": (0.0, 0.2, 0.4, 0.6, 0.8, 0.95),
     "far misses": (0.0, 0.2, 0.4, 0.6, 0.8, 0.95),
-    "lsh": tuple(
-        {"n_tables": tables, "n_hashes": 5, "n_probes": 1} for tables in (1, 2, 4, 6, 9, 14)
-    ),
+    "lsh": tuple({"n_tables": n, "n_hashes": 5, "n_probes": 1} for n in (1, 2, 4, 6, 9, 14)),
     "hnsw": tuple(
         {"M": M, "ef_construction": width, "ef": ef}
         for M, width, ef in ((2, 4, 1), (2, 8, 1), (2, 12, 2), (3, 12, 2), (4, 16, 4), (8, 40, 16))
@@ -91,7 +91,7 @@ class Setting:
 
     @property
     def ratio(self) -> float:
-        """Mean over the starts."""
+        """Mean of ``ratios``."""
         return float(np.mean(self.ratios))
 
 
@@ -103,7 +103,7 @@ class Tradeoff:
     settings: tuple[Setting, ...]
 
     def needed(self, limit: float) -> float | None:
-        """Lowest recall from which on no setting is worse than ``limit`` times exact inertia."""
+        """Return the lowest recall from which on inertia is at most ``limit`` times the exact."""
         lowest = None
         for setting in sorted(self.settings, key=lambda one: -one.recall):
             if setting.ratio > limit:
@@ -125,7 +125,7 @@ def _data(name: str) -> np.ndarray:
     return make_blobs(_POINTS, 20, 8, separation=6, random_state=0, dtype=np.float64).X
 
 
-def _index(kind: str, setting: Any, dimensions: int) -> Any:
+def _index(kind: str, setting: Any, dimensions: int) -> NeighborIndex:
     if kind.endswith("misses"):
         return CarelessIndex(setting, miss=kind.split()[0], random_state=0, n_jobs=1)
     if kind == "pq":
@@ -145,19 +145,17 @@ class TradeoffExplorer(Explorer):
         self,
         X: ArrayLike | None,
         *,
-        n_clusters: Any,
+        n_clusters: int | Sequence[int],
         n_starts: int,
         max_iter: int,
         predict: Predict,
     ) -> None:
         self.own = None if X is None else _thinned(check_data(X, min_rows=20))
         least = _POINTS if self.own is None else len(self.own)
-        ks = [n_clusters] if np.ndim(n_clusters) == 0 else list(n_clusters)
-        ks = [check_n_clusters(k, least) for k in ks]
+        ks = [check_n_clusters(k, least) for k in np.atleast_1d(n_clusters).tolist()]
         if not ks or min(ks) < 3:
-            raise invalid(
-                "n_clusters", "at least 3, so that there is something to miss", n_clusters
-            )
+            rule = "at least 3, so that there is something to miss"
+            raise invalid("n_clusters", rule, n_clusters)
         self.n_starts = check_integer(n_starts, "n_starts")
         self.max_iter = check_integer(max_iter, "max_iter")
         menu = ["digits", "patches", "blobs"]
@@ -187,7 +185,7 @@ class TradeoffExplorer(Explorer):
         super().__init__(controls, predict=ask(predict, {"recall": self._question}))
 
     def _question(self) -> Prediction:
-        # about an index that is not on the screen yet
+        # the question is about an index that is not on the screen yet
         return Prediction(
             "Now a real index. With lsh at its roughest setting, by how many percent does the "
             "inertia end higher than with exact search?",
@@ -196,30 +194,37 @@ class TradeoffExplorer(Explorer):
         )
 
     def _truth(self, result: Tradeoff) -> float:
-        data = "digits" if self.own is None else OWN
-        X = self._points(data)
-        made = _index("lsh", _SETTINGS["lsh"][0], X.shape[1])
-        with single_threaded_blas():
-            exact, starts = self._exact(X, self.k)
-            setting = self._made(X, self.k, made, starts, exact, Job())
-        return round(100 * (setting.ratio - 1), 1)
+        X = self._points("digits" if self.own is None else OWN)
+        roughest = self._measured(X, self.k, "lsh", Job(), most=1).settings[0]
+        return round(100 * (roughest.ratio - 1), 1)
 
     def _points(self, data: str) -> np.ndarray:
         return self.own if data == OWN and self.own is not None else _data(data)
 
-    def _exact(self, X: np.ndarray, k: int) -> tuple[tuple[KMeansResult, ...], list[np.ndarray]]:
+    def _measured(self, X: np.ndarray, k: int, kind: str, job: Job, most: int = 6) -> Tradeoff:
+        """Run exact search and ``most`` settings of an index from the same starts."""
         starts = [
             X[np.random.RandomState(seed).choice(len(X), k, replace=False)]
             for seed in range(self.n_starts)
         ]
-        common: dict[str, Any] = {"max_iter": self.max_iter, "trace": True, "n_jobs": 1}
-        return tuple(kmeans(X, k, init=start, **common) for start in starts), starts
+        settings = []
+        # the products are too small for threads
+        with single_threaded_blas():
+            exact = tuple(
+                kmeans(X, k, init=start, max_iter=self.max_iter, trace=True, n_jobs=1)
+                for start in starts
+            )
+            for place, values in enumerate(_SETTINGS[kind][:most], start=1):
+                job.report(place, 7, f"setting {place} of 6")
+                index = _index(kind, values, X.shape[1])
+                settings.append(self._setting(X, k, index, starts, exact, job))
+        return Tradeoff(exact, tuple(settings))
 
-    def _made(
+    def _setting(
         self,
         X: np.ndarray,
         k: int,
-        index: Any,
+        index: NeighborIndex,
         starts: list[np.ndarray],
         exact: tuple[KMeansResult, ...],
         job: Job,
@@ -242,27 +247,11 @@ class TradeoffExplorer(Explorer):
         return Setting(float(np.mean(hits)), ratios, float(np.mean(right)), tuple(runs))
 
     def compute(self, job: Job, *, data: str, index: str, k: int | None = None) -> Tradeoff:
-        X, k = self._points(data), k or self.k
         job.report(0, 7, "exact search")
-        settings = []
-        # the products are small: threads would wait for each other longer than they compute
-        with single_threaded_blas():
-            exact, starts = self._exact(X, k)
-            for place, setting in enumerate(_SETTINGS[index], start=1):
-                job.report(place, 7, f"setting {place} of 6")
-                made = _index(index, setting, X.shape[1])
-                settings.append(self._made(X, k, made, starts, exact, job))
-        return Tradeoff(exact, tuple(settings))
+        return self._measured(self._points(data), k or self.k, index, job)
 
     def sentence(
-        self,
-        result: Tradeoff,
-        frame: int,
-        *,
-        data: str,
-        index: str,
-        setting: int,
-        k: int | None = None,
+        self, result: Tradeoff, frame: int, *, data: str, index: str, setting: int, **k: int
     ) -> str:
         here = result.settings[setting]
         steps = [float(np.mean([run.n_iter for run in runs])) for runs in (here.runs, result.exact)]
@@ -274,7 +263,7 @@ class TradeoffExplorer(Explorer):
         )
         plural = "s" if self.n_starts > 1 else ""
         return (
-            f"recall {share(here.recall)} ({index}, {data}, k = {k or self.k}): "
+            f"recall {share(here.recall)} ({index}, {data}, k = {k.get('k', self.k)}): "
             f"{three(here.ratio)} times the inertia of exact search, mean of {self.n_starts} "
             f"start{plural} from {three(min(here.ratios))} to {three(max(here.ratios))}; "
             f"{share(here.right)} of the labels right at the end, {three(steps[0])} iterations "
@@ -290,10 +279,10 @@ class TradeoffExplorer(Explorer):
         data: str,
         index: str,
         setting: int,
-        k: int | None = None,
+        **k: int,
     ) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
-        self._draw_tradeoff(left, result, setting, f"{index}, {data}, k = {k or self.k}")
+        self._draw_tradeoff(left, result, setting, f"{index}, {data}, k = {k.get('k', self.k)}")
         self._draw_runs(right, result, setting)
 
     def _draw_tradeoff(self, axes: Axes, result: Tradeoff, setting: int, title: str) -> None:
@@ -303,13 +292,11 @@ class TradeoffExplorer(Explorer):
         axes.axhspan(0, 1.02, color=PALETTE[2], alpha=0.13, linewidth=0)
         axes.axhline(1, color=INK, linewidth=1.6)
         for one in result.settings:
-            axes.plot(
-                [one.recall] * len(one.ratios), one.ratios, "o", color=PALETTE[4], markersize=5
-            )
+            recalls = [one.recall] * len(one.ratios)
+            axes.plot(recalls, one.ratios, "o", color=PALETTE[4], markersize=5)
         order = sorted(result.settings, key=lambda one: one.recall)
-        ratios = [one.ratio for one in order]
+        recalls, ratios = [one.recall for one in order], [one.ratio for one in order]
         label = "mean of the starts (dots)"
-        recalls = [one.recall for one in order]
         curve(axes, recalls, ratios, PALETTE[0], "s", width=2.2, size=7, label=label)
         here = result.settings[setting]
         chosen(axes, here.recall, here.ratio, label="this setting")
@@ -320,9 +307,8 @@ class TradeoffExplorer(Explorer):
 
     def _draw_runs(self, axes: Axes, result: Tradeoff, setting: int) -> None:
         here = result.settings[setting]
-        chart(
-            axes, "iteration", "inertia, end of exact search = 1", "the first start, step by step"
-        )
+        unit = "inertia, end of exact search = 1"
+        chart(axes, "iteration", unit, "the first start, step by step")
         base = result.exact[0].inertia
         runs = (
             (result.exact[0], INK, "s", "exact search"),
@@ -340,12 +326,12 @@ class TradeoffExplorer(Explorer):
 def tradeoff_explorer(
     X: ArrayLike | None = None,
     *,
-    n_clusters: Any = (10, 20, 40),
+    n_clusters: int | Sequence[int] = (10, 20, 40),
     n_starts: int = 3,
     max_iter: int = 20,
     predict: Predict = None,
 ) -> TradeoffExplorer:
-    """Trade recall of the index against the inertia of the clusters that come out.
+    """Trade recall of the index against the inertia of the clusters.
 
     On the left, each setting of an index is a point: how often it finds the nearest centroid, and
     the inertia with which k-means ends, relative to exact search from the same starts. On the
@@ -354,7 +340,7 @@ def tradeoff_explorer(
     Parameters
     ----------
     X : array-like of shape (n, d), optional
-        Data of your own, beside digits, image patches and blobs. 450 rows are used at most.
+        Your own data, beside digits, image patches and blobs. 450 rows are used at most.
     n_clusters : int or sequence of int, default=(10, 20, 40)
         One k, or several to choose from.
     n_starts : int, default=3
@@ -375,9 +361,9 @@ def tradeoff_explorer(
 
     Notes
     -----
-    "Near misses" and "far misses" are errors made on purpose, see
+    "Near misses" and "far misses" are deliberate errors, see
     `annlab.indexes.careless.CarelessIndex`. The recall is that of the index, on the first and the
-    last centroids; more labels are right, because a label is only given up for a closer centroid.
+    last centroids; more labels are right, because a label only changes for a closer centroid.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What all explorers share: one mechanism for stepping, computing, drawing and sharing.
+"""What all explorers share: stepping, computing, drawing and sharing.
 
 An explorer is a picture, one sentence that says what the picture shows, and controls. To write
 one, subclass `Explorer` in a module ``annlab/widgets/_<name>.py``, export the function ``<name>``
@@ -34,43 +34,32 @@ from it, and add one line to ``annlab/widgets/__init__.pyi``::
     def example():                             # small and fast: every test runs over it
         return radius_explorer(make_uniform_cube(50, 2, random_state=0))
 
-**Replay.** Set ``replay = True`` and override ``frame_count(result)``: the explorer then has Step
-back, Step, Run, Reset, a speed, a scrubber and a number field, and ``frame`` counts from 0.
-``frame_word`` names a frame ("iteration"). ``compute`` runs once for all frames; frames are drawn
-when asked for, kept as PNG, and drawn ahead once a browser shows the explorer. Where a person
-decides when to go on, ``animated = False`` leaves out Run and the speed, on saved pages as well.
+**Replay.** Set ``replay = True`` and override ``frame_count(result)``: the explorer then has step
+buttons, a speed, a scrubber and a number field, and ``frame`` counts from 0. ``frame_word`` names
+a frame ("iteration"). ``compute`` runs once for all frames; they are drawn on demand and kept.
+``animated = False`` leaves out Run and the speed.
 
-**Compute.** A change of a control calls ``compute``. Results are kept by their values, so going
-back is instant. With ``slow = True`` a progress bar and a Stop button appear when it takes more
-than 0.3 s: call ``job.report(done, total, "text")`` often (or pass
-``callback=job.callback(total)`` to a fit). A control made with ``recompute=False`` only draws
-anew. `compute`, `draw` and `sentence` run in worker threads: let them read ``self`` and their
-arguments and write to nothing.
+**Compute.** A change of a control calls ``compute``. Results are kept by their values. With
+``slow = True`` a progress bar and a Stop button appear after 0.3 s: call
+``job.report(done, total, "text")`` often, or pass ``callback=job.callback(total)`` to a fit. A
+control made with ``recompute=False`` only redraws. `compute`, `draw` and `sentence` run in worker
+threads: they must not write to ``self``.
 
 **Threads.** Computation is synchronous when Python sets a control (tests, nbval, another cell)
-and moves to a worker thread when the browser does. Saved notebooks are therefore deterministic.
+and moves to a worker thread when the browser does, so saved notebooks are deterministic.
 
-**Sentences** begin with what changes; numbers that are not counts go through `three` (three
-digits). The sentence is the explorer's repr, of which nbval compares the first 110 characters.
+**Sentences** begin with what changes; numbers that are not counts go through `three`. The
+sentence is the explorer's repr, of which nbval compares the first 110 characters.
 
 **Pictures** are drawn on a bare Figure: no pyplot, no rcParams, no mathtext where plain text does.
-Use `plane` for points (equal aspect) and `chart` for curves, the palette with markers, and put
-fixed limits everywhere. Text below 11 points is raised; `projector` enlarges all.
+Use `plane` for points and `chart` for curves, the palette with markers, and fixed limits.
 
 **Prediction.** Pass ``Prediction("How many …?", truth=lambda result: …)`` to ``super().__init__``;
-the truth appears at the last frame (replay) or at "Compare" (compute).
+the truth appears at the last frame (replay) or at "Compare".
 
-**Canvas.** Where the mouse draws, make an anywidget from ``static/<name>.js`` and ``.css`` with
-`canvas_class`, watch its trait with ``custom(...)``, and return it from ``make_stage()``. Push the
-computed picture to it in ``present(result, frame, **values)``; still write ``draw``, which
-snapshots and saved pages use.
-
-An explorer gives: ``state`` and ``restore(text)``, ``snapshot()``, ``save_html(path)``,
-``frame``, ``values``, ``set(**values)``, ``step()``, ``step_back()``, ``run()``, ``reset()``.
-
-The mechanism lies in `explorer` (what is shown), `controls` (sliders and the like), `jobs`
-(computing), `player` (replay), `pictures` (frames), `states` (sharing), `page` (saved pages),
-`predict`, `rows` (data), and `look` and `marks` (drawing); canvases in `canvas` and `scene`.
+**Canvas.** For points that the reader moves see `canvas.CanvasExplorer`. For another anywidget,
+return it from ``make_stage()`` and override ``present``; still write ``draw``, which snapshots
+and saved pages use.
 """
 
 from annlab.plotting import MARKERS as MARKERS
@@ -79,7 +68,6 @@ from annlab.plotting import cluster_color as cluster_color
 from annlab.plotting import cluster_marker as cluster_marker
 from annlab.widgets.base.controls import Control as Control
 from annlab.widgets.base.controls import choice as choice
-from annlab.widgets.base.controls import custom as custom
 from annlab.widgets.base.controls import entry as entry
 from annlab.widgets.base.controls import ladder as ladder
 from annlab.widgets.base.controls import number as number

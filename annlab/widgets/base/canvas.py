@@ -11,40 +11,32 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import ipywidgets
 import numpy as np
 import traitlets
 
 from annlab._support.checks import check_data
 from annlab._support.errors import invalid, require
-from annlab.widgets.base.controls import Control, custom
+from annlab.widgets.base.controls import Control
 from annlab.widgets.base.explorer import Explorer
-from annlab.widgets.base.jobs import Job
 from annlab.widgets.base.look import LOOK
-from annlab.widgets.base.panel import STATIC
+from annlab.widgets.base.page import STATIC
 from annlab.widgets.base.predict import Prediction
-from annlab.widgets.base.scene import numbers
+from annlab.widgets.base.scene import Part, numbers
 from annlab.widgets.base.scene_figure import draw_scene
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 #: Height of the line under the canvas that says what mouse and keys do, in CSS pixels.
 _HINT_PX = 48
 
 
-def canvas_class(name: str, **traits: Any) -> type:
-    """Make an anywidget class from ``static/<name>.js`` and ``static/<name>.css``.
+def canvas_class(name: str, **traits: traitlets.TraitType) -> type[ipywidgets.DOMWidget]:
+    """Make an anywidget class with these traits from ``static/<name>.js`` and ``.css``.
 
-    Parameters
-    ----------
-    name : str
-    **traits : traitlets.TraitType
-        Synchronised traits; they are tagged here.
-
-    Returns
-    -------
-    type
-        Subclass of `anywidget.AnyWidget`, with a ``description`` and those traits.
+    It also has a ``description``; all traits are synchronised with the browser.
 
     Raises
     ------
@@ -52,18 +44,18 @@ def canvas_class(name: str, **traits: Any) -> type:
         If anywidget is not installed.
     """
     anywidget = require("anywidget", purpose=f"for the canvas of {name}", extra="lab")
-    body: dict[str, Any] = {trait: kind.tag(sync=True) for trait, kind in traits.items()}
+    body: dict[str, object] = {trait: kind.tag(sync=True) for trait, kind in traits.items()}
     body |= {
         "_esm": (STATIC / f"{name}.js").read_text(encoding="utf-8"),
         "_css": (STATIC / f"{name}.css").read_text(encoding="utf-8"),
         "description": traitlets.Unicode("").tag(sync=True),
         "__doc__": f"Canvas of {name}.",
     }
-    return type(f"{name.title().replace('_', '')}Canvas", (anywidget.AnyWidget,), body)
+    return type(f"{name.title()}Canvas", (anywidget.AnyWidget,), body)
 
 
 @cache
-def _canvas() -> type:
+def _canvas() -> type[ipywidgets.DOMWidget]:
     return canvas_class(
         "canvas",
         value=traitlets.List(),
@@ -74,38 +66,18 @@ def _canvas() -> type:
     )
 
 
-def check_plane(X: Any, name: str = "X", *, most: int) -> np.ndarray:
-    """Accept points of a plane, few enough to be drawn while the reader drags.
-
-    Returns
-    -------
-    ndarray of shape (n, 2), float64
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
-    X = check_data(X, name=name, n_features=2, min_rows=2)
-    if len(X) > most:
-        raise invalid(
-            name, f"at most {most:,} points, so that dragging stays smooth", f"{len(X):,} points",
-            "Pass a random sample of the rows.",
-        )  # fmt: skip
-    return np.asarray(X, dtype=np.float64)
+def check_plane(X: ArrayLike, *, most: int) -> np.ndarray:
+    """Return points of a plane as float64; refuse more than can be drawn during a drag."""
+    rows = np.asarray(check_data(X, n_features=2, min_rows=2), dtype=np.float64)
+    if len(rows) > most:
+        rule = f"at most {most:,} points, so that dragging stays smooth"
+        remedy = "Pass a random sample of the rows."
+        raise invalid("X", rule, f"{len(rows):,} points", remedy)
+    return rows
 
 
-def check_handles(places: Any, name: str, low: int, high: int) -> list[list[float]]:
-    """Accept positions of handles: between ``low`` and ``high`` pairs of finite numbers.
-
-    Returns
-    -------
-    list of [x, y]
-        With five digits, as a browser sends them.
-
-    Raises
-    ------
-    ValueError
-    """
+def check_handles(places: ArrayLike, name: str, low: int, high: int) -> list[list[float]]:
+    """Return ``low`` to ``high`` positions of handles, with five digits, as browsers send them."""
     rule = f"a list of {low} to {high} pairs [x, y] of finite numbers"
     try:
         rows = np.asarray(places, dtype=np.float64)
@@ -121,16 +93,7 @@ def check_handles(places: Any, name: str, low: int, high: int) -> list[list[floa
 
 
 class CanvasExplorer(Explorer):
-    """Base of the explorers with a canvas.
-
-    Parameters
-    ----------
-    handles : Control
-        Made by `handle_control`: the positions of the points that the reader moves.
-    controls : sequence of Control, default=()
-    predict : Prediction, optional
-    frame : int, default=0
-    """
+    """Base of the explorers with a canvas, whose ``handles`` are made by `handle_control`."""
 
     #: what mouse and keys do, under the canvas
     hint: ClassVar[str] = ""
@@ -141,21 +104,20 @@ class CanvasExplorer(Explorer):
         controls: Sequence[Control] = (),
         *,
         predict: Prediction | None = None,
-        frame: int = 0,
     ) -> None:
         self._canvas, self._handles = handles.widget, handles.name
-        super().__init__([handles, *controls], predict=predict, frame=frame)
+        super().__init__([handles, *controls], predict=predict)
         self._canvas.observe(self._on_edit, "edit")
 
-    def scene(self, result: Any, frame: int, **values: Any) -> dict[str, Any]:
+    def scene(self, result: Any, frame: int, **values: Any) -> Part:
         """Describe the picture of a frame; ``values`` are those of all controls."""
         raise NotImplementedError
 
     def frame_after_drag(self, result: Any) -> int:
-        """Frame that is shown after the reader moved a point."""
+        """Return the frame to show after the reader moved a point."""
         return 0
 
-    def make_stage(self) -> Any:
+    def make_stage(self) -> ipywidgets.DOMWidget:
         return self._canvas
 
     def present(self, result: Any, frame: int, **values: Any) -> None:
@@ -167,7 +129,7 @@ class CanvasExplorer(Explorer):
     def draw(self, figure: Figure, result: Any, frame: int, **values: Any) -> None:
         draw_scene(figure, self._whole_scene(result, frame, values))
 
-    def _whole_scene(self, result: Any, frame: int, values: dict[str, Any]) -> dict[str, Any]:
+    def _whole_scene(self, result: object, frame: int, values: dict[str, Any]) -> Part:
         return {
             "size": list(self.size),
             "sentence": self.sentence(result, frame, **values),
@@ -182,8 +144,8 @@ class CanvasExplorer(Explorer):
         )
 
     def _on_edit(self, change: dict[str, Any]) -> None:
-        # the scene carries the number that it answers; where a change led back to what is shown,
-        # no new scene comes of it, and the old one is the answer
+        # each scene carries the number of the edit that it answers; an edit that led back to what
+        # is shown makes no new scene, so the old one is the answer
         with self._lock:
             if self._canvas.value == self._values[self._handles]:
                 self.stage.scene = self.stage.scene | {"edit": change["new"]}
@@ -205,48 +167,40 @@ class CanvasExplorer(Explorer):
         super()._accept(values, result, frame)
 
     def _start_job(self, values: dict[str, Any], frame: int | None = None) -> None:
-        # these computations take milliseconds: done within the message, because the browser
-        # sends the next position of a drag when this one is answered, and none is left behind
+        # these computations take milliseconds: done within the message, because the browser sends
+        # the next position of a drag when this one is answered
         try:
-            # a shared text brings values and a frame of its own
-            self._check_shared(self._computed(values, Job()), frame)
-            self._put(values)
             self._apply(values, frame)
         except (ValueError, TypeError) as reason:
-            self._take(self._values)
+            self._apply(self._values)
             self._say_note(f"Not possible: {reason}")
 
 
 def handle_control(
-    name: str,
-    start: Sequence[Sequence[float]] | np.ndarray,
-    low: int,
-    high: int,
-    trials: Sequence[Any],
+    name: str, start: ArrayLike, low: int, high: int, trials: Sequence[ArrayLike]
 ) -> Control:
-    """Make a canvas and the control that holds the positions of its handles.
+    """Make a canvas, and the control that holds the positions of its handles.
 
-    Parameters
-    ----------
-    name : str
-    start : sequence of (x, y)
-    low, high : int
-        How few and how many there may be.
-    trials : sequence of sequences of (x, y)
-        What the test driver sets.
-
-    Returns
-    -------
-    Control
+    There may be ``low`` to ``high`` handles; ``trials`` are what the test driver sets.
     """
+
+    def decode(text: str) -> list[list[float]]:
+        try:
+            places = json.loads(text)
+        except json.JSONDecodeError as reason:
+            raise invalid(name, "JSON", repr(text)) from reason
+        check_handles(places, name, low, high)
+        return places
+
     widget = _canvas()(
         value=check_handles(start, name, low, high),
         description=name,
         tooltip=f"Picture in which you move the {name}",
     )
-    return custom(
+    return Control(
         name,
         widget,
+        encode=lambda value: json.dumps(value, separators=(",", ":")),
+        decode=decode,
         trials=[check_handles(trial, name, low, high) for trial in trials],
-        check=lambda places: check_handles(places, name, low, high),
     )

@@ -1,50 +1,56 @@
 """Controls of an explorer: an ipywidget, its name, and how a state string writes its value.
 
-Every control has a description and a tooltip; sliders answer when they are let go.
+Every control has a description and a tooltip. Sliders report their value when they are released.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
 
 from annlab._support.errors import invalid
 
-_WIDE = {"description_width": "initial"}
+#: Values to choose from, each with its label: pairs, a mapping, or values that label themselves.
+Options = Mapping[str, object] | Iterable[object]
+
+WIDE = {"description_width": "initial"}
 
 
 class Control:
     """A parameter of an explorer and the widget that sets it.
 
-    Made by `slider`, `ladder`, `choice`, `switch`, `number`, `entry` and `custom`.
+    Made by `slider`, `ladder`, `choice`, `switch`, `number` and `entry`.
 
-    Attributes
+    Parameters
     ----------
     name : str
-        The keyword with which ``compute`` and ``draw`` get the value, and its name in the state
-        string.
+        Keyword of ``compute`` and ``draw``, and key in the state string.
     widget : ipywidgets.Widget
-    recompute : bool
-        Whether a change calls ``compute``; otherwise it only draws anew.
+    encode : callable, default=str
+        Writes a value for the state string.
+    decode : callable
+        Reads a value from the state string; raises ValueError for a bad one.
+    trials : sequence
+        Values that the test driver sets: minimum and maximum, or every option.
+    recompute : bool, default=True
+        Whether a change calls ``compute``; otherwise it only redraws.
     """
 
     def __init__(
         self,
         name: str,
-        widget: Any,
+        widget: ipywidgets.Widget,
         *,
-        recompute: bool = True,
-        trait: str = "value",
         encode: Callable[[Any], str] = str,
         decode: Callable[[str], Any],
-        trials: Sequence[Any],
+        trials: Sequence[object],
+        recompute: bool = True,
     ) -> None:
         self.name, self.widget, self.recompute = name, widget, recompute
-        self._trait, self._encode, self._decode = trait, encode, decode
-        self._trials = tuple(trials)
+        self.encode, self.decode = encode, decode
+        self.trials: tuple[Any, ...] = tuple(trials)
 
     def __repr__(self) -> str:
         return f"Control({self.name}={self.encode(self.value)})"
@@ -52,44 +58,15 @@ class Control:
     @property
     def value(self) -> Any:
         """Current value."""
-        return getattr(self.widget, self._trait)
+        return self.widget.value
 
     @value.setter
     def value(self, value: Any) -> None:
-        setattr(self.widget, self._trait, value)
+        self.widget.value = value
 
-    @property
-    def trials(self) -> tuple[Any, ...]:
-        """Values that the test driver sets: minimum, maximum, every option."""
-        return self._trials
-
-    def observe(self, handler: Callable[[Any], None]) -> None:
-        """Call ``handler`` when the value changes."""
-        self.widget.observe(handler, self._trait)
-
-    def encode(self, value: Any) -> str:
-        """Write a value for the state string."""
-        return self._encode(value)
-
-    def decode(self, text: str) -> Any:
-        """Read a value from the state string.
-
-        Raises
-        ------
-        ValueError
-            If the control cannot take it.
-        """
-        return self._decode(text)
-
-    def accept(self, value: Any) -> Any:
-        """Return a value as the control takes it.
-
-        Raises
-        ------
-        ValueError
-            If the control cannot take it.
-        """
-        return self._decode(self._encode(value))
+    def accept(self, value: object) -> Any:
+        """Return a value as the control takes it; raise ValueError if it cannot."""
+        return self.decode(self.encode(value))
 
 
 def _dress(description: str, tooltip: str, width: str = "330px") -> dict[str, Any]:
@@ -97,7 +74,7 @@ def _dress(description: str, tooltip: str, width: str = "330px") -> dict[str, An
         "description": description,
         "tooltip": tooltip,
         "continuous_update": False,
-        "style": _WIDE,
+        "style": WIDE,
         "layout": {"width": width},
     }
 
@@ -116,7 +93,7 @@ def _read_number(name: str, kind: type, low: float, high: float) -> Callable[[st
     return read
 
 
-def _write_real(value: Any) -> str:
+def _write_real(value: float) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -131,19 +108,9 @@ def slider(
     step: float | None = None,
     recompute: bool = True,
 ) -> Control:
-    """A slider over integers (if low, high, value and step are) or real numbers.
+    """Make a slider over integers, or over real numbers if any argument is a float.
 
-    Parameters
-    ----------
-    name, description, tooltip : str
-    low, high, value : int or float
-    step : int or float, optional
-        1 for integers, a hundredth of the range for real numbers.
-    recompute : bool, default=True
-
-    Returns
-    -------
-    Control
+    ``step`` is 1 for integers and a hundredth of the range for real numbers by default.
     """
     whole = all(isinstance(number, int) for number in (low, high, value, step or 1))
     kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
@@ -157,10 +124,10 @@ def slider(
     return Control(
         name,
         widget,
-        recompute=recompute,
         encode=str if whole else _write_real,
         decode=_read_number(name, int if whole else float, low, high),
         trials=(low, high),
+        recompute=recompute,
     )
 
 
@@ -174,23 +141,18 @@ def number(
     *,
     recompute: bool = True,
 ) -> Control:
-    """A small field for an integer, such as the number of a random start."""
+    """Make a small field for an integer, such as the number of a random start."""
     widget = ipywidgets.BoundedIntText(
         value=value, min=low, max=high, **_dress(description, tooltip, "150px")
     )
-    return Control(
-        name,
-        widget,
-        recompute=recompute,
-        decode=_read_number(name, int, low, high),
-        trials=(low, high),
-    )
+    decode = _read_number(name, int, low, high)
+    return Control(name, widget, decode=decode, trials=(low, high), recompute=recompute)
 
 
-def _pairs(options: Any) -> list[tuple[str, Any]]:
-    if hasattr(options, "items"):
+def _pairs(options: Options) -> list[tuple[str, Any]]:
+    if isinstance(options, Mapping):
         return [(str(label), value) for label, value in options.items()]
-    pairs = []
+    pairs: list[tuple[str, Any]] = []
     for option in options:
         if isinstance(option, tuple) and len(option) == 2:
             pairs.append((str(option[0]), option[1]))
@@ -199,52 +161,39 @@ def _pairs(options: Any) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _selection(name: str, widget: Any, pairs: list[tuple[str, Any]], recompute: bool) -> Control:
-    def encode(value: Any) -> str:
+def _selection(
+    name: str, widget: ipywidgets.Widget, pairs: list[tuple[str, Any]], recompute: bool
+) -> Control:
+    rule = "one of " + ", ".join(label for label, _ in pairs)
+
+    def encode(value: object) -> str:
         for label, option in pairs:
             if option is value or option == value:
                 return label
-        raise invalid(name, "one of " + ", ".join(label for label, _ in pairs), repr(value))
+        raise invalid(name, rule, repr(value))
 
     def decode(text: str) -> Any:
         for label, option in pairs:
             if label == text:
                 return option
-        raise invalid(name, "one of " + ", ".join(label for label, _ in pairs), repr(text))
+        raise invalid(name, rule, repr(text))
 
-    return Control(
-        name,
-        widget,
-        recompute=recompute,
-        encode=encode,
-        decode=decode,
-        trials=[option for _, option in pairs],
-    )
+    trials = [option for _, option in pairs]
+    return Control(name, widget, encode=encode, decode=decode, trials=trials, recompute=recompute)
 
 
 def ladder(
     name: str,
     description: str,
     tooltip: str,
-    options: Any,
-    value: Any,
+    options: Options,
+    value: object,
     *,
     recompute: bool = True,
 ) -> Control:
-    """A slider over a few given values, such as k = 10, 100, 1,000.
+    """Make a slider over given values, such as k = 10, 100, 1,000.
 
-    Parameters
-    ----------
-    name, description, tooltip : str
-    options : sequence of values or (label, value), or mapping of label to value
-        Integers are their own labels, such as 1,000.
-    value : object
-        One of the values.
-    recompute : bool, default=True
-
-    Returns
-    -------
-    Control
+    ``options`` are values, (label, value) pairs, or a mapping of labels to values.
     """
     pairs = _pairs(options)
     widget = ipywidgets.SelectionSlider(options=pairs, value=value, **_dress(description, tooltip))
@@ -255,53 +204,35 @@ def choice(
     name: str,
     description: str,
     tooltip: str,
-    options: Any,
-    value: Any,
+    options: Options,
+    value: object,
     *,
     buttons: bool = False,
     recompute: bool = True,
 ) -> Control:
-    """One of several options: a drop-down list, or a row of buttons.
+    """Make a drop-down list, or a row of buttons for two to four short options.
 
-    Parameters
-    ----------
-    name, description, tooltip : str
-    options : sequence of values or (label, value), or mapping of label to value
-    value : object
-        One of the values.
-    buttons : bool, default=False
-        Show all options at once: for two to four short ones.
-    recompute : bool, default=True
-
-    Returns
-    -------
-    Control
+    ``options`` are values, (label, value) pairs, or a mapping of labels to values.
     """
     pairs = _pairs(options)
-    common: dict[str, Any] = {
-        "options": pairs,
-        "value": value,
-        "description": description,
-        "tooltip": tooltip,
-    }
+    common = {"options": pairs, "value": value, "description": description, "tooltip": tooltip}
     if buttons:
         widget = ipywidgets.ToggleButtons(
             **common,
             tooltips=[f"{tooltip}: {label}" for label, _ in pairs],
-            style={"description_width": "initial", "button_width": "auto"},
+            style=WIDE | {"button_width": "auto"},
         )
     else:
         longest = max(len(label) for label, _ in pairs) + len(description)
-        widget = ipywidgets.Dropdown(
-            **common, style=_WIDE, layout={"width": f"{90 + 8 * longest}px"}
-        )
+        width = f"{90 + 8 * longest}px"
+        widget = ipywidgets.Dropdown(**common, style=WIDE, layout={"width": width})
     return _selection(name, widget, pairs, recompute)
 
 
 def switch(
     name: str, description: str, tooltip: str, value: bool = False, *, recompute: bool = True
 ) -> Control:
-    """A check box."""
+    """Make a check box."""
     widget = ipywidgets.Checkbox(
         value=value,
         description=description,
@@ -309,20 +240,7 @@ def switch(
         indent=False,
         layout={"width": "auto"},
     )
-
-    def decode(text: str) -> bool:
-        if text not in ("yes", "no"):
-            raise invalid(name, "yes or no", repr(text))
-        return text == "yes"
-
-    return Control(
-        name,
-        widget,
-        recompute=recompute,
-        encode=lambda on: "yes" if on else "no",
-        decode=decode,
-        trials=(False, True),
-    )
+    return _selection(name, widget, [("no", False), ("yes", True)], recompute)
 
 
 def entry(
@@ -332,79 +250,8 @@ def entry(
     value: str,
     *,
     trials: Sequence[str],
-    check: Callable[[str], Any] | None = None,
     recompute: bool = True,
 ) -> Control:
-    """A line of text, taken over with Enter.
-
-    Parameters
-    ----------
-    name, description, tooltip, value : str
-    trials : sequence of str
-        Texts that the test driver types.
-    check : callable, optional
-        Called with a text from a state string; raises ValueError for a bad one.
-    recompute : bool, default=True
-
-    Returns
-    -------
-    Control
-    """
+    """Make a line of text, taken over with Enter."""
     widget = ipywidgets.Text(value=value, **_dress(description, tooltip))
-
-    def decode(text: str) -> str:
-        if check is not None:
-            check(text)
-        return text
-
-    return Control(name, widget, recompute=recompute, decode=decode, trials=trials)
-
-
-def custom(
-    name: str,
-    widget: Any,
-    *,
-    trials: Sequence[Any],
-    trait: str = "value",
-    check: Callable[[Any], Any] | None = None,
-    recompute: bool = True,
-) -> Control:
-    """Any other widget, such as an anywidget canvas, whose trait holds plain JSON data.
-
-    Parameters
-    ----------
-    name : str
-    widget : ipywidgets.Widget
-        With a description (where it has that trait) and a tooltip.
-    trials : sequence
-        Values that the test driver sets.
-    trait : str, default="value"
-        The trait to watch: numbers, texts, lists and dicts of them, which the state string holds
-        as JSON.
-    check : callable, optional
-        Called with a value from a state string; raises ValueError for a bad one.
-    recompute : bool, default=True
-
-    Returns
-    -------
-    Control
-    """
-
-    def decode(text: str) -> Any:
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError as reason:
-            raise invalid(name, "JSON", repr(text)) from reason
-        if check is not None:
-            check(value)
-        return value
-
-    return Control(
-        name,
-        widget,
-        recompute=recompute,
-        trait=trait,
-        encode=lambda value: json.dumps(value, separators=(",", ":")),
-        decode=decode,
-        trials=trials,
-    )
+    return Control(name, widget, decode=str, trials=trials, recompute=recompute)

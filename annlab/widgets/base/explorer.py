@@ -17,7 +17,7 @@ from annlab._support.errors import invalid
 from annlab.widgets.base import jobs, states
 from annlab.widgets.base.controls import Control
 from annlab.widgets.base.jobs import Job, Store
-from annlab.widgets.base.look import LOOK, check_size
+from annlab.widgets.base.look import LOOK
 from annlab.widgets.base.page import write_page
 from annlab.widgets.base.pictures import Pictures
 from annlab.widgets.base.predict import Prediction
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Results of ``compute`` that an explorer keeps.
 _KEPT_RESULTS = 16
-#: Living explorers, which `projector` draws anew.
+#: Living explorers, which `projector` redraws.
 living: weakref.WeakSet[Explorer] = weakref.WeakSet()
 
 
@@ -41,8 +41,6 @@ class Explorer(Replay):
     controls : sequence of Control, default=()
         In the order in which they are shown.
     predict : Prediction, optional
-    frame : int, default=0
-        Frame to begin with.
 
     Attributes
     ----------
@@ -77,15 +75,10 @@ class Explorer(Replay):
     # -- construction --------------------------------------------------------------------------
 
     def __init__(
-        self,
-        controls: Sequence[Control] = (),
-        *,
-        predict: Prediction | None = None,
-        frame: int = 0,
+        self, controls: Sequence[Control] = (), *, predict: Prediction | None = None
     ) -> None:
         self._lock = threading.RLock()
         self._results = Store(_KEPT_RESULTS)
-        self.size = check_size(self.size)
         self._pictures = Pictures(self.size)
         self.controls = {control.name: control for control in controls}
         self.prediction = predict
@@ -94,14 +87,12 @@ class Explorer(Replay):
         super().__init__(self._arranged())
         self.add_class("annlab-explorer")
         self._fit_stage()
-        self._initial = {name: control.value for name, control in self.controls.items()}
-        self._values = dict(self._initial)
+        self._values = self._initial = self._chosen()
         self.result = self._computed(self._values, Job())
-        self._frame = self._first = self._check_frame(frame) if self.replay else frame
         self._show_frame_controls()
         self._refresh()
         for control in controls:
-            control.observe(self._on_control)
+            control.widget.observe(self._on_control, "value")
         if predict is not None:
             # one lock for both, or each could wait for the other
             predict._lock = self._lock
@@ -124,43 +115,29 @@ class Explorer(Replay):
 
     @property
     def veiled(self) -> bool:
-        """Whether a prediction is asked for, and Compare was not pressed yet (compute only)."""
+        """Whether a prediction is awaited: Compare was not pressed yet (not for a replay)."""
         return self.prediction is not None and not self.replay and not self._compared
 
     def __repr__(self) -> str:
-        # traitlets may ask before the first frame is there
+        # traitlets may ask before the first frame exists
         return getattr(self, "_sentence", type(self).__name__)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
         width, height = self.size
-        # readers without a kernel, and pages that know no widgets, get the picture
+        # the picture is for readers without a kernel, and for pages that know no widgets
         bundle["image/png"] = base64.b64encode(self.png()).decode("ascii")
         return bundle, {"image/png": {"width": width, "height": height}}
 
     def png(self, frame: int | None = None) -> bytes:
-        """Picture of a frame (by default the one shown) as PNG.
-
-        Parameters
-        ----------
-        frame : int, optional
-
-        Returns
-        -------
-        bytes
-        """
+        """Return the picture of a frame (by default the one shown) as PNG."""
         with self._lock:
             result, values = self.result, self.values
             frame = self._frame if frame is None else self._check_frame(frame)
         return self._png(result, frame, values)
 
     def snapshot(self, frame: int | None = None) -> Image:
-        """Static picture of a frame, for readers without a kernel.
-
-        Parameters
-        ----------
-        frame : int, optional
-            The one shown, by default.
+        """Return a static picture of a frame (by default the one shown).
 
         Returns
         -------
@@ -180,14 +157,9 @@ class Explorer(Replay):
     ) -> bytes:
         assert self._pictures is not None, "an explorer that is shown is complete"
         veiled = self.keeps_back and self.veiled
-        key = (self._key(values, every=True), frame, LOOK.key, veiled)
+        key = (tuple(map(repr, values.values())), frame, LOOK.key, veiled)
         return self._pictures.get(
             key, lambda figure: self.draw(figure, result, frame, **values), ahead=ahead
-        )
-
-    def _key(self, values: dict[str, Any], *, every: bool) -> tuple[str, ...]:
-        return tuple(
-            repr(value) for name, value in values.items() if every or self.controls[name].recompute
         )
 
     def _refresh(self) -> None:
@@ -208,14 +180,14 @@ class Explorer(Replay):
     # -- buttons -------------------------------------------------------------------------------
 
     def reset(self) -> Self:
-        """Back to the first frame, the first values and no prediction."""
+        """Go back to the first frame, the first values and no prediction."""
         with self._lock:
             self._pause()
             if self.prediction is not None:
                 self.prediction.reset()
             self._compared = False
-            self._frame = self._first if self.replay else 0
-            self._take(self._initial)
+            self._frame = 0
+            self._apply(self._initial)
         return self
 
     def press(self, key: str) -> None:
@@ -239,16 +211,7 @@ class Explorer(Replay):
     # -- values --------------------------------------------------------------------------------
 
     def set(self, **values: Any) -> Self:
-        """Set controls and show the result.
-
-        Parameters
-        ----------
-        **values
-            By the names of the controls.
-
-        Returns
-        -------
-        self
+        """Set controls by their names and show the result.
 
         Raises
         ------
@@ -258,56 +221,63 @@ class Explorer(Replay):
         for name, value in values.items():
             if name not in self.controls:
                 raise invalid("values", "among " + ", ".join(self.controls), name)
-            # through the text, because it is checked there: widgets cut silently
+            # checked here, because widgets clip silently
             values[name] = self.controls[name].accept(value)
         with self._lock:
-            self._take(self._values | values)
+            self._apply(self._values | values)
         return self
 
-    def _take(self, values: dict[str, Any], frame: int | None = None) -> None:
-        """Put values on the controls and show their result, here and now."""
+    def _chosen(self) -> dict[str, Any]:
+        return {name: control.value for name, control in self.controls.items()}
+
+    def _on_control(self, change: dict[str, Any]) -> None:
+        with self._lock:
+            if not self._quiet:
+                self._pause()
+                self._want(self._chosen())
+
+    def _want(self, values: dict[str, Any], frame: int | None = None) -> None:
+        """Show the result of values: from a thread if a browser asks and it is not known."""
+        if self._key(values) not in self._results and jobs.asked_by_browser():
+            self._start_job(values, frame)
+        else:
+            self._apply(values, frame)
+
+    def _asked(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if self.controls[name].recompute}
+
+    def _key(self, values: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(map(repr, self._asked(values).values()))
+
+    def _computed(self, values: dict[str, Any], job: Job, frame: int | None = None) -> Any:
+        """Compute (or look up) a result, and check that it has the frame."""
+        asked = self._asked(values)
+        result = self._results.get(self._key(values), lambda: self.compute(job, **asked))
+        if frame is not None and frame >= self._count(result):
+            raise invalid("frame", f"from 0 to {self._count(result) - 1}", frame)
+        return result
+
+    def _apply(self, values: dict[str, Any], frame: int | None = None) -> None:
+        """Show the result of values, here and now; an error changes nothing."""
+        if self.worker is not None:
+            self.worker.cancel()
+        result = self._computed(values, Job(), frame)
         self._put(values)
-        # a control may round or cut what it is given
-        self._apply({name: control.value for name, control in self.controls.items()}, frame)
+        self._accept(values, result, frame)
 
     def _put(self, values: dict[str, Any]) -> None:
-        """Put values on the controls without hearing of it."""
+        """Put values on the controls and ignore the change."""
         with self._unheard():
             for name, value in values.items():
                 self.controls[name].value = value
 
-    def _on_control(self, change: dict[str, Any]) -> None:
-        with self._lock:
-            if self._quiet:
-                return
-            self._pause()
-            self._want({name: control.value for name, control in self.controls.items()})
-
-    def _want(self, values: dict[str, Any]) -> None:
-        """Show the result of values: in a thread where a browser asks and it is not known."""
-        if self._key(values, every=False) not in self._results and jobs.asked_by_browser():
-            self._start_job(values)
-        else:
-            self._apply(values)
-
-    def _computed(self, values: dict[str, Any], job: Job) -> Any:
-        asked = {name: value for name, value in values.items() if self.controls[name].recompute}
-        key = self._key(values, every=False)
-        return self._results.get(key, lambda: self.compute(job, **asked))
-
-    def _apply(self, values: dict[str, Any], frame: int | None = None) -> None:
-        """Compute (or look up) and show."""
-        if self.worker is not None:
-            self.worker.cancel()
-        self._accept(values, self._computed(values, Job()), frame)
-
     def _accept(self, values: dict[str, Any], result: Any, frame: int | None = None) -> None:
         with self._lock:
-            anew = result is not self.result
+            changed = result is not self.result
             self.result, self._values = result, dict(values)
             if self.replay:
                 self._frame = min(self._frame, self.n_frames - 1)
-            if anew and self.prediction is not None and self.prediction.truth is not None:
+            if changed and self.prediction is not None and self.prediction.truth is not None:
                 # another question of the same kind: its truth must not be on the screen yet
                 self.prediction.reset()
                 self._frame = 0
@@ -318,12 +288,7 @@ class Explorer(Replay):
             self._draw_ahead()
 
     def _start_job(self, values: dict[str, Any], frame: int | None = None) -> None:
-        def compute(job: Job) -> Any:
-            result = self._computed(values, job)
-            self._check_shared(result, frame)
-            return result
-
-        def done(result: Any, trouble: str) -> None:
+        def done(result: object, trouble: str) -> None:
             # a shared text brings values of its own; a failure puts the old ones back
             self._put(self._values if trouble else values)
             if trouble:
@@ -332,8 +297,8 @@ class Explorer(Replay):
             else:
                 self._accept(values, result, frame)
 
-        assert self.worker is not None, "an explorer that is asked is complete"
-        self.worker.start(compute, done)
+        assert self.worker is not None, "an explorer that gets a request is complete"
+        self.worker.start(lambda job: self._computed(values, job, frame), done)
 
     # -- frames drawn ahead ----------------------------------------------------------------------
 
@@ -344,7 +309,7 @@ class Explorer(Replay):
             self._pause()
 
     def _draw_ahead(self) -> None:
-        """Draw the frames to come in a thread, but only where a browser shows the explorer."""
+        """Draw the frames to come in a thread, but only if a browser shows the explorer."""
         assert self._pictures is not None, "an explorer that is shown is complete"
         self._pictures.stop()
         if self._view_count and self.replay and isinstance(self.stage, ipywidgets.Image):
@@ -368,56 +333,32 @@ class Explorer(Replay):
 
     @property
     def state(self) -> str:
-        """Short text that names this frame and these values; `restore` takes it back."""
+        """Short text that names this frame and these values; `restore` reads it."""
         frame = self._frame if self.replay else None
         return states.written(self.name, frame, self.controls, self._values)
 
     def restore(self, text: str) -> Self:
-        """Go to the frame and the values of a state string.
-
-        Parameters
-        ----------
-        text : str
-            As `state` gives it, from an explorer of the same kind.
-
-        Returns
-        -------
-        self
+        """Go to the frame and the values of a state string from an explorer of the same kind.
 
         Raises
         ------
         ValueError
             If it is damaged, of another explorer, or asks for what this one does not have.
         """
-        wanted, frame = self._parsed(text)
+        values, frame = states.parsed(text, self.state, self.controls)
         with self._lock:
             self._pause()
-            # computed before anything is shown: a bad frame leaves all as it was
-            result = self._computed(wanted, Job())
-            self._check_shared(result, frame)
-            self._take(wanted, frame)
+            self._apply(self._values | values, frame)
         return self
-
-    def _parsed(self, text: object) -> tuple[dict[str, Any], int | None]:
-        """All values and the frame of a state string."""
-        values, frame = states.parsed(text, self.state, self.controls)
-        return self._values | values, frame
-
-    def _check_shared(self, result: Any, frame: int | None) -> None:
-        last = max(1, int(self.frame_count(result))) - 1
-        if frame is not None and frame > last:
-            raise invalid("frame", f"from 0 to {last}", frame)
 
     def _on_share(self, change: dict[str, Any]) -> None:
         with self._lock:
             if self._quiet or change["new"].strip() == self.state:
                 return
             try:
-                wanted, frame = self._parsed(change["new"])
-                if self._key(wanted, every=False) in self._results or not jobs.asked_by_browser():
-                    self.restore(change["new"])
-                else:
-                    self._start_job(wanted, frame)
+                values, frame = states.parsed(change["new"], self.state, self.controls)
+                self._pause()
+                self._want(self._values | values, frame)
             except (ValueError, TypeError) as reason:
                 self._quietly(self._share, value=self.state)
                 self._say_note(str(reason))
@@ -429,8 +370,8 @@ class Explorer(Replay):
         ----------
         path : path-like
         over : str, optional
-            Where there is nothing to step through: a control whose options (or some of whose
-            values) become the frames.
+            Name of a control whose options (or extreme values) become the frames, if there is
+            nothing to step through.
 
         Returns
         -------
@@ -449,25 +390,23 @@ class Explorer(Replay):
         with self._lock:
             here, values = self._frame, self.values
             if over is None:
-                word, start = self.frame_word, here
                 wanted = [(self.result, frame, values) for frame in range(self.n_frames)]
             else:
-                word, start, wanted = over.replace("_", " "), 0, []
+                wanted = []
                 for value in self.controls[over].trials:
                     there = values | {over: value}
                     result = self._computed(there, Job())
-                    frame = min(here, self.frame_count(result) - 1) if self.replay else 0
-                    wanted.append((result, frame, there))
+                    wanted.append((result, min(here, self._count(result) - 1), there))
             shots = [
                 (self._png(result, frame, there), self.sentence(result, frame, **there))
                 for result, frame, there in wanted
             ]
         return write_page(
             path,
+            shots,
             title=self.title,
-            word=word,
-            shots=shots,
-            start=start,
+            word=over.replace("_", " ") if over else self.frame_word,
+            start=0 if over else here,
             size=self.size,
             animated=self.animated,
         )

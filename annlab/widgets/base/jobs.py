@@ -1,4 +1,4 @@
-"""Computations of explorers: progress and Stop, threads, and what is measured only once."""
+"""Computations of explorers: progress and Stop, threads, and measurements made once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import atexit
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+if TYPE_CHECKING:
+    from annlab.result import Step
+
 #: A computation shows its progress after this many seconds.
 _PATIENCE_S = 0.3
+
+#: Held while something is timed: two explorers must not disturb each other's measurements.
+CLOCK = threading.Lock()
 
 _closing = threading.Event()
 atexit.register(_closing.set)
@@ -32,24 +38,22 @@ def asked_by_browser() -> bool:
             return False
         return kernel.get_parent().get("header", {}).get("msg_type") == "comm_msg"
     except Exception:
-        # the kernel's interface is not ours: without an answer, synchronous is always right
+        # other kernels may lack this interface; computing synchronously is always right
         return False
 
 
 class Store:
-    """What was measured once: results, pictures, and what all explorers of a kind share.
-
-    Kept for the life of the process, a measurement shows the same again in a second widget.
+    """Results kept by key, shared by all explorers that use it; safe for threads.
 
     Parameters
     ----------
     most : int
-        Measurements that are kept; the one that was not used for longest goes first.
+        Results that are kept; the least recently used is dropped first.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: OrderedDict[Any, Any] = OrderedDict()
+        self._known: OrderedDict[object, Any] = OrderedDict()
         self._lock = threading.Lock()
 
     def __contains__(self, key: object) -> bool:
@@ -74,22 +78,11 @@ class Store:
 
 
 class Stopped(Exception):
-    """The reader pressed Stop, or asked for something else meanwhile."""
-
-
-class _Iteration(Protocol):
-    @property
-    def iteration(self) -> int: ...
+    """The reader pressed Stop, or requested something else meanwhile."""
 
 
 class Job:
-    """What ``compute`` gets: the way to report progress, and the place where Stop takes effect.
-
-    Parameters
-    ----------
-    show : callable, optional
-        Called with the share that is done and a text.
-    """
+    """Progress and Stop of one ``compute``; ``show`` is called with the share done and a text."""
 
     def __init__(self, show: Callable[[float, str], None] | None = None) -> None:
         self._show = show
@@ -100,34 +93,23 @@ class Job:
         self._stop.set()
 
     def check(self) -> None:
-        """Raise `Stopped` if the result is no longer wanted; let it pass."""
+        """Raise `Stopped` if the result is no longer wanted; do not catch it."""
         if self._stop.is_set() or ending():
             raise Stopped
 
     def report(self, done: float, total: float, text: str = "") -> None:
-        """Say that ``done`` of ``total`` is through.
-
-        Raises
-        ------
-        Stopped
-            If the result is no longer wanted; let it pass.
-        """
+        """Show that ``done`` of ``total`` is finished, or raise `Stopped`; do not catch it."""
         self.check()
         if self._show is not None:
             self._show(min(1.0, done / max(total, 1e-12)), text)
 
-    def callback(self, total: int, before: int = 0) -> Callable[[_Iteration], bool]:
+    def callback(self, total: int, before: int = 0) -> Callable[[Step], bool]:
         """Make a ``callback`` for ``kmeans_ann`` that reports each iteration and can stop it.
 
-        Parameters
-        ----------
-        total : int
-            Iterations of all fits of the computation.
-        before : int, default=0
-            Iterations of the fits before this one.
+        ``total`` counts the iterations of all fits, ``before`` those of the fits before this one.
         """
 
-        def told(step: _Iteration) -> bool:
+        def told(step: Step) -> bool:
             self.report(before + step.iteration, total, f"iteration {step.iteration}")
             return False
 
@@ -135,7 +117,7 @@ class Job:
 
 
 class Worker:
-    """Compute in a thread what a browser asks for; the latest wish wins.
+    """Computes in a thread what a browser requests; the latest request wins.
 
     Parameters
     ----------
@@ -163,7 +145,7 @@ class Worker:
                 layout={"visibility": "hidden", "align_items": "center"},
             )
 
-    def start(self, compute: Callable[[Job], Any], done: Callable[[Any, str], None]) -> None:
+    def start(self, compute: Callable[[Job], object], done: Callable[[Any, str], None]) -> None:
         """Call ``done`` with what ``compute`` returns, or with None and what went wrong."""
         self.cancel()
         job = self._job = Job(self._show if self.row else None)
@@ -179,18 +161,18 @@ class Worker:
             self._job.stop()
 
     def cancel(self) -> None:
-        """Stop the computation, whose result nobody wants any more."""
+        """Stop the computation and drop its result."""
         self.stop()
         self._job = None
 
     def _work(
-        self, job: Job, compute: Callable[[Job], Any], done: Callable[[Any, str], None]
+        self, job: Job, compute: Callable[[Job], object], done: Callable[[Any, str], None]
     ) -> None:
         result, trouble = None, ""
         try:
             result = compute(job)
         except Stopped:
-            trouble = "Stopped: the picture still shows the values before."
+            trouble = "Stopped: the picture still shows the previous values."
         except Exception as reason:
             trouble = f"Not possible: {reason}"
         with self._lock:

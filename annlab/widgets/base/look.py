@@ -1,7 +1,7 @@
-"""How every picture of the widgets looks: colours, markers, text size, and the drawing of a frame.
+"""How the pictures of the widgets look: colours, markers, text size, and the drawing of a frame.
 
 Frames are drawn with `matplotlib.figure.Figure` and the Agg canvas, never with pyplot, whose global
-state is not safe in the threads that JupyterLab and the pre-rendering use.
+state is not thread-safe.
 """
 
 from __future__ import annotations
@@ -9,49 +9,43 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab._support.errors import invalid
 from annlab.plotting import cluster_color, cluster_marker
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: `PALETTE`, darker, for thin edges: without them yellow is lost on white.
-_EDGES = (
-    "#004b75",
-    "#8f6300",
-    "#00664b",
-    "#8a4a72",
-    "#2a7aa8",
-    "#8c3d00",
-    "#8a7f00",
-    "#000000",
-)
+_EDGES = "#004b75 #8f6300 #00664b #8a4a72 #2a7aa8 #8c3d00 #8a7f00 #000000".split()
 #: Text and quiet lines.
 INK, QUIET, PAPER = "#1a1a1a", "#6b6b6b", "#ffffff"
-#: Errors, and whatever the eye must find first.
+#: Errors, and what the eye must find first.
 ALARM = "#D55E00"
+
+#: An arrow from point to point, for matplotlib's ``arrowprops``.
+ARROW: dict[str, Any] = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
 
 #: CSS pixels per inch, and picture pixels per CSS pixel: sharp on high-density screens too.
 _CSS_DPI, _RATIO = 96, 2
 #: No text of a picture is smaller than this, in points at displayed size.
 MIN_POINTS = 11.0
 
-#: Seconds for which nothing is drawn ahead after somebody asked for a frame: more may follow.
+#: Seconds without drawing ahead after a frame was requested: more requests may follow.
 _QUIET_S = 0.4
 
 
 class _Turns:
-    """One frame is drawn at a time (matplotlib keeps module-wide caches); readers come first.
+    """Lock for drawing (matplotlib has module-wide caches) in which requested frames go first.
 
-    A plain lock would let several explorers that draw ahead pass it among themselves while a
-    reader waits for the frame that was clicked.
+    With a plain lock, explorers that draw ahead could pass it among themselves while a reader
+    waits for a frame.
     """
 
     def __init__(self) -> None:
@@ -102,23 +96,17 @@ LOOK = Look()
 
 
 def render(draw: Callable[[Any], None], size: tuple[int, int], *, ahead: bool = False) -> bytes:
-    """Draw one frame and return it as PNG.
+    """Draw one frame and return it as PNG, the same bytes for the same drawing.
 
     Parameters
     ----------
     draw : callable
-        Called with an empty `matplotlib.figure.Figure` (white, constrained layout) whose canvas
-        is Agg. Texts below 11 points are raised to 11 afterwards, and `projector` enlarges texts,
-        lines and markers: the drawing code need not care.
+        Called with an empty figure in constrained layout. Afterwards texts below 11 points are
+        raised to 11, and `projector` enlarges texts, lines and markers.
     size : tuple of int
         Width and height in CSS pixels.
     ahead : bool, default=False
-        Whether nobody waits for it: such a frame lets all others pass.
-
-    Returns
-    -------
-    bytes
-        The same bytes for the same drawing: no date, no software version.
+        Let all other frames go first.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -179,8 +167,8 @@ def _of_kind(kind: type, artists: list[Any]) -> list[Any]:
     return [artist for artist in artists if isinstance(artist, kind)]
 
 
-def _artists(parent: Any) -> Iterator[Any]:
-    """All parts of a figure that are drawn; to ask an axis that is off for its ticks makes them."""
+def _artists(parent: Artist) -> Iterator[Any]:
+    """Yield all drawn parts; an axis that is off is skipped, since asking makes its ticks."""
     from matplotlib.axis import Axis
 
     for part in parent.get_children():
@@ -190,40 +178,16 @@ def _artists(parent: Any) -> Iterator[Any]:
 
 
 def frame_limits(X: np.ndarray, pad: float = 0.06) -> tuple[tuple[float, float], ...]:
-    """Limits of a plane that hold for all frames, so that nothing jumps.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, 2)
-    pad : float, default=0.06
-        Margin, as a share of the longer side.
-
-    Returns
-    -------
-    tuple of (low, high)
-        For x and for y.
-    """
+    """Return limits (low, high) of x and y with a margin, a share of the longer side."""
     low, high = np.min(X, axis=0), np.max(X, axis=0)
     margin = pad * max(float(np.max(high - low)), 1e-9)
     return tuple((float(a) - margin, float(b) + margin) for a, b in zip(low, high, strict=True))
 
 
-def plane(axes: Axes, limits: tuple[tuple[float, float], ...], title: str = "") -> Any:
-    """Dress axes as a picture of points: equal aspect, fixed limits, a thin frame, no ticks.
+def plane(axes: Axes, limits: tuple[tuple[float, float], ...], title: str = "") -> Axes:
+    """Dress axes as a picture of points: equal aspect, limits of `frame_limits`, no ticks.
 
-    Unequal axes make right assignments look wrong, so every 2-D picture of points goes through
-    here.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    limits : tuple of (low, high)
-        As `frame_limits` gives them.
-    title : str, default=""
-
-    Returns
-    -------
-    matplotlib.axes.Axes
+    Unequal scales make right assignments look wrong, so use it for every 2-D picture of points.
     """
     axes.set_xlim(*limits[0])
     axes.set_ylim(*limits[1])
@@ -238,18 +202,8 @@ def plane(axes: Axes, limits: tuple[tuple[float, float], ...], title: str = "") 
     return axes
 
 
-def chart(axes: Axes, x: str = "", y: str = "", title: str = "") -> Any:
-    """Dress axes as a chart: quiet grid, no frame above and right, labelled axes.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    x, y, title : str, default=""
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
+def chart(axes: Axes, x: str = "", y: str = "", title: str = "") -> Axes:
+    """Dress axes as a chart: quiet grid, no frame above and right, labelled axes."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.grid(True, color="#e3e3e3", linewidth=0.8)
@@ -271,15 +225,8 @@ def scatter_clusters(
 ) -> None:
     """Draw points with the colour and the marker of their cluster.
 
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    X : ndarray of shape (n, 2)
-    labels : ndarray of shape (n,), int, or None
-        None draws all points grey; −1 (an outlier) is a grey cross.
-    size : float, default=22
-        Area of a marker in points².
-    alpha : float, default=0.75
+    A label of −1 (an outlier) is a grey cross; ``labels=None`` draws all points grey. ``size``
+    is the area of a marker in points².
     """
     if labels is None:
         axes.scatter(X[:, 0], X[:, 1], s=size, c="#9a9a9a", alpha=alpha, linewidths=0, zorder=1)
@@ -302,8 +249,8 @@ def scatter_clusters(
         )
 
 
-def _by_marker(clusters: Any) -> dict[str, list[int]]:
-    """Group clusters by marker: one scatter for each costs a tenth of one for each cluster."""
+def _by_marker(clusters: Iterable[int]) -> dict[str, list[int]]:
+    """Group clusters by marker: ten times as fast as one scatter for each cluster."""
     groups: dict[str, list[int]] = {}
     for cluster in clusters:
         groups.setdefault(cluster_marker(int(cluster)), []).append(int(cluster))
@@ -316,21 +263,12 @@ def scatter_centroids(
     moved_to: np.ndarray | None = None,
     *,
     size: float = 130.0,
-    colors: Any = None,
+    colors: Sequence[str] | np.ndarray | None = None,
 ) -> None:
-    """Draw centroids in colour and marker of their cluster, edged, and arrows for their moves.
+    """Draw centroids with the colour and the marker of their cluster, and arrows for their moves.
 
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    centroids : ndarray of shape (k, 2)
-        NaN rows are left out.
-    moved_to : ndarray of shape (k, 2), optional
-        Tips of the arrows.
-    size : float, default=130
-        Area of a marker in points².
-    colors : sequence of colours, optional
-        Instead of the palette's: the true colours of pixels, say.
+    Rows with NaN are left out. ``moved_to`` are the tips of the arrows, ``size`` is the area of a
+    marker in points², and ``colors`` replace the palette.
     """
     if moved_to is not None:
         for start, stop in zip(centroids, moved_to, strict=True):
@@ -341,13 +279,7 @@ def scatter_centroids(
                     xytext=tuple(start),
                     zorder=4,
                     annotation_clip=False,
-                    arrowprops={
-                        "arrowstyle": "-|>",
-                        "color": INK,
-                        "linewidth": 1.6,
-                        "shrinkA": 0,
-                        "shrinkB": 0,
-                    },
+                    arrowprops=dict(ARROW, color=INK, linewidth=1.6),
                 )
     shown = np.flatnonzero(np.isfinite(centroids).all(axis=1))
     for marker, clusters in _by_marker(shown).items():
@@ -363,18 +295,8 @@ def scatter_centroids(
         )
 
 
-def check_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Accept a picture size in CSS pixels."""
-    width, height = size
-    if not (200 <= width <= 2000 and 100 <= height <= 2000):
-        raise invalid("size", "(width, height) between 200 × 100 and 2000 × 2000 pixels", size)
-    return int(width), int(height)
-
-
 def three(value: float) -> str:
-    """Write a number with three significant digits, as every state sentence does.
-
-    More digits would differ between processors and break the comparison of saved notebooks.
+    """Write a number with three significant digits; more would differ between processors.
 
     Examples
     --------
@@ -396,7 +318,7 @@ def three(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """Write a share with three digits; 1 and 0 are written only where they are exact.
+    """Write a share with three decimals; only exact values are written as 0 or 1.
 
     Examples
     --------

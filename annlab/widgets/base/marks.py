@@ -39,9 +39,8 @@ def chosen(
     axes: Axes, x: float, y: float, *, size: float = 12.0, zorder: float = 5.0, **more: Any
 ) -> None:
     """Mark what the controls choose: a diamond that the eye finds first."""
-    axes.plot(
-        [x], [y], "D", color=ALARM, markersize=size, markeredgecolor=INK, zorder=zorder, **more
-    )  # fmt: skip
+    look: dict[str, Any] = {"color": ALARM, "markeredgecolor": INK}
+    axes.plot([x], [y], "D", markersize=size, zorder=zorder, **look, **more)
 
 
 def ringed(
@@ -60,23 +59,18 @@ def ringed(
     axes.plot([x], [y], marker, markersize=size, zorder=5, **look, **more)
 
 
-def legend(axes: Axes, where: Any = "upper right", **more: Any) -> None:
+def legend(axes: Axes, where: str = "upper right", **more: Any) -> None:
     """Explain curves and marks inside the axes."""
-    axes.legend(loc=where, frameon=False, fontsize=SMALL, **more)
+    look: dict[str, Any] = {"loc": where, "frameon": False, "fontsize": SMALL}
+    axes.legend(**look, **more)
 
 
 def legend_below(
     figure: Figure | SubFigure, handles: Sequence[Artist], labels: Sequence[str], columns: int
 ) -> None:
     """Explain marks in lines below all panels."""
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-        fontsize=SMALL,
-    )
+    look: dict[str, Any] = {"frameon": False, "fontsize": SMALL}
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, **look)
 
 
 def write(
@@ -91,26 +85,16 @@ def write(
 ) -> None:
     """Write words at a place of the axes.
 
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    x, y : float
-    words : str
-    place : str, default="left baseline"
-        Horizontal and vertical alignment; "center" stands for both.
-    size : float, default=11
-        In points.
-    **more
-        Of `matplotlib.text.Text`.
+    ``place`` is the horizontal and the vertical alignment; "center" alone means both.
     """
     across, _, along = place.partition(" ")
     axes.text(x, y, words, ha=across, va=along or across, fontsize=size, **more)
 
 
 def page(figure: Figure, size: tuple[int, int]) -> Axes:
-    """One pair of axes in CSS pixels for the whole figure, y downwards.
+    """Make one pair of axes in CSS pixels for the whole figure, y downwards.
 
-    Places can be looked up, and it is drawn faster than several axes with automatic layout.
+    Clicks can be looked up in it, and it is faster than axes with automatic layout.
     """
     figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))

@@ -6,19 +6,18 @@ import html
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, ClassVar
 
 import ipywidgets
 
-from annlab.widgets.base.controls import Control
+from annlab.widgets.base.controls import WIDE, Control
 from annlab.widgets.base.jobs import Worker
 from annlab.widgets.base.look import LOOK
+from annlab.widgets.base.page import STATIC
 from annlab.widgets.base.player import Player
 from annlab.widgets.base.predict import Prediction
 
-STATIC = Path(__file__).parents[1] / "static"
-#: Buttons of a replay: label, and what it does in terms of a frame.
+#: Buttons of a replay: label and tooltip, in which {0} is the word for a frame.
 _REPLAY = {
     "step_back": ("Step back", "Go back one {0}"),
     "step": ("Step", "Go on one {0}"),
@@ -28,7 +27,7 @@ _REPLAY = {
 
 
 class Panel(ipywidgets.VBox):
-    """Controls, buttons, picture and sentence: the part of an `Explorer` that is seen."""
+    """Controls, buttons, picture and sentence: the visible part of an `Explorer`."""
 
     #: public function that makes it, and head of the state string
     name: ClassVar[str] = ""
@@ -45,7 +44,7 @@ class Panel(ipywidgets.VBox):
     animated: ClassVar[bool] = True
     #: whether ``compute`` may take longer than 0.3 s
     slow: ClassVar[bool] = False
-    #: whether the picture holds the answer, so that `draw` keeps it back while `veiled`
+    #: whether the picture contains the answer, so that `draw` hides it while `veiled`
     keeps_back: ClassVar[bool] = False
 
     # set here, because a widget whose construction failed is closed as well
@@ -72,8 +71,6 @@ class Panel(ipywidgets.VBox):
     def _on_share(self, change: dict[str, Any]) -> None:
         raise NotImplementedError
 
-    # -- parts and their places ----------------------------------------------------------------
-
     def _build_parts(self) -> None:
         self.buttons: dict[str, ipywidgets.Button] = {}
         self._style = ipywidgets.HTML(
@@ -89,7 +86,7 @@ class Panel(ipywidgets.VBox):
             description="Share this frame",
             tooltip="Copy this text; paste another one and press Enter to see its frame",
             continuous_update=False,
-            style={"description_width": "initial"},
+            style=WIDE,
             layout={"width": "min(430px, 100%)"},
         )
         self._share.add_class("annlab-share")
@@ -117,25 +114,22 @@ class Panel(ipywidgets.VBox):
         self.buttons[key] = button
 
     def _widget_rows(self) -> dict[str, list[ipywidgets.DOMWidget]]:
-        """Widgets by row, from top to bottom; a subclass adds its own.
+        """Return the widgets by row, from top to bottom; a subclass adds its own.
 
-        The rows ``picture`` and ``sentence`` stand for themselves, one widget below the other.
+        The rows ``picture`` and ``sentence`` are columns: one widget below the other.
         """
         shown = [one.widget for one in self.controls.values() if one.widget is not self.stage]
         asked = [] if self.prediction is None else [self.prediction]
         compare = [self.buttons["compare"]] if "compare" in self.buttons else []
         keys = [self.buttons[key] for key in _REPLAY if key in self.buttons]
+        progress = [self.worker.row] if self.worker and self.worker.row else []
         return {
             "controls": shown if self.replay else [*shown, *keys],
             "prediction": [*asked, *compare],
             "player": [*keys, *self.player.parts] if self.player else [],
             "picture": [self.stage],
             "sentence": [self._says],
-            "foot": [
-                self._share,
-                *([self.worker.row] if self.worker and self.worker.row else []),
-                self._note,
-            ],
+            "foot": [self._share, *progress, self._note],
         }
 
     def _arranged(self) -> list[ipywidgets.DOMWidget]:
@@ -169,15 +163,15 @@ class Panel(ipywidgets.VBox):
 
     @contextmanager
     def _unheard(self) -> Iterator[None]:
-        """Let controls be set without hearing of it."""
+        """Ignore changes of the controls within the block."""
         before, self._quiet = self._quiet, True
         try:
             yield
         finally:
             self._quiet = before
 
-    def _quietly(self, widget: ipywidgets.Widget, **traits: Any) -> None:
-        """Set traits without hearing of it."""
+    def _quietly(self, widget: ipywidgets.Widget, **traits: object) -> None:
+        """Set traits and ignore the change."""
         # min and max together, or an old value is cut at a limit that is about to change; and
         # in one message, or the browser cuts it, and sends back what it has cut
         with self._unheard(), widget.hold_sync(), widget.hold_trait_notifications():

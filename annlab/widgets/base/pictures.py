@@ -1,4 +1,4 @@
-"""Frames of an explorer as PNG: drawn when they are asked for, kept, and drawn ahead."""
+"""Frames of an explorer as PNG: drawn on demand or ahead, and kept."""
 
 from __future__ import annotations
 
@@ -18,22 +18,16 @@ KEPT_FRAMES = 400
 
 
 class Pictures:
-    """The frames of one explorer.
-
-    Parameters
-    ----------
-    size : tuple of int
-        CSS pixels.
-    """
+    """The frames of one explorer, of a size in CSS pixels."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
         self.known = Store(KEPT_FRAMES)
         self._painting = threading.Lock()
-        self._stop_ahead: threading.Event | None = None
+        self._stop_ahead = threading.Event()
 
     def get(self, key: object, draw: Callable[[Figure], None], *, ahead: bool = False) -> bytes:
-        """PNG of a frame; ``key`` says all that it depends on."""
+        """Return the PNG of a frame; ``key`` says all that it depends on."""
         # without the lock first: a known frame must not wait for one that is being drawn ahead
         return bytes(self.known.get(key, self._painted, key, draw, ahead))
 
@@ -59,5 +53,4 @@ class Pictures:
 
     def stop(self) -> None:
         """Draw nothing ahead."""
-        if self._stop_ahead is not None:
-            self._stop_ahead.set()
+        self._stop_ahead.set()

@@ -7,24 +7,15 @@ from collections.abc import Callable
 
 import ipywidgets
 
+from annlab.widgets.base.controls import WIDE
 from annlab.widgets.base.jobs import ending
 
 #: Seconds between frames while running.
 SPEEDS = {"slow": 1.6, "normal": 0.8, "fast": 0.25}
 
-_WIDE = {"description_width": "initial"}
-
 
 class Player:
-    """Where a replay is, and whether it goes on by itself.
-
-    Parameters
-    ----------
-    word : str
-        What one frame is called.
-    animated : bool
-        Whether it can run.
-    """
+    """Scrubber, number field and speed of a replay whose frame is called ``word``."""
 
     def __init__(self, word: str, animated: bool) -> None:
         self.scrubber = ipywidgets.IntSlider(
@@ -33,7 +24,7 @@ class Player:
             description=word.capitalize(),
             tooltip=f"Drag, or use the arrow keys, to go to any {word}",
             readout=False,
-            style=_WIDE,
+            style=WIDE,
             layout={"flex": "1 1 220px", "min_width": "180px", "max_width": "420px"},
         )
         self.field = ipywidgets.BoundedIntText(
@@ -41,7 +32,7 @@ class Player:
             max=1,
             description="No.",
             tooltip=f"Type the number of the {word}",
-            style=_WIDE,
+            style=WIDE,
             layout={"width": "100px"},
         )
         self.speed = ipywidgets.Dropdown(
@@ -49,7 +40,7 @@ class Player:
             value="normal",
             description="Speed",
             tooltip="How fast Run goes on",
-            style=_WIDE,
+            style=WIDE,
             layout={"width": "130px"},
         )
         self.places = (self.scrubber, self.field)
@@ -58,11 +49,11 @@ class Player:
 
     @property
     def running(self) -> bool:
-        """Whether frames go on by themselves."""
+        """Whether frames advance by themselves."""
         return self._stop is not None
 
     def run(self, lock: threading.RLock, step: Callable[[], bool]) -> None:
-        """Call ``step`` again and again in a thread, until it returns False."""
+        """Call ``step`` repeatedly in a thread until it returns False."""
         stop = self._stop = threading.Event()
 
         def work() -> None:

@@ -1,42 +1,29 @@
-"""Predict before you run: a prediction is typed or clicked first and shown beside the truth."""
+"""Predict before you run: an answer is typed or clicked first and shown beside the truth."""
 
 from __future__ import annotations
 
 import html
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets
 
 from annlab._support.checks import check_choice
 from annlab._support.errors import invalid
+from annlab.widgets.base.controls import WIDE
 from annlab.widgets.base.look import three
 
 
-def ask(
-    predict: str | Prediction | None, questions: Mapping[str, Callable[[], Prediction]]
-) -> Prediction | None:
-    """The question that a notebook asks for by name, its own, or none.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name.
-    """
-    if not isinstance(predict, str):
-        return predict
-    return questions[check_choice(predict, "predict", tuple(questions))]()
-
-
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return three(value) if isinstance(value, float) else str(value)
 
 
 class Prediction(ipywidgets.VBox):
-    """A question, a place for the reader's answer, and the truth beside it once it is known.
+    """A question, a field for the reader's answer, and the truth beside it once it is known.
 
     Parameters
     ----------
@@ -49,10 +36,6 @@ class Prediction(ipywidgets.VBox):
         number). An explorer calls it; a notebook calls `reveal` instead.
     unit : str, default=""
         Written after a number.
-
-    Notes
-    -----
-    Nobody has to predict: what is revealed without a prediction says so.
     """
 
     def __init__(
@@ -60,7 +43,7 @@ class Prediction(ipywidgets.VBox):
         question: str,
         options: Sequence[str] = (),
         *,
-        truth: Callable[[Any], Any] | None = None,
+        truth: Callable[[Any], object] | None = None,
         unit: str = "",
     ) -> None:
         if not isinstance(question, str) or not question.strip().endswith("?"):
@@ -68,11 +51,10 @@ class Prediction(ipywidgets.VBox):
         self.question, self.options, self.unit = question.strip(), tuple(options), unit
         self._find = truth
         self.answer: object = None
-        self.truth: Any = None
+        self.truth: object = None
         self._lock = threading.RLock()
-        width = {"description_width": "initial"}
         if self.options:
-            self.field: Any = ipywidgets.ToggleButtons(
+            self.field = ipywidgets.ToggleButtons(
                 options=self.options,
                 value=None,
                 tooltip="Your prediction",
@@ -85,8 +67,8 @@ class Prediction(ipywidgets.VBox):
                 tooltip="Type a number, then press Enter",
                 placeholder="a number",
                 continuous_update=False,
-                style=width,
-                layout=ipywidgets.Layout(width="260px"),
+                style=WIDE,
+                layout={"width": "260px"},
             )
         self._verdict = ipywidgets.HTML()
         heading = ipywidgets.HTML(
@@ -94,7 +76,7 @@ class Prediction(ipywidgets.VBox):
         )
         row = ipywidgets.HBox(
             [self.field, self._verdict],
-            layout=ipywidgets.Layout(flex_flow="row wrap", align_items="center"),
+            layout={"flex_flow": "row wrap", "align_items": "center"},
         )
         super().__init__([heading, row])
         self.add_class("annlab-prediction")
@@ -107,14 +89,14 @@ class Prediction(ipywidgets.VBox):
 
     @property
     def sentence(self) -> str:
-        """Where the prediction stands: the answer, the truth, or both."""
+        """The answer, the truth, or both, in words."""
         unit = f" {self.unit}" if self.unit else ""
         said = "no prediction" if self.answer is None else f"you said {_shown(self.answer)}{unit}"
         if self.truth is None:
             return "No prediction yet." if self.answer is None else f"Noted: {said}."
         return f"It is {_shown(self.truth)}{unit}; {said}."
 
-    def predict(self, answer: object) -> Prediction:
+    def predict(self, answer: object) -> Self:
         """Note an answer, as a click or a typed number does.
 
         Parameters
@@ -122,59 +104,46 @@ class Prediction(ipywidgets.VBox):
         answer : str or float
             One of the options, or a number.
 
-        Returns
-        -------
-        self
-
         Raises
         ------
         ValueError
-            For anything else, and once the truth is known.
+            For anything else, or if the truth is known already.
         """
         if self.truth is not None:
             raise invalid("answer", "given before the reveal", repr(answer), "Reset first.")
         self._note(answer)
         return self
 
+    def _check_option(self, value: object, name: str) -> None:
+        if self.options and value not in self.options:
+            rule = "one of " + ", ".join(repr(option) for option in self.options)
+            raise invalid(name, rule, repr(value))
+
     def _note(self, answer: object) -> None:
-        if self.options:
-            if answer not in self.options:
-                rule = "one of " + ", ".join(repr(option) for option in self.options)
-                raise invalid("answer", rule, repr(answer))
-        else:
+        self._check_option(answer, "answer")
+        if not self.options:
             try:
                 number = float(str(answer).replace(",", "").replace("\u202f", ""))
             except ValueError as reason:
                 raise invalid("answer", "a number", repr(answer)) from reason
-            if number != number or number in (float("inf"), float("-inf")):
+            if not math.isfinite(number):
                 raise invalid("answer", "a finite number", repr(answer))
             answer = int(number) if number.is_integer() else number
         with self._lock:
             self.answer = answer
             self._show()
 
-    def reveal(self, truth: Any) -> Prediction:
-        """Show the truth beside the prediction.
-
-        Parameters
-        ----------
-        truth : str or number
-
-        Returns
-        -------
-        self
-        """
+    def reveal(self, truth: Any) -> Self:
+        """Show the truth, an option or a number, beside the prediction."""
         if hasattr(truth, "item"):
             truth = truth.item()
-        if self.options and truth not in self.options:
-            rule = "one of " + ", ".join(repr(option) for option in self.options)
-            raise invalid("truth", rule, repr(truth))
+        self._check_option(truth, "truth")
         with self._lock:
             self.truth = truth
             self._show()
         return self
 
-    def reveal_from(self, result: Any) -> None:
+    def reveal_from(self, result: object) -> None:
         """Show the truth that an explorer's result holds."""
         if self._find is not None and self.truth is None:
             self.reveal(self._find(result))
@@ -202,6 +171,17 @@ class Prediction(ipywidgets.VBox):
         )
 
 
+#: What explorers take as ``predict``: the name of one of their questions, your own, or none.
+Predict = str | Prediction | None
+
+
+def ask(predict: Predict, questions: Mapping[str, Callable[[], Prediction]]) -> Prediction | None:
+    """Return the named question, the one given, or None; raise ValueError for unknown names."""
+    if not isinstance(predict, str):
+        return predict
+    return questions[check_choice(predict, "predict", tuple(questions))]()
+
+
 def predict(question: str, options: Sequence[str] = (), *, unit: str = "") -> Prediction:
     """Ask the reader for a prediction, in a notebook, before the cell that gives the truth.
 
@@ -227,7 +207,3 @@ def predict(question: str, options: Sequence[str] = (), *, unit: str = "") -> Pr
     It is 3; you said 2. (How many of the 5 clusters will be empty?)
     """
     return Prediction(question, options, unit=unit)
-
-
-#: What explorers take as ``predict``: a question of theirs by its name, your own, or none.
-Predict = str | Prediction | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 from annlab._support.errors import invalid
 from annlab.widgets.base import jobs
@@ -16,7 +16,7 @@ class Replay(Panel):
     _frame = 0
 
     def frame_count(self, result: Any) -> int:
-        """Number of frames of a result (replay only)."""
+        """Return the number of frames of a result (replay only)."""
         return 1
 
     def _refresh(self) -> None:
@@ -41,19 +41,23 @@ class Replay(Panel):
     @property
     def n_frames(self) -> int:
         """Number of frames of the result that is shown."""
-        return max(1, int(self.frame_count(self.result))) if self.replay else 1
+        return self._count(self.result) if self.replay else 1
 
-    def _check_frame(self, frame: Any) -> int:
-        last = self.n_frames - 1
+    def _count(self, result: object) -> int:
+        return max(1, int(self.frame_count(result)))
+
+    def _check_frame(self, frame: SupportsIndex) -> int:
+        rule = f"an integer from 0 to {self.n_frames - 1}"
         if isinstance(frame, bool) or not hasattr(frame, "__index__"):
-            raise invalid("frame", f"an integer from 0 to {last}", repr(frame), error=TypeError)
-        if not 0 <= int(frame) <= last:
-            raise invalid("frame", f"an integer from 0 to {last}", frame)
+            raise invalid("frame", rule, repr(frame), error=TypeError)
+        if not 0 <= int(frame) < self.n_frames:
+            raise invalid("frame", rule, frame)
         return int(frame)
 
     def _go(self, frame: int) -> None:
+        """Show the frame, or the first or last one if it is beyond."""
         with self._lock:
-            self._frame = frame
+            self._frame = min(max(frame, 0), self.n_frames - 1)
             self._show_frame_controls()
             self._refresh()
 
@@ -68,21 +72,20 @@ class Replay(Panel):
     def _on_frame(self, change: dict[str, Any]) -> None:
         with self._lock:
             # inside the lock: another thread's quiet moment must not swallow this change
-            if self._quiet:
-                return
-            self._pause()
-            self._go(min(int(change["new"]), self.n_frames - 1))
+            if not self._quiet:
+                self._pause()
+                self._go(int(change["new"]))
 
     def step(self) -> Self:
         """Go on one frame; the last one stays."""
         with self._lock:
-            self._go(min(self._frame + 1, self.n_frames - 1))
+            self._go(self._frame + 1)
         return self
 
     def step_back(self) -> Self:
         """Go back one frame; the first one stays."""
         with self._lock:
-            self._go(max(self._frame - 1, 0))
+            self._go(self._frame - 1)
         return self
 
     def run(self) -> Self:

@@ -1,43 +1,37 @@
-"""Rows and pictures that explorers show: thinned, turned into their axes, or without groups."""
+"""Rows and pictures that explorers show: thinned, rotated onto their axes, or without groups."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from annlab._support.checks import check_data
 from annlab._support.types import LabelsLike
+from annlab.datasets import load_patches, make_uniform_cube
 from annlab.metrics import check_labels
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-#: What a reader's own data are called on menus.
+#: Name of a reader's own data in menus.
 OWN = "your data"
 
 
 def digest(X: np.ndarray) -> str:
-    """Name rows by their content, so that what is measured on them can be kept."""
+    """Return a key of the rows' content, by which measurements on them are kept."""
     return hashlib.sha256(X.tobytes()).hexdigest()
 
 
 def own_rows(
     X: ArrayLike, labels: LabelsLike | None, *, fewest: int, most: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Check rows of the reader's own, and keep evenly spaced ones if there are too many.
+    """Check a reader's own rows, and keep evenly spaced ones if there are too many.
 
-    Returns
-    -------
-    rows : ndarray of shape (n, d), float64
-    groups : ndarray of shape (n,), int, or None
-        Numbered from 0; −1 for outliers.
-
-    Raises
-    ------
-    TypeError, ValueError
+    Returns the rows as float64, and their groups numbered from 0 (−1 for outliers) or None.
     """
     rows = check_data(X, min_rows=fewest).astype(np.float64)
     if labels is None:
@@ -48,42 +42,47 @@ def own_rows(
 
 
 def evenly(X: np.ndarray, most: int) -> np.ndarray:
-    """At most so many rows, evenly spaced."""
+    """Return at most so many rows, evenly spaced."""
     return X[:: -(-len(X) // most)]
 
 
 def shuffled_columns(X: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    """The same features without groups: each column keeps its values and loses its company."""
+    """Permute each column on its own: the same features without groups."""
     return np.column_stack([rng.permutation(column) for column in X.T])
 
 
 def main_axes(X: np.ndarray, count: int | None = None) -> np.ndarray:
-    """Directions in which centred rows spread most, the widest first.
+    """Return the directions in which rows of mean 0 spread most, the widest first.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Of mean 0.
-    count : int, optional
-        How many axes; all by default.
-
-    Returns
-    -------
-    ndarray of shape (d, count)
+    The result has shape (d, count), by default (d, d).
     """
     basis = np.linalg.eigh(X.T @ X)[1][:, ::-1][:, :count]
-    # an eigenvector has no sign of its own; this one does not depend on the machine
+    # an eigenvector's sign is arbitrary; this one does not depend on the machine
     return basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
 
 
+def rotated(X: np.ndarray) -> np.ndarray:
+    """Centre rows and rotate them onto their main axes: the first d columns are the best d."""
+    X = X - X.mean(axis=0)
+    return X @ main_axes(X)
+
+
+@lru_cache(maxsize=4)
+def cube_or_patches(kind: str, count: int) -> np.ndarray:
+    """Return rows of 192 features: uniform ones, or image patches on their main axes."""
+    if kind == "uniform":
+        return make_uniform_cube(count, 192, random_state=0, dtype=np.float64)
+    return rotated(load_patches(count, 8, random_state=0).astype(np.float64))
+
+
 def thinned(pixels: np.ndarray, most: int) -> np.ndarray:
-    """A picture of at most so many pixels: rows and columns are left out."""
+    """Leave out rows and columns of a picture until it has at most so many pixels."""
     step = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / most))))
     return np.ascontiguousarray(pixels[::step, ::step])
 
 
 def pictures(images: object, name: str, most: int) -> dict[str, np.ndarray]:
-    """Name -> pixels of one picture, or of a mapping of name to picture."""
+    """Return the pixels of one picture, or of a mapping of names to pictures, by name."""
     from annlab.applications import load_image
 
     if not isinstance(images, Mapping):

@@ -26,47 +26,39 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-def numbers(values: Any) -> list[float]:
+#: A scene, panel, layer or set of handles, as JSON values.
+Part = dict[str, Any]
+#: One word (a colour, a marker) for all places of a layer, or one for each.
+Words = str | Sequence[str]
+
+
+def numbers(values: ArrayLike) -> list[float]:
     """Turn an array into floats of five significant digits: exact enough for pixels, and short."""
     return [float(f"{value:.5g}") for value in np.asarray(values, dtype=float).ravel()]
 
 
-def square_bounds(
-    X: np.ndarray, rect: Sequence[float], pad: float = 0.08
-) -> tuple[float, float, float, float]:
-    """Data bounds that hold ``X`` with a margin and give a rectangle equal scales on both axes.
+def square_bounds(X: np.ndarray, rect: Sequence[float], pad: float = 0.08) -> list[float]:
+    """Return bounds (x0, x1, y0, y1) that hold ``X``, with equal scales on both axes.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, 2)
-    rect : (left, top, width, height)
-        CSS pixels.
-    pad : float, default=0.08
-        Margin, as a share of the longer side.
-
-    Returns
-    -------
-    (x0, x1, y0, y1)
+    ``rect`` is (left, top, width, height) of the panel, ``pad`` the margin as a share of the
+    longer side.
     """
     low, high = np.min(X, axis=0).astype(float), np.max(X, axis=0).astype(float)
     middle, span = (low + high) / 2, np.maximum(high - low, 1e-9)
-    _, _, width, height = rect
-    unit = max(span[0] / width, span[1] / height) * (1 + 2 * pad)
-    half = np.array([width, height]) * unit / 2
-    x0, y0 = middle - half
-    x1, y1 = middle + half
-    return tuple(numbers([x0, x1, y0, y1]))  # type: ignore[return-value]
+    sides = np.array(rect[2:], dtype=float)
+    half = sides * np.max(span / sides) * (1 + 2 * pad) / 2
+    (x0, y0), (x1, y1) = middle - half, middle + half
+    return numbers([x0, x1, y0, y1])
 
 
 def panel(
-    rect: Sequence[float], bounds: Sequence[float], layers: Sequence[dict[str, Any]], **dress: Any
-) -> dict[str, Any]:
-    """A rectangle of a scene.
+    rect: Sequence[float], bounds: Sequence[float], layers: Sequence[Part], **dress: Any
+) -> Part:
+    """Make a rectangle (left, top, width, height) of a scene with bounds (x0, x1, y0, y1).
 
     Parameters
     ----------
-    rect : (left, top, width, height)
-    bounds : (x0, x1, y0, y1)
+    rect, bounds : sequence of float
     layers : sequence of dict
         In the order in which they are drawn.
     **dress
@@ -82,27 +74,21 @@ def panel(
 
 def legend(
     rect: Sequence[float], items: Sequence[tuple[str, str, str, float]], *, hollow: str = ""
-) -> dict[str, Any]:
-    """A panel that explains markers, in one line (wide rectangle) or one below the other.
+) -> Part:
+    """Make a line that explains markers.
 
-    Parameters
-    ----------
-    rect : (left, top, width, height)
-    items : sequence of (marker, color, words, width)
-        ``width`` is the room that an item takes in a line, in CSS pixels; in a column it is the
-        height.
-    hollow : str, default=""
-        Markers that are drawn as outlines.
+    ``items`` are (marker, colour, words, width in CSS pixels); the marker of the words ``hollow``
+    is an outline.
     """
     _, _, wide, high = rect
     layers = []
-    place = 0.0
+    left = 0.0
     for marker, color, words, room in items:
-        at = (8.0, high - place - room / 2) if high > wide else (place + 8.0, high / 2)
-        outline = words in hollow.split("|")
+        place = [(left + 8.0, high / 2)]
+        outline = words == hollow
         layers.append(
             points(
-                np.array([at]),
+                place,
                 color=color,
                 marker=marker,
                 size=6.0,
@@ -111,33 +97,36 @@ def legend(
                 hollow=outline,
             )
         )
-        layers.append(texts([at], [words], dx=13))
-        place += room
+        layers.append(texts(place, [words], dx=13))
+        left += room
     return panel(rect, (0.0, wide, 0.0, high), layers, bare=True)
 
 
-def _layer(kind: str, X: ArrayLike, **style: Any) -> dict[str, Any]:
-    """A layer of places, and of what is written to JSON beside them."""
+def _layer(kind: str, X: ArrayLike, **style: object) -> Part:
     rows = np.asarray(X, dtype=float).reshape(-1, 2)
-    plain = {
+    return {"type": kind, "x": numbers(rows[:, 0]), "y": numbers(rows[:, 1]), **_plain(style)}
+
+
+def _plain(style: Part) -> Part:
+    """Turn sequences into lists, which JSON knows."""
+    return {
         key: value if isinstance(value, (str, bool, int, float)) else list(value)
         for key, value in style.items()
     }
-    return {"type": kind, "x": numbers(rows[:, 0]), "y": numbers(rows[:, 1]), **plain}
 
 
 def points(
     X: ArrayLike,
     *,
-    color: str | Sequence[str],
-    marker: str | Sequence[str] = "o",
-    size: float | Sequence[float] | np.ndarray = 4.0,
+    color: Words,
+    marker: Words = "o",
+    size: ArrayLike = 4.0,
     alpha: float = 1.0,
     edge: str = "",
     width: float = 0.0,
     hollow: bool = False,
-) -> dict[str, Any]:
-    """A layer of markers; ``size`` is their radius and ``width`` their line, in CSS pixels."""
+) -> Part:
+    """Make a layer of markers; ``size`` is their radius, ``width`` their line, in CSS pixels."""
     return _layer(
         "points",
         X,
@@ -153,14 +142,13 @@ def points(
 
 def cluster_points(
     X: np.ndarray, labels: np.ndarray, *, size: float = 4.2, alpha: float = 0.85
-) -> dict[str, Any]:
-    """Points in the colour and the marker of their cluster; −1 is a cross."""
-    inside = labels >= 0
+) -> Part:
+    """Make a layer of points in the colour and marker of their cluster; −1 is a cross."""
     return points(
         X,
         color=[cluster_color(int(c)) if c >= 0 else "ink" for c in labels],
         marker=[cluster_marker(int(c)) if c >= 0 else "x" for c in labels],
-        size=np.where(inside, size, size + 0.8),
+        size=np.where(labels >= 0, size, size + 0.8),
         alpha=alpha,
         edge="paper",
         width=0.6,
@@ -175,18 +163,11 @@ def segments(
     alpha: float = 1.0,
     dash: Sequence[float] = (),
     arrow: bool = False,
-) -> dict[str, Any]:
-    """A layer of straight lines, each (x1, y1, x2, y2)."""
+) -> Part:
+    """Make a layer of straight lines, each (x1, y1, x2, y2)."""
     rows = np.asarray(ends, dtype=float).reshape(-1, 4)
-    return {
-        "type": "segments",
-        "ends": [numbers(row) for row in rows],
-        "color": color,
-        "width": width,
-        "alpha": alpha,
-        "dash": list(dash),
-        "arrow": arrow,
-    }
+    style = {"color": color, "width": width, "alpha": alpha, "dash": dash, "arrow": arrow}
+    return {"type": "segments", "ends": [numbers(row) for row in rows], **_plain(style)}
 
 
 def path(
@@ -196,8 +177,8 @@ def path(
     width: float = 2.0,
     alpha: float = 1.0,
     dash: Sequence[float] = (),
-) -> dict[str, Any]:
-    """A layer that joins points by one line."""
+) -> Part:
+    """Make a layer that joins points by one line."""
     return _layer("path", X, color=color, width=width, alpha=alpha, dash=dash)
 
 
@@ -205,12 +186,12 @@ def circles(
     centers: np.ndarray,
     radius: ArrayLike,
     *,
-    color: str | Sequence[str] = "quiet",
+    color: Words = "quiet",
     width: float = 1.2,
     alpha: float = 1.0,
     dash: Sequence[float] = (),
-) -> dict[str, Any]:
-    """A layer of circles whose radii are in data units."""
+) -> Part:
+    """Make a layer of circles whose radii are in data units."""
     r = numbers(np.broadcast_to(radius, len(centers)))
     return _layer("circles", centers, r=r, color=color, width=width, alpha=alpha, dash=dash)
 
@@ -219,23 +200,22 @@ def texts(
     X: ArrayLike,
     words: Sequence[str],
     *,
-    color: str | Sequence[str] = "ink",
+    color: Words = "ink",
     align: str = "left",
     dx: float = 0.0,
     dy: float = 0.0,
     bold: bool = False,
-) -> dict[str, Any]:
-    """A layer of words beside places; ``dx`` and ``dy`` (upwards) are CSS pixels."""
+) -> Part:
+    """Make a layer of words beside places; ``dx`` and ``dy`` (upwards) are CSS pixels."""
     return _layer("texts", X, text=words, color=color, align=align, dx=dx, dy=dy, bold=bold)
 
 
 def handles(
-    X: Any,
+    X: ArrayLike,
     *,
-    panel: int = 0,
     name: str,
-    color: str | Sequence[str] = "ink",
-    marker: str | Sequence[str] = "o",
+    color: Words = "ink",
+    marker: Words = "o",
     size: float = 12.0,
     text: Sequence[str] = (),
     low: int = 0,
@@ -244,14 +224,12 @@ def handles(
     removes: bool = False,
     places: bool = False,
     glide: bool = True,
-) -> dict[str, Any]:
-    """The points that the reader moves.
+) -> Part:
+    """Describe the points that the reader moves, in the first panel.
 
     Parameters
     ----------
     X : array-like of shape (m, 2)
-    panel : int, default=0
-        Panel that they lie in.
     name : str
         What one is called, such as "centroid".
     color, marker : str or sequence of str
@@ -269,18 +247,20 @@ def handles(
         Whether they glide to new places that Python gives them.
     """
     rows = np.asarray(X, dtype=float).reshape(-1, 2)
-    return {
-        "xy": [numbers(row) for row in rows],
-        "panel": panel,
-        "name": name,
-        "color": color if isinstance(color, str) else list(color),
-        "marker": marker if isinstance(marker, str) else list(marker),
-        "size": size,
-        "text": list(text),
-        "min": low,
-        "max": high,
-        "adds": adds,
-        "removes": removes,
-        "places": places,
-        "glide": glide,
-    }
+    return _plain(
+        {
+            "xy": [numbers(row) for row in rows],
+            "panel": 0,
+            "name": name,
+            "color": color,
+            "marker": marker,
+            "size": size,
+            "text": text,
+            "min": low,
+            "max": high,
+            "adds": adds,
+            "removes": removes,
+            "places": places,
+            "glide": glide,
+        }
+    )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from annlab.widgets.base.look import INK, PAPER, QUIET
+from annlab.widgets.base.look import ARROW, INK, PAPER, QUIET
+from annlab.widgets.base.scene import Part
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,16 +18,10 @@ _ROLES = {"ink": INK, "quiet": QUIET, "paper": PAPER, "line": "#c8c8c8"}
 _PX = 72.0 / 96.0
 
 
-def draw_scene(figure: Figure, scene: dict[str, Any]) -> None:
-    """Draw a scene on an empty matplotlib figure of the scene's size.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    scene : dict
-    """
+def draw_scene(figure: Figure, scene: Part) -> None:
+    """Draw a scene on an empty matplotlib figure of the scene's size."""
     width, height = scene["size"]
-    # panels have places of their own
+    # panels have fixed places
     figure.set_layout_engine("none")
     planes = []
     for one in scene["panels"]:
@@ -38,7 +33,7 @@ def draw_scene(figure: Figure, scene: dict[str, Any]) -> None:
         axes.set_ylim(*one["bounds"][2:])
         _dress(axes, one)
         for order, layer in enumerate(one["layers"]):
-            LAYERS[layer["type"]](axes, layer, one, 2 + order)
+            LAYERS[layer["type"]](axes, layer, 2 + order)
         planes.append(axes)
     moved = scene.get("handles")
     if moved:
@@ -49,22 +44,27 @@ def _color(name: str) -> str:
     return _ROLES.get(name, name)
 
 
-def _dashes(layer: dict[str, Any]) -> Any:
-    return (0, [length * _PX for length in layer["dash"]]) if layer["dash"] else "solid"
+def _line(layer: Part, order: float) -> dict[str, Any]:
+    """Return what matplotlib's lines, circles and arrows all take."""
+    dash = [length * _PX for length in layer["dash"]]
+    return {
+        "linewidth": layer["width"] * _PX,
+        "linestyle": (0, dash) if dash else "solid",
+        "alpha": layer["alpha"],
+        "zorder": order,
+    }
 
 
 def _each(value: Any, index: int) -> Any:
     return value if isinstance(value, (str, int, float)) else value[index]
 
 
-def _dress(axes: Axes, one: dict[str, Any]) -> None:
-    axes.set_xticks([place for place, _ in one.get("xticks", ())])
-    axes.set_xticklabels([text for _, text in one.get("xticks", ())], color=QUIET)
-    axes.set_yticks([place for place, _ in one.get("yticks", ())])
-    axes.set_yticklabels([text for _, text in one.get("yticks", ())], color=QUIET)
+def _dress(axes: Axes, one: Part) -> None:
+    for axis, ticks in ((axes.xaxis, one.get("xticks", ())), (axes.yaxis, one.get("yticks", ()))):
+        axis.set_ticks([place for place, _ in ticks], [text for _, text in ticks], color=QUIET)
     axes.tick_params(length=0)
     for side, spine in axes.spines.items():
-        spine.set_color(INK if one.get("active") else "#c8c8c8")
+        spine.set_color(INK if one.get("active") else _ROLES["line"])
         spine.set_linewidth(2.0 if one.get("active") else 0.8)
         spine.set_visible(
             not one.get("bare") and (not one.get("axes") or side in ("left", "bottom"))
@@ -79,105 +79,58 @@ def _dress(axes: Axes, one: dict[str, Any]) -> None:
         axes.set_xlabel(one["xlabel"], fontsize=11, color=INK, labelpad=4)
 
 
-def _draw_points(axes: Axes, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
+def _draw_points(axes: Axes, layer: Part, order: float) -> None:
     x, y = np.array(layer["x"]), np.array(layer["y"])
     looks: dict[tuple[Any, ...], list[int]] = {}
     for i in range(len(x)):
-        look = tuple(_each(layer[key], i) for key in ("marker", "color", "size", "alpha"))
+        look = tuple(_each(layer[key], i) for key in ("marker", "color", "size"))
         looks.setdefault(look, []).append(i)
-    for (marker, color, size, alpha), rows in looks.items():
-        line = marker in ("x", "+")
-        edges: Any = _color(layer["edge"]) if layer["edge"] else "none"
-        widths = layer["width"] * _PX
-        face: Any = _color(color)
-        if line:
-            edges, widths = None, layer.get("cross_width", layer["width"] or 2.0) * _PX
+    for (marker, color, size), rows in looks.items():
+        style: dict[str, Any] = {
+            "facecolors": _color(color),
+            "edgecolors": _color(layer["edge"]) if layer["edge"] else "none",
+            "linewidths": layer["width"] * _PX,
+        }
+        if marker in ("x", "+"):
+            width = layer["cross_width"] if "cross_width" in layer else layer["width"] or 2.0
+            style = {"c": _color(color), "linewidths": width * _PX}
         elif layer["hollow"]:
-            edges, face, widths = face, "none", (layer["width"] or 2.0) * _PX
+            width = layer["width"] or 2.0
+            style = {"facecolors": "none", "edgecolors": _color(color), "linewidths": width * _PX}
+        area = (2 * size * _PX) ** 2 * (1.4 if marker == "*" else 1.0)
         axes.scatter(
-            x[rows],
-            y[rows],
-            s=(2 * size * _PX) ** 2 * (1.4 if marker == "*" else 1.0),
-            marker=marker,
-            facecolors=None if line else face,
-            c=face if line else None,
-            edgecolors=edges,
-            linewidths=widths,
-            alpha=alpha,
-            zorder=order,
+            x[rows], y[rows], s=area, marker=marker, alpha=layer["alpha"], zorder=order, **style
         )
 
 
-def _draw_segments(axes: Axes, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
+def _draw_segments(axes: Axes, layer: Part, order: float) -> None:
     from matplotlib.collections import LineCollection
 
-    style = _dashes(layer)
-    color, width = _color(layer["color"]), layer["width"] * _PX
+    color, line = _color(layer["color"]), _line(layer, order)
     if layer["arrow"]:
+        line.pop("zorder")
+        head = 8 + 2 * layer["width"]
+        arrow = dict(ARROW, mutation_scale=head, color=color, **line)
         for x1, y1, x2, y2 in layer["ends"]:
-            axes.annotate(
-                "",
-                xy=(x2, y2),
-                xytext=(x1, y1),
-                zorder=order,
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "mutation_scale": 8 + 2 * layer["width"],
-                    "color": color,
-                    "linewidth": width,
-                    "linestyle": style,
-                    "alpha": layer["alpha"],
-                    "shrinkA": 0,
-                    "shrinkB": 0,
-                },
-            )
+            axes.annotate("", xy=(x2, y2), xytext=(x1, y1), zorder=order, arrowprops=arrow)
         return
     lines = [((x1, y1), (x2, y2)) for x1, y1, x2, y2 in layer["ends"]]
-    axes.add_collection(
-        LineCollection(
-            lines,
-            colors=color,
-            linewidths=width,
-            linestyles=[style],
-            alpha=layer["alpha"],
-            zorder=order,
-        ),
-        autolim=False,
-    )
+    axes.add_collection(LineCollection(lines, colors=color, **line), autolim=False)
 
 
-def _draw_path(axes: Axes, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
-    style = _dashes(layer)
-    axes.plot(
-        layer["x"],
-        layer["y"],
-        color=_color(layer["color"]),
-        linewidth=layer["width"] * _PX,
-        linestyle=style,
-        alpha=layer["alpha"],
-        zorder=order,
-    )
+def _draw_path(axes: Axes, layer: Part, order: float) -> None:
+    axes.plot(layer["x"], layer["y"], color=_color(layer["color"]), **_line(layer, order))
 
 
-def _draw_circles(axes: Axes, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
+def _draw_circles(axes: Axes, layer: Part, order: float) -> None:
     from matplotlib.patches import Circle
 
-    style = _dashes(layer)
     for i, (x, y, r) in enumerate(zip(layer["x"], layer["y"], layer["r"], strict=True)):
-        circle = Circle(
-            (x, y),
-            r,
-            fill=False,
-            edgecolor=_color(_each(layer["color"], i)),
-            linewidth=layer["width"] * _PX,
-            linestyle=style,
-            alpha=layer["alpha"],
-            zorder=order,
-        )
-        axes.add_patch(circle)
+        edge = _color(_each(layer["color"], i))
+        axes.add_patch(Circle((x, y), r, fill=False, edgecolor=edge, **_line(layer, order)))
 
 
-def _draw_texts(axes: Axes, layer: dict[str, Any], one: dict[str, Any], order: float) -> None:
+def _draw_texts(axes: Axes, layer: Part, order: float) -> None:
     from matplotlib.patheffects import withStroke
 
     for i, words in enumerate(layer["text"]):
@@ -206,23 +159,19 @@ LAYERS = {
 }
 
 
-def _draw_handles(axes: Axes, moved: dict[str, Any]) -> None:
+def _draw_handles(axes: Axes, moved: Part) -> None:
     from matplotlib.patheffects import withStroke
 
     area = (2 * moved["size"] * _PX) ** 2
     for i, (x, y) in enumerate(moved["xy"]):
         marker, color = _each(moved["marker"], i), _color(_each(moved["color"], i))
+        common = {"c": color, "marker": marker, "s": area, "zorder": 50}
         if marker in ("x", "+"):
             halo = [withStroke(linewidth=5, foreground=PAPER)]
-            axes.scatter(
-                [x], [y], s=area, c=color, marker=marker, linewidths=2.6, zorder=50,
-                path_effects=halo,
-            )  # fmt: skip
+            axes.scatter([x], [y], linewidths=2.6, path_effects=halo, **common)
             continue
         axes.scatter([x], [y], s=area * 1.35, c=PAPER, marker=marker, linewidths=0, zorder=49)
-        axes.scatter(
-            [x], [y], s=area, c=color, marker=marker, edgecolors=INK, linewidths=1.5, zorder=50
-        )
+        axes.scatter([x], [y], edgecolors=INK, linewidths=1.5, **common)
         if moved["text"]:
             red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
             dark = 0.3 * red + 0.59 * green + 0.11 * blue < 140

@@ -1,4 +1,4 @@
-"""The short text that names the frame and the values of an explorer, and its way back."""
+"""The short text that names the frame and the values of an explorer: writing and reading it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from annlab.widgets.base.controls import Control
 def written(
     name: str, frame: int | None, controls: Mapping[str, Control], values: Mapping[str, Any]
 ) -> str:
-    """Write a state; ``frame`` is None where there is nothing to step through."""
+    """Write a state; ``frame`` is None if there is nothing to step through."""
     parts = [] if frame is None else [f"frame={frame}"]
     parts += [
         f"{key}={quote(control.encode(values[key]), safe=',:[]')}"
@@ -25,14 +25,7 @@ def written(
 def parsed(
     text: object, here: str, controls: Mapping[str, Control]
 ) -> tuple[dict[str, Any], int | None]:
-    """Values and frame that a state names.
-
-    Parameters
-    ----------
-    text : str
-    here : str
-        The state that is shown: it tells the explorer's name, and whether there are frames.
-    controls : mapping of str to Control
+    """Read values and frame from a state; ``here`` is the state shown, for its name and frame.
 
     Raises
     ------
