@@ -87,11 +87,10 @@ def test_scenes_carry_the_number_of_the_edit_that_they_answer():
 
 def test_the_projector_enlarges_the_canvas(explorer):
     assert explorer.stage.look == {"size": 1.0, "text": 1.0, "lines": 1.0}
-    height = explorer.stage.layout.height
     widgets.projector()
     try:
         assert explorer.stage.look["size"] > 1
-        assert int(explorer.stage.layout.height[:-2]) > int(height[:-2])
+        assert explorer.stage.layout.width == f"{round(1.35 * explorer.size[0])}px"
     finally:
         widgets.projector(False)
     assert explorer.stage.look["size"] == 1

@@ -227,14 +227,14 @@ def test_mimebundle_and_snapshot_hold_picture_and_sentence():
     assert explorer.frame == 1
 
 
-def test_sentence_is_announced_and_escaped():
+def test_sentence_and_alternative_text_are_escaped():
     class Odd(Counter):
         def sentence(self, result, frame, *, length, grey):
             return f"<b>{frame}</b> is shown & more than twenty signs long"
 
     odd = Odd()
     assert "&lt;b&gt;0&lt;/b&gt; is shown &amp; more" in odd._says.value
-    assert 'aria-live="polite"' in odd._says.value
+    assert odd._dress.alt == odd.text
 
 
 def test_pictures_are_sharp_legible_equal_and_carry_no_software():

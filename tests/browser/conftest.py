@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -20,13 +19,13 @@ MISSING = (
     "no Chromium was found, so the browser tests did not run. Install it (Debian: apt install "
     "chromium), or name one: ANNLAB_CHROMIUM=/path/to/chrome"
 )
-#: where the process that deals out the tests keeps what it started for its workers
+#: what the main process started for all its workers
 _STARTED = pytest.StashKey[contextlib.ExitStack]()
 _ADDRESSES = pytest.StashKey[dict[str, str]]()
 
 
 def _give_up(reason: str) -> None:
-    """Skip at a user's, fail in continuous integration: there a skip would look like a pass."""
+    """Skip, but fail in continuous integration, where a skip would look like a pass."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -80,7 +79,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def addresses(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Where JupyterLab and Chromium answer."""
+    """Return the addresses of JupyterLab and Chromium."""
     config = request.config
     if hasattr(config, "workerinput"):
         return dict(config.workerinput["annlab_addresses"])
@@ -89,7 +88,7 @@ def addresses(request: pytest.FixtureRequest) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def browser(addresses: dict[str, str]) -> Iterator[Any]:
-    """The headless Chromium; windows that are opened here are seen by no other worker."""
+    """Return the headless Chromium; each worker sees only its own windows."""
     if not addresses:
         _give_up(MISSING)
     from playwright.sync_api import sync_playwright
@@ -128,11 +127,10 @@ def open_notebook(browser: Any, lab: Lab) -> Iterator[Callable[..., Notebook]]:
 
 @pytest.fixture(scope="session")
 def keep_picture() -> Callable[[Path], Path]:
-    """Publish a screenshot as ``notebooks/images/<name>``, where that is asked for.
+    """Return a function that publishes a screenshot as ``notebooks/images/<name>``.
 
-    Every run leaves its screenshots in ``notebooks/_output/screenshots``. The published picture is
-    written when it does not exist and by ``make screenshots``; otherwise each run would change a
-    file that git keeps, because fonts differ between machines.
+    It does so if the picture does not exist or `make screenshots` runs: fonts differ between
+    machines, and each run would change a file that git keeps.
     """
 
     def keep(path: Path) -> Path:
@@ -153,29 +151,15 @@ def screenshots() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def latencies(screenshots: Path) -> Iterator[dict[str, float]]:
-    """Seconds from the mouse to the new picture, written to ``latencies*.json`` at the end.
-
-    They are for reading, not for a test: machines differ.
-    """
-    taken: dict[str, float] = {}
-    yield taken
-    # each of several workers writes what it has measured
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    (screenshots / f"latencies{worker}.json").write_text(json.dumps(taken, indent=1))
-
-
 @pytest.fixture
-def operate(latencies: dict[str, float], screenshots: Path) -> Callable[..., None]:
-    """Operate a widget of a notebook once, note how long it took, and keep a picture of it."""
+def operate(screenshots: Path) -> Callable[..., None]:
+    """Return a function that operates a widget of a notebook once and keeps a picture of it."""
 
     def once(notebook: Notebook, number: int, name: str) -> None:
         widget = notebook.widget(number=number)
         if widget.locator.locator(".annlab-sentence").count():
             widget.settle()
-            action, took = Operator(widget).operate()
-            latencies[f"{name}: {action}"] = round(took, 3)
+            Operator(widget).operate()
             widget.settle()
             widget.screenshot(screenshots / f"{name}.png")
 

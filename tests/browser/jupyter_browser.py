@@ -1,9 +1,8 @@
 """JupyterLab in a real browser, as a few verbs: open, run all cells, press, slide, read, look.
 
-The parts: `Server` starts JupyterLab on loopback in a folder of copies, with annlab's own settings;
-`BrowserServer` starts a Chromium to which several processes connect; `Notebook` is a page that
-shows one notebook; `Widget` is one widget in it. Everything that a reader could see going wrong is
-collected by `Notebook.problems`.
+`Server` is a JupyterLab, `BrowserServer` a Chromium to which several processes connect, `Notebook`
+a page that shows one notebook, `Widget` one widget in it. `Notebook.problems` collects everything
+that a reader could see going wrong.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
 )
 VIEWPORT = {"width": 1400, "height": 1000}
-#: Seconds to wait for what takes a moment (a page, a kernel, an answer) on a busy machine.
-PATIENCE_S = 60.0
+#: Longest wait for a condition on a busy machine.
+PATIENCE_S = 120.0
 
 _PANEL = "window.jupyterapp.shell.currentWidget"
 _CODE_CELLS = f"""() => [...{_PANEL}.content.model.cells]
@@ -62,11 +61,9 @@ _PROBLEMS_SEEN = """() => [
 
 
 def find_chromium() -> str | None:
-    """Path of a Chromium or Chrome; ``ANNLAB_CHROMIUM`` names one that is not on the path."""
+    """Return a Chromium or Chrome; ``ANNLAB_CHROMIUM`` names one that is not on the path."""
     named = os.environ.get("ANNLAB_CHROMIUM")
-    if named:
-        return named
-    return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    return named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
 
 
 def free_port() -> int:
@@ -86,7 +83,7 @@ def write_notebook(path: Path, *cells: str) -> Path:
 
 
 class Process:
-    """A program that runs until `stop`; what it says is kept in a file."""
+    """A program that runs until `stop`; its output is kept in a file."""
 
     def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
         self.path = log
@@ -100,11 +97,11 @@ class Process:
         )
 
     def log(self) -> str:
-        """What the program has said."""
+        """Return the output so far."""
         return self.path.read_text()
 
     def wait_until(self, ready: Callable[[], Any], what: str) -> Any:
-        """Wait until ``ready()`` gives something true, and return that."""
+        """Wait until ``ready()`` returns something true, and return it."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and self._process.poll() is None:
             found = ready()
@@ -127,16 +124,7 @@ class Process:
 
 
 class Server(Process):
-    """A JupyterLab of this environment, on loopback, in ``folder``.
-
-    Parameters
-    ----------
-    folder : Path
-        Root of the file browser; what is saved is saved here.
-    private : Path
-        Takes the place of the user's configuration, so that a developer's own settings do not
-        decide a test.
-    """
+    """A JupyterLab on loopback in ``folder``, with ``private`` in place of the user's settings."""
 
     def __init__(self, folder: Path, private: Path) -> None:
         port = free_port()
@@ -187,17 +175,7 @@ class BrowserServer(Process):
 
 
 class Notebook:
-    """A notebook open in JupyterLab.
-
-    Parameters
-    ----------
-    page : playwright.sync_api.Page
-        A page of its own; it is navigated.
-    url : str
-        Address of JupyterLab.
-    name : str
-        Relative to the folder that JupyterLab shows.
-    """
+    """A notebook open in JupyterLab, on a page of its own."""
 
     def __init__(self, page: Any, url: str, name: str) -> None:
         self.page, self.name = page, name
@@ -238,22 +216,36 @@ class Notebook:
             f"{_PANEL}.sessionContext.session.kernel.status === 'idle'", timeout=timeout_s * 1000
         )
 
-    def wait_until(self, holds: Callable[[], Any], otherwise: str) -> Any:
-        """Wait until ``holds()`` gives something true, and return that."""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            found = holds()
-            if found:
-                return found
+    def holds(self, condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> bool:
+        """Wait until a condition holds, and tell whether it does."""
+        deadline = time.monotonic() + patience_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
             self.page.wait_for_timeout(20)
-        raise AssertionError(f"{otherwise} within {PATIENCE_S:g} s")
+        return True
+
+    def wait_until(self, condition: Callable[[], Any], otherwise: str) -> None:
+        """Wait until a condition holds, and fail if it never does."""
+        assert self.holds(condition), f"{otherwise} within {PATIENCE_S:g} s"
+
+    def round_trip(self) -> None:
+        """Wait until the kernel has answered, and the page has drawn what it sent before."""
+        self.page.evaluate(
+            f"""async () => {{
+                await {_PANEL}.sessionContext.session.kernel.requestKernelInfo();
+                const drawn = () => new Promise(requestAnimationFrame);
+                await drawn();
+                await drawn();
+            }}"""
+        )
 
     def cells(self) -> list[dict[str, Any]]:
-        """Code cells with their sources, execution counts and outputs, as they are now."""
+        """Return the code cells with sources, execution counts and outputs."""
         return list(self.page.evaluate(_CODE_CELLS))
 
     def problems(self) -> list[str]:
-        """All that a reader would notice as wrong: errors, warnings, dialogs, dead widgets."""
+        """Return what a reader would notice as wrong: errors, warnings, dialogs, dead widgets."""
         found = []
         for number, cell in enumerate(self.cells(), 1):
             for output in cell["outputs"]:
@@ -264,7 +256,7 @@ class Notebook:
         return found + list(self.page.evaluate(_PROBLEMS_SEEN)) + self._console
 
     def not_executed(self) -> list[int]:
-        """Numbers of the code cells that have no execution count."""
+        """Return the numbers of the code cells that have no execution count."""
         return [
             number
             for number, cell in enumerate(self.cells(), 1)
@@ -272,7 +264,7 @@ class Notebook:
         ]
 
     def widget(self, selector: str = ".annlab-explorer", number: int = 0) -> Widget:
-        """The widget that a CSS selector finds in the outputs, scrolled into view."""
+        """Return the widget that a CSS selector finds in the outputs, scrolled into view."""
         found = self.page.locator(f".jp-OutputArea-output {selector}").nth(number)
         found.wait_for(state="attached")
         widget = Widget(self, found)
@@ -280,7 +272,7 @@ class Notebook:
         return widget
 
     def screenshot(self, path: Path) -> Path:
-        """Picture of the whole window."""
+        """Save a picture of the whole window."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path)
         return path
@@ -296,15 +288,7 @@ class Notebook:
 def opened(browser: Any, url: str, name: str, **context: Any) -> Iterator[Notebook]:
     """Open a notebook in a browser window that remembers nothing, and close both.
 
-    Parameters
-    ----------
-    browser : playwright.sync_api.Browser
-    url : str
-        Address of JupyterLab.
-    name : str
-        Relative to the folder that JupyterLab shows.
-    **context
-        For Playwright's ``new_context``: another ``viewport``, say.
+    ``context`` is for Playwright's ``new_context``: another ``viewport``, say.
     """
     surroundings = browser.new_context(**{"viewport": VIEWPORT, **context})
     try:
@@ -327,10 +311,10 @@ class Widget:
         JupyterLab gives cells their true height only when they come near the window, so the page
         moves while it is scrolled.
         """
-        last, still = None, 0
+        last, same = None, 0
 
         def stays() -> bool:
-            nonlocal last, still
+            nonlocal last, same
             now = self.locator.evaluate(
                 """element => {
                     element.scrollIntoView({block: 'center'});
@@ -338,19 +322,19 @@ class Widget:
                     return [box.x, box.y, box.width, box.height];
                 }"""
             )
-            last, still = now, still + 1 if now == last else 0
-            return still == 5
+            last, same = now, same + 1 if now == last else 0
+            return same == 5
 
         self.notebook.wait_until(stays, "the page did not stay where it was scrolled to")
 
     # ------------------------------------------------------------------------------ read
 
     def sentence(self, selector: str = ".annlab-sentence") -> str:
-        """The sentence of state; read also where the cell is not in the window."""
+        """Return the sentence, also if the cell is not in the window."""
         return str(self.locator.locator(selector).first.text_content())
 
     def picture(self, number: int = 0) -> bytes:
-        """Bytes of the picture as the browser has them: of a canvas, where there is one."""
+        """Return the picture as the browser has it, of a canvas if there is one."""
         canvas = self.locator.locator(".annlab-canvas canvas").nth(number)
         if canvas.count():
             return base64.b64decode(canvas.evaluate("canvas => canvas.toDataURL().split(',')[1]"))
@@ -374,7 +358,7 @@ class Widget:
         return base64.b64decode(encoded)
 
     def buttons(self) -> list[str]:
-        """Labels of the buttons."""
+        """Return the labels of the buttons."""
         return [text.strip() for text in self.locator.locator("button").all_text_contents()]
 
     # ------------------------------------------------------------------------------ act
@@ -384,7 +368,7 @@ class Widget:
         self.locator.get_by_role("button", name=label, exact=True).click()
 
     def slider(self, label: str) -> Any:
-        """The slider whose label begins with ``label``."""
+        """Return the slider whose label begins with ``label``."""
         return self.locator.locator(".widget-slider, .widget-hslider").filter(
             has=self.page.locator(".widget-label", has_text=label)
         )
@@ -406,30 +390,12 @@ class Widget:
         """Press a key, such as ``ArrowRight``, on a slider's handle."""
         self.slider(label).locator(".noUi-handle").press(key)
 
-    def fill(self, label: str, text: str) -> None:
-        """Type into the field of that label and press Enter."""
-        field = self.locator.get_by_label(label, exact=True)
-        field.fill(text)
-        field.press("Enter")
-
     def choose(self, label: str, option: str) -> None:
-        """Take an option of the drop-down list of that label."""
+        """Choose an option of the drop-down list of that label."""
         self.locator.get_by_label(label, exact=True).select_option(label=option)
 
-    def drag(self, selector: str, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Drag on an element (a canvas) from one place to another, both as shares of its sides."""
-        box = self.locator.locator(selector).first.bounding_box()
-        assert box is not None, f"{selector!r} is not visible"
-        places = [
-            (box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)
-        ]
-        self.page.mouse.move(*places[0])
-        self.page.mouse.down()
-        self.page.mouse.move(*places[1], steps=10)
-        self.page.mouse.up()
-
     def wait_for_sentence(self, beginning: str) -> str:
-        """Wait until the sentence begins so, and return it."""
+        """Wait until the sentence begins like this, and return it."""
         self.notebook.wait_until(
             lambda: self.sentence().startswith(beginning), f"no sentence began with {beginning!r}"
         )
@@ -445,20 +411,17 @@ class Widget:
         wait(lambda: self.picture() != picture, "the picture did not change")
 
     def settle(self) -> None:
-        """Wait until picture and sentence have been the same for a while."""
-        last, since = None, time.monotonic()
+        """Wait until picture and sentence stay the same while the kernel answers."""
 
         def rests() -> bool:
-            nonlocal last, since
-            now = (self.picture(), self.sentence())
-            if now != last:
-                last, since = now, time.monotonic()
-            return time.monotonic() - since > 0.4
+            before = self.picture(), self.sentence()
+            self.notebook.round_trip()
+            return before == (self.picture(), self.sentence())
 
         self.notebook.wait_until(rests, "the widget did not come to rest")
 
     def screenshot(self, path: Path) -> Path:
-        """Picture of the widget alone."""
+        """Save a picture of the widget alone."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.locator.screenshot(path=path)
         return path

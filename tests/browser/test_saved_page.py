@@ -1,4 +1,4 @@
-"""A saved page steps without a kernel, a server or a network: by mouse, by keyboard, by itself."""
+"""A saved page steps by mouse, by keyboard and by itself, without kernel, server or network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ X = np.random.RandomState(0).rand(60, 2)
 
 @pytest.fixture
 def page(browser, tmp_path):
-    """A replay of k-means, saved and opened as a file; what it asks of a network is refused."""
+    """Open a saved replay of k-means as a file, without a network and with a clock of its own."""
     explorer = widgets.step_explorer(X, 4, random_state=0)
     path = explorer.save_html(tmp_path / "replay.html")
     context = browser.new_context(offline=True, viewport={"width": 1000, "height": 800})
@@ -20,6 +20,7 @@ def page(browser, tmp_path):
     page.asked, page.wrong = [], []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.clock.install()
     page.goto(path.as_uri())
     page.frames_there = explorer.n_frames
     yield page
@@ -27,7 +28,7 @@ def page(browser, tmp_path):
 
 
 def frame(page):
-    """Number, sentence and picture that the page shows; they must belong together."""
+    """Return the number of the frame, and check that sentence and picture belong to it."""
     number = page.locator("#number").text_content().split()
     assert int(number[2]) == page.frames_there - 1
     sentence = page.locator("#text").text_content()
@@ -65,11 +66,11 @@ def test_buttons_keys_and_scrubber_step(page, screenshots):
 def test_it_runs_pauses_and_starts_again_from_the_end(page):
     page.click("#run")
     assert page.locator("#run").text_content() == "Pause"
-    # the page forbids evaluated code, so its own text is waited for
-    page.get_by_text(f"2 of {page.frames_there - 1}", exact=True).wait_for()
+    page.clock.run_for(1700)
+    assert frame(page) == 2
     page.click("#run")
     here = frame(page)
-    page.wait_for_timeout(1000)
+    page.clock.run_for(5000)
     assert frame(page) == here and page.locator("#run").text_content() == "Run"
     page.click("#run")
     assert frame(page) == here

@@ -16,11 +16,11 @@ import numpy as np
 import traitlets
 
 from annlab._support.checks import check_data
-from annlab._support.errors import invalid, require
+from annlab._support.errors import invalid
 from annlab.widgets.base.controls import Control
 from annlab.widgets.base.explorer import Explorer
+from annlab.widgets.base.frontend import canvas_class
 from annlab.widgets.base.look import LOOK
-from annlab.widgets.base.page import STATIC
 from annlab.widgets.base.predict import Prediction
 from annlab.widgets.base.scene import Part, numbers
 from annlab.widgets.base.scene_figure import draw_scene
@@ -28,30 +28,6 @@ from annlab.widgets.base.scene_figure import draw_scene
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
-
-#: Height of the line under the canvas that says what mouse and keys do, in CSS pixels.
-_HINT_PX = 48
-
-
-def canvas_class(name: str, **traits: traitlets.TraitType) -> type[ipywidgets.DOMWidget]:
-    """Make an anywidget class with these traits from ``static/<name>.js`` and ``.css``.
-
-    It also has a ``description``; all traits are synchronised with the browser.
-
-    Raises
-    ------
-    MissingExtraError
-        If anywidget is not installed.
-    """
-    anywidget = require("anywidget", purpose=f"for the canvas of {name}", extra="lab")
-    body: dict[str, object] = {trait: kind.tag(sync=True) for trait, kind in traits.items()}
-    body |= {
-        "_esm": (STATIC / f"{name}.js").read_text(encoding="utf-8"),
-        "_css": (STATIC / f"{name}.css").read_text(encoding="utf-8"),
-        "description": traitlets.Unicode("").tag(sync=True),
-        "__doc__": f"Canvas of {name}.",
-    }
-    return type(f"{name.title()}Canvas", (anywidget.AnyWidget,), body)
 
 
 @cache
@@ -136,12 +112,6 @@ class CanvasExplorer(Explorer):
             "hint": self.hint,
             **self.scene(result, frame, **values),
         }
-
-    def _fit_stage(self) -> None:
-        super()._fit_stage()
-        self.stage.layout.height = (
-            f"{round(self.size[1] * LOOK.size + _HINT_PX * LOOK.size * LOOK.text)}px"
-        )
 
     def _on_edit(self, change: dict[str, Any]) -> None:
         # each scene carries the number of the edit that it answers; an edit that led back to what

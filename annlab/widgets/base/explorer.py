@@ -167,10 +167,9 @@ class Explorer(Replay):
         with self._lock:
             self._sentence = self.sentence(self.result, self._frame, **self._values)
             self.present(self.result, self._frame, **self._values)
-            self._says.value = (
-                '<div class="annlab-sentence" role="status" aria-live="polite">'
-                f"{html.escape(self._sentence)}</div>"
-            )
+            words = html.escape(self._sentence)
+            self._says.value = f'<div class="annlab-sentence">{words}</div>'
+            self._dress.alt = self._sentence
             if self.prediction is not None and self.replay and self._frame == self.n_frames - 1:
                 # after the picture: the truth must not be told before it is shown
                 self.prediction.reveal_from(self.result)

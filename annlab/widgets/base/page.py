@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-STATIC = Path(__file__).parents[1] / "static"
+from annlab.widgets.base.frontend import STATIC
 
 
 def write_page(

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import ipywidgets
 
 from annlab.widgets.base.controls import WIDE, Control
+from annlab.widgets.base.frontend import make_dress
 from annlab.widgets.base.jobs import Worker
 from annlab.widgets.base.look import LOOK
-from annlab.widgets.base.page import STATIC
 from annlab.widgets.base.player import Player
 from annlab.widgets.base.predict import Prediction
 
@@ -73,15 +73,15 @@ class Panel(ipywidgets.VBox):
 
     def _build_parts(self) -> None:
         self.buttons: dict[str, ipywidgets.Button] = {}
-        self._style = ipywidgets.HTML(
-            f"<style>{(STATIC / 'explorer.css').read_text(encoding='utf-8')}</style>",
-            layout={"display": "none"},
-        )
+        self._dress = make_dress()
         self._heading = ipywidgets.HTML(
             f'<div class="annlab-title">{html.escape(self.title)}</div>' if self.title else ""
         )
+        # the widgets are the live regions, because what is in them is replaced
         self._says = ipywidgets.HTML()
+        self._says.add_class("annlab-status")
         self._note = ipywidgets.HTML()
+        self._note.add_class("annlab-alert")
         self._share = ipywidgets.Text(
             description="Share this frame",
             tooltip="Copy this text; paste another one and press Enter to see its frame",
@@ -133,7 +133,7 @@ class Panel(ipywidgets.VBox):
         }
 
     def _arranged(self) -> list[ipywidgets.DOMWidget]:
-        parts = [self._style, self._heading]
+        parts = [self._dress, self._heading]
         for name, row in self._widget_rows().items():
             if name in ("picture", "sentence"):
                 parts += row
@@ -146,20 +146,20 @@ class Panel(ipywidgets.VBox):
 
     def _fit_stage(self) -> None:
         width, height = (round(side * LOOK.size) for side in self.size)
-        # both sides fixed, or the page jumps while a new picture loads
         self.stage.layout.width = f"{width}px"
         self.stage.layout.max_width = "100%"
-        self.stage.layout.height = f"{height}px"
-        self.stage.layout.object_fit = "contain"
+        # as high as its width asks for, where that is less than the picture's
+        self.stage.layout.height = "auto"
+        if isinstance(self.stage, ipywidgets.Image):
+            # the browser knows the shape before a picture is loaded, so the page does not jump
+            self.stage.width, self.stage.height = str(width), str(height)
         if LOOK.size > 1:
             self.add_class("annlab-projector")
         else:
             self.remove_class("annlab-projector")
 
     def _say_note(self, text: str) -> None:
-        self._note.value = (
-            f'<div class="annlab-note" role="alert">{html.escape(text)}</div>' if text else ""
-        )
+        self._note.value = f'<div class="annlab-note">{html.escape(text)}</div>' if text else ""
 
     @contextmanager
     def _unheard(self) -> Iterator[None]:

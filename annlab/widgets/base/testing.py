@@ -36,7 +36,7 @@ def _check_anatomy(explorer: Explorer) -> None:
     for part in parts:
         kind = type(part).__name__
         assert not isinstance(part, _REFUSED), f"{kind} cannot be compared"
-        if isinstance(part, (*_PASSIVE, ipywidgets.FloatProgress)):
+        if isinstance(part, (*_PASSIVE, ipywidgets.FloatProgress)) or part is explorer._dress:
             continue
         if isinstance(part, ipywidgets.DOMWidget):
             label = getattr(part, "description", "")

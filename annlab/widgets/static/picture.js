@@ -27,12 +27,8 @@ function render({ model, el }) {
   function click(event) {
     const box = image.getBoundingClientRect();
     if (!image.naturalWidth || !box.width) return;
-    // object-fit: contain leaves margins on two sides
-    const scale = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);
-    const width = image.naturalWidth * scale;
-    const height = image.naturalHeight * scale;
-    const x = (event.clientX - box.left - (box.width - width) / 2) / width;
-    const y = (event.clientY - box.top - (box.height - height) / 2) / height;
+    const x = (event.clientX - box.left) / box.width;
+    const y = (event.clientY - box.top) / box.height;
     if (x < 0 || x > 1 || y < 0 || y > 1) return;
     const number = (model.get("point")[2] || 0) + 1;
     model.set("point", [x, y, number]);
