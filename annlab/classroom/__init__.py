@@ -18,9 +18,7 @@ its checks in ``topic_NN.py``. Exercise texts, stubs, solutions and known-wrong 
 from __future__ import annotations
 
 import re
-from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +41,6 @@ __all__ = [
 ]
 
 
-@cache
 def topics() -> tuple[int, ...]:
     """Return the numbers of the topics that have exercises.
 
@@ -53,11 +50,7 @@ def topics() -> tuple[int, ...]:
     >>> {1, 2, 3} <= set(classroom.topics())
     True
     """
-    return tuple(
-        number
-        for number in range(1, 16)
-        if find_spec(f"annlab.classroom.topic_{number:02d}") is not None
-    )
+    return tuple(range(1, 16))
 
 
 def topic(number: int | str) -> Any:
@@ -99,22 +92,17 @@ def find(id: str) -> Exercise:
     """
     from annlab._support.checks import did_you_mean
 
-    # "3-2" can only be one of them
-    if isinstance(id, str) and re.fullmatch(r"\d-\d", id):
-        id = "0" + id
-    # only the module of this topic is loaded, unless a name has to be suggested
-    head = id[:2] if isinstance(id, str) else ""
-    near = [n for n in topics() if f"{n:02d}" == head]
-    known = {one.id: one for number in near for one in topic(number).EXERCISES}
-    if not isinstance(id, str) or id not in known:
-        every = [one.id for one in exercises()]
-        raise invalid(
-            "exercise",
-            "an id such as '03-2'",
-            repr(id),
-            did_you_mean(id, every) or "See classroom.exercises().",
-        )
-    return known[id]
+    if isinstance(id, str) and re.fullmatch(r"\d?\d-\d", id):
+        # "3-2" is short for "03-2"
+        id = id.rjust(4, "0")
+        if int(id[:2]) in topics():
+            for one in exercises(id[:2]):
+                if one.id == id:
+                    return one
+    remedy = did_you_mean(id, [one.id for one in exercises()]) if isinstance(id, str) else ""
+    raise invalid(
+        "exercise", "an id such as '03-2'", repr(id), remedy or "See classroom.exercises()."
+    )
 
 
 def check(id: str, answer: Any) -> Verdict:
@@ -223,8 +211,7 @@ def hint(id: str, stage: int = 1) -> str:
 class _Told(str):
     """A text that a notebook shows without quotes."""
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = str.__str__
 
 
 class ExerciseList(tuple):
@@ -234,15 +221,15 @@ class ExerciseList(tuple):
         return "\n".join(f"{one.id}  {one.level:8}  {one.points} P  {one.title}" for one in self)
 
     def _repr_html_(self) -> str:
-        import html
+        from html import escape
 
-        rows = "".join(
-            f"<tr><td>{one.id}</td><td style='text-align:left'>{html.escape(one.title)}</td>"
-            f"<td>{one.level}</td><td>{one.points}</td></tr>"
+        rows = [
+            f"<tr><td>{one.id}</td><td>{escape(one.title)}</td><td>{one.level}</td>"
+            f"<td>{one.points}</td></tr>"
             for one in self
-        )
+        ]
         head = "<tr><th>id</th><th>exercise</th><th>level</th><th>points</th></tr>"
-        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        return f"<table>{head}{''.join(rows)}</table>"
 
 
 def exercises(number: int | str | None = None) -> ExerciseList:

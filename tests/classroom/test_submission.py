@@ -46,9 +46,7 @@ def handed_in(folder, files):
     ("files", "found", "notes"),
     [
         ({"topic_01.ipynb": FULL}, "topic_01.ipynb", []),
-        ({"topic_01.ipynb": BLANK}, "topic_01.ipynb", []),
         ({"ada.ipynb": FULL}, "ada.ipynb", ["handed in as ada.ipynb"]),
-        ({"topic_01.IPYNB": FULL}, "topic_01.IPYNB", ["handed in as topic_01.IPYNB"]),
         ({"topic_01.ipynb.txt": FULL}, "topic_01.ipynb.txt", ["handed in as topic_01.ipynb.txt"]),
         ({"deep/er/topic_01.ipynb": FULL}, "deep/er/topic_01.ipynb", []),
         (
@@ -60,19 +58,10 @@ def handed_in(folder, files):
             ],
         ),
         (
-            {"topic_01.ipynb": BLANK, "topic_01-Copy1.ipynb": HALF},
-            "topic_01-Copy1.ipynb",
-            [
-                "handed in as topic_01-Copy1.ipynb",
-                "topic_01.ipynb has no answers and was not graded",
-            ],
-        ),
-        (
             {"topic_01.ipynb": FULL, "topic_01-Copy1.ipynb": HALF},
             "topic_01.ipynb",
             ["topic_01-Copy1.ipynb has other answers and was not graded"],
         ),
-        ({"topic_01.ipynb": FULL, "topic_01 (1).ipynb": FULL}, "topic_01.ipynb", []),
         ({"a.ipynb": FULL, "b.ipynb": FULL}, "a.ipynb", ["handed in as a.ipynb"]),
         ({"topic_01.ipynb": BLANK, "topic_01-Copy1.ipynb": BLANK}, "topic_01.ipynb", []),
         (
@@ -111,9 +100,7 @@ def test_find_notebook_takes_the_one_with_the_answers(tmp_path, files, found, no
     ("files", "says"),
     [
         ({}, "there is no topic_01.ipynb in the folder"),
-        ({".DS_Store": "x"}, "there is no topic_01.ipynb in the folder"),
         ({"topic_01.zip": "PK"}, "but topic_01.zip: unpack it there"),
-        ({"topic_01.py": "x = 1"}, "but topic_01.py: ask for topic_01.ipynb"),
         ({f"{x}.txt": x for x in "abcde"}, "but a.txt, b.txt, c.txt and 2 more: ask"),
         ({"topic_01.ipynb": "[1, 2]"}, "the file is not a notebook"),
         ({"a.ipynb": "{}", "b.ipynb": "x"}, "none of the notebooks can be read: a.ipynb, b.ipynb"),
@@ -128,7 +115,7 @@ def test_find_notebook_says_what_is_there(tmp_path, files, says):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
-def test_read_notebook_in_any_encoding(tmp_path, encoding):
+def test_notebook_is_read_in_any_encoding(tmp_path, encoding):
     path = tmp_path / "topic_01.ipynb"
     text = json.dumps(notebook("café = 'é'"), ensure_ascii=False)
     path.write_bytes(text.encode(encoding))
