@@ -17,6 +17,7 @@ from annlab._support.checks import (
 )
 from annlab._support.errors import invalid
 from annlab._support.types import Seed
+from annlab.applications import load_image
 from annlab.distances import nearest, paired_sq
 from annlab.fit.choose import available_algorithms
 from annlab.lloyd import kmeans, kmeans_ann
@@ -145,7 +146,9 @@ class StepExplorer(Explorer):
             raise invalid("X", "given, or image", "both" if X is not None else "neither")
         if X is not None and np.ndim(X) == 3:
             X, image = None, X
-        self.picture = None if image is None else _pixels(image)
+        self.picture = None
+        if image is not None:
+            self.picture = thinned(load_image(np.asarray(image)), _PIXELS) / 255.0
         self.X = check_data(X) if self.picture is None else self.picture.reshape(-1, 3)
         self.n_clusters = check_n_clusters(n_clusters, len(self.X))
         self.max_iter = check_integer(max_iter, "max_iter")
@@ -343,21 +346,6 @@ class StepExplorer(Explorer):
         if self.picture is not None:
             texts[2] += " (pink in the picture)"
         figure.legend(handles, texts, loc="outside lower center", ncols=3, frameon=False)
-
-
-def _pixels(image: ArrayLike) -> np.ndarray:
-    """Return an image as RGB from 0 to 1, thinned to at most `_PIXELS` pixels."""
-    array = np.asarray(image)
-    if array.ndim == 2:
-        array = np.repeat(array[..., None], 3, axis=2)
-    if array.ndim != 3 or array.shape[2] not in (3, 4) or array.size == 0:
-        raise invalid("image", "an array of shape (h, w), (h, w, 3) or (h, w, 4)", array.shape)
-    array = array[..., :3]
-    check_data(array.reshape(-1, 3), name="image")
-    array = array / 255.0 if array.dtype.kind in "iu" else array.astype(float)
-    if array.min() < 0 or array.max() > 1:
-        raise invalid("image", "8-bit integers, or real numbers from 0 to 1", array.max())
-    return thinned(array, _PIXELS)
 
 
 def _checked(patch_shape: Iterable[int], d: int) -> tuple[int, ...]:

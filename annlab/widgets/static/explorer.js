@@ -7,10 +7,11 @@ function set(element, name, text) {
 }
 
 function render({ model, el }) {
+  let root = null;
   let timer = 0;
 
   function dress() {
-    const root = el.closest(".annlab-explorer");
+    if (!root) return;
     for (const image of root.querySelectorAll("img.widget-image")) set(image, "alt", model.get("alt"));
     for (const region of root.querySelectorAll(".annlab-status")) set(region, "role", "status");
     for (const region of root.querySelectorAll(".annlab-alert")) set(region, "role", "alert");
@@ -25,7 +26,7 @@ function render({ model, el }) {
   const observer = new MutationObserver(dress);
 
   function attach() {
-    const root = el.closest(".annlab-explorer");
+    root = el.closest(".annlab-explorer");
     if (!root) {
       // a view is rendered before it is put in its place
       timer = setTimeout(attach, 50);
@@ -34,10 +35,10 @@ function render({ model, el }) {
     const attributeFilter = ["aria-valuetext"];
     observer.observe(root, { subtree: true, childList: true, characterData: true, attributeFilter });
     dress();
-    model.on("change:alt", dress);
   }
 
   attach();
+  model.on("change:alt", dress);
   return () => {
     clearTimeout(timer);
     observer.disconnect();
