@@ -306,7 +306,7 @@ def lay_out(source: Path) -> None:
     gallery = "\n".join(f"notebooks/gallery/{path.stem}" for path in jobs())
     pages = [
         name
-        for name in ("notebooks/TEACHING", "notebooks/README")
+        for name in ("notebooks/glossary", "notebooks/TEACHING", "notebooks/README")
         if (source / f"{name}.md").exists()
     ]
     cases = sorted(
