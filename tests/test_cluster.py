@@ -57,7 +57,7 @@ def save(X: np.ndarray, kind: str, **more) -> str:
     return name
 
 
-def cluster(*words: object, n_clusters: int = 4) -> int:
+def cluster(*words: object, n_clusters: object = 4) -> int:
     return cli.main(["cluster", "--n-clusters", str(n_clusters), "--quiet", *map(str, words)])
 
 
@@ -193,6 +193,38 @@ def test_standardize_scales_columns_and_the_report_says_when_it_would_help(here,
     np.testing.assert_allclose(np.load("rows-clusters/centroids.npy"), expected, rtol=1e-6)
 
 
+def test_range_of_clusters_is_scanned_and_the_best_is_clustered(here, X, capsys):
+    assert cluster(save(X, "csv"), n_clusters="2-7") == 0
+    assert len(np.load("rows-clusters/centroids.npy")) == 4
+    with open("rows-clusters/scan.csv") as file:
+        assert [line["n_clusters"] for line in csv.DictReader(file)] == list("234567")
+    report = json.loads(Path("rows-clusters/report.json").read_text())
+    assert [row["n_clusters"] for row in report["scan"]] == [2, 3, 4, 5, 6, 7]
+    assert "k = 4 stands out" in capsys.readouterr().out
+    np.save("noise.npy", np.random.RandomState(0).rand(300, 3))
+    assert cluster("noise.npy", n_clusters="2-5") == 0
+    assert "no k stands out" in capsys.readouterr().out
+    assert [path.name for path in Path("noise-clusters").iterdir()] == ["scan.csv"]
+
+
+@pytest.mark.parametrize("words", [[], ["--standardize"], ["--columns", "depth,height"]])
+def test_predict_labels_new_rows_with_the_columns_and_scaling_of_the_model(here, X, capsys, words):
+    save(X * [1, 1000, 1], "csv", header="height,width,depth", comments="")
+    assert cluster("rows.csv", *words) == 0
+    labels = np.load("rows-clusters/labels.npy")
+    # the same rows, their columns in another order and one more
+    lines = [f"{i},{z!r},{x!r},{y * 1000!r}" for i, (x, y, z) in enumerate(X.tolist())]
+    Path("new.csv").write_text("\n".join(["id,depth,height,width", *lines[::-1]]))
+    words = ["new.csv", "--predict", "rows-clusters/model.npz", "--quiet"]
+    assert cli.main(["cluster", *words]) == 0
+    assert np.array_equal(np.load("new-clusters/labels.npy"), labels[::-1])
+    assert "400 rows in 4 clusters" in capsys.readouterr().out
+    assert Path("new-clusters/labels.csv").exists()
+    Path("new.csv").write_text("depth,height,width\n,1,2\n")
+    assert cli.main(["cluster", *words, "--force"]) == 2
+    assert "Column 'depth' of new.csv must be numbers" in capsys.readouterr().err
+
+
 def test_sparse_archive_is_clustered_without_becoming_dense(here, capsys):
     from scipy import sparse
 
@@ -318,6 +350,8 @@ def test_parquet_without_values(here, X, capsys, monkeypatch):
     [
         (["--n-clusters", 401], "--n-clusters must be at most the 400 rows of rows.npz; got 401"),
         (["--n-clusters", 0], "--n-clusters must be"),
+        (["--n-clusters", "7-2"], "--n-clusters must be an integer >= 1, or a range"),
+        (["--n-clusters", "2-401"], "--n-clusters must be at most the 400 rows"),
         (["--algorithm", "hsnw"], "Did you mean 'hnsw'"),
         (["--metric", "cosin"], "Did you mean 'cosine'"),
         (["--max-iter", 0], "--max-iter"),

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
+import io
 import json
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from annlab._cli.cluster_report import as_text, make_report, output_name, prepare, write_outputs
+from annlab._cli.cluster_report import (
+    as_text,
+    label_writers,
+    make_report,
+    output_name,
+    prepare,
+    result_writers,
+    write_outputs,
+    write_table,
+)
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._support.memory import available_memory, readable_size
 from annlab._support.progress import tell
@@ -21,6 +33,7 @@ if TYPE_CHECKING:
 
     from annlab._support.types import Matrix
     from annlab.datasets.tables import Table
+    from annlab.metrics import ClusterScan
     from annlab.result import KMeansResult
 
 #: Ratio of the spreads of two columns above which the report mentions it.
@@ -34,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "INPUT is an .npy file (memory-mapped: it is read in blocks), .npz, a text table (.csv,\n"
         ".tsv, .txt, also .gz and .zst), .parquet, a pattern of such files in quotes, one SELECT\n"
         "statement over them, or - for a table on standard input. The folder --out then holds\n"
-        "labels.npy, centroids.npy, report.md to read and report.json for programs; for tables\n"
-        "also labels.csv and centroids.csv. Existing results are overwritten only with --force."
+        "labels.npy, centroids.npy, model.npz, report.md to read and report.json for programs;\n"
+        "for tables also labels.csv and centroids.csv. --force replaces existing results."
     )
     parser.epilog = (
         "exit status:\n"
@@ -49,13 +62,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "  annlab cluster \"SELECT height, age FROM 'people*.csv' WHERE age > 18\" --n-clusters 8\n"
         "  annlab cluster people.csv --n-clusters 8 --standardize\n"
         "  annlab cluster words.npz --key vectors --n-clusters 500 --metric cosine\n"
-        "  annlab cluster rows.npy --n-clusters 4096 --algorithm hnsw --n-jobs 4 --json\n\n"
+        "  annlab cluster rows.npy --n-clusters 4096 --algorithm hnsw --n-jobs 4 --json\n"
+        "  annlab cluster people.csv --n-clusters 2-20\n"
+        "  annlab cluster new.csv --predict people-clusters/model.npz\n\n"
         "then, in Python:\n"
         "  labels = numpy.load('rows-clusters/labels.npy')"
     )
     add = parser.add_argument
     add("input", metavar="INPUT", help="file, pattern, SELECT statement or -")
-    add("--n-clusters", type=int, required=True, metavar="K", help="number of clusters")
+    k_help = "number of clusters, or a range such as 2-20 of which the best is chosen"
+    add("--n-clusters", metavar="K", help=k_help)
+    predict_help = "label the rows of INPUT by the model.npz of an earlier call; no --n-clusters"
+    add("--predict", type=Path, metavar="MODEL", help=predict_help)
     algorithms = "auto (default), brute (exact), hnsw, ...; a wrong name lists all"
     add("--algorithm", default="auto", metavar="NAME", help=algorithms)
     add("--metric", default="euclidean", metavar="NAME", help="euclidean (default) or cosine")
@@ -89,66 +107,126 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @named_as_flags()
 def run(options: argparse.Namespace) -> int:
-    """Read, cluster and write; return 0, or 130 if interrupted."""
+    """Read, cluster or predict, and write; return 0, or 130 if interrupted."""
     begin = perf_counter()
-    _check_options(options)
+    ks = _check_options(options)
     folder = (options.out or Path(output_name(options.input))).expanduser()
     is_new = not folder.exists()
     prepare(folder, force=options.force)
     try:
-        given = ("columns", "key", *CHOICES, "skip_bad_rows")
-        table = read_table(options.input, **{name: getattr(options, name) for name in given})
-        _check_size(table, options)
-        if not options.quiet:
-            tell(f"{table.name}: {table.X.shape[0]:,} rows, {table.X.shape[1]:,} columns")
-            for note in table.notes:
-                tell(f"  {note}")
-        result, centroids, notes = _fit(table, options)
+        if options.predict is not None:
+            return _predict(options, folder)
+        table = _read(options, options.columns)
+        _check_size(table, ks[-1], options)
+        fitted = _fit(table, ks, options)
     except BaseException:
         if is_new:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
-    report = make_report(options, table, result, notes, perf_counter() - begin)
-    written = write_outputs(folder, result, centroids, report, table)
-    for note in notes:
+    for note in fitted.notes:
         tell(f"annlab cluster: {note}")
+    writers, report, scan = {}, {}, fitted.scan
+    if fitted.result is not None:
+        options.n_clusters = fitted.result.n_clusters
+        report = make_report(options, table, fitted.result, fitted.notes, perf_counter() - begin)
+        report["scaling"] = fitted.scaling and [column.tolist() for column in fitted.scaling]
+        writers = result_writers(fitted.result, fitted.centroids(), report, table)
+    if scan is not None:
+        rows = scan.to_table()
+        report["scan"] = rows
+        writers["scan.csv"] = lambda path: write_table(
+            path, list(rows[0]), [row.values() for row in rows]
+        )
+    written = write_outputs(folder, writers)
     if options.json:
         print(json.dumps(report, indent=1))
     else:
-        print(as_text(report).partition("\n`labels.npy`")[0].strip())
-        print("\nWritten: " + ", ".join(str(file) for file in written))
-    return 130 if result.stop_reason == "interrupted" else 0
+        if scan is not None:
+            print(f"{scan}\n")
+        if fitted.result is not None:
+            print(as_text(report).partition("\n`labels.npy`")[0].strip())
+        print("\nWritten: " + ", ".join(map(str, written)))
+    return 130 if fitted.result is not None and fitted.result.stop_reason == "interrupted" else 0
 
 
-def _check_options(options: argparse.Namespace) -> None:
+def _read(options: argparse.Namespace, columns: str | None) -> Table:
+    given = {name: getattr(options, name) for name in ("key", *CHOICES, "skip_bad_rows")}
+    table = read_table(options.input, columns=columns, **given)
+    if not options.quiet:
+        tell(f"{table.name}: {table.X.shape[0]:,} rows, {table.X.shape[1]:,} columns")
+        for note in table.notes:
+            tell(f"  {note}")
+    return table
+
+
+def _predict(options: argparse.Namespace, folder: Path) -> int:
+    """Label rows by a model of an earlier call, with its columns and its scaling."""
+    import numpy as np
+
+    from annlab.result import KMeansResult
+
+    model = KMeansResult.load(options.predict)
+    facts: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        facts = json.loads(options.predict.with_name("report.json").read_text(encoding="utf-8"))
+    columns, names = options.columns, facts.get("input", {}).get("columns")
+    if columns is None and names:
+        line = io.StringIO()
+        csv.writer(line).writerow(names)
+        columns = line.getvalue().strip()
+    table = _read(options, columns)
+    X = table.X
+    if facts.get("scaling"):
+        mean, spread = (np.array(column, dtype=X.dtype) for column in facts["scaling"])
+        X = (X - mean) / spread
+    try:
+        labels = model.assign(X, n_jobs=options.n_jobs)
+    except ValueError:
+        table.refuse_bad_value()
+        raise
+    written = write_outputs(folder, label_writers(labels, table))
+    sizes = np.bincount(labels, minlength=model.n_clusters).tolist()
+    if options.json:
+        print(json.dumps({"file": table.name, "n_samples": len(labels), "sizes": sizes}))
+    else:
+        print(f"{len(labels):,} rows in {model.n_clusters:,} clusters")
+        print("Written: " + ", ".join(map(str, written)))
+    return 0
+
+
+def _check_options(options: argparse.Namespace) -> list[int]:
+    """Check what can be checked without the data; return the numbers of clusters to try."""
     from annlab._support.checks import check_choice, check_integer
     from annlab.fit.choose import available_algorithms
 
     check_choice(options.algorithm, "--algorithm", available_algorithms())
     check_choice(options.metric, "--metric", ("euclidean", "cosine"))
-    check_integer(options.n_clusters, "--n-clusters")
     check_integer(options.max_iter, "--max-iter")
     check_integer(options.n_init, "--n-init")
     check_integer(options.random_state, "--random-state", minimum=0, maximum=2**32 - 1)
     if options.n_jobs == 0:
         rule, remedy = "an integer other than 0", "Leave it out to use all cores."
         raise invalid("--n-jobs", rule, 0, remedy)
+    if options.predict is not None:
+        return []
+    low, _, high = (options.n_clusters or "").partition("-")
+    if not low.isdigit() or not (high or low).isdigit() or not 1 <= int(low) <= int(high or low):
+        rule = "an integer >= 1, or a range such as 2-20"
+        remedy = "To label rows by an earlier result: --predict model.npz."
+        raise invalid("--n-clusters", rule, options.n_clusters or "nothing", remedy)
+    return list(range(int(low), int(high or low) + 1))
 
 
-def _check_size(table: Table, options: argparse.Namespace) -> None:
+def _check_size(table: Table, k: int, options: argparse.Namespace) -> None:
     """Refuse more clusters than rows, and a fit that does not fit into memory."""
     n, d = table.X.shape
-    if options.n_clusters > n:
-        raise invalid(
-            "--n-clusters",
-            f"at most the {n:,} rows of {table.name}",
-            options.n_clusters,
-            "Ask for fewer clusters.",
-        )
+    if k > n:
+        rule = f"at most the {n:,} rows of {table.name}"
+        raise invalid("--n-clusters", rule, k, "Ask for fewer clusters.")
     free = available_memory()
     # labels and distances, both sets of centroids in float64, and the scaled copy
-    wanted = 24 * n + 3 * 8 * options.n_clusters * d + 8 * n * d * options.standardize
+    wanted = 24 * n + 3 * 8 * k * d + 8 * n * d * options.standardize
     if free is not None and wanted > free:
         raise invalid(
             table.name,
@@ -158,25 +236,50 @@ def _check_size(table: Table, options: argparse.Namespace) -> None:
         )
 
 
-def _fit(table: Table, options: argparse.Namespace) -> tuple[KMeansResult, np.ndarray, list[str]]:
-    """Return the result, the centroids in the units of the input, and notes for the report."""
-    from annlab.clustering import kmeans_ann
+@dataclass(frozen=True)
+class _Fitted:
+    """What was found: a scan of a range of k, and a result unless no k stands out."""
 
+    result: KMeansResult | None
+    scan: ClusterScan | None
+    #: Mean and standard deviation of the columns, if they were scaled.
+    scaling: tuple[np.ndarray, np.ndarray] | None
+    notes: list[str]
+
+    def centroids(self) -> np.ndarray:
+        """Centroids in the units of the table."""
+        assert self.result is not None
+        if self.scaling is None:
+            return self.result.centroids
+        mean, spread = self.scaling
+        return self.result.centroids * spread + mean
+
+
+def _fit(table: Table, ks: list[int], options: argparse.Namespace) -> _Fitted:
+    """Scan the numbers of clusters if there are several, then cluster."""
+    from annlab.clustering import kmeans_ann
+    from annlab.metrics import scan_n_clusters
+
+    common = {
+        "metric": options.metric,
+        "random_state": options.random_state,
+        "n_jobs": options.n_jobs,
+        "progress": not options.quiet,
+    }
+    result, scan, k = None, None, ks[0]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AnnlabWarning)
-        X, mean, spread, notes = _scale(table, options)
+        X, scaling, notes = _scale(table, options)
         try:
-            result = kmeans_ann(
-                X,
-                options.n_clusters,
-                options.max_iter,
-                algorithm=options.algorithm,
-                metric=options.metric,
-                n_init=options.n_init,
-                random_state=options.random_state,
-                n_jobs=options.n_jobs,
-                progress=not options.quiet,
-            )
+            if len(ks) > 1:
+                scan = scan_n_clusters(X, ks, **common)
+                notes.append(f"Of {ks[0]} to {ks[-1]} clusters, {scan.answer}.")
+                k = scan.best_k
+            if k is not None:
+                result = kmeans_ann(
+                    X, k, options.max_iter, algorithm=options.algorithm, n_init=options.n_init,
+                    **common,
+                )  # fmt: skip
         except ValueError:
             # name the column and the row of the file, where the library names X
             table.refuse_bad_value()
@@ -195,35 +298,31 @@ def _fit(table: Table, options: argparse.Namespace) -> tuple[KMeansResult, np.nd
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
             )
-    return result, result.centroids * spread + mean, list(dict.fromkeys(notes))
+    return _Fitted(result, scan, scaling, list(dict.fromkeys(notes)))
 
 
 def _scale(
     table: Table, options: argparse.Namespace
-) -> tuple[Matrix, np.ndarray, np.ndarray, list[str]]:
-    """Standardise the columns if asked for; else note columns of very different spread.
-
-    Returns X, mean, spread, notes; ``X * spread + mean`` is in the units of the table.
-    """
+) -> tuple[Matrix, tuple[np.ndarray, np.ndarray] | None, list[str]]:
+    """Standardise the columns if asked for; else note columns of very different spread."""
     import numpy as np
 
     from annlab._support.checks import working_dtype
 
-    X, dtype, notes = table.X, working_dtype(table.X.dtype), []
-    # of the lower precision, so that the centroids keep their own
-    unscaled = np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.float32)
+    X, notes = table.X, []
     if not isinstance(X, np.ndarray):
         if options.standardize:
             rule = "left out for sparse input"
             raise invalid("--standardize", rule, "it", "Scale the columns beforehand.")
-        return X, *unscaled, notes
+        return X, None, notes
     sample = X[:: 1 if options.standardize else max(1, len(X) // 10_000)]
     with np.errstate(all="ignore"):
         spread = np.asarray(sample.std(axis=0, dtype=np.float64))
-        mean = np.asarray(sample.mean(axis=0, dtype=np.float64)).astype(dtype)
+        mean = np.asarray(sample.mean(axis=0, dtype=np.float64))
     if options.standardize:
-        spread = np.where(spread > 0, spread, 1.0).astype(dtype)
-        return (X - mean) / spread, mean, spread, notes
+        dtype = working_dtype(X.dtype)
+        mean, spread = mean.astype(dtype), np.where(spread > 0, spread, 1.0).astype(dtype)
+        return (X - mean) / spread, (mean, spread), notes
     held = np.flatnonzero(spread > 0)
     if options.metric == "euclidean" and len(held):
         most, least = held[spread[held].argmax()], held[spread[held].argmin()]
@@ -235,4 +334,4 @@ def _scale(
                 f"{names[least]}, so they decide the distances alone. If the units differ: "
                 "--standardize."
             )
-    return X, *unscaled, notes
+    return X, None, notes

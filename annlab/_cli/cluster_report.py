@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from annlab.result import KMeansResult
 
 #: What the command writes; the report comes last, so an interrupted run leaves none.
-OUTPUTS = ("labels.npy", "centroids.npy", "labels.csv", "centroids.csv", "report.md", "report.json")
+OUTPUTS = (
+    "labels.npy", "centroids.npy", "model.npz", "labels.csv", "centroids.csv", "scan.csv",
+    "report.md", "report.json",
+)  # fmt: skip
 
 
 def output_name(source: str) -> str:
@@ -67,31 +70,17 @@ def prepare(folder: Path, *, force: bool) -> None:
         ) from reason
 
 
-def write_outputs(
-    folder: Path, result: KMeansResult, centroids: np.ndarray, report: dict[str, Any], table: Table
-) -> list[Path]:
-    """Write labels, centroids and report; replace older results once all is written."""
-    import numpy as np
-
-    names = report["files"]
+def write_outputs(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> list[Path]:
+    """Write files, each by its function; replace older results once all are written."""
     staging = Path(tempfile.mkdtemp(dir=folder, prefix=".annlab-"))
     try:
-        np.save(staging / "labels.npy", result.labels)
-        np.save(staging / "centroids.npy", centroids)
-        if "labels.csv" in names:
-            rows = range(1, len(result.labels) + 1) if table.rows is None else table.rows.tolist()
-            pairs = zip(rows, result.labels.tolist(), strict=True)
-            _write_table(staging / "labels.csv", ["row", "label"], pairs)
-            called = table.names or [f"column {place + 1}" for place in table.columns]
-            lines = ([label, *row] for label, row in enumerate(centroids.tolist()))
-            _write_table(staging / "centroids.csv", ["label", *called], lines)
-        (staging / "report.md").write_text(as_text(report), encoding="utf-8")
-        (staging / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+        for name, write in writers.items():
+            write(staging / name)
         # the report goes first and comes back last: with a report, the results are complete
         for name in reversed(OUTPUTS):
             with contextlib.suppress(FileNotFoundError):
                 (folder / name).unlink()
-        for name in names:
+        for name in writers:
             os.replace(staging / name, folder / name)
     except OSError as reason:
         if not is_disk_full(reason):
@@ -104,10 +93,41 @@ def write_outputs(
         ) from reason
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return [folder / name for name in names]
+    return [folder / name for name in writers]
 
 
-def _write_table(path: Path, header: list[str], lines: Iterable[Iterable[Any]]) -> None:
+def label_writers(labels: np.ndarray, table: Table) -> dict[str, Callable[[Path], object]]:
+    """Functions that write the labels of a table: as an array, and for people as a table."""
+    import numpy as np
+
+    def write_csv(path: Path) -> None:
+        rows = range(1, len(labels) + 1) if table.rows is None else table.rows.tolist()
+        write_table(path, ["row", "label"], zip(rows, labels.tolist(), strict=True))
+
+    writers: dict[str, Callable[[Path], object]] = {"labels.npy": lambda p: np.save(p, labels)}
+    return writers | ({"labels.csv": write_csv} if table.source else {})
+
+
+def result_writers(
+    result: KMeansResult, centroids: np.ndarray, report: dict[str, Any], table: Table
+) -> dict[str, Callable[[Path], object]]:
+    """Functions that write the files of ``report["files"]``, except scan.csv."""
+    import numpy as np
+
+    called = table.names or [f"column {place + 1}" for place in table.columns]
+    lines = ([label, *row] for label, row in enumerate(centroids.tolist()))
+    writers = label_writers(result.labels, table) | {
+        "centroids.npy": lambda path: np.save(path, centroids),
+        "model.npz": result.save,
+        "centroids.csv": lambda path: write_table(path, ["label", *called], lines),
+        "report.md": lambda path: path.write_text(as_text(report), encoding="utf-8"),
+        "report.json": lambda path: path.write_text(json.dumps(report, indent=1), encoding="utf-8"),
+    }
+    return {name: writers[name] for name in report["files"] if name in writers}
+
+
+def write_table(path: Path, header: list[str], lines: Iterable[Iterable[Any]]) -> None:
+    """Write a CSV file."""
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(header)
@@ -127,7 +147,8 @@ def make_report(
     n, d = table.X.shape
     sizes = np.bincount(result.labels, minlength=result.n_clusters)
     # people open tables in a spreadsheet program, but not arrays
-    names = [name for name in OUTPUTS if table.source or not name.endswith(".csv")]
+    tables = ("labels.csv", "centroids.csv") if table.source else ()
+    skipped = {"labels.csv", "centroids.csv", "scan.csv"}.difference(tables)
     asked = (
         "n_clusters", "algorithm", "metric", "standardize", "max_iter", "n_init", "random_state",
         "n_jobs",
@@ -163,7 +184,7 @@ def make_report(
         },
         "seconds": {"clustering": result.elapsed_s, "in_all": total_s},
         "notes": notes,
-        "files": names,
+        "files": [name for name in OUTPUTS if name not in skipped],
     }
 
 
@@ -200,7 +221,8 @@ def as_text(report: dict[str, Any]) -> str:
     lines += [
         "",
         "`labels.npy` holds the number of the cluster of each row, `centroids.npy` the centroid",
-        "of each cluster, `report.json` this report as values.",
+        "of each cluster, `report.json` this report as values. With `--predict model.npz` (and",
+        "`report.json` beside it) the command labels new rows.",
         "",
     ]
     return "\n".join(lines)
