@@ -1,10 +1,9 @@
-"""k-means by faiss, without its surprises: all points are used and labelled, in float64 totals."""
+"""k-means by faiss: trained on all points by default, with labels and exact totals for all."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,11 @@ from annlab._support.checks import (
     check_random_state,
     check_sample_weight,
 )
-from annlab._support.errors import invalid, require
+from annlab._support.errors import invalid
 from annlab._support.threads import Workers, resolve_n_jobs
 from annlab.fit.answers import exact_inertia, label_rows
 from annlab.fit.lloyd import cluster_means
+from annlab.indexes.faiss_index import faiss_threads, load_faiss
 from annlab.initialization import initial_centroids
 from annlab.result import KMeansResult, owned
 from annlab.rows.memory import MemoryRows
@@ -30,19 +30,8 @@ __all__ = ["kmeans_faiss"]
 
 #: Products of an iteration up to which one thread trains.
 _SMALL = 1 << 22
-#: The last update counts as none if it moves the centroids by at most this × the mean variance.
+#: A fit has converged if one more update would move the centroids by at most this × the variance.
 _TOLERANCE = 1e-4
-
-
-@contextmanager
-def faiss_threads(faiss: Any, n_threads: int) -> Iterator[None]:
-    """Give faiss that many threads while the context is open: the setting is global."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)
 
 
 def kmeans_faiss(
@@ -64,38 +53,35 @@ def kmeans_faiss(
     Parameters
     ----------
     X : array-like of shape (n, d)
-        Dense. faiss computes in float32: float64 data are converted, after a shift to their mean
-        where they lie far from the origin.
+        Dense. faiss computes in float32; float64 data are shifted to their mean before they are
+        converted.
     n_clusters : int
         Number of clusters k, 1 to n.
     max_iter : int, default=100
-        Most iterations. faiss has no tolerance here: recent versions stop when its objective, a
-        float32 sum, falls no further, which may be long after ``tol`` would have stopped
-        `annlab.kmeans`; older ones make all iterations.
+        Most iterations. Recent versions of faiss stop when their float32 objective falls no
+        further; older ones make all iterations.
     init : {"random", "k-means++", "k-means||"}, function, or array of shape (k, d)
         Start, drawn as in `annlab.kmeans`: the same ``random_state`` gives the same start.
     n_init : int, default=1
         Starts to try; the result of lowest inertia is kept.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        Cosine: unit rows and faiss's spherical k-means.
+        Cosine uses faiss's spherical k-means.
     sample_weight : array-like of shape (n,), optional
     random_state : None, int, RandomState or Generator
     n_jobs : int, optional
         Threads, for faiss as well.
     max_points_per_centroid : int, optional
-        Train on a random sample of at most this many points for each cluster, as ``faiss.Kmeans``
-        does on its own with 256. None trains on all points. Labels and inertia are of all points
-        either way.
+        Train on a random sample of at most this many points for each cluster (faiss's default is
+        256). None trains on all points. Labels and inertia are of all points either way.
     verbose : bool, default=False
-        Let faiss print its own lines.
+        Let faiss print its progress.
 
     Returns
     -------
     KMeansResult
-        Unpacks as ``labels, centroids``. ``converged`` says that one more update would move the
-        centroids by no more than scikit-learn's tolerance; ``stop_reason`` is ``"small gain"``
-        where faiss stopped by itself, else ``"max_iter"``. The trace is empty: faiss keeps only a
-        float32 objective, which is not comparable.
+        With an empty trace. ``converged``: one more update would move the centroids by at most
+        scikit-learn's tolerance. ``stop_reason``: ``"small gain"`` if faiss stopped by itself, else
+        ``"max_iter"``.
 
     Raises
     ------
@@ -105,12 +91,9 @@ def kmeans_faiss(
 
     Notes
     -----
-    2·n·k·d operations an iteration. By default ``faiss.Kmeans`` trains on at most 256 points per
-    cluster, says so only when verbose, and labels no point; here all points train unless you ask
-    for a sample, and all get the label of their nearest centroid. A centroid that is the mean of
-    m sampled points has 1/m of its cluster's variance as an error of its own, so a sample costs
-    about 1/``max_points_per_centroid`` of the inertia. Johnson, Douze & Jégou (2017), arXiv
-    1702.08734.
+    2·n·k·d operations an iteration. A sample costs about 1/``max_points_per_centroid`` of the
+    inertia, because the mean of m points has 1/m of their variance as its error. Johnson, Douze &
+    Jégou (2017), arXiv 1702.08734.
 
     Examples
     --------
@@ -122,7 +105,7 @@ def kmeans_faiss(
     [[0.0, 0.5], [8.0, 0.5]]
     """
     begin = time.perf_counter()
-    faiss = require("faiss", purpose="for kmeans_faiss", extra="lab")
+    faiss = load_faiss("for kmeans_faiss")
     check_choice(metric, "metric", ("euclidean", "cosine"))
     X = check_data(X)
     n_clusters = check_n_clusters(n_clusters, X.shape[0])
@@ -143,7 +126,7 @@ def kmeans_faiss(
             points = MemoryRows(X, metric=metric, sample_weight=weights, workers=workers)
             start = initial_centroids(init, points, n_clusters, rng)
             rows, scale = _single(points)
-        # outside of Workers, whose limit of one BLAS thread would hold for faiss as well
+        # outside of Workers, whose limit of one BLAS thread would apply to faiss as well
         trainer = faiss.Kmeans(
             points.d,
             n_clusters,
@@ -154,10 +137,9 @@ def kmeans_faiss(
             min_points_per_centroid=1,
             verbose=bool(verbose),
         )
-        # threads that meet at every step of a small job cost more than they save: on a machine that
-        # others use as well, seconds
+        # on small data the threads cost more than they save
         small = points.n * n_clusters * points.d < _SMALL
-        with faiss_threads(faiss, 1 if small else resolve_n_jobs(n_jobs)):
+        with faiss_threads(1 if small else resolve_n_jobs(n_jobs)):
             trainer.train(
                 rows,
                 weights=None if weights is None else weights.astype(np.float32),
@@ -186,13 +168,11 @@ def kmeans_faiss(
                 recall_estimate=1.0,
             )
     assert best is not None
-    from dataclasses import replace
-
     return replace(best, elapsed_s=time.perf_counter() - begin)
 
 
 def _single(points: MemoryRows) -> tuple[np.ndarray, float]:
-    """All rows in working coordinates as float32, and what they were divided by to fit."""
+    """Return all rows in working coordinates as float32, and the scale they were divided by."""
     rows = points.load(0, points.n)
     scale = 1.0
     if rows.dtype == np.float64:
@@ -205,7 +185,7 @@ def _single(points: MemoryRows) -> tuple[np.ndarray, float]:
 
 
 def _next_shift_sq(points: MemoryRows, centroids: np.ndarray, labels: np.ndarray) -> float:
-    """Σ ‖mean − centroid‖² over the clusters that have points: the step that is not taken."""
+    """Return Σ ‖mean − centroid‖² over the non-empty clusters: the size of one more update."""
     tally = points.sweep(Labelled(centroids=centroids), labels)[1]
     filled = tally.totals > 0
     found = cluster_means(tally.sums, tally.totals, centroids, unit=points.coordinates.unit)

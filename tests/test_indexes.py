@@ -990,7 +990,7 @@ def test_faiss_orders_codes_for_polysemous_search_only_where_it_is_asked_to(fais
     assert not np.array_equal(*codes), "the ordering renames the codewords"
     decoded = [one.index_.reconstruct_n(0, 400) for one in (plain, ordered)]
     np.testing.assert_array_equal(*decoded, err_msg="but keeps them")
-    with pytest.raises(ValueError, match="search_params must be known when the index is built"):
+    with pytest.raises(ValueError, match="search_params must be given at fit"):
         plain.set_query_params(search_params={"ht": 8})
 
 

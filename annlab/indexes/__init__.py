@@ -1,8 +1,4 @@
-"""Nearest-neighbour indexes behind one protocol, made by name.
-
-The classes load on first use, so that importing annlab loads neither scikit-learn nor hnswlib nor
-faiss.
-"""
+"""Nearest-neighbour indexes with one protocol. The classes load on first use."""
 
 from __future__ import annotations
 
@@ -27,7 +23,7 @@ __all__ = ["available_indexes", "index_class", "make_index"]
 
 
 def available_indexes() -> tuple[str, ...]:
-    """Names that `make_index` and ``kmeans_ann(algorithm=...)`` know.
+    """Return the names that `make_index` and ``kmeans_ann(algorithm=...)`` accept.
 
     Examples
     --------
@@ -39,12 +35,12 @@ def available_indexes() -> tuple[str, ...]:
 
 
 def index_class(name: str) -> type:
-    """Class of a named index, loaded on first use.
+    """Return the class of a named index.
 
     Raises
     ------
     ValueError
-        For an unknown name; the message lists the known ones.
+        If the name is unknown.
     """
     if not isinstance(name, str) or name not in _REGISTRY:
         raise invalid(
@@ -75,7 +71,7 @@ def make_index(name: str, **params: Any) -> Any:
     Raises
     ------
     ValueError
-        For an unknown name or parameter.
+        If the name or a parameter is unknown.
 
     Examples
     --------

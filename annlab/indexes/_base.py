@@ -1,13 +1,11 @@
-"""What every nearest-neighbour index has in common; a new index is one file below this one.
+"""The base class of all indexes.
 
-The eight-line rule for a new index: subclass `NeighborIndex`, set ``name``, ``exact`` and
-``accepts_sparse``; keep ``__init__`` to plain assignments (scikit-learn's ``clone`` reads them);
-check parameters and build in ``_build(X)``; answer in ``_search(Q, n_neighbors)``, a pure function
-of one chunk of queries, with at least ``n_neighbors`` candidate rows a query (−1 where there is
-none) and the number of distances computed for them (None if the method cannot count); name the
-knobs that trade recall for speed in ``knobs`` and those that need no rebuild in ``query_knobs``;
-register the class in ``annlab.indexes``. Everything else, validation, unit rows for cosine, chunks
-and threads, short answers, exact distances and their order, is done here.
+To add an index: subclass `NeighborIndex`; set ``name``, ``exact`` and ``accepts_sparse``; keep
+``__init__`` to plain assignments, which scikit-learn's ``clone`` reads; check parameters and build
+in ``_build(X)``; answer in ``_search(Q, n_neighbors)``; list parameters that trade recall for speed
+in ``knobs``, and those of them that need no rebuild in ``query_knobs``; register the class in
+``annlab.indexes``. The base does the rest: validation, unit rows for cosine, chunks and threads,
+missing answers, exact distances and their order.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from annlab._support.threads import Workers, chunk_bounds, resolve_n_jobs
 from annlab._support.types import Matrix, MatrixLike
 from annlab.distances import from_squared, k_nearest, paired_sq, ranked, unit_rows
 
-#: Two distances closer than this, relatively, count as a tie that must be looked at again.
+#: Relative difference of two distances below which an exact index compares all rows again.
 _TIE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-10}
 
 
@@ -41,27 +39,24 @@ class NeighborIndex(BaseEstimator):
     name : str
         Name in `available_indexes`.
     exact : bool
-        Whether the answer is always the true one, ties in order of index.
+        Whether answers are always the true ones, ties in order of index.
     accepts_sparse : bool
         Whether queries (and X) may be SciPy sparse.
     knobs : dict of str to tuple
-        The parameters that trade recall for speed, each with a ladder of sensible values from
-        quick to accurate; empty for exact methods. Read it from an instance: an index whose
-        knobs depend on its other parameters (``faiss``) answers for itself.
+        Parameters that trade recall for speed, each with sensible values from fast to accurate;
+        empty for exact methods. May depend on other parameters (``faiss``).
     query_knobs : tuple of str
         Those knobs that `set_query_params` changes on a fitted index without a rebuild.
     n_features_in_, n_samples_fit_ : int
         Shape of the indexed data.
     n_distances_ : int or None
-        Query-to-row distances that the search of the last ``kneighbors`` call computed, None
-        where the method cannot count them. The final recheck of the rows that are returned is
-        the same for all methods and not counted.
+        Query-to-row distances of the last ``kneighbors`` call, without the final comparison of
+        the rows returned; None if the method does not count.
 
     Notes
     -----
-    Queries are answered in chunks of ``chunk_rows`` rows, on ``n_jobs`` threads. The bounds of the
-    chunks depend on the number of queries alone and each is computed on one thread, so the answer
-    has the same bits for every ``n_jobs``.
+    Queries are answered in chunks of ``chunk_rows`` rows, whose bounds depend on the number of
+    queries alone, so the answer has the same bits for every ``n_jobs``.
     """
 
     name: ClassVar[str] = ""
@@ -71,7 +66,7 @@ class NeighborIndex(BaseEstimator):
     knobs: ClassVar[Any] = {}
     query_knobs: ClassVar[Any] = ()
     chunk_rows: ClassVar[int] = 1024
-    #: False where the method holds the interpreter's lock, so that threads would only wait.
+    #: False if the method holds the interpreter's lock.
     uses_threads: ClassVar[bool] = True
 
     def fit(self, X: MatrixLike, y: object = None) -> NeighborIndex:
@@ -80,8 +75,8 @@ class NeighborIndex(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, d)
-            In k-means the rows are the *centroids*. Never written to; a copy is kept only where
-            the method needs one, so leave X as it is while the index is in use.
+            In k-means the rows are the *centroids*. Never written to, and not always copied: do
+            not change X while the index is in use.
         y : ignored
 
         Returns
@@ -91,7 +86,7 @@ class NeighborIndex(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            For bad data or a bad parameter, naming it. An earlier fit stays usable.
+            If X or a parameter is invalid. An earlier fit stays usable.
         """
         check_choice(self.metric, "metric", ("euclidean", "cosine"))
         resolve_n_jobs(self.n_jobs)
@@ -105,7 +100,7 @@ class NeighborIndex(BaseEstimator):
         try:
             self._build(X)
         except BaseException:
-            # half a build would answer with one fit's rows and the other's structure
+            # do not mix the rows of one fit with the structure of another
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
@@ -134,13 +129,13 @@ class NeighborIndex(BaseEstimator):
             Exact Euclidean (or 1 − cosine) distances of the rows returned, ascending.
         indices : ndarray of shape (nq, n_neighbors), int64
             Rows of the fitted X; equal distances in order of index. An approximate index may
-            miss a true neighbour; it never returns a row twice or a short row: what is missing
-            is completed by brute force.
+            miss a true neighbour, but each answer has ``n_neighbors`` different rows: missing
+            ones are found by brute force.
 
         Raises
         ------
         ValueError, TypeError
-            For unfitted use, wrong shapes, NaN, or ``n_neighbors`` out of range.
+            If an argument is invalid, or the index is not fitted.
         """
         self._check_fitted()
         if Q is None:
@@ -182,8 +177,8 @@ class NeighborIndex(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            For a parameter that needs a rebuild (use ``set_params`` and ``fit``) or a bad value;
-            the index is then left as it was.
+            If a parameter needs a rebuild (use ``set_params`` and ``fit``) or a value is invalid;
+            the index then stays unchanged.
 
         Examples
         --------
@@ -225,20 +220,17 @@ class NeighborIndex(BaseEstimator):
             )
 
     def _build(self, X: np.ndarray) -> None:
-        """Check the parameters and build what ``_search`` needs from the (for cosine: unit) rows.
-
-        A build that raises leaves an earlier fit as it was.
-        """
+        """Check the parameters and build what ``_search`` needs; for cosine, of unit rows."""
         raise NotImplementedError
 
     def _check_query_params(self) -> None:
-        """Raise for a bad value among ``query_knobs``; hand good ones on to a fitted library."""
+        """Raise for a bad value among ``query_knobs``; pass good ones on to a fitted library."""
 
     def _prepare(self, Q: Matrix, n_neighbors: int) -> None:
-        """Do once, before the threads start, what a call of ``kneighbors`` needs."""
+        """Called once by ``kneighbors`` before the threads start."""
 
     def _finish(self, Q: Matrix, n_neighbors: int) -> None:
-        """Do once, after the threads ended, what a call of ``kneighbors`` leaves to say."""
+        """Called once by ``kneighbors`` after the threads have finished."""
 
     def _search(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, int | None]:
         """Answer one chunk, on one thread, without writing to anything shared.
@@ -252,24 +244,23 @@ class NeighborIndex(BaseEstimator):
         Returns
         -------
         candidates : ndarray of shape (rows, m), integer, m >= n_neighbors
-            Rows of X, no row twice, −1 where there is none. The base keeps the exactly nearest
-            ``n_neighbors`` of them. An exact index returns at least one spare candidate (or all
-            rows), by which the base sees ties that reach beyond what is asked for; with
-            ``m == n_neighbors`` it vouches for the ties itself.
+            Different rows of X, −1 for a missing one; the base keeps the ``n_neighbors`` nearest.
+            An exact index returns at least one more candidate (or all rows), by which the base
+            detects ties; with ``m == n_neighbors`` it has to decide ties itself.
         n_distances : int or None
+            Distances computed; None if the method does not count.
         """
         raise NotImplementedError
 
     def _slack(self, Q: Matrix) -> Any:
-        """Bound, for each query, how much nearer than the last spare a row left out may be.
+        """Bound how much nearer than the last candidate a row left out may be, in squares.
 
-        0 where an exact index searches in the precision of the data; else twice the error of the
-        squared distances by which it searched. float or ndarray of shape (rows,).
+        Not 0 for an exact index that searches in a lower precision than that of the data.
         """
         return 0.0
 
     def _answer(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, np.ndarray, int | None]:
-        """Search one chunk, then make its answer complete, exact and ordered."""
+        """Search one chunk; complete, recompute and sort the answers."""
         if not is_sparse(Q):
             Q = np.ascontiguousarray(Q, dtype=working_dtype(Q.dtype))
         if self._metric == "cosine":
@@ -290,7 +281,7 @@ class NeighborIndex(BaseEstimator):
             distances_sq, order = ranked(distances_sq, Q.shape[1])
             candidates = np.take_along_axis(candidates, order, axis=1)
         if self.exact and n_neighbors < candidates.shape[1] < self.X_.shape[0]:
-            # the last spare as near as the last answer: there may be more rows in the same tie
+            # the last candidate is as near as the last answer: the tie may go on
             nearer = distances_sq[:, n_neighbors - 1] * (1.0 + _TIE[self.X_.dtype])
             nearer += self._slack(Q)
             again = np.flatnonzero(distances_sq[:, -1] <= nearer)
@@ -306,20 +297,17 @@ class NeighborIndex(BaseEstimator):
 
 
 class Frame:
-    """A shift and a scale in which a method computes without losing digits.
+    """A shift and a scale with which products and casts to float32 keep their digits.
 
-    ``‖q‖² − 2 q·x + ‖x‖²`` and casts to float32 lose the differences between rows that lie far
-    from the origin, and squares of very large or very small values leave the range of the type.
-    The frame subtracts the mean where it is large against the spread, and divides by a power of
-    two where the values are extreme. Both are rounded to a coarse binary grid, so integers stay
-    integers and their exact ties stay ties; for data in ordinary range the frame changes nothing.
+    The frame subtracts the middle of rows that are far from the origin compared with their spread,
+    and divides by a power of two if values are extreme. Both are rounded to a coarse binary grid,
+    so that integers stay integers and ties stay ties. Ordinary data is not changed.
 
     Parameters
     ----------
     X : ndarray of shape (n, d)
-        The rows that will be indexed.
     dtype : dtype, optional
-        Type in which the method computes; X's by default.
+        Type in which the method computes; that of X by default.
 
     Examples
     --------
@@ -338,7 +326,7 @@ class Frame:
         spread = float((high - low).max())
         middle = low + (high - low) / 2.0
         largest = float(np.maximum(np.abs(low), np.abs(high)).max())
-        # 4 bits lost to an offset are tolerable, and they are only lost where there is spread
+        # an offset of 16 spreads costs 4 bits, which is tolerable
         if spread > 0 and np.abs(middle).max() > 16.0 * spread:
             grid = 2.0 ** np.floor(np.log2(spread))
             self.shift = np.round(middle / grid) * grid
@@ -347,20 +335,11 @@ class Frame:
         if largest > 0 and not 1.0 / safe < largest < safe:
             self.scale = 2.0 ** np.floor(np.log2(largest))
         self.is_identity = self.shift is None and self.scale == 1.0 and self.dtype == X.dtype
-        # a query that is so much farther away than the rows lie apart cannot tell them apart
+        # farther queries are clipped: they cannot tell the rows apart
         self._largest = safe**1.25
 
     def apply(self, X: np.ndarray) -> np.ndarray:
-        """Bring rows into the frame; returns the array itself where nothing is to be done.
-
-        Parameters
-        ----------
-        X : ndarray of shape (nq, d)
-
-        Returns
-        -------
-        ndarray of shape (nq, d), C order, in the frame's dtype
-        """
+        """Return rows in the frame, in C order and its dtype; the same array if unchanged."""
         out = X if self.shift is None else X - self.shift
         if self.scale != 1.0:
             out = out / self.scale
@@ -370,20 +349,7 @@ class Frame:
 
 
 def first_equal_rows(X: np.ndarray) -> np.ndarray:
-    """Index of the first row that equals each row.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d), float32 or float64
-
-    Returns
-    -------
-    ndarray of shape (n,), int64
-        ``arange(n)`` where all rows differ.
-
-    Notes
-    -----
-    Sorts the rows: O(d·n log n) at worst, about 10 ms for 4,096 rows of d = 192.
+    """Return the index of the first row that equals each row, (n,) int64; sorts the rows.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The layers of a graph that hnswlib or faiss has built, as plain arrays."""
+"""Read the layers of a graph of hnswlib or faiss as plain arrays."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def read_hnswlib(graph: hnswlib.Index) -> Read:
 
 
 def _linked(record: np.ndarray) -> np.ndarray:
-    # the low 16 bits of the first word are the count; the others hold flags
+    # the low 16 bits of the first word are the count
     return record[1 : 1 + int(record[0] & 0xFFFF)].astype(np.int64)
 
 
 def read_faiss(graph: Any) -> Read:
-    """Read the links of a faiss ``IndexHNSWFlat``: all in one array, −1 where a place is free."""
+    """Read the links of a faiss ``IndexHNSWFlat``: one array, in which −1 marks a free place."""
     faiss = require("faiss", purpose="to read a graph that faiss built", extra="lab")
     hnsw, n = graph.hnsw, graph.ntotal
     vectors = graph.reconstruct_n(0, n)

@@ -1,8 +1,6 @@
-"""An index that errs on purpose, at a rate that is chosen: an instrument, not a method.
+"""An index that errs on purpose, to measure what errors of a known number and kind do.
 
-It answers what no real index can answer by itself: what do errors of a known number and kind do to
-whatever stands on the search? It is not among `available_indexes`, because nobody should use it
-to find anything.
+It is not among `available_indexes`.
 """
 
 from __future__ import annotations
@@ -23,13 +21,13 @@ class CarelessIndex(NeighborIndex):
     Parameters
     ----------
     recall : float, default=0.9
-        Share of the true neighbours that are not overlooked, from 0 to 1.
+        Share of the true neighbours that are found, from 0 to 1.
     miss : {"near", "far"}, default="near"
-        What comes instead: the next best rows, as from a good index in a hurry, or any rows.
+        What is returned for the others: the next best rows, or any rows.
     metric : {"euclidean", "cosine"}, default="euclidean"
     random_state : int, RandomState, Generator or None, default=None
-        Draws the errors. They depend on it, on the indexed rows and on the query: the same
-        question put to the same rows meets the same error, and moved rows meet new ones.
+        Draws the errors. They depend on it, on the indexed rows and on the query: the same query
+        of the same rows gives the same error, and moved rows give new ones.
     n_jobs : int or None, default=None
 
     Attributes
@@ -40,12 +38,11 @@ class CarelessIndex(NeighborIndex):
     Raises
     ------
     ValueError, TypeError
-        At ``fit``, naming the parameter.
+        At ``fit``.
 
     Notes
     -----
-    O(nq·n·(d + log n)): slower than brute force, which is no matter for an instrument.
-    ``n_distances_`` counts all of them.
+    O(nq·n·(d + log n)).
 
     Examples
     --------
@@ -85,7 +82,7 @@ class CarelessIndex(NeighborIndex):
         self._rows = X
 
     def _rounded(self, X: np.ndarray) -> np.ndarray:
-        """Rows to about six digits: the last bits of a mean differ between processors."""
+        """Round rows to about six digits: the last bits of means differ between processors."""
         return np.rint(np.asarray(X, dtype=np.float64) / self._grid)
 
     def _search(self, Q: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, int]:
@@ -99,7 +96,7 @@ class CarelessIndex(NeighborIndex):
         draws = _uniform(seeds, n if self._far else n_neighbors)
         if self._far:
             rest = np.take_along_axis(rest, np.argsort(draws[:, n_neighbors:], axis=1), axis=1)
-        # each place has a substitute of its own, as far as there are rows to substitute
+        # each place has its own substitute, as far as there are rows left
         places = min(n_neighbors, rest.shape[1])
         missed = draws[:, :places] >= self._share
         found[:, :places] = np.where(missed, rest[:, :places], found[:, :places])
@@ -109,8 +106,8 @@ class CarelessIndex(NeighborIndex):
 def _uniform(seeds: np.ndarray, count: int) -> np.ndarray:
     """Draw ``count`` numbers from [0, 1) for each seed, a pure function of the seed.
 
-    The mixing steps of SplitMix64 (Steele, Lea & Flood 2014, doi 10.1145/2660193.2660195): making
-    a generator for every query would take a hundred times as long.
+    The mixing steps of SplitMix64 (Steele, Lea & Flood 2014, doi 10.1145/2660193.2660195); a
+    generator for each query would take a hundred times as long.
     """
     steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     x = (seeds[:, None] << np.uint64(20)) + steps

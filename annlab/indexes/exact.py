@@ -1,4 +1,4 @@
-"""Exact indexes: brute force over blocks, and scikit-learn's two trees."""
+"""Exact indexes: brute force, and the two trees of scikit-learn."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ class BruteIndex(NeighborIndex):
 
     Notes
     -----
-    2·nq·n·d operations, and the baseline that every other index must beat: at d = 128 on one
-    core it answers a query over 4,096 rows in about the time of one walk through an HNSW graph.
-    Sparse queries are multiplied as they are.
+    2·nq·n·d operations; at d = 128 and 4,096 rows about as fast as a walk through an HNSW graph.
+    Sparse queries stay sparse.
 
     Examples
     --------
@@ -59,11 +58,10 @@ class BruteIndex(NeighborIndex):
 
 
 class _TreeIndex(NeighborIndex):
-    """What the two trees share: build, search with a spare neighbour, and count."""
+    """Base of the two trees."""
 
     exact = True
-    # scikit-learn's trees hold the interpreter's lock while they search (tried: two threads take
-    # longer than one), so the chunks are answered one after the other
+    # scikit-learn's trees hold the interpreter's lock while they search
     uses_threads: ClassVar[bool] = False
     _tree_class: ClassVar[str] = ""
 
@@ -82,7 +80,7 @@ class _TreeIndex(NeighborIndex):
         self.tree_ = tree_class(X, leaf_size=leaf_size, metric="euclidean")
 
     def _search(self, Q: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, int]:
-        # one spare: the base sees by it whether a tie reaches beyond what was asked for
+        # one more, by which the base detects ties
         m = min(n_neighbors + 1, self.tree_.data.shape[0])
         self.tree_.reset_n_calls()
         rows = self.tree_.query(Q, k=m, return_distance=False, sort_results=False)
@@ -98,13 +96,12 @@ class KDTreeIndex(_TreeIndex):
         Rows of a leaf, which are compared one by one.
     metric : {"euclidean", "cosine"}, default="euclidean"
     n_jobs : int or None, default=None
-        Accepted for the protocol's sake: the tree holds the interpreter's lock.
+        No effect: the tree holds the interpreter's lock.
 
     Notes
     -----
-    Build O(d·n log n); a query about O(d·log n) while d is small, O(d·n) past some 15 dimensions,
-    where hardly any leaf can be ruled out. ``n_distances_`` is the tree's own count of the rows
-    it looked at. Bentley 1975, doi 10.1145/361002.361007.
+    Build O(d·n log n); a query about O(d·log n) for small d, O(d·n) above some 15 dimensions, where
+    hardly any leaf can be ruled out. Bentley 1975, doi 10.1145/361002.361007.
 
     Examples
     --------
@@ -119,7 +116,7 @@ class KDTreeIndex(_TreeIndex):
 
 
 class BallTreeIndex(_TreeIndex):
-    """Nest the rows in balls (scikit-learn's `BallTree`); exact, whatever the deck says.
+    """Nest the rows in balls (scikit-learn's `BallTree`); exact, although the deck denies it.
 
     Parameters
     ----------
@@ -127,14 +124,13 @@ class BallTreeIndex(_TreeIndex):
         Rows of a leaf, which are compared one by one.
     metric : {"euclidean", "cosine"}, default="euclidean"
     n_jobs : int or None, default=None
-        Accepted for the protocol's sake: the tree holds the interpreter's lock.
+        No effect: the tree holds the interpreter's lock.
 
     Notes
     -----
-    A ball is ruled out when its surface is farther than the best row so far, by the triangle
-    inequality; nothing else is skipped, so the answer is the true one. Costs as for the k-d tree,
-    and it degrades a little later as d grows. ``n_distances_`` counts the centres of balls as
-    well as rows. Omohundro 1989, ICSI technical report TR-89-063.
+    A ball is skipped if, by the triangle inequality, it holds no row nearer than the best so far.
+    Costs as for the k-d tree, and it degrades a little later as d grows. ``n_distances_`` counts
+    the centres of balls as well as rows. Omohundro 1989, ICSI technical report TR-89-063.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from annlab._support.types import MatrixLike, Seed
 from annlab.distances import unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 
-#: What faiss itself starts with, to which a knob set to None goes back.
+#: faiss's own defaults, used for a knob that is None.
 _FAISS_DEFAULTS = {"nprobe": 1.0, "efSearch": 16.0}
 
 
@@ -25,26 +25,23 @@ class FaissIndex(NeighborIndex):
     Parameters
     ----------
     factory : str, default="HNSW32"
-        What ``faiss.index_factory`` understands: ``"Flat"`` (exact), ``"HNSW32"``,
-        ``"IVF64,Flat"`` (cells), ``"PQ8"`` or ``"IVF64,PQ8"`` (compressed),
-        ``"PCA32,Flat"`` (a projection first) …
+        String of ``faiss.index_factory``, such as ``"Flat"`` (exact), ``"HNSW32"``,
+        ``"IVF64,Flat"`` (cells), ``"IVF64,PQ8"`` (compressed) or ``"PCA32,Flat"``.
     nprobe : int, optional
-        Cells that a query looks into, for IVF. None keeps faiss's own choice, 1.
+        Cells that a query looks into, for IVF; by default 1.
     ef : int, optional
-        Nearest nodes that a search keeps (faiss: ``efSearch``), for HNSW. None keeps faiss's
-        own choice, 16.
+        Nearest nodes that a search keeps (faiss: ``efSearch``), for HNSW; by default 16.
     search_params : dict, optional
         Other parameters of faiss's ``ParameterSpace``, such as ``{"quantizer_efSearch": 64}``
         or ``{"k_factor_rf": 4}``.
     metric : {"euclidean", "cosine"}, default="euclidean"
     random_state : None, int, RandomState or Generator, default=None
-        Seeds what faiss trains (cells and product quantizers) and the levels of HNSW. None
-        keeps faiss's own fixed seeds.
+        Seeds the training and the levels of HNSW; None keeps faiss's fixed seeds.
     max_points_per_centroid : int, optional
-        Train cells and codewords on at most this many rows for each of them, drawn at random, as
-        faiss does on its own with 256. None trains on all rows.
+        Train cells and codewords on a random sample of at most this many rows for each of them
+        (faiss's default is 256). None trains on all rows.
     n_jobs : int or None, default=None
-        Threads for queries. Building runs on one thread, so that it can be repeated.
+        Threads for queries; building uses one.
 
     Attributes
     ----------
@@ -57,19 +54,18 @@ class FaissIndex(NeighborIndex):
     Raises
     ------
     MissingExtraError
-        Where faiss is not installed.
+        If faiss is not installed.
     ValueError, TypeError
-        For a factory string that faiss refuses, or that it cannot train on these rows.
+        If faiss refuses the factory string, or cannot train it on these rows.
 
     Notes
     -----
-    faiss computes in float32: rows are shifted and scaled first where that keeps digits, and the
-    rows returned are compared exactly; `candidates` gives faiss's own answers. ``n_distances_``
-    is None: faiss's counters are global to the process. Product quantizers are not ordered for
-    polysemous search unless ``search_params`` has ``"ht"`` when the index is built: that takes
-    much longer than all the rest of the training and changes no other search. Johnson, Douze &
-    Jégou 2021, doi 10.1109/TBDATA.2019.2921572 (arXiv 1702.08734); Douze et al. 2024, arXiv
-    2401.08281.
+    faiss computes in float32: rows are shifted and scaled first if that keeps digits, and the rows
+    returned are compared exactly; `candidates` returns faiss's own answers. ``n_distances_`` is
+    None except for ``"Flat"``: faiss's counters are global. Product quantizers are ordered for
+    polysemous search only if ``search_params`` has ``"ht"`` at ``fit``, because that takes longer
+    than the rest of the training. Johnson, Douze & Jégou 2021, doi 10.1109/TBDATA.2019.2921572;
+    Douze et al. 2024, arXiv 2401.08281.
 
     Examples
     --------
@@ -122,7 +118,7 @@ class FaissIndex(NeighborIndex):
 
     @property
     def query_knobs(self) -> tuple[str, ...]:
-        """All of ``knobs``, and ``search_params``: faiss takes them at query time."""
+        """All of ``knobs``, and ``search_params``."""
         return (*self.knobs, "search_params")
 
     def _settings(self) -> dict[str, float]:
@@ -149,20 +145,20 @@ class FaissIndex(NeighborIndex):
             self._apply(self.index_, settings)
 
     def _apply(self, index: Any, settings: dict[str, float]) -> None:
-        faiss = _faiss()
+        faiss = load_faiss()
         for name, value in _FAISS_DEFAULTS.items():
             if name not in settings:
                 try:
                     faiss.ParameterSpace().set_index_parameter(index, name, value)
                 except RuntimeError:
-                    continue  # this kind of index has no such parameter
+                    continue  # an index of another kind
         for name, value in settings.items():
             if name == "ht" and getattr(self, "index_", None) is index and not self._polysemous:
                 raise invalid(
                     "search_params",
-                    "known when the index is built where it has 'ht'",
+                    "given at fit if it has 'ht'",
                     f"ht={value!r} afterwards",
-                    "Fit again with it: polysemous search needs codes in an order of their own.",
+                    "Fit again: polysemous search needs codes in a special order.",
                 )
             try:
                 faiss.ParameterSpace().set_index_parameter(index, name, float(value))
@@ -201,7 +197,7 @@ class FaissIndex(NeighborIndex):
                 f"'IVF{max(1, round(n**0.5))},Flat'.",
             )
         try:
-            with one_thread():
+            with faiss_threads():
                 index.train(rows)
                 index.add(rows)
         except RuntimeError as reason:
@@ -219,17 +215,14 @@ class FaissIndex(NeighborIndex):
 
     def _search(self, Q: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, int | None]:
         n = self.index_.ntotal
-        # spare rows settle near-ties that float32 cannot, and show an exact index its ties
+        # spare rows, for near-ties in float32 and for ties of an exact index
         wanted = min(n_neighbors + 4, n)
-        with one_thread():
+        with faiss_threads():
             rows = self.index_.search(self._frame.apply(Q), wanted)[1]
         return rows, len(Q) * n if self.exact else None
 
     def candidates(self, Q: MatrixLike, n_neighbors: int = 1) -> np.ndarray:
-        """Rows as faiss itself ranks them, by its codes, before annlab compares them exactly.
-
-        `kneighbors` asks for a few rows more and puts them into their true order, which hides
-        what a code loses; this does not.
+        """Return rows as faiss ranks them by its codes, without the exact comparison.
 
         Parameters
         ----------
@@ -239,12 +232,11 @@ class FaissIndex(NeighborIndex):
         Returns
         -------
         ndarray of shape (nq, n_neighbors), int64
-            −1 where faiss found nothing.
+            −1 for a missing one.
 
         Raises
         ------
         ValueError, TypeError
-            For unfitted use, wrong shapes or NaN.
 
         Examples
         --------
@@ -256,11 +248,11 @@ class FaissIndex(NeighborIndex):
         """
         Q = self._queries(Q)
         n_neighbors = check_integer(n_neighbors, "n_neighbors", maximum=self.n_samples_fit_)
-        with one_thread():
+        with faiss_threads():
             return np.asarray(self.index_.search(Q, n_neighbors)[1])
 
     def compared(self, Q: MatrixLike) -> np.ndarray:
-        """Rows (or their codes) that a search compares with each query, heads of cells apart.
+        """Count the rows that a search compares with each query, centroids of cells excluded.
 
         Parameters
         ----------
@@ -269,14 +261,12 @@ class FaissIndex(NeighborIndex):
         Returns
         -------
         ndarray of shape (nq,), int64
-            For cells: rows in the ``nprobe`` cells that are searched, counted from the lists. For
-            HNSW: distances along the walk, by faiss's own counter, which belongs to the whole
-            process: a search in another thread meanwhile is counted too. Otherwise all rows.
+            IVF: rows in the ``nprobe`` nearest cells. HNSW: distances along the walk, by a counter
+            of faiss that includes searches of other threads. Otherwise all rows.
 
         Raises
         ------
         ValueError, TypeError
-            For unfitted use, wrong shapes or NaN.
 
         Examples
         --------
@@ -287,10 +277,10 @@ class FaissIndex(NeighborIndex):
         >>> index.compared(X[:3])
         array([300, 300, 300])
         """
-        faiss = _faiss()
+        faiss = load_faiss()
         Q = self._queries(Q)
         counts = np.full(len(Q), self.n_samples_fit_, dtype=np.int64)
-        with one_thread():
+        with faiss_threads():
             if _cells(self.index_):
                 ivf, Q = self._cells_and(Q)
                 probes = min(int(ivf.nprobe), int(ivf.nlist))
@@ -312,8 +302,8 @@ class FaissIndex(NeighborIndex):
         return np.ascontiguousarray(self._frame.apply(Q), dtype=np.float32)
 
     def _cells_and(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
-        """The part that has cells, and rows as they reach it, after what stands before it."""
-        faiss = _faiss()
+        """Return the part that has cells, and the rows after the transforms before it."""
+        faiss = load_faiss()
         part = faiss.downcast_index(self.index_)
         while not hasattr(part, "nlist"):
             if hasattr(part, "chain"):
@@ -325,7 +315,7 @@ class FaissIndex(NeighborIndex):
         return part, rows
 
     def _slack(self, Q: np.ndarray) -> np.ndarray:
-        # faiss takes ‖q‖² − 2 q·x + ‖x‖² in float32: the error of an inner product of length d
+        # error of ‖q‖² − 2 q·x + ‖x‖² in float32
         Q = self._frame.apply(Q)
         reach = np.sqrt(np.einsum("ij,ij->i", Q, Q, dtype=np.float64)) + self._largest
         unit = float(np.finfo(np.float32).eps)
@@ -333,13 +323,13 @@ class FaissIndex(NeighborIndex):
 
 
 def _new_index(d: int, factory: str) -> Any:
-    """Make an untrained index, or say what is wrong with the factory string."""
+    """Make an untrained index."""
     examples = "For example 'Flat', 'HNSW32' or 'IVF64,Flat'."
     if not isinstance(factory, str):
         raise invalid(
             "factory", "an index_factory string", repr(factory), examples, error=TypeError
         )
-    # faiss ends the process on these instead of raising; on the second by a division by zero
+    # faiss ends the process on these instead of raising
     for pattern, rule, remedy in (
         (r"HNSW[01](?![0-9])", "an HNSW with at least 2 links a node", "Use 'HNSW16' or 'HNSW32'."),
         (r"PQ[0-9]+x0(?![0-9])", "a PQ with at least 1 bit a code", "Use 'PQ8x4'."),
@@ -347,7 +337,7 @@ def _new_index(d: int, factory: str) -> Any:
         if re.search(pattern, factory):
             raise invalid("factory", rule, repr(factory), remedy)
     try:
-        return _faiss().index_factory(d, factory)
+        return load_faiss().index_factory(d, factory)
     except (RuntimeError, TypeError) as reason:
         raise invalid(
             "factory",
@@ -358,11 +348,11 @@ def _new_index(d: int, factory: str) -> Any:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep faiss to one thread in this thread of ours, and give it back what it had."""
-    faiss = _faiss()
+def faiss_threads(n_threads: int = 1) -> Iterator[None]:
+    """Set the number of threads of faiss, which is global, within the context."""
+    faiss = load_faiss()
     before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
+    faiss.omp_set_num_threads(n_threads)
     try:
         yield
     finally:
@@ -370,37 +360,12 @@ def one_thread() -> Iterator[None]:
 
 
 def load_faiss(purpose: str = "for the 'faiss' index") -> Any:
-    """Import faiss, or say what it is for and how to install it.
-
-    Parameters
-    ----------
-    purpose : str
-        Readable after "is needed".
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingExtraError
-        Where faiss is not installed.
-
-    Examples
-    --------
-    >>> from annlab.indexes.faiss_index import load_faiss
-    >>> load_faiss().IndexFlatL2(3).d
-    3
-    """
+    """Import faiss, or raise `MissingExtraError`; ``purpose`` is readable after "is needed"."""
     return require("faiss", purpose=purpose, extra="lab")
 
 
-def _faiss() -> Any:
-    return load_faiss()
-
-
 def _short(reason: Exception) -> str:
-    """The part of a faiss error that says what is wrong, without the C++ place before it."""
+    """Shorten an error of faiss: no C++ location, at most 100 characters."""
     text = " ".join(str(reason).split())
     text = re.sub(r"^Error in .*? at \S+:\d+: ", "", text)
     return re.sub(r"^Error: '.*?' failed: ", "", text)[:100]
@@ -408,7 +373,7 @@ def _short(reason: Exception) -> str:
 
 def _cells(index: Any) -> int:
     try:
-        return int(_faiss().extract_index_ivf(index).nlist)
+        return int(load_faiss().extract_index_ivf(index).nlist)
     except RuntimeError:
         return 0
 
@@ -416,8 +381,8 @@ def _cells(index: Any) -> int:
 def _prepare_training(
     index: Any, rng: np.random.RandomState | None, most: int | None, *, polysemous: bool
 ) -> None:
-    """Seed every part of an index that draws random numbers, and decide what it trains on."""
-    faiss = _faiss()
+    """Seed all parts of an index that draw random numbers, and set their training sample."""
+    faiss = load_faiss()
     seed = None if rng is None else int(rng.randint(1, 2**31 - 1))
     part = index
     while part is not None:
@@ -434,10 +399,10 @@ def _prepare_training(
                 if seed is not None:
                     cp.seed = seed
             if not polysemous and getattr(owner, "do_polysemous_training", False):
-                # an annealing of many seconds, for a filter that nobody asked for
+                # takes many seconds, and only polysemous search uses it
                 owner.do_polysemous_training = False
         if seed is not None and hasattr(part, "hnsw"):
             part.hnsw.rng = faiss.RandomGenerator(seed)
-        # what a transform, an id map, a refinement or a graph is wrapped around
+        # the part inside a transform, an id map, a refinement or a graph
         inner = (getattr(part, name, None) for name in ("index", "base_index", "storage"))
         part = next((p for p in inner if p is not None), None)

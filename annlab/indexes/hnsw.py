@@ -13,14 +13,14 @@ from annlab._support.types import Matrix, Seed
 from annlab.distances import nearest, paired_sq, unit_rows
 from annlab.indexes._base import Frame, NeighborIndex, first_equal_rows
 
-#: Rows held out of the graph to choose ``ef``, and the fewest rows for which that is worth while.
+#: Rows held out of the graph to choose ``ef``, and the fewest rows for which that is done.
 _HELD_OUT, _CALIBRATE_FROM = 256, 1024
 _EF_LADDER = (32, 48, 64, 96, 128, 192, 256, 384, 512)
-#: Recall of the held-out rows at which the ladder stops; one rung is added on top.
+#: Recall of the held-out rows at which the ladder stops, one rung further up.
 _RECALL = 0.99
-#: ``ef`` where there are too few rows to choose it by.
+#: ``ef`` for fewer rows.
 _EF_SMALL = 128
-#: Queries of a call that are walked to estimate its distance computations.
+#: Queries of a call that are walked again to count distances.
 _WALKS = 64
 
 _stand_in_announced = False
@@ -32,27 +32,25 @@ class HNSWIndex(NeighborIndex):
     Parameters
     ----------
     M : int, default=16
-        Links of a node, from 2 to 512; twice as many in the lowest layer. More links, more
-        recall on data of high intrinsic dimension, more memory and time.
+        Links of a node, from 2 to 512; twice as many in the lowest layer. More links give more
+        recall on data of high intrinsic dimension, and take more memory and time.
     ef_construction : int, default=200
         Nearest nodes that the insertion of a row looks for.
     ef : int or "auto", default="auto"
-        Nearest nodes that a search keeps: the knob of recall and speed. Raised to
-        ``n_neighbors`` where it is smaller. ``"auto"`` measures it at ``fit``: the last rows to
-        be inserted serve as queries first, and ``ef`` is chosen one step above the least value
-        with which at least 99 % of them find their nearest row. Can be changed without a rebuild.
+        Nearest nodes that a search keeps, at least ``n_neighbors``: trades speed for recall.
+        ``"auto"`` measures it at ``fit``: the last rows to be inserted serve as queries, and
+        ``ef`` is one step above the least value with which 99 % of them find their nearest row.
     metric : {"euclidean", "cosine"}, default="euclidean"
     count_distances : bool, default=False
-        Estimate ``n_distances_``, by walking the graph again in Python for up to 64 queries of
-        each call. The libraries do not count, so it is None otherwise.
+        Estimate ``n_distances_`` by walking the graph again in Python for up to 64 queries of
+        each call; otherwise it is None.
     backend : {"auto", "hnswlib", "faiss"}, default="auto"
-        ``"auto"``: hnswlib, or faiss's HNSW where hnswlib cannot be imported (with one warning a
+        ``"auto"``: hnswlib, or faiss's HNSW if hnswlib cannot be imported (with one warning a
         process).
     random_state : None, int, RandomState or Generator, default=None
         Draws the levels of the rows and the rows that ``ef="auto"`` holds out.
     n_jobs : int or None, default=None
-        Threads for queries. The graph is built on one thread, so that the same ``random_state``
-        gives the same graph.
+        Threads for queries; building uses one, so that it can be repeated.
 
     Attributes
     ----------
@@ -61,24 +59,24 @@ class HNSWIndex(NeighborIndex):
     backend_ : str
         "hnswlib" or "faiss".
     graph_ : object
-        The library's own index. `NavigableGraph.from_index` lays it open.
+        The library's own index. `NavigableGraph.from_index` reads it.
     node_rows_ : ndarray of shape (n_nodes,), int64
-        Row of X behind each node. Equal rows share a node: exact duplicates would fill each
-        other's links and cut a graph to pieces.
+        Row of X behind each node. Equal rows share a node, because duplicates would fill each
+        other's links and disconnect the graph.
 
     Raises
     ------
     ValueError, TypeError
-        At ``fit``, naming the parameter.
+        At ``fit``.
     MissingExtraError
-        Where no library is there.
+        If neither library is installed.
 
     Notes
     -----
-    Build about O(n · ef_construction · M · d), a query about O(ef · M · d) and growing with
-    log n. The libraries compute in float32: rows are shifted and scaled first where that keeps
-    digits, and the rows returned are compared exactly. Malkov & Yashunin 2018,
-    doi 10.1109/TPAMI.2018.2889473 (arXiv 1603.09320).
+    Build about O(n · ef_construction · M · d); a query about O(ef · M · d · log n). The libraries
+    compute in float32: rows are shifted and scaled first if that keeps digits, and the rows
+    returned are compared exactly. Malkov & Yashunin 2018, doi 10.1109/TPAMI.2018.2889473
+    (arXiv 1603.09320).
 
     Examples
     --------
@@ -140,14 +138,14 @@ class HNSWIndex(NeighborIndex):
         seed = int(rng.randint(1, 2**31 - 1))
         self._frame = Frame(X, np.float32)
         rows = self._frame.apply(X)
-        # rows may also coincide in float32 alone: the graph could not tell them apart either
+        # also rows that are equal only in float32
         first = first_equal_rows(rows)
         self.node_rows_ = np.flatnonzero(first == np.arange(len(first)))
         self._groups = _groups(first) if len(self.node_rows_) < len(first) else None
         held_out = 0
         if isinstance(self.ef, str) and len(self.node_rows_) >= _CALIBRATE_FROM:
             held_out = _HELD_OUT
-            # the rows to be held out go last, drawn at random
+            # the rows that are held out are last
             self.node_rows_ = rng.permutation(self.node_rows_)
         points = rows[self.node_rows_]
         inside = len(points) - held_out
@@ -158,7 +156,6 @@ class HNSWIndex(NeighborIndex):
         if held_out:
             self._measured_ef = self._measure_ef(points[:inside], points[inside:])
             self._engine.add(points[inside:])
-        self._walkable: Any = None
 
     @property
     def graph_(self) -> Any:
@@ -166,7 +163,7 @@ class HNSWIndex(NeighborIndex):
         return self._engine.graph
 
     def _measure_ef(self, points: np.ndarray, queries: np.ndarray) -> int:
-        """Least ``ef`` of the ladder that serves rows outside the graph, and one rung more."""
+        """Return one rung above the least ``ef`` that finds rows outside the graph."""
         truth = paired_sq(queries, points, nearest(queries, points))
         ladder = [ef for ef in _EF_LADDER if ef < len(points)]
         for rung, ef in enumerate(ladder):
@@ -182,7 +179,7 @@ class HNSWIndex(NeighborIndex):
         self._engine.set_ef(max(self.ef_, self._wanted(n_neighbors)))
 
     def _wanted(self, n_neighbors: int) -> int:
-        # spare nodes settle near-ties that float32 cannot
+        # spare nodes, for near-ties in float32
         return min(n_neighbors + 2, len(self.node_rows_))
 
     def _search(self, Q: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, None]:
@@ -195,11 +192,11 @@ class HNSWIndex(NeighborIndex):
         return self._expand(nodes, n_neighbors + 2), None
 
     def _compares_all(self, n_neighbors: int) -> bool:
-        # a walk that must bring back most of the graph costs more than comparing all rows
+        # a walk through most of the graph costs more than comparing all rows
         return 2 * n_neighbors > len(self.X_)
 
     def _expand(self, nodes: np.ndarray, room: int) -> np.ndarray:
-        """Replace each node by all the equal rows that it stands for, as far as there is room."""
+        """Replace each node by all equal rows that share it, as far as there is room."""
         assert self._groups is not None, "only called where rows are equal"
         order, begins, sizes = self._groups
         first = np.where(nodes >= 0, self.node_rows_[nodes], 0)
@@ -221,20 +218,13 @@ class HNSWIndex(NeighborIndex):
         if self._compares_all(n_neighbors):
             self.n_distances_ = len(Q) * len(self.X_)
             return
-        # evenly spread queries, the same ones for the same call
+        # evenly spread, so the same for the same call
         sample = np.unique(np.linspace(0, len(Q) - 1, min(len(Q), _WALKS)).astype(np.int64))
         queries = np.ascontiguousarray(Q[sample])
         if self._metric == "cosine":
             queries, _ = unit_rows(queries)
         mean = self._engine.count(self._frame.apply(queries), self)
         self.n_distances_ = round(mean * len(Q))
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        # read again from the graph when it is asked for
-        if "_walkable" in state:
-            state["_walkable"] = None
-        return state
 
 
 class _HnswlibGraph:
@@ -261,24 +251,16 @@ class _HnswlibGraph:
         try:
             return self.graph.knn_query(queries, k=wanted, num_threads=1)[0].astype(np.int64)
         except RuntimeError:
-            # some query reaches fewer nodes than wanted: answer the others, leave that one open
-            out = np.full((len(queries), wanted), -1, dtype=np.int64)
-            for row in range(len(queries)):
-                try:
-                    out[row] = self.graph.knn_query(queries[row : row + 1], wanted, num_threads=1)[
-                        0
-                    ]
-                except RuntimeError:
-                    continue
-            return out
+            # a query reached too few nodes: ask one by one, and leave that one unanswered
+            if len(queries) == 1:
+                return np.full((1, wanted), -1, dtype=np.int64)
+            return np.concatenate([self.search(query[None], wanted) for query in queries])
 
     def count(self, queries: np.ndarray, index: HNSWIndex) -> float:
         from annlab.indexes.walk import NavigableGraph, count_distances
 
-        if index._walkable is None:
-            index._walkable = NavigableGraph.from_index(index)
-        counts = [count_distances(index._walkable, query, self.graph.ef) for query in queries]
-        return float(np.mean(counts))
+        graph = NavigableGraph.from_index(index)
+        return float(np.mean([count_distances(graph, query, self.graph.ef) for query in queries]))
 
 
 class _FaissGraph:
@@ -292,18 +274,18 @@ class _FaissGraph:
         self.graph.hnsw.rng = library.RandomGenerator(seed)
 
     def add(self, points: np.ndarray) -> None:
-        from annlab.indexes.faiss_index import one_thread
+        from annlab.indexes.faiss_index import faiss_threads
 
-        with one_thread():
+        with faiss_threads():
             self.graph.add(points)
 
     def set_ef(self, ef: int) -> None:
         self.graph.hnsw.efSearch = ef
 
     def search(self, queries: np.ndarray, wanted: int) -> np.ndarray:
-        from annlab.indexes.faiss_index import one_thread
+        from annlab.indexes.faiss_index import faiss_threads
 
-        with one_thread():
+        with faiss_threads():
             return self.graph.search(queries, wanted)[1]
 
     def count(self, queries: np.ndarray, index: HNSWIndex) -> float:
@@ -314,7 +296,7 @@ class _FaissGraph:
 
 
 def _library(backend: str) -> tuple[str, Any]:
-    """Import the library that serves, and say once where it is the stand-in."""
+    """Import the library, and warn once if faiss replaces hnswlib."""
     global _stand_in_announced
     if backend != "faiss":
         try:
@@ -334,9 +316,9 @@ def _library(backend: str) -> tuple[str, Any]:
     if backend == "auto" and not _stand_in_announced:
         _stand_in_announced = True
         warnings.warn(
-            "hnswlib cannot be imported, so the 'hnsw' index runs on faiss's HNSW. Results stay "
-            "approximate nearest neighbours, but they are not the same bit for bit. Install "
-            "hnswlib (it needs a C++ compiler) or set backend='faiss' to be silent.",
+            "hnswlib cannot be imported, so the 'hnsw' index runs on faiss's HNSW, whose results "
+            "differ slightly. Install hnswlib (it needs a C++ compiler), or set backend='faiss' to "
+            "silence this warning.",
             AnnlabWarning,
             stacklevel=4,
         )
@@ -344,7 +326,7 @@ def _library(backend: str) -> tuple[str, Any]:
 
 
 def _groups(first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All rows sorted by group of equal rows; begin and size of each group, by its first row."""
+    """Return rows sorted by group of equal rows, and begin and size of the group of each row."""
     order = np.argsort(first, kind="stable")
     sizes = np.bincount(first, minlength=len(first))
     return order, np.cumsum(sizes) - sizes, sizes

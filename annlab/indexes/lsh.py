@@ -21,39 +21,38 @@ from annlab._support.types import Matrix, MatrixLike, Seed
 from annlab.distances import listed_sq, pairwise_sq, unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 
-#: Cells of the table "query × row" that are marked at once: bounds memory.
+#: Pairs of a query and a row that are marked at once.
 _CELLS = 1 << 21
-#: Bits of a hyperplane code; more would not fit the integers that are sorted.
+#: Bits of a hyperplane code that fit an integer.
 _MOST_HASHES = 62
-#: Tables past which the directions alone would fill the memory.
+#: More tables would fill the memory.
 _MOST_TABLES = 1 << 16
 
 
 class LSHIndex(NeighborIndex):
-    """Hash rows into buckets, several times over; compare a query with its bucket mates.
+    """Hash rows into buckets of several tables; compare a query with the rows of its buckets.
 
-    Each table cuts space by ``n_hashes`` random directions. A *hyperplane* hash is the side of a
-    random hyperplane on which a row lies; two rows at angle θ agree with probability 1 − θ/π. A
-    *p-stable* hash is the number of the slab of ``width`` into which a random Gaussian projection
-    falls; rows at a small distance agree more often than rows at a large one. Rows that agree in
-    all hashes of a table share a bucket. A query is compared, exactly, with the rows of its
-    bucket in each table and of the ``n_probes − 1`` buckets across the nearest walls.
+    Each table has ``n_hashes`` random directions. A *hyperplane* hash is the side of a random
+    hyperplane on which a row lies; two rows at angle θ agree with probability 1 − θ/π. A *p-stable*
+    hash is the number of the slab of ``width`` into which a random Gaussian projection falls; near
+    rows agree more often than far ones. Rows that agree in all hashes of a table share a bucket. A
+    query is compared with the rows of its bucket in each table, and of the ``n_probes − 1`` buckets
+    across the nearest walls.
 
     Parameters
     ----------
     family : {"auto", "hyperplane", "p-stable"}, default="auto"
         ``"auto"``: p-stable for the Euclidean metric, hyperplane for cosine.
     n_tables : int, default=8
-        Independent tables. More tables, more recall, more memory (12 bytes a row and table).
+        Independent tables; more give more recall and take 12 bytes for each row and table.
     n_hashes : int or "auto", default="auto"
-        Hashes of a table, at most 62. More hashes, smaller buckets. ``"auto"`` takes the fewest
-        for which a typical row shares its bucket with at most 1/256 of the rows (or 4 rows).
+        Hashes of a table, at most 62; more make smaller buckets. ``"auto"``: the fewest for which
+        a typical row shares its bucket with at most 1/256 of the rows (or 4 rows).
     width : float or "auto", default="auto"
         Width of a slab of the p-stable family, in the units of the data. ``"auto"``: four times
-        the distance within which three rows of four have another row, on a sample.
+        the distance within which three of four rows have another row, on a sample.
     n_probes : int, default=8
-        Buckets looked into in each table, the query's own included; 1 is plain LSH. Can be
-        changed without a rebuild.
+        Buckets searched in each table, the query's own included; 1 is plain LSH.
     metric : {"euclidean", "cosine"}, default="euclidean"
     random_state : None, int, RandomState or Generator, default=None
         Draws the directions.
@@ -66,22 +65,17 @@ class LSHIndex(NeighborIndex):
     n_hashes_ : int
     width_ : float
         In the units of the data; NaN for hyperplanes.
-    exact : bool
-        False.
 
     Raises
     ------
     ValueError, TypeError
-        At ``fit``, naming the parameter.
+        At ``fit``.
 
     Notes
     -----
     Build O(n·d·h) for h = n_tables · n_hashes directions; a query O(d·h) to hash plus O(d) for
-    each candidate. ``n_distances_`` counts the distinct candidates of each query. Hashing and
-    look-up run over whole chunks (sorted codes and binary search), sparse queries are hashed as
-    they are. Hyperplanes pass through the mean of the rows for the Euclidean metric, through the
-    origin for cosine. Probed buckets follow one fixed order of expected closeness, section 4.5 of
-    the multi-probe paper.
+    each candidate. ``n_distances_`` counts the different candidates of each query. Hyperplanes pass
+    through the mean of the rows for the Euclidean metric, through the origin for cosine.
 
     Charikar 2002, doi 10.1145/509907.509965 (hyperplanes); Datar, Immorlica, Indyk & Mirrokni
     2004, doi 10.1145/997817.997857 (p-stable); Lv, Josephson, Wang, Charikar & Li 2007, VLDB,
@@ -144,8 +138,7 @@ class LSHIndex(NeighborIndex):
         family = self.family
         if family == "auto":
             family = "hyperplane" if self._metric == "cosine" else "p-stable"
-        # the frame keeps projections of rows far from the origin apart; a sparse query is brought
-        # into it by its scale and by the projected shift
+        # a sparse query is brought into the frame by its scale and by the projected shift
         self._frame = Frame(X)
         rows = self._frame.apply(X)
         nearest, typical = _scales(rows, rng)
@@ -176,8 +169,8 @@ class LSHIndex(NeighborIndex):
         else:
             self._directions /= rows.dtype.type(width)
             self._offsets = rng.uniform(0.0, 1.0, shape[1])
-            # slab numbers are combined by a random linear hash modulo 2**64: neighbours in one
-            # slab number differ by one multiplier, and a chance collision only adds a candidate
+            # a random linear hash of the slab numbers modulo 2**64: a neighbouring slab differs
+            # by one multiplier, and a chance collision only adds a candidate
             self._multipliers = rng.randint(0, 2**63, shape[1], dtype=np.uint64) * 2 + 1
         # for sparse queries, which do not go through the frame
         shift = np.zeros(d) if self._frame.shift is None else self._frame.shift
@@ -193,7 +186,7 @@ class LSHIndex(NeighborIndex):
             self._buckets.append((found, np.append(first, n) + table * n))
 
     def hashes(self, Q: MatrixLike) -> np.ndarray:
-        """Hash values of queries: sides of hyperplanes (0 or 1), or numbers of slabs.
+        """Return the hashes of queries: sides of hyperplanes (0 or 1), or numbers of slabs.
 
         Parameters
         ----------
@@ -218,14 +211,14 @@ class LSHIndex(NeighborIndex):
         return self._cells(self._positions(Q if is_sparse(Q) else self._frame.apply(Q)))
 
     def _positions(self, Q: Matrix) -> np.ndarray:
-        """Project rows that are in the frame, or sparse ones as they are: (nq, L, h) float64."""
+        """Project rows in the frame, or sparse rows as they are: (nq, L, h) float64."""
         positions = np.asarray(Q @ self._directions, dtype=np.float64)
         if is_sparse(Q):
             positions /= self._frame.scale
             positions += self._sparse_offsets
         else:
             positions += self._offsets
-        # a query far outside the rows has slab numbers beyond int64: it has no bucket mates anyway
+        # the slab numbers of far queries would overflow int64
         np.clip(positions, -(2.0**62), 2.0**62, out=positions)
         return positions.reshape(len(positions), -1, self.n_hashes_)
 
@@ -239,11 +232,11 @@ class LSHIndex(NeighborIndex):
         return (cells * self._multipliers.reshape(1, -1, self.n_hashes_)).sum(axis=2)
 
     def _probes(self, positions: np.ndarray) -> np.ndarray:
-        """Codes of the buckets to look into: (nq, L, probes) uint64, the own bucket first."""
+        """Return the codes of the buckets to search: (nq, L, probes) uint64, own bucket first."""
         codes = self._codes(positions)
         sets = probing_sequence(self.n_hashes_, self.n_probes, self.family_)
         multipliers = self._multipliers.reshape(1, -1, self.n_hashes_)
-        # unsigned sums wrap around, so a step down is the complement of a step up
+        # unsigned sums wrap around: a step down is the complement of a step up
         down = ~multipliers + np.uint64(1)
         if self.family_ == "hyperplane":
             margins = np.abs(positions)
@@ -291,7 +284,7 @@ class LSHIndex(NeighborIndex):
         return out, count
 
     def _candidates(self, lows: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Expand ranges of the sorted tables to distinct (query, row) pairs, sorted."""
+        """Expand ranges of the sorted tables to different (query, row) pairs, sorted."""
         nq, n = len(lows), len(self.X_)
         lows, sizes = lows.reshape(nq, -1), sizes.reshape(nq, -1)
         ends = np.cumsum(sizes.ravel())
@@ -304,16 +297,7 @@ class LSHIndex(NeighborIndex):
 
 
 def p_stable_collision(distance: ArrayLike, width: float) -> np.ndarray:
-    """Probability that a p-stable hash of slab ``width`` is the same for rows at a distance.
-
-    Parameters
-    ----------
-    distance : array-like of any shape
-    width : float
-
-    Returns
-    -------
-    ndarray of the same shape, float64
+    """Return the probability that a p-stable hash is the same for rows at a distance.
 
     Notes
     -----
@@ -333,27 +317,26 @@ def p_stable_collision(distance: ArrayLike, width: float) -> np.ndarray:
 
 
 def probing_sequence(n_hashes: int, n_probes: int, family: str) -> list[tuple[int, ...]]:
-    """Sets of walls to cross, by rank of closeness, in order of expected squared distance.
+    """Return the sets of walls to cross, in order of expected squared distance.
 
     Parameters
     ----------
     n_hashes : int
     n_probes : int
-        Sets wanted; fewer are returned where there are no more buckets to reach.
+        Sets wanted; fewer are returned if there are fewer buckets.
     family : {"hyperplane", "p-stable"}
 
     Returns
     -------
     list of tuple of int
-        Rank 0 is the wall nearest to the query. A hash of the p-stable family has two walls, at
-        ranks that add up to ``2 * n_hashes − 1``; no set holds both.
+        Ranks of walls; 0 is the one nearest to the query. A p-stable hash has two walls, at ranks
+        that add up to ``2 * n_hashes − 1``; no set holds both.
 
     Notes
     -----
-    The distances of a query to its walls are unknown here, but their order statistics are:
-    uniform in the slab for p-stable, half-normal for hyperplanes. So one order serves all
-    queries, and no query needs a heap of its own (Lv et al. 2007, section 4.5). The sets come
-    from a best-first search with the paper's two moves, shift and expand.
+    The expected distances of the walls are those of order statistics (uniform in the slab for
+    p-stable, half-normal for hyperplanes), so one order serves all queries: Lv et al. 2007,
+    section 4.5. A best-first search with the paper's two moves, shift and expand.
 
     Examples
     --------
@@ -386,28 +369,24 @@ def probing_sequence(n_hashes: int, n_probes: int, family: str) -> list[tuple[in
 
 
 def _scales(rows: np.ndarray, rng: np.random.RandomState) -> tuple[float, np.ndarray]:
-    """Upper quartile of nearest-row distances, and distances of random pairs, on a sample.
+    """Return the upper quartile of nearest-row distances, and distances of random pairs.
 
-    Returns
-    -------
-    nearest : float
-    typical : ndarray of shape (at most 128, 256), float64
-        Each sampled row against random rows.
+    On a sample of at most 128 rows, each against 256 random rows.
     """
     n = len(rows)
     sample = rows[rng.permutation(n)[:128]]
     distances = np.sqrt(pairwise_sq(sample, rows).astype(np.float64))
     largest = float(distances.max())
-    # the row itself, its duplicates, and rounding at that level are no neighbours
+    # without the row itself and its duplicates
     others = np.where(distances > 1e-3 * largest, distances, np.inf).min(axis=1)
     others = others[np.isfinite(others)]
-    # not the median: where density varies, rows in thin regions need wide slabs to meet anyone
+    # not the median: rows in sparse regions need wide slabs
     nearest = float(np.quantile(others, 0.75)) if others.size else 1.0
     return nearest, distances[:, rng.randint(n, size=256)]
 
 
 def _enough_hashes(together: np.ndarray, n: int) -> int:
-    """Fewest hashes for which a typical row shares its bucket with few enough random rows."""
+    """Return the fewest hashes for which a typical bucket holds few random rows."""
     share = max(1.0 / 256.0, 4.0 / n)
     for h in range(1, 25):
         if np.median(np.mean(together**h, axis=1)) <= share:

@@ -14,28 +14,28 @@ from annlab._support.types import Matrix, MatrixLike, Seed
 from annlab.distances import nearest, pairwise_sq, unit_rows
 from annlab.indexes._base import Frame, NeighborIndex
 
-#: Queries whose distances to all rows are summed at once: a row of the sums stays in a cache line.
+#: Queries whose distances to all rows are summed at once.
 _QUERIES = 64
 
 
 class PQIndex(NeighborIndex):
     """Cut vectors into pieces, quantize each piece with its own k-means, search the codes.
 
-    A row of d numbers becomes ``n_subspaces`` codes, each the nearest of ``n_codes`` centroids of
-    that piece of the space. A query stays as it is (*asymmetric* distance): its pieces are
-    compared with all centroids once, and the distance to any row is then the sum of
-    ``n_subspaces`` table entries. The ``rerank`` nearest by that sum are compared exactly.
+    A row becomes ``n_subspaces`` codes, each the nearest of ``n_codes`` centroids of its piece. A
+    query is not coded (*asymmetric* distance): its pieces are compared with all centroids once, and
+    the distance to a row is the sum of ``n_subspaces`` table entries. The ``rerank`` nearest rows
+    by that sum are compared exactly.
 
     Parameters
     ----------
     n_subspaces : int, default=16
-        Pieces; at most d are used. Where it does not divide d, the first pieces are one longer.
+        Pieces, at most d. If it does not divide d, the first pieces are one longer.
     n_codes : int, default=256
-        Centroids of a piece, 2 to 65,536; 256 make a code one byte. Where a piece has fewer
-        distinct values, they are the centroids.
+        Centroids of a piece, 2 to 65,536, or its different values if they are fewer. 256 make a
+        code one byte.
     rerank : int, default=64
-        Nearest rows by code that are compared exactly; raised to ``n_neighbors`` where it is
-        smaller. 1 searches by the codes alone. Can be changed without a rebuild.
+        Nearest rows by code that are compared exactly, at least ``n_neighbors``; 1 searches by the
+        codes alone.
     max_iter : int, default=20
         Iterations of the k-means that trains each piece.
     metric : {"euclidean", "cosine"}, default="euclidean"
@@ -52,7 +52,7 @@ class PQIndex(NeighborIndex):
     splits_ : ndarray of shape (n_subspaces + 1,), int64
         Piece m holds the columns ``splits_[m]`` to ``splits_[m + 1]``.
     quantization_error_ : float
-        Mean squared distance between a row and what its codes decode to.
+        Mean squared distance between a row and its decoded codes.
     compressed_bytes_, codebook_bytes_, original_bytes_ : int
         Size of the codes packed to whole bits, of the codebooks, and of X.
     n_lookups_ : int
@@ -61,15 +61,13 @@ class PQIndex(NeighborIndex):
     Raises
     ------
     ValueError, TypeError
-        At ``fit``, naming the parameter.
+        At ``fit``.
 
     Notes
     -----
     Training costs O(n · n_codes · d) an iteration. A query costs O(n_codes · d) for its tables,
     ``n · n_subspaces`` additions, and ``rerank`` exact distances. ``n_distances_`` counts the
-    tables (``n_codes`` whole-vector distances' worth) and the exact ones; the look-ups are in
-    ``n_lookups_``. Note what this means for k-means: with 4,096 centroids the tables alone are
-    1/16 of brute force; PQ is for memory, and for many more rows. Jégou, Douze & Schmid 2011,
+    tables as ``n_codes`` distances, and the exact ones. Jégou, Douze & Schmid 2011,
     doi 10.1109/TPAMI.2010.57.
 
     Examples
@@ -164,7 +162,7 @@ class PQIndex(NeighborIndex):
         return codes
 
     def encode(self, Q: MatrixLike) -> np.ndarray:
-        """Codes of any rows.
+        """Return the codes of any rows.
 
         Parameters
         ----------
@@ -190,7 +188,7 @@ class PQIndex(NeighborIndex):
         return self._encode(self._frame.apply(Q))
 
     def decode(self, codes: ArrayLike) -> np.ndarray:
-        """Rows that codes stand for: the centroids of their pieces, side by side.
+        """Return the rows that codes represent: the centroids of their pieces, side by side.
 
         Parameters
         ----------
@@ -205,7 +203,7 @@ class PQIndex(NeighborIndex):
         Raises
         ------
         ValueError, TypeError
-            For codes that are not in the codebooks.
+            If codes are not in the codebooks.
 
         Examples
         --------
@@ -238,7 +236,7 @@ class PQIndex(NeighborIndex):
         return np.concatenate([book[codes[:, m]] for m, book in enumerate(self.codebooks_)], axis=1)
 
     def asymmetric_sq(self, Q: MatrixLike) -> np.ndarray:
-        """Squared distances of queries to all rows as the codes tell them (ADC).
+        """Return the squared distances of queries to all rows by their codes (ADC).
 
         Parameters
         ----------
@@ -260,11 +258,11 @@ class PQIndex(NeighborIndex):
         return self._sums(self._frame.apply(Q)).T.astype(np.float64) * self._frame.scale**2
 
     def _sums(self, Q: np.ndarray) -> np.ndarray:
-        """Sums of table entries, (n, nq) in the frame: one contiguous row of queries per row."""
+        """Return the sums of table entries, (n, nq), in the frame."""
         sums = np.zeros((len(self.codes_), len(Q)), dtype=Q.dtype)
         for m, book in enumerate(self._books):
             piece = np.ascontiguousarray(Q[:, self.splits_[m] : self.splits_[m + 1]])
-            # from float64, so that a float32 sum does not hang on the rounding of a product
+            # in float64, so that the result does not depend on the rounding of a product
             table = pairwise_sq(piece.astype(np.float64), book.astype(np.float64))
             table = np.ascontiguousarray(table.T, dtype=Q.dtype)
             sums += table[self.codes_[:, m]]
@@ -290,13 +288,12 @@ class PQIndex(NeighborIndex):
 
 
 def _train(piece: np.ndarray, n_codes: int, max_iter: int, seed: int) -> np.ndarray:
-    """Centroids of one piece of the space; its distinct values where they are few."""
+    """Return the centroids of one piece, or its different values if they are few."""
     from annlab.clustering import kmeans
 
     distinct = np.unique(piece, axis=0)
     if len(distinct) <= n_codes:
         return distinct
-    # random rows to start from: k-means++ takes longer here than the iterations it saves; one
-    # thread: the pieces are trained side by side
+    # k-means++ would take longer than the iterations that it saves
     result = kmeans(piece, n_codes, max_iter=max_iter, init="random", random_state=seed, n_jobs=1)
     return np.ascontiguousarray(result.centroids, dtype=piece.dtype)

@@ -1,4 +1,4 @@
-"""The graph of an HNSW index as plain arrays, and the greedy walk over it, hop by hop."""
+"""The graph of an HNSW index as plain arrays, and the greedy walk over it, step by step."""
 
 from __future__ import annotations
 
@@ -16,44 +16,43 @@ from annlab._support.types import MatrixLike, Seed
 from annlab.distances import unit_rows
 from annlab.indexes._layers import read_faiss, read_hnswlib
 
-#: For each node of a layer the nodes that it is linked to: a sequence, or an array.
+#: Linked nodes of each node of a layer.
 Layer = Sequence[Sequence[int] | np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class Hop:
-    """One step of a walk: the links of one node are looked at.
+    """One step of a walk: the links of one node are examined.
 
     Attributes
     ----------
     layer : int
         0 is the layer that holds all nodes.
     node : int
-        Where the walk stands.
+        Current node.
     node_distance : float
         Its distance to the query.
     neighbors : tuple of int
-        All nodes linked from here in this layer, in the order in which they are looked at.
+        Nodes linked from it in this layer, in order.
     visited : tuple of int
         Those whose distance was computed in this hop.
     visited_distances : tuple of float
-        In the order of ``visited``.
     skipped : tuple of int
-        Those passed over, because their distance was known from an earlier hop of this layer.
+        Those whose distance was known from an earlier hop of this layer.
     accepted : tuple of int
-        Those that came near enough to be walked from later: in an upper layer each new nearest
-        node, in layer 0 each one that entered the ``ef`` nearest so far.
+        Those that may be walked from later: in an upper layer each new nearest node, in layer 0
+        each one that entered the ``ef`` nearest so far.
     best : int
-        Nearest node found so far in the whole walk.
+        Nearest node so far.
     best_distance : float
     found : tuple of int
-        The nearest nodes so far, nearest first: one in an upper layer, up to ``ef`` in layer 0.
-        At the end they are the answer of the search.
+        Nearest nodes so far, nearest first: one in an upper layer, up to ``ef`` in layer 0. Those
+        of the last hop are the answer.
     found_distances : tuple of float
     waiting : tuple of int
         Accepted nodes that have not been walked from, nearest first.
     n_distances : int
-        Distances computed since the walk began, the entry point's included.
+        Distances computed so far.
     """
 
     layer: int
@@ -82,21 +81,21 @@ class Hop:
 
 @dataclass(frozen=True, eq=False)
 class NavigableGraph:
-    """A hierarchical navigable small-world graph, laid open.
+    """A hierarchical navigable small-world graph as plain arrays.
 
     Attributes
     ----------
     vectors : ndarray of shape (n_nodes, d), float32 or float64
-        Position of each node, in the coordinates in which distances are taken.
+        Position of each node.
     levels : ndarray of shape (n_nodes,), int64
         Highest layer of each node.
     links : tuple of tuple of ndarray
-        ``links[layer][node]`` holds the int64 nodes linked from a node; empty where the node is
-        not in the layer.
+        ``links[layer][node]`` holds the int64 nodes linked from a node; empty if the node is not
+        in the layer.
     entry_point : int
-        Node of the top layer from which every walk begins.
+        Node at which every walk begins.
     rows : ndarray of shape (n_nodes,), int64
-        Row of the fitted X that each node stands for (the first one of equal rows).
+        Row of the fitted X of each node (the first one of equal rows).
 
     Examples
     --------
@@ -121,11 +120,11 @@ class NavigableGraph:
         return len(self.links)
 
     def nodes(self, layer: int) -> np.ndarray:
-        """Nodes that are in a layer, (m,) int64."""
+        """Return the nodes of a layer, (m,) int64."""
         return np.flatnonzero(self.levels >= layer)
 
     def edges(self, layer: int) -> np.ndarray:
-        """Directed links of a layer as pairs, (m, 2) int64.
+        """Return the directed links of a layer as pairs, (m, 2) int64.
 
         Examples
         --------
@@ -142,16 +141,7 @@ class NavigableGraph:
 
     @classmethod
     def from_index(cls, index: Any) -> NavigableGraph:
-        """Read the graph that a fitted `HNSWIndex` searches, whichever library built it.
-
-        Parameters
-        ----------
-        index : HNSWIndex
-            Fitted.
-
-        Returns
-        -------
-        NavigableGraph
+        """Read the graph of a fitted `HNSWIndex`.
 
         Raises
         ------
@@ -180,17 +170,16 @@ class NavigableGraph:
         metric: str = "euclidean",
         random_state: Seed = None,
     ) -> NavigableGraph:
-        """Build a graph in plain Python, one insertion after the other, to be read and shown.
+        """Build a graph in plain Python, for teaching.
 
         Parameters
         ----------
         X : array-like of shape (n, d)
-            A few thousand rows at most: this is for teaching; `HNSWIndex` is for work.
+            A few thousand rows at most.
         M : int, default=6
-            Links that a new node makes in a layer; a node keeps at most M of them, 2·M in
-            layer 0. At least 2.
+            Links that a new node makes in a layer; a node keeps at most M, 2·M in layer 0.
         ef_construction : int, default=40
-            Nearest nodes that an insertion looks for before it chooses its links.
+            Nearest nodes among which an insertion chooses its links.
         metric : {"euclidean", "cosine"}, default="euclidean"
         random_state : None, int, RandomState or Generator, default=None
             Draws the levels of the nodes.
@@ -198,7 +187,7 @@ class NavigableGraph:
         Returns
         -------
         NavigableGraph
-            The same for the same ``random_state``. Equal rows are one node.
+            Equal rows are one node.
 
         Raises
         ------
@@ -208,8 +197,7 @@ class NavigableGraph:
         -----
         Algorithms 1 (insertion) and 4 (choice of links) of Malkov & Yashunin 2018,
         doi 10.1109/TPAMI.2018.2889473: a link is made only to a node that is nearer to the new
-        one than to all links already chosen, so links point in different directions. About
-        n · ef_construction · M distance computations.
+        one than to all links already chosen. About n · ef_construction · M distances.
         """
         from annlab._support.checks import check_choice
         from annlab.indexes._base import first_equal_rows
@@ -222,7 +210,7 @@ class NavigableGraph:
         rows = np.unique(first_equal_rows(X))
         vectors = X[rows]
         rng = check_random_state(random_state)
-        # layer l holds about M**-l of the nodes
+        # about M**-l of the nodes reach layer l
         levels = (-np.log(1.0 - rng.uniform(size=len(rows))) / np.log(M)).astype(np.int64)
         links: list[list[list[int]]] = [
             [[] for _ in range(len(rows))] for _ in range(levels.max() + 1)
@@ -237,22 +225,21 @@ class NavigableGraph:
 
 
 def greedy_walk(graph: NavigableGraph, query: ArrayLike, ef: int = 10) -> list[Hop]:
-    """Search a graph for one query as HNSW does, and write down every hop.
+    """Search a graph for one query as HNSW does, and record every hop.
 
     Parameters
     ----------
     graph : NavigableGraph
     query : array-like of shape (d,)
-        In the coordinates of the data; for a cosine index a unit vector.
+        For a cosine index a unit vector.
     ef : int, default=10
-        Size of the list of nearest nodes in layer 0: a larger one walks farther before it gives
-        up, and misses less.
+        Nearest nodes that are kept in layer 0; with more the walk goes farther and misses less.
 
     Returns
     -------
     list of Hop
-        At least one. ``hops[-1].found`` are the nodes found, nearest first: the answer that
-        hnswlib gives on the same graph with the same ``ef``.
+        ``hops[-1].found`` are the nodes found, nearest first, as hnswlib finds them on the same
+        graph with the same ``ef``.
 
     Raises
     ------
@@ -261,11 +248,9 @@ def greedy_walk(graph: NavigableGraph, query: ArrayLike, ef: int = 10) -> list[H
     Notes
     -----
     In the upper layers the walk moves to the nearest linked node until no link is nearer. In
-    layer 0 it always goes on from the nearest node that has not been walked from, keeps the
-    ``ef`` nearest found, and stops when that node is farther than all of them. Distances are
-    Euclidean, in float64. hnswlib measures a node again when an upper layer meets it again; here
-    it is skipped, as the paper has it, which saves a few distances and changes no answer.
-    Malkov & Yashunin 2018, algorithms 2 and 5, doi 10.1109/TPAMI.2018.2889473.
+    layer 0 it continues from the nearest node that has not been walked from, keeps the ``ef``
+    nearest found, and stops when that node is farther than all of them. Distances are Euclidean,
+    in float64. Malkov & Yashunin 2018, algorithms 2 and 5, doi 10.1109/TPAMI.2018.2889473.
 
     Examples
     --------
@@ -303,10 +288,7 @@ def _walk(
     down_to: int = 0,
     last_only: bool = False,
 ) -> Iterator[Hop]:
-    """Yield the hops of a search that spreads out to ``ef`` nodes in layer ``down_to``.
-
-    With ``last_only`` the records of all hops but the last are left out, for speed.
-    """
+    """Yield the hops of a search for ``ef`` nodes in layer ``down_to``, or only the last one."""
     measure = _Measure(vectors, query)
     best = entry_point, measure([entry_point])[0]
     for layer in range(len(links) - 1, down_to, -1):
@@ -320,7 +302,7 @@ def _walk(
 def _look(
     links: Layer, node: int, known: set[int], measure: _Measure
 ) -> tuple[list[int], list[int], list[float]]:
-    """Links of a node, those of them that are new, and the distances of the new ones."""
+    """Return the links of a node, the new ones among them, and the distances of those."""
     neighbors = [int(i) for i in links[node]]
     new = [i for i in neighbors if i not in known]
     known.update(new)
@@ -364,10 +346,10 @@ def _spread(
     ef: int,
     last_only: bool,
 ) -> Iterator[Hop]:
-    """Go on from the nearest node not walked from, while it can be among the ``ef`` nearest."""
+    """Continue from the nearest waiting node while it may be among the ``ef`` nearest."""
     known = {best[0]}
     waiting = [(best[1], best[0])]
-    # a heap of the nearest found, farthest on top
+    # a heap with the farthest on top
     found = [(-best[1], best[0])]
     while waiting and waiting[0][0] <= -found[0][0]:
         node_distance, node = heapq.heappop(waiting)
@@ -413,7 +395,7 @@ def _insert(
     """Link a new node into every layer up to its level."""
     top = int(levels[entry_point])
     query = vectors[node]
-    # all searches come before the first link, else the lower ones would find the node itself
+    # all searches before the first link, or the lower ones would find the node itself
     searches = []
     for layer in range(min(int(levels[node]), top) + 1):
         *_, last = _walk(
@@ -434,7 +416,7 @@ def _insert(
 
 
 def _choose_links(vectors: np.ndarray, candidates: list[tuple[float, int]], room: int) -> list[int]:
-    """Keep candidates, nearest first, that are nearer to the node than to any one kept."""
+    """Keep candidates, nearest first, that are nearer to the node than to those kept before."""
     kept: list[int] = []
     for distance, other in candidates:
         if len(kept) == room:
@@ -445,6 +427,6 @@ def _choose_links(vectors: np.ndarray, candidates: list[tuple[float, int]], room
 
 
 def count_distances(graph: NavigableGraph, query: np.ndarray, ef: int) -> int:
-    """Distances that a walk computes, (d,) float query in the graph's coordinates."""
+    """Return the number of distances that a walk computes."""
     *_, last = _walk(graph.vectors, graph.links, graph.entry_point, query, ef, last_only=True)
     return last.n_distances
