@@ -69,14 +69,7 @@ class Part:
 PARTS = (
     Part("grid", "Never slower", grid.grid_cells, grid.page, grid.plot, (15, 10)),
     Part("growth", "Growth", growth.growth_cells, growth.page, growth.plot, (14, 5)),
-    Part(
-        "untuned",
-        "Distributions that nobody tuned on",
-        untuned.untuned_cells,
-        untuned.page,
-        untuned.plot,
-        (8, 6),
-    ),
+    Part("untuned", "Distributions that nobody tuned on", untuned.untuned_cells, untuned.page),
     Part("memory", "Peak memory", memory.memory_cells, memory.page, repeats=1),
 )
 
@@ -176,7 +169,9 @@ def _section(part: Part, path: Path, files: list[Path], missing: list[str]) -> l
     if part.plot is not None and done:
         plot = part.plot
         save_figure(path.with_suffix(".png"), part.size, lambda figure: plot(done, figure))
-        lines += [f"![{part.title}]({part.name}.png)", "", *settings_facts(header, done)]
+        lines += [f"![{part.title}]({part.name}.png)", ""]
+    if part.repeats > 1 and done:
+        lines += settings_facts(header, done)
     n_cells = len(part.cells())
     if len(done) < n_cells:
         missing.append(f"{part.title} ({command}): {n_cells - len(done)} of {n_cells} cells")

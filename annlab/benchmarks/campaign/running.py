@@ -162,7 +162,7 @@ def compare(
         "processor": machine_record()["processor"],
         "code": code_facts(),
     }
-    store = Store(path, PART, settings, floors={}, environment=_threading_environment())
+    store = Store(path, PART, settings, floors={})
     wait_idle_s = check_real(wait_idle_s, "wait_idle_s")
     with stored(rows) as file:
         if store.is_new:
@@ -330,15 +330,6 @@ def _ladders(
     return {
         peer.key: list(steps(own[peer.key]) if peer.key in own else peer.steps(usual))
         for peer in peers
-    }
-
-
-def _threading_environment() -> dict[str, str]:
-    """Return the variables that change how OpenMP's threads behave."""
-    return {
-        name: value
-        for name, value in sorted(os.environ.items())
-        if name.startswith(("OMP_", "GOMP_", "KMP_")) and len(value) < 40
     }
 
 

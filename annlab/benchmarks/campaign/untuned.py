@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from annlab.benchmarks.campaign.cells import Cell, inertia_ratio, make_cell, seconds_of
 from annlab.benchmarks.campaign.markdown import table
 from annlab.benchmarks.campaign.workloads import DESCRIPTIONS
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Data, rows, features, and the numbers of clusters.
 DATA: dict[str, tuple[int, int, tuple[int, ...]]] = {
@@ -88,35 +82,3 @@ def page(cells: Sequence[Cell]) -> list[str]:
         *(f"- {name}: {DESCRIPTIONS[name]}." for name in names),
         "",
     ]
-
-
-def plot(cells: Sequence[Cell], figure: Figure) -> None:
-    """Draw inertia ratio against speed-up; right of 1 and below the line is good."""
-    from annlab.plotting import cluster_color, cluster_marker
-
-    ax = figure.subplots()
-    finite = [0.95, 1.02]
-    for place, name in enumerate(dict.fromkeys(cell["data"] for cell in cells)):
-        for contender in OURS:
-            shown = [cell for cell in cells if cell["data"] == name]
-            ratios = [inertia_ratio(cell, contender, LLOYD) for cell in shown]
-            finite += filter(np.isfinite, ratios)
-            ax.plot(
-                [speed_up(cell, contender) for cell in shown],
-                ratios,
-                linestyle="none",
-                color=cluster_color(place),
-                marker=cluster_marker(place),
-                markersize=8,
-                fillstyle="full" if contender == "auto" else "none",
-                label=f"{name}, {contender}",
-            )
-    ax.set_xscale("log")
-    ax.axvline(1.0, color="black", linewidth=0.8)
-    ax.axhline(QUALITY, color="black", linewidth=0.8, linestyle=":")
-    ax.set_ylim(min(finite) - 0.02, max(finite) + 0.02)
-    ax.set_xlabel("times as fast as 25 iterations of Lloyd")
-    ax.set_ylabel("inertia / inertia of 25 iterations from a random start")
-    ax.set_title("Distributions that nobody tuned on (filled: auto, hollow: graph)")
-    ax.grid(alpha=0.3, which="both")
-    ax.legend(fontsize="x-small")

@@ -12,8 +12,6 @@ from annlab.benchmarks.campaign.markdown import table
 from annlab.benchmarks.campaign.measured import REFERENCE_PEER
 from annlab.benchmarks.campaign.targets import DEFAULT_PEER, OURS, TARGETS, Target
 
-#: From this many clusters on annlab is compared with the floor of that many exact iterations.
-FLOOR_FROM, FLOOR_ITERATIONS = 4096, 10
 _NAN = float("nan")
 
 
@@ -68,8 +66,6 @@ class Verdict:
     own_s, own_quality : float
         The same of annlab's default run.
     sklearn, peers : Race
-    floor_s : float
-        Seconds of `FLOOR_ITERATIONS` exact iterations at the peak of matrix products.
     notes : list of str
     """
 
@@ -80,7 +76,6 @@ class Verdict:
     own_quality: float = _NAN
     sklearn: Race = field(default_factory=Race)
     peers: Race = field(default_factory=Race)
-    floor_s: float = _NAN
     notes: list[str] = field(default_factory=list)
 
     def reached(self) -> dict[str, bool | None]:
@@ -92,9 +87,6 @@ class Verdict:
         }
         if target.peers_faster is not None:
             parts["other peers"] = self.peers.is_won(ours, target.peers_faster)
-        if target.n_clusters >= FLOOR_FROM:
-            known = not (np.isnan(self.floor_s) or np.isnan(ours))
-            parts["below the floor"] = ours < self.floor_s if known else None
         return parts
 
 
@@ -143,7 +135,6 @@ def judge(comparison: Comparison, target: Target) -> Verdict:
             if not peer["is_ours"] and peer["key"] not in (REFERENCE_PEER, DEFAULT_PEER)
         ]
         found.peers = _best(comparison, others, target.peers_to, found.notes)
-    found.floor_s = FLOOR_ITERATIONS * comparison.floors.get("gemm_iteration_s", _NAN)
     if comparison.turns_left():
         found.notes.append(f"not finished: {comparison.turns_left()} turns left")
     if comparison.disturbed() > 0:
@@ -247,7 +238,6 @@ def verdict_table(verdicts: Sequence[Verdict]) -> list[str]:
                 *(seconds, verdict.peers.who, _to(target.peers_to)),
                 *_race(verdict.peers, verdict.seconds, target.peers_faster or _NAN),
             ],
-            "below the floor": [seconds, _figure(verdict.floor_s)],
         }
         for question, reached in verdict.reached().items():
             questions.setdefault(question, []).append([case, *rows[question], _WORD[reached]])
@@ -266,11 +256,6 @@ def verdict_table(verdicts: Sequence[Verdict]) -> list[str]:
         "other peers": (
             "annlab to that inertia, beside the best other peer",
             ["annlab, s", "peer", "to", *times],
-        ),
-        "below the floor": (
-            f"annlab to that inertia, beside {FLOOR_ITERATIONS} exact iterations at the measured "
-            "peak of matrix products",
-            ["annlab, s", "floor, s"],
         ),
     }
     lines = []
