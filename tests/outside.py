@@ -1,10 +1,14 @@
-"""Programs that only maintainers need, and where tests find them."""
+"""What several tests of the outside need: programs, a clone, a port, a server's answer."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
+import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -26,3 +30,39 @@ def tool(name: str) -> str:
             pytest.fail(missing)
         pytest.skip(missing)
     return found
+
+
+def checkout(folder: Path) -> Path:
+    """Copy what git would clone, as it is now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("asks git, and this is no checkout")
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def free_port() -> int:
+    """Return a port that no server uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(address: str | urllib.request.Request) -> str:
+    """Return what a server answers, asked for up to a minute until it does."""
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                return answer.read().decode()
+        except OSError as reason:
+            last = reason
+            time.sleep(0.5)
+    raise AssertionError(f"no answer from the server: {last}")

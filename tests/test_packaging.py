@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import textwrap
 import tomllib
 import zipfile
@@ -91,12 +90,6 @@ def test_no_tracked_text_names_a_machine():
         for word in ("/" + "work/", "/" + "root/", "/" + "home/runner", "files.python" + "hosted"):
             # examples of what the checks look for may stand in the checks themselves
             assert word not in text, f"{name} contains {word!r}"
-
-
-def test_the_licence_covers_code_and_prose():
-    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
-    assert "BSD 3-Clause" in text and "CC BY 4.0" in text
-    assert PYPROJECT["project"]["license"] == "BSD-3-Clause AND CC-BY-4.0"
 
 
 def test_the_version_stands_in_one_place():
@@ -201,17 +194,11 @@ def test_the_dask_example_runs_in_a_script(tmp_path):
     assert done.stdout.split("\n")[0] == "(400000,) 10"
 
 
-def test_links_and_pictures_of_the_readme_exist():
+def test_links_of_the_readme_exist():
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", README)
-    assert any(target.endswith("step_explorer.png") for target in targets), "the hero picture"
+    assert {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")} < {*targets}
     for target in targets:
-        if not re.match(r"https?:", target):
-            assert (ROOT / target).exists(), target
-
-
-def test_the_readme_maps_every_notebook():
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        assert f"notebooks/{path.name}" in README, path.name
+        assert re.match(r"https?:", target) or (ROOT / target).exists(), target
 
 
 def test_the_commands_of_the_readme_exist():
@@ -300,15 +287,6 @@ def test_the_wheel_holds_notebooks_data_and_settings(distributions):
     assert not [n for n in names if "exercises" in n]
     assert {n.split("/")[0] for n in names} == {"annlab", DIST_INFO}
     assert f"{DIST_INFO}/licenses/LICENSE" in names
-
-
-def test_the_archive_can_be_built_again(distributions):
-    names = {n.partition("/")[2] for n in tarfile.open(distributions[1]).getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE", "annlab/cli.py"} <= names
-    sources = {f"annlab/_kernels/{path.name}" for path in (ROOT / "annlab/_kernels").glob("*.?pp")}
-    assert {"setup.py", *sources} <= names and sources
-    for folder in ("notebooks", "data", "binder"):
-        assert any(name.startswith(f"{folder}/") for name in names), folder
 
 
 @full
@@ -415,12 +393,6 @@ def test_setup_refuses_a_python_that_is_too_old_or_absent(tmp_path):
         assert not (tmp_path / "env").exists()
 
 
-def make(*words: str) -> str:
-    if shutil.which("make") is None:
-        pytest.skip("there is no make")
-    return run("make", *words, cwd=ROOT).stdout
-
-
 def test_ci_calls_what_a_user_calls():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK) or os.name == "nt"
@@ -429,11 +401,9 @@ def test_ci_calls_what_a_user_calls():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (checks,) = re.findall(r"^test: ([a-z -]+)$", makefile, flags=re.M)
     assert {"lint", "types", "unit", "nbval", "browser"} == set(checks.split())
-    # what a test is left out of daily runs for is in the long ones
+    # tests that are too long for every day run in the long checks
     (long,) = re.findall(r"^full: ([a-z -]+)", makefile, flags=re.M)
     assert {"full-browser", "full-laws", "full-slow", "full-newcomer"} <= set(long.split())
-    for path in re.findall(r"tests/[\w./]+\.py", make("-n", "quick")):
-        assert (ROOT / path).is_file(), path
 
 
 def test_modules_parse_on_the_oldest_python():

@@ -106,14 +106,6 @@ def test_what_the_site_ships_is_named_with_its_remedy_when_it_is_missing(build):
         build.installed_file("anywidget", "no-such-file.js")
 
 
-def test_the_widgets_front_ends_are_those_that_the_environment_has(build):
-    for package, ending in (
-        ("widgetsnbextension", "jupyter-js-widgets/extension.js"),
-        ("anywidget", "nbextensions/anywidget/index.js"),
-    ):
-        assert build.installed_file(package, ending).stat().st_size > 5_000
-
-
 def test_nothing_in_the_sources_of_the_site_names_another_server():
     """Links may lead elsewhere; scripts, styles and pictures may not come from there."""
     for path in (ROOT / "docs").rglob("*"):

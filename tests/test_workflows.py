@@ -86,12 +86,6 @@ def test_what_was_not_tried_is_declared_where_readers_look():
         assert python in section, f"README does not say that {python} was not tried"
 
 
-def test_notebooks_are_compared_and_exercises_run():
-    run = [step.get("run", "").split() for step in steps(GITHUB / "workflows" / "test.yml")]
-    assert any("--nbval" in words and words[-1] == "notebooks" for words in run)
-    assert any("--nbval-lax" in words and "notebooks/exercises/source" in words for words in run)
-
-
 def test_what_the_steps_call_exists():
     """A target of make, a script, a folder, an extra that was renamed is noticed here."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -171,26 +165,6 @@ def test_hooks_run_the_tools_of_the_checkout():
         assert hook["entry"].startswith((".venv/bin/", ".make/tools/bin/")), hook["id"]
 
 
-def test_notebooks_are_text_with_a_name_for_tools_that_know_them():
-    asked = subprocess.run(
-        ["git", "check-attr", "text", "diff", "eol", "--", "notebooks/00_start_here.ipynb"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if asked.returncode:
-        pytest.skip("asks git, and this is no checkout")
-    said = dict(line.split(": ")[1:] for line in asked.stdout.splitlines())
-    assert said == {"text": "set", "diff": "jupyternotebook", "eol": "lf"}
-
-
-def test_a_script_of_the_image_has_line_ends_that_a_shell_reads():
-    for path in (
-        (ROOT / "binder") / name for name in ("postBuild", "start", "setup.sh", "hnswlib.sh")
-    ):
-        assert b"\r" not in path.read_bytes(), path
-
-
 def test_what_contributing_tells_to_call_exists():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -198,10 +172,3 @@ def test_what_contributing_tells_to_call_exists():
         assert re.search(rf"^(?:[a-z -]+ )?{target}\b[a-z -]*:", makefile, re.M), f"make {target}"
     for name in re.findall(r"`((?:annlab|tests|binder)/[\w./]+)`", text):
         assert (ROOT / name).exists(), name
-
-
-def test_citation_names_the_project_as_the_rest_does():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert citation["license"] == ["BSD-3-Clause", "CC-BY-4.0"]
-    assert citation["authors"] == [{"name": "The annlab authors"}]
-    assert citation["title"].startswith("annlab")

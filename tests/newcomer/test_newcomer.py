@@ -1,10 +1,10 @@
-"""The newcomer: from nothing to a notebook that runs, in fresh environments, two ways.
+"""From an empty environment to a notebook that runs, in two ways.
 
-    make newcomer         the wheel in an empty environment: the quickest, called by .ci/run
-    make full-newcomer    also a clone and `make lab`; the steps of a Binder image: test_binder.py
+    make newcomer         the wheel in an empty environment, called by .ci/run
+    make full-newcomer    also a clone and `make lab`; test_binder.py has the steps of an image
 
-Each way ends with a notebook run in a kernel of its own environment, and prints what it did and
-how long that took. They need what a newcomer needs: a package index, and a C++ compiler.
+Each way ends with a notebook run in a kernel of its own environment, and prints how long its steps
+took. It needs a package index and a C++ compiler.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from test_binder import checkout
+from outside import answers, checkout, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Short, with widgets and with real photographs.
@@ -145,13 +144,13 @@ class Newcomer:
         """Do with a notebook what JupyterLab does: fetch it, note a thought, save it."""
         base, token = server.split("|")
         address = f"{base}/api/contents/{NOTEBOOK}?token={token}"
-        model = json.loads(_answers(address))
+        model = json.loads(answers(address))
         code = [cell for cell in model["content"]["cells"] if cell["cell_type"] == "code"]
         assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
         model["content"]["cells"][-1]["source"] += "\n\nA thought of mine."
         body = json.dumps({"type": "notebook", "content": model["content"]}).encode()
         headers = {"Content-Type": "application/json"}
-        _answers(urllib.request.Request(address, body, headers, method="PUT"))
+        answers(urllib.request.Request(address, body, headers, method="PUT"))
         assert "A thought of mine." in (folder / NOTEBOOK).read_text(encoding="utf-8")
 
     @contextlib.contextmanager
@@ -172,23 +171,20 @@ class Newcomer:
         watch = threading.Timer(LIMIT_S, os.killpg, (server.pid, signal.SIGKILL))
         watch.start()
         try:
+            pattern = re.compile(r"(http://(?:localhost|127\.0\.0\.1):\d+)/lab\S*token=(\w+)")
             address = None
-            for line in server.stdout or ():
+            while address is None:
+                line = server.stdout.readline()
+                assert line, "no address was printed:\n" + "".join(said[-60:])
                 said.append(line)
-                found = re.search(
-                    r"(http://(?:localhost|127\.0\.0\.1):\d+)/lab\S*token=(\w+)", line
-                )
-                if found:
-                    address = found
-                    break
-            assert address is not None, "no address was printed:\n" + "".join(said[-60:])
+                address = pattern.search(line)
             # what it goes on to print must not fill the pipe
-            threading.Thread(target=lambda: said.extend(server.stdout or ()), daemon=True).start()
+            threading.Thread(target=lambda: said.extend(server.stdout), daemon=True).start()
             base, token = address.groups()
-            _answers(f"{base}/api/status?token={token}")
-            page = _answers(f"{base}/lab/tree/{NOTEBOOK}?token={token}")
+            answers(f"{base}/api/status?token={token}")
+            page = answers(f"{base}/lab/tree/{NOTEBOOK}?token={token}")
             assert "JupyterLab" in page
-            kernels = json.loads(_answers(f"{base}/api/kernelspecs?token={token}"))
+            kernels = json.loads(answers(f"{base}/api/kernelspecs?token={token}"))
             assert "python3" in kernels["kernelspecs"]
             # the page that a browser gets names the front ends that it will load
             assert "@jupyter-widgets/jupyterlab-manager" in page and "anywidget" in page
@@ -204,24 +200,6 @@ class Newcomer:
             except subprocess.TimeoutExpired:
                 os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
-
-
-def _answers(address: str | urllib.request.Request) -> str:
-    """What the server says, asked until it does."""
-    for _ in range(120):
-        try:
-            with urllib.request.urlopen(address, timeout=30) as answer:
-                return answer.read().decode()
-        except OSError as reason:
-            last = reason
-            time.sleep(0.5)
-    raise AssertionError(f"no answer from the server: {last}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -264,7 +242,7 @@ def test_wheel_into_an_empty_environment(newcomer, tmp_path):
     )
     course = newcomer.home / "course"
     command = (prefix / "bin" / "annlab", "lab", "--dir", course, "--", "--no-browser")
-    with newcomer.opens_the_lab(*command, f"--port={_free_port()}", cwd=newcomer.home):
+    with newcomer.opens_the_lab(*command, f"--port={free_port()}", cwd=newcomer.home):
         assert (course / NOTEBOOK).is_file()
     newcomer.is_well(prefix, cwd=newcomer.home)
     newcomer.runs_a_notebook(prefix, course)
@@ -276,7 +254,7 @@ def test_clone_and_make_lab(newcomer, tmp_path):
     if not (ROOT / ".git").exists():
         pytest.skip("this is no checkout that could be cloned")
     newcomer.does("git clone", "git", "clone", "-q", ROOT, clone, cwd=tmp_path)
-    arguments = f"LAB_ARGS=--no-browser --port={_free_port()}"
+    arguments = f"LAB_ARGS=--no-browser --port={free_port()}"
     course = clone / "annlab-notebooks"
     with newcomer.opens_the_lab("make", "lab", arguments, cwd=clone) as server:
         assert (clone / ".venv" / "bin" / "annlab").is_file()
