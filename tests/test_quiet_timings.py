@@ -137,17 +137,3 @@ def test_a_kept_widget_keeps_its_state_and_its_place(run, monkeypatch):
     readings(monkeypatch, 1.0)
     again, _ = run(made, made, Patience(0))
     assert dumps(normalise(again, "x.ipynb")) == dumps(made)
-
-
-def test_notebooks_without_timings_are_not_waited_for(run, monkeypatch):
-    left = readings(monkeypatch, 5.0)
-    stored = notebook("old")
-    del stored.cells[1]
-    fresh = notebook("new")
-    del fresh.cells[1]
-    made, note = run(stored, fresh)
-    assert texts(made) == ["a of new", "b of new"] and note == "" and left == [5.0]
-
-
-def test_the_load_is_measured_in_cores():
-    assert 0 <= quiet.busy_cores(0.1) <= quiet.require("psutil", purpose="", extra="").cpu_count()

@@ -11,14 +11,9 @@ if TYPE_CHECKING:
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-#: Tags that take a cell out of nbval's comparison, and what alone may justify that.
+#: Tags that exempt a cell from nbval's comparison, and the accepted reasons.
 EXEMPT_TAGS = frozenset({"nbval-ignore-output", "nbval-skip", "skip-execution"})
 REASONS = ("timings", "embeddings")
-
-
-def text_of(value: str | list[str]) -> str:
-    """Return a text that a notebook may hold in pieces."""
-    return value if isinstance(value, str) else "".join(value)
 
 
 def tags_of(cell: NotebookNode) -> set[str]:
@@ -27,7 +22,7 @@ def tags_of(cell: NotebookNode) -> set[str]:
 
 
 def reason_of(cell: NotebookNode) -> str:
-    """Return why a cell is not compared or is expected to fail; empty if it does not say."""
+    """Return the stated reason why a cell is not compared or fails; empty if there is none."""
     return str(cell.metadata.get("annlab", {}).get("reason", ""))
 
 
@@ -39,9 +34,7 @@ def code_cells(notebook: NotebookNode) -> list[tuple[int, NotebookNode]]:
 def prose(notebook: NotebookNode) -> list[tuple[int, str]]:
     """Return (number from 1, text) of every Markdown cell."""
     return [
-        (n, text_of(cell.source))
-        for n, cell in enumerate(notebook.cells, 1)
-        if cell.cell_type == "markdown"
+        (n, cell.source) for n, cell in enumerate(notebook.cells, 1) if cell.cell_type == "markdown"
     ]
 
 

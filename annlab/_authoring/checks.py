@@ -1,7 +1,8 @@
-"""List what a reader, GitHub or nbval would stumble over in a saved notebook."""
+"""Find what would trouble a reader, GitHub or nbval in a saved notebook."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +12,15 @@ from urllib.parse import unquote
 from annlab._authoring.cells import (
     EXEMPT_TAGS,
     REASONS,
-    WIDGET_STATE,
     WIDGET_VIEW,
     code_cells,
     prose,
     reason_of,
     tags_of,
-    text_of,
     text_places,
 )
 from annlab._authoring.normalising import KERNELSPEC, dumps, normalise
+from annlab._authoring.slimming import widget_states
 from annlab._authoring.topics import is_topic, topic_findings
 from annlab._authoring.verdicts import verdict_findings
 from annlab._support.errors import require
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 ERROR_TAGS = frozenset({"raises-exception", "nbval-raises-exception"})
-#: GitHub stops showing notebooks somewhat above this size.
+#: Code hosts stop showing notebooks somewhat above this size.
 MAX_BYTES = 8_000_000
 
-#: Hosts that a stored output may name: publications, namespaces of SVG and MathML, and the
-#: documentation links in scikit-learn's own displays.
+#: Hosts that a stored output may name: publications, namespaces, links in scikit-learn's displays.
 KNOWN_HOSTS = frozenset(
     {"doi.org", "dx.doi.org", "arxiv.org", "www.w3.org", "purl.org", "creativecommons.org"}
     | {"matplotlib.org", "scikit-learn.org"}
@@ -50,30 +49,20 @@ _DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{2,}(?![\w.]*\w)")
 
 
 def findings(path: Path) -> list[str]:
-    """List what is wrong with a saved notebook; an empty list means that it may be published.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    list of str
-        One sentence each, beginning with the place.
-    """
+    """Return what is wrong with a saved notebook, a sentence each; nothing if it is in order."""
     nbformat = require("nbformat", purpose="to read notebooks", extra="test")
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except (ValueError, nbformat.ValidationError) as reason:
-        return [f"the file is no valid notebook: {str(reason).splitlines()[0]}"]
+        return [f"the file is not a valid notebook: {str(reason).splitlines()[0]}"]
     found = [*_execution(notebook), *_metadata(notebook), *_machine_traces(notebook)]
     found += _exemptions(notebook)
     found += _links(notebook, path)
     found += _typed_numbers(notebook)
     found += _spoilers(notebook)
     if path.stat().st_size > MAX_BYTES:
-        found.append(f"the file has {path.stat().st_size} bytes; GitHub shows up to {MAX_BYTES}")
+        found.append(f"the file has {path.stat().st_size:,} bytes, not at most {MAX_BYTES:,}")
     if is_topic(path):
         found += [*topic_findings(notebook), *verdict_findings(notebook)]
     if dumps(normalise(notebook, path.name)) != path.read_text(encoding="utf-8"):
@@ -95,17 +84,17 @@ def exempt_cells(path: Path) -> list[tuple[int, str]]:
 def _execution(notebook: NotebookNode) -> Iterator[str]:
     expected = 0
     for number, cell in code_cells(notebook):
-        if not text_of(cell.source).strip():
+        if not cell.source.strip():
             yield f"cell {number} is empty"
             continue
-        if text_of(cell.source).rstrip().endswith(";"):
+        if cell.source.rstrip().endswith(";"):
             # nbval runs cells outside the history, where IPython looks for the semicolon
             yield f"cell {number} ends with a semicolon, which nbval ignores: use plt.show()"
         if "skip-execution" in tags_of(cell):
             continue
         expected += 1
         if cell.execution_count is None:
-            # nbval runs such a cell and compares nothing, so strict would silently be lax
+            # nbval does not compare such a cell
             yield f"cell {number} was not executed"
         elif cell.execution_count != expected:
             yield (
@@ -116,27 +105,14 @@ def _execution(notebook: NotebookNode) -> Iterator[str]:
             if output.output_type == "error" and not ERROR_TAGS & tags_of(cell):
                 yield f"cell {number} shows an error: {output.ename}: {output.evalue}"
             if output.output_type == "stream" and output.name == "stderr":
-                yield f"cell {number} wrote to stderr: {text_of(output.text).strip()[:120]}"
+                yield f"cell {number} wrote to stderr: {output.text.strip()[:120]}"
 
 
 def _metadata(notebook: NotebookNode) -> Iterator[str]:
     if dict(notebook.metadata.get("kernelspec", {})) != KERNELSPEC:
-        # JupyterLab asks for a kernel, in a dialog that covers the page
+        # otherwise JupyterLab opens a dialog over the page
         yield f"metadata.kernelspec must be {KERNELSPEC}"
-    shown = any(
-        WIDGET_VIEW in output.get("data", {})
-        for _, cell in code_cells(notebook)
-        for output in cell.outputs
-    )
-    widgets = notebook.metadata.get("widgets")
-    if widgets is None:
-        if shown:
-            yield "a widget is shown, but no widget state is stored"
-        return
-    for kind, content in widgets.items():
-        if "state" not in content:
-            yield f"metadata.widgets[{kind!r}] has no 'state': GitHub refuses the whole notebook"
-    known = widgets.get(WIDGET_STATE, {}).get("state", {})
+    known = widget_states(notebook)
     for number, cell in code_cells(notebook):
         for output in cell.outputs:
             view = output.get("data", {}).get(WIDGET_VIEW)
@@ -144,20 +120,8 @@ def _metadata(notebook: NotebookNode) -> Iterator[str]:
                 yield f"cell {number} shows a widget whose state is not stored"
 
 
-def _state_texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, below in value.items():
-            if key != "buffers":
-                yield from _state_texts(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _state_texts(below)
-
-
 def machine_traces(text: str) -> list[str]:
-    """Find what belongs to one machine or one run: paths, hosts, memory addresses.
+    """Return what belongs to one machine or one run: paths, hosts, memory addresses.
 
     Examples
     --------
@@ -176,12 +140,11 @@ def _machine_traces(notebook: NotebookNode) -> Iterator[str]:
     for number, cell in code_cells(notebook):
         for output in cell.outputs:
             for holder, key in text_places(output):
-                for trace in machine_traces(text_of(holder[key])):
+                for trace in machine_traces(holder[key]):
                     yield f"cell {number} shows an address or a path of a machine: {trace}"
-    states = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-    for text in _state_texts(states):
-        for trace in machine_traces(text):
-            yield f"a widget's state holds an address or a path of a machine: {trace}"
+    states = [model["state"] for model in widget_states(notebook).values()]
+    for trace in machine_traces(json.dumps(states)):
+        yield f"a widget's state holds an address or a path of a machine: {trace}"
 
 
 def _exemptions(notebook: NotebookNode) -> Iterator[str]:
@@ -215,7 +178,7 @@ def _typed_numbers(notebook: NotebookNode) -> Iterator[str]:
     for _, cell in code_cells(notebook):
         for output in cell.outputs:
             data = output.get("data", {})
-            text = text_of(output.get("text", "")) + text_of(data.get("text/plain", ""))
+            text = output.get("text", "") + data.get("text/plain", "")
             printed.update(_DECIMAL.findall(text))
     for number, text in prose(notebook):
         words = re.sub(
@@ -242,4 +205,4 @@ def _spoilers(notebook: NotebookNode) -> Iterator[str]:
         shown = [
             holder[key] for output in cell.get("outputs", []) for holder, key in text_places(output)
         ]
-        earlier.append((number, "\n".join(map(text_of, [cell.source, *shown]))))
+        earlier.append((number, "\n".join([cell.source, *shown])))

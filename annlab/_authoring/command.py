@@ -1,8 +1,7 @@
 """``annlab notebooks``: execute, normalise and check the notebooks of a checkout.
 
-Executing stores outputs and widget states. Normalising removes whatever differs between two runs
-or two machines, so that a difference in the file is a difference in what the reader sees.
-Checking lists what a reader, GitHub or nbval would stumble over; the tests call it as well.
+Normalising removes what differs between two runs or machines, so that a difference in the file is
+one that readers see. The tests run the checks as well.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from annlab._authoring import badges
 from annlab._authoring.checks import findings
 from annlab._authoring.normalising import dumps, normalise
 from annlab._authoring.quiet import PATIENCE_S, Patience, execute_quietly
@@ -24,9 +22,9 @@ from annlab._support.places import checkout_folder
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlab notebooks``."""
     parser.description = (
-        "Execute the notebooks of the checkout from the top, store their outputs and widget\n"
-        "states, remove what differs between machines and runs, and list what is wrong with\n"
-        "them. The exit status is 1 if anything is.\n\n"
+        "Execute the notebooks of the checkout from the top, store their outputs, remove what\n"
+        "differs between machines and runs, and list what is wrong with them. The exit status\n"
+        "is 1 if anything is.\n\n"
         "Cells that show timings get new outputs only on an idle machine."
     )
     parser.epilog = (
@@ -41,11 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="write nothing, only check")
     parser.add_argument(
         "--no-execute", action="store_true", help="normalise the stored outputs as they are"
-    )
-    parser.add_argument(
-        "--badges",
-        action="store_true",
-        help="rewrite every button from the address in pyproject.toml, and stop",
     )
     parser.add_argument(
         "--wait-idle",
@@ -64,8 +57,6 @@ def run(options: argparse.Namespace) -> int:
     """Execute, normalise and check the chosen notebooks."""
     nbformat = require("nbformat", purpose="to read notebooks", extra="test")
     failures = require("nbclient.exceptions", purpose="to execute notebooks", extra="test")
-    if options.badges:
-        return badges.main(["--check"] if options.check else [])
     folder = options.dir or checkout_folder()
     paths = sorted(
         path

@@ -14,29 +14,16 @@ if TYPE_CHECKING:
 
 
 def execute(notebook: NotebookNode, folder: Path, *, timeout: int = 600) -> NotebookNode:
-    """Run all cells in a new kernel and store outputs and the states of all widgets.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        Not changed.
-    folder : Path
-        Working folder of the kernel.
-    timeout : int, default=600
-        Seconds for one cell.
-
-    Returns
-    -------
-    nbformat.NotebookNode
+    """Return a copy with all cells run in a new kernel, working in ``folder``.
 
     Raises
     ------
     nbclient.exceptions.CellExecutionError
-        Where a cell fails that is not tagged to.
+        If a cell fails that is not tagged to.
     """
     nbclient = require("nbclient", purpose="to execute notebooks", extra="test")
     fresh = copy.deepcopy(notebook)
-    # states of an earlier run would otherwise stay beside the new ones
+    # otherwise the states of an earlier run would stay
     fresh.metadata.pop("widgets", None)
     client = nbclient.NotebookClient(
         fresh,

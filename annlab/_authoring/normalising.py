@@ -1,4 +1,4 @@
-"""Remove from a notebook whatever differs between two runs or two machines."""
+"""Remove from a notebook what differs between two runs or two machines."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annlab._authoring.cells import WIDGET_STATE, text_of, text_places
+from annlab._authoring.cells import WIDGET_STATE, text_places
 from annlab._support.errors import require
 from annlab._support.places import PACKAGE
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: What every saved notebook says about its kernel: what JupyterLab itself writes, but for the
-#: version of Python, which differs from machine to machine.
+#: Metadata of every saved notebook: as JupyterLab writes it, without the version of Python.
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {
     "codemirror_mode": {"name": "ipython", "version": 3},
@@ -32,19 +31,9 @@ _KERNEL_FILE = re.compile(r"\S*ipykernel_\d+[/\\]\d+\.py")
 
 
 def normalise(notebook: NotebookNode, name: str) -> NotebookNode:
-    """Return a copy without anything that differs between two runs of the same notebook.
+    """Return a copy without what differs between two runs of the same notebook.
 
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        Not changed.
-    name : str
-        File name; enters the identifiers of its widgets.
-
-    Returns
-    -------
-    nbformat.NotebookNode
-        Normalising it again changes nothing.
+    The file's name determines the names of its widgets.
     """
     clean = copy.deepcopy(notebook)
     clean.nbformat, clean.nbformat_minor = 4, 5
@@ -64,25 +53,25 @@ def normalise(notebook: NotebookNode, name: str) -> NotebookNode:
 
 
 def content_name(cell: NotebookNode) -> str:
-    """Name a cell by its content, so that the name does not depend on who wrote it, or where."""
-    text = f"{cell.cell_type}\n{text_of(cell.source)}".encode()
+    """Return a name for a cell that depends on its content alone."""
+    text = f"{cell.cell_type}\n{cell.source}".encode()
     return hashlib.sha256(text).hexdigest()[:12]
 
 
 def _cell_id(cell: NotebookNode, taken: dict[str, int]) -> str:
-    """Return the name of a cell, numbered where several have the same content."""
+    """Return the name of a cell, numbered if several have the same content."""
     identifier = content_name(cell)
     taken[identifier] = taken.get(identifier, 0) + 1
     return identifier if taken[identifier] == 1 else f"{identifier}-{taken[identifier]}"
 
 
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Join neighbouring pieces of one stream: where the kernel cuts it is chance."""
+    """Join neighbouring outputs of one stream, which the kernel cuts at random."""
     joined: list[NotebookNode] = []
     for output in outputs:
         last = joined[-1] if joined else None
         if last and output.output_type == "stream" == last.output_type and output.name == last.name:
-            last["text"] = text_of(last.text) + text_of(output.text)
+            last["text"] = last.text + output.text
         else:
             joined.append(output)
     return joined
@@ -91,7 +80,7 @@ def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
 def _normal_output(output: NotebookNode) -> NotebookNode:
     output.pop("transient", None)
     for holder, key in text_places(output):
-        holder[key] = _without_machine(text_of(holder[key]))
+        holder[key] = _without_machine(holder[key])
     return output
 
 
@@ -103,7 +92,7 @@ def _without_machine(text: str) -> str:
         sys.base_prefix: "<python>",
         str(Path.home()): "~",
     }
-    # the longest first: an environment often lies inside the checkout
+    # the longest first: an environment is often inside the checkout
     for place in sorted(places, key=len, reverse=True):
         if len(place) > 1:
             text = text.replace(place, places[place])
@@ -111,25 +100,24 @@ def _without_machine(text: str) -> str:
 
 
 def _renamed_widgets(notebook: NotebookNode, name: str) -> NotebookNode:
-    """Number the widget models in the order of their making; the kernel gave them random names.
+    """Number the widget models, which the kernel named at random, in the order of their making.
 
-    The number leads the new name, so that sorting the names (as the file does) keeps the order.
+    The new name begins with the number, because the file sorts the names.
     """
     states = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state")
     if not states:
-        if states is not None:
-            del notebook.metadata["widgets"]
+        notebook.metadata.pop("widgets", None)
         return notebook
     tail = hashlib.sha256(name.encode()).hexdigest()[:24]
     names = {old: f"{number:08x}{tail}" for number, old in enumerate(states)}
     nbformat = require("nbformat", purpose="to read notebooks", extra="test")
-    # a name is 32 random hexadecimal digits: it occurs nowhere by accident
+    # 32 random hexadecimal digits occur nowhere else
     pattern = re.compile("|".join(map(re.escape, names)))
     text = pattern.sub(lambda match: names[match.group()], json.dumps(notebook))
     return nbformat.from_dict(json.loads(text))
 
 
 def dumps(notebook: NotebookNode) -> str:
-    """Text of a notebook file, the same on every machine."""
+    """Return the text of a notebook file, the same on every machine."""
     nbformat = require("nbformat", purpose="to write notebooks", extra="test")
     return str(nbformat.writes(notebook, version=4)).rstrip("\n") + "\n"

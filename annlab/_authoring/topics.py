@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annlab._authoring.badges import INSTALL_TAG, without_badges
-from annlab._authoring.cells import code_cells, headings, prose, tags_of, text_of
+from annlab._authoring.cells import code_cells, headings, prose, tags_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -58,7 +58,7 @@ def topic_findings(notebook: NotebookNode) -> Iterator[str]:
 
 def _order(notebook: NotebookNode) -> Iterator[str]:
     first = notebook.cells[0] if notebook.cells else None
-    if first is None or first.cell_type != "markdown" or not text_of(first.source).startswith("# "):
+    if first is None or first.cell_type != "markdown" or not first.source.startswith("# "):
         yield "the first cell must be the title and the question (a heading of the first level)"
     titles = headings(notebook)
     position = 0
@@ -80,7 +80,7 @@ def _lines(source: str) -> int:
 def _sizes(notebook: NotebookNode) -> Iterator[str]:
     # neither the cell for Colab nor the buttons are the author's: badges.py makes them
     code = [
-        (number, text_of(cell.source))
+        (number, cell.source)
         for number, cell in code_cells(notebook)
         if INSTALL_TAG not in tags_of(cell)
     ]

@@ -1,4 +1,4 @@
-"""The verdicts on the slides' claims, collected from the outputs of the notebooks."""
+"""Collect the verdicts on the slides' claims from the outputs of the notebooks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from annlab._authoring.cells import code_cells, text_of
+from annlab._authoring.cells import code_cells
 from annlab._support.errors import require
 from annlab.widgets._verdict import WORDS
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-#: Table of all verdicts, made from the notebooks by `verdict_table`.
+#: Table of all verdicts, written by `verdict_table`.
 VERDICTS_FILE = "README.md"
 _VERDICT = re.compile(r"\| slide (\d+) says \| we measured \| verdict \|\n\|(?:-+\|)+\n(\|.*\|)")
 
@@ -23,7 +23,7 @@ _VERDICT = re.compile(r"\| slide (\d+) says \| we measured \| verdict \|\n\|(?:-
 def verdicts(notebook: NotebookNode) -> list[tuple[int, str]]:
     """Return (slide, row ``| claim | measurement | verdict |``) of each verdict that is shown."""
     shown = [
-        text_of(output.get("data", {}).get("text/markdown", ""))
+        output.get("data", {}).get("text/markdown", "")
         for _, cell in code_cells(notebook)
         for output in cell.outputs
     ]
@@ -35,7 +35,7 @@ def verdict_findings(notebook: NotebookNode) -> Iterator[str]:
     if not verdicts(notebook):
         yield "no cell shows a verdict (widgets.verdict)"
     for number, cell in code_cells(notebook):
-        source = text_of(cell.source)
+        source = cell.source
         if "verdict(" not in source:
             continue
         for call in ast.walk(ast.parse(source)):
@@ -44,23 +44,13 @@ def verdict_findings(notebook: NotebookNode) -> Iterator[str]:
             given = {word.arg: word.value for word in call.keywords}
             given |= dict(zip(("slide", "says", "measured", "holds"), call.args, strict=False))
             for name in ("measured", "holds"):
-                # a sentence or an outcome that was typed is an opinion
+                # a typed sentence or outcome is an opinion
                 if not any(isinstance(part, ast.Name) for part in ast.walk(given[name])):
                     yield f"cell {number} states a verdict whose {name!r} is not computed"
 
 
 def verdict_table(folder: Path) -> str:
-    """Return the text of ``notebooks/README.md``: claims, measurements and verdicts.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the notebooks, whose stored outputs are read.
-
-    Returns
-    -------
-    str
-    """
+    """Return the text of ``notebooks/README.md``, from the stored outputs in that folder."""
     nbformat = require("nbformat", purpose="to read notebooks", extra="test")
     rows = []
     for path in sorted(filter(Path.is_file, folder.glob("*.ipynb"))):
