@@ -19,6 +19,11 @@ from annlab.benchmarks.campaign.running import compare
 from annlab.benchmarks.campaign.store import SUFFIX, Store
 from annlab.benchmarks.campaign.targets import RUN_LIMIT_S, choose_targets
 from annlab.benchmarks.campaign.verdicts import Verdict, judge, verdict_table
+from annlab.benchmarks.inverted_lists import (
+    InvertedLists,
+    compare_inverted_lists,
+    inverted_lists_page,
+)
 from annlab.datasets import Dataset, load_benchmark_data
 
 #: Random state of targets and parts: nothing was ever tuned with the seeds that it draws.
@@ -78,6 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--untuned", action="store_true", help="distributions that nobody tuned on")
     add("--growth", action="store_true", help="time against points, clusters, features")
     add("--memory", action="store_true", help="peak memory above the rows")
+    add(
+        "--inverted-lists",
+        action="store_true",
+        help="faiss indexes trained by annlab and by faiss (P1M; 4,096 and 65,536 lists)",
+    )
     add("--full", action="store_true", help="every cell, peer, rung and seed of these five (hours)")
     add("--again", action="store_true", help="measure again what is stored already")
     add("--quick", action="store_true", help="at most 20,000 rows, one seed, 90 seconds a case")
@@ -117,6 +127,8 @@ def run(options: argparse.Namespace) -> int:
     if options.page:
         print(write_page(folder))
         return 0
+    if options.inverted_lists:
+        return _inverted_lists(options, folder)
     deadline = float("inf")
     if options.budget is not None:
         deadline = perf_counter() + 60.0 * check_real(options.budget, "--budget", strict=True)
@@ -227,6 +239,26 @@ def _targets(options: argparse.Namespace, folder: Path, deadline: float) -> int:
     if len(verdicts) > 1:
         print("\n".join(verdict_table(verdicts)))
     return 1 if unfinished else 0
+
+
+def _inverted_lists(options: argparse.Namespace, folder: Path) -> int:
+    """Compare inverted files trained by annlab and by faiss, and write a page of its own."""
+    (name,) = options.data or ["P1M"]
+    data = _data(name)
+    rows = load_benchmark_data(data).X if isinstance(data, str) else data.X
+    measured: list[tuple[int, InvertedLists]] = []
+    for n_lists in options.clusters or (4096, 65_536):
+        for lists in compare_inverted_lists(
+            rows, n_lists, random_state=options.random_state or 0, n_jobs=options.threads
+        ):
+            if not options.silent:
+                tell(f"{n_lists:,} lists, {lists.trained_by}: {lists.seconds:.3g} s")
+            measured.append((n_lists, lists))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "inverted_lists.md"
+    path.write_text(inverted_lists_page(name, measured), encoding="utf-8")
+    print(path)
+    return 0
 
 
 def _part(part: Part, options: argparse.Namespace, folder: Path, deadline: float) -> int:
