@@ -17,7 +17,6 @@ import tempfile
 import threading
 import time
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -401,7 +400,7 @@ def child_disk(times: str, folder: str) -> None:
         print(json.dumps({"failure": failure and f"{name}: {failure}"}), flush=True)
 
 
-# -- damaged and hostile files -----------------------------------------------------------------
+# -- damaged files -----------------------------------------------------------------------------
 
 
 #: A fit whose files are small enough for damage at every place.
@@ -450,70 +449,18 @@ def damaged(step: int, folder: Path) -> Iterator[Row]:
     yield flipped
 
 
-def hostile(folder: Path) -> Row:
-    """Archives made to do harm."""
-    import test_result as cases
-
-    row = Row("hostile archives: bombs, pickles, huge headers, wrong shapes and types")
-    result, saved, checkpoint = some_files(folder)
-    path = folder / "hostile.npz"
-    with zipfile.ZipFile(checkpoint) as archive:
-        members = archive.namelist()
-    for is_result, source in ((True, saved), (False, checkpoint)):
-        for change in cases.HOSTILE.values():
-            path.write_bytes(source.read_bytes())
-            try:
-                cases.rewrite(path, change)
-            except KeyError:
-                # a checkpoint has no such fact
-                continue
-            row.count(refused(result, path, is_result))
-        for content in (*cases.MEMBERS.values(), bytes(1 << 20)):
-            names = ["labels.npy"] if is_result else members
-            for name in names:
-                replace_member(source, path, name, content)
-                row.count(refused(result, path, is_result))
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for number in range(64):
-                archive.writestr(f"{number}.npy", bytes(256 << 20) if number == 0 else b"")
-        row.count(refused(result, path, is_result))
-    if cases.Bomb.armed:
-        row.failures.append("a file executed what it held")
-        row.survived = 0
-    row.means = "refused by a ValueError that names the file; nothing was executed"
-    return row
-
-
-def refused(result: Any, path: Path, is_result: bool) -> str | None:
-    """None where a file is refused by name, or read for what it is."""
-    import test_result as cases
-
-    failure = reads(result, path.read_bytes(), path, is_result)
-    if cases.Bomb.armed:
-        return "it executed what the file held"
-    return failure
-
-
-def replace_member(source: Path, path: Path, name: str, content: bytes) -> None:
-    """Copy an archive with one member replaced."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
-        for member in old.namelist():
-            new.writestr(member, content if member == name else old.read(member))
-
-
 # -- the table ---------------------------------------------------------------------------------
 
 
 def all_rows(folder: Path) -> Iterator[Row]:
     """Every fault of the table."""
-    rooms = [folder / name for name in ("killed", "interrupted", "disk", "damaged", "hostile")]
+    rooms = [folder / name for name in ("killed", "interrupted", "disk", "damaged")]
     for room in rooms:
         room.mkdir()
     yield killed(20, rooms[0], names=("graph", "small_k", "brute", "hnsw", "robust"))
     yield interrupted(64, rooms[1])
     yield disk_full(16, rooms[2])
     yield from damaged(7, rooms[3])
-    yield hostile(rooms[4])
 
 
 def table(rows: list[Row]) -> str:
