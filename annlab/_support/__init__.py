@@ -1,1 +1,1 @@
-"""What every room needs: errors, argument checks, threads, progress, memory."""
+"""Errors, argument checks, threads, files, progress and memory."""

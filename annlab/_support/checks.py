@@ -1,4 +1,4 @@
-"""Checks of public input: they compute nothing, they only accept, convert or refuse."""
+"""Checks of arguments: accept and convert, or raise an error that names the parameter."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from annlab._support.reading import READ_FAULTS
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-#: Types whose values float32 holds exactly.
+#: Types whose values float32 represents exactly.
 _FITS_FLOAT32 = ("float32", "float16", "bool", "int8", "uint8", "int16", "uint16")
-#: Past this magnitude squares of float64 values overflow.
+#: Squares of larger float64 values would overflow.
 LARGEST = 1e150
 
 
@@ -38,13 +38,7 @@ def is_npy_path(X: Any) -> bool:
 
 
 def map_npy(path: Any, name: str = "X") -> np.ndarray:
-    """Memory-map an ``.npy`` file; nothing of it is read before it is needed.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read.
-    """
+    """Memory-map an ``.npy`` file; raise ValueError if it cannot be read."""
     try:
         mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except READ_FAULTS as reason:
@@ -61,26 +55,16 @@ def map_npy(path: Any, name: str = "X") -> np.ndarray:
 
 
 def check_path(value: Any, name: str = "path") -> Path:
-    """Accept a path: a string or an object that stands for one.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
+    """Accept a string or path-like object; return a Path."""
     if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
         raise invalid(name, "a path", f"{value!r} of type {type(value).__name__}", error=TypeError)
     if not os.fspath(value) or "\0" in os.fspath(value):
-        raise invalid(name, "a path that can be", repr(os.fspath(value)))
+        raise invalid(name, "non-empty and free of NUL characters", repr(os.fspath(value)))
     return Path(value)
 
 
 def check_items(value: Any, name: str, rule: str) -> list[Any]:
-    """Accept anything that can be gone through, as a list.
-
-    Raises
-    ------
-    TypeError
-    """
+    """Accept any iterable but text; return a list."""
     if not isinstance(value, (str, bytes)):
         try:
             return list(value)
@@ -90,13 +74,7 @@ def check_items(value: Any, name: str, rule: str) -> list[Any]:
 
 
 def as_array(value: Any, name: str) -> np.ndarray:
-    """Turn anything into an array, of any kind.
-
-    Raises
-    ------
-    TypeError
-        For rows of unequal length, and for what refuses to be an array.
-    """
+    """Convert anything to an array of any type; raise TypeError if that is impossible."""
     try:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as reason:
@@ -110,7 +88,7 @@ def as_array(value: Any, name: str) -> np.ndarray:
 
 
 def _as_dense(X: Any, name: str) -> Any:
-    """Collect what is lazy and unmask what has nothing masked."""
+    """Collect lazy frames; return the data of masked arrays without masked values."""
     if hasattr(X, "collect") and hasattr(X, "lazy"):
         return X.collect()
     if np.ma.isMaskedArray(X):
@@ -127,10 +105,10 @@ def _as_dense(X: Any, name: str) -> Any:
 
 
 def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
-    """Numbers of an object array: of mixed types, nullable, or one vector in each cell."""
+    """Convert an object array: mixed or nullable numbers, or one vector in each cell."""
     cells = array.ravel()
     if array.size == len(array) and len(cells) and hasattr(cells[0], "__len__"):
-        # a column of vectors, such as embeddings in a frame
+        # a column of vectors, such as embeddings
         if not isinstance(cells[0], (str, bytes)):
             lengths = sorted({np.size(cell) for cell in cells})
             if len(lengths) > 1:
@@ -159,7 +137,7 @@ def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
 def _numeric(X: Any, name: str) -> np.ndarray:
     X = _as_dense(X, name)
     try:
-        # a memory-mapped file stays one, so that it is read in blocks and never as a whole
+        # a memory-mapped file stays one
         array = X if isinstance(X, np.memmap) else np.asarray(X)
     except (ValueError, TypeError) as reason:
         raise invalid(
@@ -183,12 +161,8 @@ def _numeric(X: Any, name: str) -> np.ndarray:
 
 
 def working_dtype(dtype: np.dtype) -> np.dtype:
-    """Say in which floating type annlab computes on data of ``dtype``.
-
-    float32 stays float32; small integers and float16 become float32, because float32 holds them
-    exactly; everything else becomes float64.
-    """
-    # by name, because float32 of the other byte order is float32 too
+    """Return float32 if it represents all values of ``dtype`` exactly, else float64."""
+    # by name, because the byte order does not matter
     if dtype.name in _FITS_FLOAT32:
         return np.dtype(np.float32)
     return np.dtype(np.float64)
@@ -197,7 +171,6 @@ def working_dtype(dtype: np.dtype) -> np.dtype:
 def _check_finite(values: np.ndarray, name: str) -> None:
     if values.size == 0:
         return
-    # the sum of squares of blocks would overflow where the data is fine; min and max do not
     low, high = float(values.min()), float(values.max())
     if np.isnan(low) or np.isnan(high):
         raise invalid(
@@ -216,14 +189,14 @@ def _check_finite(values: np.ndarray, name: str) -> None:
     if max(-low, high) > LARGEST:
         raise invalid(
             name,
-            f"at most {LARGEST:g} in magnitude, so that squared distances stay finite",
+            f"at most {LARGEST:g} in magnitude, or squared distances would overflow",
             max(-low, high),
             "Divide the data by a constant.",
         )
     if values.dtype == np.float64 and 0 < max(-low, high) < 1 / LARGEST:
         raise invalid(
             name,
-            f"at least {1 / LARGEST:g} in magnitude, so that squared distances are not 0",
+            f"at least {1 / LARGEST:g} in magnitude, or squared distances would be 0",
             max(-low, high),
             "Multiply the data by a constant.",
         )
@@ -237,17 +210,16 @@ def check_data(
     n_features: int | None = None,
     min_rows: int = 1,
 ) -> Any:
-    """Accept a data matrix, or say what is wrong with it.
+    """Accept a data matrix.
 
     Parameters
     ----------
     X : array-like or sparse matrix of shape (n, d)
-        NumPy, nested lists, pandas, polars, the path of an ``.npy`` file, or SciPy sparse where
-        accepted.
+        NumPy, nested lists, pandas, polars, the path of an ``.npy`` file, or SciPy sparse.
     name : str, default="X"
-        How the error calls the parameter.
+        Name of the parameter in errors.
     accept_sparse : bool, default=False
-        Return sparse input as CSR instead of refusing it.
+        Return sparse input as CSR instead of raising.
     n_features : int, optional
         Required number of columns.
     min_rows : int, default=1
@@ -256,12 +228,12 @@ def check_data(
     Returns
     -------
     ndarray of shape (n, d), C order, float32 or float64; or CSR of the same types
-        The caller's own array where it already fits (never written to), a copy otherwise.
+        The caller's own array if it already fits, else a copy.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the parameter, the rule and what came.
+        If X is invalid.
     """
     if is_sparse(X):
         if not accept_sparse:
@@ -314,7 +286,7 @@ def check_data(
                 name,
                 "a 2-D array of shape (n, d)",
                 f"{array.ndim} dimension{'s' * (array.ndim != 1)}, shape {array.shape}",
-                # scikit-learn's checks expect these words for one dimension
+                # scikit-learn's checks expect these words
                 "Reshape your data: X.reshape(-1, 1) for one feature, "
                 "X.reshape(1, -1) for one sample."
                 if array.ndim
@@ -342,18 +314,13 @@ def check_data(
             name,
             f"an array with {n_features} columns",
             f"shape {array.shape}",
-            "Use the features that the centroids or the index were made from.",
+            "Use the features that the centroids or the index were fitted on.",
         )
     return array
 
 
 def check_integer(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
-    """Accept an integer within bounds (NumPy's integers too, booleans not).
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
+    """Accept an integer within bounds, but no boolean."""
     rule = f"an integer >= {minimum}" + (f" and <= {maximum}" if maximum is not None else "")
     if not isinstance(value, numbers.Integral) or isinstance(value, (bool, np.bool_)):
         raise invalid(name, rule, f"{value!r} of type {type(value).__name__}", error=TypeError)
@@ -371,12 +338,7 @@ def check_real(
     maximum: float = np.inf,
     strict: bool = False,
 ) -> float:
-    """Accept a finite real number with ``minimum <= value <= maximum`` (``<`` if strict).
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
+    """Accept a finite real number with ``minimum <= value <= maximum`` (``<`` if strict)."""
     sign = ">" if strict else ">="
     rule = f"a finite number {sign} {minimum:g}"
     if np.isfinite(maximum):
@@ -391,12 +353,7 @@ def check_real(
 
 
 def check_choice(value: Any, name: str, choices: Any) -> str:
-    """Accept one of the named choices.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Accept one of the named choices."""
     names = list(choices)
     if not isinstance(value, str) or value not in names:
         rule = "one of " + ", ".join(repr(n) for n in names)
@@ -405,7 +362,7 @@ def check_choice(value: Any, name: str, choices: Any) -> str:
 
 
 def did_you_mean(value: Any, names: list[str]) -> str:
-    """Name the choice that a misspelt one comes nearest to; empty where none is near."""
+    """Suggest the name nearest to a misspelt one; empty if none is near."""
     from difflib import get_close_matches
 
     near = get_close_matches(value, names, n=1) if isinstance(value, str) else []
@@ -413,12 +370,7 @@ def did_you_mean(value: Any, names: list[str]) -> str:
 
 
 def check_n_clusters(n_clusters: Any, n_samples: int, name: str = "n_clusters") -> int:
-    """Accept a number of clusters between 1 and the number of samples.
-
-    Raises
-    ------
-    TypeError, ValueError
-    """
+    """Accept a number of clusters between 1 and the number of samples."""
     k = check_integer(n_clusters, name)
     if k > n_samples:
         raise invalid(
@@ -431,12 +383,7 @@ def check_n_clusters(n_clusters: Any, n_samples: int, name: str = "n_clusters") 
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
-    """Accept None, one number, or one weight per sample; return (n,) float64 or None.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Accept None, one number, or one weight per sample; return (n,) float64 or None."""
     if sample_weight is None:
         return None
     weights = np.asarray(_numeric(sample_weight, "sample_weight"), dtype=np.float64)
@@ -468,16 +415,9 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
 
 
 def check_random_state(random_state: Any) -> np.random.RandomState:
-    """Accept None, an int, a RandomState or a Generator, and return a RandomState.
-
-    A ``Generator`` is drawn from once, to seed the RandomState that is returned.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Accept None, an int, a RandomState or a Generator (drawn from once); return a RandomState."""
     if random_state is None:
-        # a fresh generator from the system's entropy: annlab has no global random state
+        # seeded by the system: annlab has no global random state
         return np.random.RandomState()
     if isinstance(random_state, np.random.RandomState):
         return random_state

@@ -1,4 +1,4 @@
-"""The one template for errors, the warning class, and the check for optional packages."""
+"""The template for errors, the warning class, and the import of optional packages."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from types import ModuleType
 
 
 class AnnlabWarning(UserWarning):
-    """Something works, but not as the caller may expect; the text says what to do."""
+    """Something works, but perhaps not as expected."""
 
 
 class MissingExtraError(ImportError):
-    """An optional package is needed for a named purpose and is not installed."""
+    """An optional package is needed and not installed."""
 
 
 def invalid(
@@ -22,25 +22,9 @@ def invalid(
     *,
     error: type[Exception] = ValueError,
 ) -> Exception:
-    """Build the house's error: parameter, rule, value received, remedy.
+    """Build an error from parameter, rule (after "must be"), value received and remedy.
 
-    Parameters
-    ----------
-    name : str
-        Parameter as the caller knows it.
-    rule : str
-        What is required, readable after "must be".
-    got : object
-        What came; shown with ``str`` and cut at 120 characters.
-    remedy : str, default=""
-        One sentence that says what to do.
-    error : type, default=ValueError
-        Class of the exception to build (it is returned, not raised).
-
-    Returns
-    -------
-    Exception
-        Ready to be raised by the caller.
+    The value is shown with ``str`` and cut at 120 characters. The caller raises the error.
 
     Examples
     --------
@@ -56,25 +40,9 @@ def invalid(
 
 
 def require(module: str, *, purpose: str, extra: str) -> ModuleType:
-    """Import an optional package, or say what it is for and how to install it.
+    """Import an optional package, or raise `MissingExtraError`.
 
-    Parameters
-    ----------
-    module : str
-        Name to import, such as ``"faiss"``.
-    purpose : str
-        What the package is needed for, readable after "is needed".
-    extra : str
-        Name of annlab's extra that installs it.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingExtraError
-        If the package cannot be imported.
+    ``purpose`` is readable after "is needed"; ``extra`` is the extra of annlab that installs it.
     """
     try:
         return importlib.import_module(module)

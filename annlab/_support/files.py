@@ -15,21 +15,14 @@ from typing import IO, Any
 def atomic_write(target: str | os.PathLike[str], *, text: bool = False) -> Iterator[IO[Any]]:
     """Open a new file that replaces ``target`` when the block ends without an error.
 
-    It is written beside the target and moved into place, so a full disk, an error or a kill leaves
-    the older file as it was. An error leaves nothing behind.
-
-    Parameters
-    ----------
-    target : path
-    text : bool, default=False
-        Whether text is written, in UTF-8 and with ``\\n`` at the end of lines on any system.
+    A full disk, an error or a kill leaves the older file unchanged. Text is UTF-8 with ``\\n``.
 
     Raises
     ------
     FileNotFoundError
         If the folder does not exist.
     OSError
-        If it cannot be written; of a full disk the error names the folder.
+        If it cannot be written.
 
     Examples
     --------
@@ -46,7 +39,7 @@ def atomic_write(target: str | os.PathLike[str], *, text: bool = False) -> Itera
     if not target.parent.is_dir():
         # otherwise the error would name the temporary file
         raise FileNotFoundError(errno.ENOENT, "No such folder to save in", str(target.parent))
-    # not by tempfile, whose files only their owner can read
+    # not by tempfile, whose files only the owner can read
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     how: dict[str, Any] = {"encoding": "utf-8", "newline": "\n"} if text else {}
     try:
@@ -64,7 +57,7 @@ def atomic_write(target: str | os.PathLike[str], *, text: bool = False) -> Itera
 
 
 def is_disk_full(reason: BaseException) -> bool:
-    """Tell whether an error says that a disk is full; NumPy's has no number, only words."""
+    """Tell whether an error means that a disk is full; NumPy's error has no errno."""
     if not isinstance(reason, OSError):
         return False
     return reason.errno == errno.ENOSPC or "requested and" in str(reason)

@@ -7,15 +7,9 @@ from pathlib import Path
 
 
 def public_names(init: str) -> dict[str, str]:
-    """Return the module that each public name is imported from, in the order of the stub.
+    """Return the module of each public name, in the order of the stub.
 
-    The stub is the one list of the names: the package loads them lazily from it, and type checkers
-    read it as well.
-
-    Parameters
-    ----------
-    init : str
-        ``__file__`` of the package.
+    ``init`` is the ``__file__`` of the package. Type checkers read the same stub.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Memory that this process may use: the machine's, or what its container leaves of it."""
+"""Memory that this process may use, within the limits of its container."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def readable_size(n_bytes: float) -> str:
-    """Write a number of bytes as people read it.
+    """Format a number of bytes.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def readable_size(n_bytes: float) -> str:
 
 
 def _number(path: Path) -> int | None:
-    """The number in a file of the kernel's; None for "max", and where there is no such file."""
+    """Read a number from a file of the kernel; None for "max" or a missing file."""
     try:
         return int(path.read_text().strip())
     except (OSError, ValueError):
@@ -32,7 +32,7 @@ def _number(path: Path) -> int | None:
 
 
 def _entry(path: Path, name: str) -> int:
-    """The number behind ``name`` in a file of lines such as ``name 123``; 0 if it is not there."""
+    """Read a number from a file of lines such as ``name 123``; 0 if it is missing."""
     try:
         for line in path.read_text().splitlines():
             words = line.replace(":", " ").split()
@@ -44,10 +44,10 @@ def _entry(path: Path, name: str) -> int:
 
 
 def container_limit(root: Path = _CGROUP) -> int | None:
-    """Bytes that the container of this process may use, or None without a limit."""
+    """Return the memory limit of this container in bytes, or None."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         limit = _number(root / name)
-        # version 1 writes a number near 2**63 where it means none
+        # version 1 writes a number near 2**63 for no limit
         if limit is not None and limit < 1 << 60:
             return limit
     return None
@@ -63,13 +63,13 @@ def _container_free(root: Path) -> int | None:
     ):
         taken = _number(root / used)
         if taken is not None:
-            # pages of files that were read are counted as used, and given back when needed
+            # the page cache counts as used, but is freed when needed
             return max(0, limit - taken + _entry(root / facts, entry))
     return limit
 
 
 def total_memory() -> int | None:
-    """Bytes of the machine or of the container, whichever is less; None where unknown."""
+    """Return the memory of the machine or of the container in bytes; None if unknown."""
     sizes = [container_limit()]
     try:
         sizes.append(int(os.sysconf("SC_PAGE_SIZE")) * int(os.sysconf("SC_PHYS_PAGES")))
@@ -79,7 +79,7 @@ def total_memory() -> int | None:
 
 
 def available_memory() -> int | None:
-    """Bytes that can be taken now without swapping; None where the system does not say.
+    """Return the bytes that are free without swapping; None if unknown.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def available_memory() -> int | None:
 
 
 def _from_psutil(name: str) -> int | None:
-    """For systems without /proc: psutil, which every kernel of a notebook brings along."""
+    """Ask psutil, which notebook kernels install, on systems without /proc."""
     try:
         import psutil
     except ImportError:

@@ -1,4 +1,4 @@
-"""What makes a result usable as the pair that the slide deck unpacks."""
+"""Results that unpack as a pair, as the slide deck writes it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any, ClassVar
 
 
 class Pair:
-    """Base of results that unpack as two of their attributes.
-
-    A subclass names them in ``_pair_names``; length, order, ``[0]`` and ``[1]`` follow.
+    """Base of results that unpack as the two attributes in ``_pair_names``.
 
     Examples
     --------

@@ -7,22 +7,14 @@ from pathlib import Path
 from annlab._support.errors import invalid
 
 PACKAGE = Path(__file__).resolve().parent.parent
-#: Where the copies of the notebooks are, in the folder from which annlab is called; git ignores it
-#: in a checkout.
+#: Folder of the copies of the notebooks, below the working directory; git ignores it.
 COPIES = Path("annlab-notebooks")
 
 
 def shipped(inside: str, beside: str, file: str = "") -> Path | None:
-    """Return a folder that travels with annlab, or a file in it; None where it is missing.
+    """Return a folder that is shipped with annlab, or a file in it; None if it is missing.
 
-    Parameters
-    ----------
-    inside : str
-        Name under which a wheel carries the folder in the package.
-    beside : str
-        Name of the folder beside the package, which a checkout uses, editable installs included.
-    file : str, optional
-        File in that folder.
+    ``inside`` is its name in the package of a wheel, ``beside`` its name in a checkout.
 
     Examples
     --------

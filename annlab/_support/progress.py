@@ -1,4 +1,4 @@
-"""One line of progress on stderr, redrawn in place: nbval and plain terminals both bear it."""
+"""One line of progress on stderr, redrawn in place."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import time
 
 
 def tell(text: str, end: str = "\n") -> None:
-    """Write to stderr; one that is closed, or that nobody reads any more, is no reason to stop."""
-    # None where a program was started without it; print would then take stdout
+    """Write to stderr; ignore that it is missing or closed."""
+    # None in a program without a console; print would then take stdout
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             print(text, end=end, file=sys.stderr, flush=True)
 
 
 class Progress:
-    """Redraw a line at most four times a second, with the time left where it can be known.
+    """Redraw a line at most four times a second, with an estimate of the time left.
 
     Parameters
     ----------
@@ -35,10 +35,9 @@ class Progress:
         self._done, self._text = 0, ""
 
     def update(self, done: int, text: str = "", *, left_s: float | None = None) -> None:
-        """Show that ``done`` of ``total`` is through.
+        """Show that ``done`` of ``total`` is finished.
 
-        ``left_s`` is for work whose parts differ: the time left where the caller knows better
-        than "as long for each part as so far".
+        ``left_s`` is the time left, if parts of the work take different times.
         """
         if not self.enabled:
             return
@@ -55,7 +54,7 @@ class Progress:
         self._show([f"{self.label} {done}/{self.total}", text, remaining])
 
     def part(self, done: int, total: int) -> None:
-        """Show how many rows of the step after the last update are through, and its text."""
+        """Show how many rows of the current step are finished."""
         if not self.enabled:
             return
         now = time.perf_counter()

@@ -18,7 +18,7 @@ import numpy as np
 from annlab._support.errors import invalid
 from annlab._support.files import atomic_write
 
-#: What NumPy, zipfile, Pillow and SciPy raise for a damaged, encrypted or odd file.
+#: Errors of NumPy, zipfile, Pillow and SciPy for a damaged, encrypted or odd file.
 READ_FAULTS = (
     OSError,
     EOFError,
@@ -40,21 +40,9 @@ READ_FAULTS = (
 
 @contextmanager
 def reading(name: str, rule: str, remedy: str) -> Iterator[None]:
-    """Turn any error of a format library into one that names the file.
+    """Turn errors of a format library into a ValueError made by `invalid`.
 
-    Parameters
-    ----------
-    name : str
-        The file, or the parameter that names it.
-    rule : str
-        What the file must be, readable after "must be".
-    remedy : str
-
-    Raises
-    ------
-    ValueError
-        In place of every error of `READ_FAULTS`, except those of a file that is not there or may
-        not be opened.
+    Errors of a file that is missing or may not be opened are passed on.
 
     Examples
     --------

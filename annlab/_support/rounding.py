@@ -1,10 +1,7 @@
-"""Inner products, and how much of a squared distance their rounding may change.
+"""Inner products, and a bound of their rounding error in a squared distance.
 
-A product comes from BLAS or from a vector unit, and its last bits depend on the processor, on the
-shape and on the number of threads. So a squared distance that is made from a product,
-``‖x‖² − 2 x·c + ‖c‖²``, may order candidates, but it never decides between two that are closer
-than the bound below: see `annlab.distances.decide`. `make full-rounding` checks that: it sets
-`perturb`, which moves every product by a random amount within its bound.
+See `annlab.distances.ties` for its use. `make full-rounding` sets `perturb`, which moves every
+product by a random amount within the bound, and checks that no label changes.
 """
 
 from __future__ import annotations
@@ -19,17 +16,7 @@ perturb: Callable[[np.ndarray, Any, np.ndarray], np.ndarray] | None = None
 
 
 def products(Q: Any, X: np.ndarray) -> np.ndarray:
-    """Inner products ``Q @ X.T`` that distances are made from, as a dense array.
-
-    Parameters
-    ----------
-    Q : ndarray or CSR of shape (nq, d)
-    X : ndarray of shape (n, d)
-
-    Returns
-    -------
-    ndarray of shape (nq, n)
-    """
+    """Return ``Q @ X.T`` as a dense array, for dense or sparse ``Q``."""
     out = np.asarray(Q @ X.T)
     return out if perturb is None else perturb(out, Q, X)
 

@@ -1,8 +1,7 @@
 """Threads for the whole package: how many, and an ordered map over fixed chunks.
 
-Chunk bounds depend on the data alone and never on the number of threads, each chunk is computed
-with single-threaded BLAS, and results come back in chunk order. That is why a fit gives the same
-bits for every ``n_jobs``.
+A fit has the same bits for every ``n_jobs``: bounds of chunks depend on the data alone, each chunk
+is computed with single-threaded BLAS, and results are combined in the order of the chunks.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ def available_cpus() -> int:
 
 
 def _configured() -> tuple[Any, int | None]:
-    """Read joblib's ``parallel_config``: the backend that is set, and n_jobs, if any."""
+    """Return the backend and n_jobs of joblib's ``parallel_config``, None if not set."""
     from joblib import parallel
 
     config = getattr(getattr(parallel, "_backend", None), "config", None)
     if not config:
         return None, None
     backend, n_jobs = config.get("backend"), config.get("n_jobs")
-    # values that the caller did not set are sentinels of a type of joblib's own
+    # values that are not set are sentinels of joblib
     is_backend = hasattr(backend, "configure") or hasattr(backend, "apply_async")
     return backend if is_backend else None, n_jobs if isinstance(n_jobs, int) else None
 
@@ -47,14 +46,13 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
     Parameters
     ----------
     n_jobs : int or None
-        None: what ``joblib.parallel_config`` says, else all cores of this process; 1 inside a
-        task that joblib runs in parallel already, so that threads do not multiply.
-        Negative: ``cores + 1 + n_jobs``, as in joblib.
+        None: the value of ``joblib.parallel_config``, else all cores of this process; 1 inside a
+        parallel task of joblib. Negative: ``cores + 1 + n_jobs``, as in joblib.
 
     Raises
     ------
     ValueError
-        For 0 and for anything that is not an integer.
+        If it is 0 or not an integer.
     """
     import numbers
 
@@ -75,7 +73,7 @@ def resolve_n_jobs(n_jobs: int | None) -> int:
 
 
 def chunk_bounds(n: int, rows: int) -> list[tuple[int, int]]:
-    """Cut ``range(n)`` into pieces of ``rows``; the last one may be shorter.
+    """Cut ``range(n)`` into chunks of ``rows``; the last one may be shorter.
 
     Examples
     --------
@@ -97,8 +95,7 @@ _modules = 0
 def _take_blas_control() -> None:
     """Let this thread set limits; the caller holds the lock.
 
-    From version 3.8 on threadpoolctl ignores, silently, every thread but the first one that set a
-    limit: a fit in a thread of a widget would run each of its threads on all cores.
+    threadpoolctl >= 3.8 silently ignores all threads but the first one that set a limit.
     """
     import threadpoolctl
 
@@ -112,8 +109,7 @@ def _limit_blas() -> None:
     """Set the limit; the caller holds the lock."""
     global _controller, _modules
     if _controller is None or _modules != len(sys.modules):
-        # a library that came with a module (faiss has a BLAS of its own) has threads of its own;
-        # looking for them takes some milliseconds
+        # new modules may bring a BLAS library, as faiss does; the search takes some milliseconds
         from threadpoolctl import ThreadpoolController
 
         _controller = ThreadpoolController()
@@ -126,9 +122,7 @@ def _limit_blas() -> None:
 def single_threaded_blas() -> Iterator[None]:
     """Limit BLAS to one thread while at least one such context is open.
 
-    Without it every thread of ours starts as many BLAS threads as there are cores. The limit is
-    one of the whole process, so fits that overlap in time share it: the first one sets it, the
-    last one restores what was there before.
+    The limit is one of the process: the first context sets it, the last one restores the old one.
     """
     global _holders
     with _blas_lock:
@@ -141,7 +135,7 @@ def single_threaded_blas() -> Iterator[None]:
         with _blas_lock:
             _holders -= 1
             if _holders == 0 and _limits:
-                # the fit that ends last need not be the one that set the limit
+                # this thread may not be the one that set the limit
                 _take_blas_control()
                 while _limits:
                     _limits.pop().restore_original_limits()
@@ -149,23 +143,14 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 def _limit_this_thread() -> None:
-    # a BLAS on OpenMP counts threads for each thread that calls it: a new one starts at the default
+    # a BLAS on OpenMP has a limit for each calling thread
     with _blas_lock:
         if _controller is not None and _holders:
             _controller.limit(limits=1, user_api="blas")
 
 
-def forget_blas_libraries() -> None:
-    """Look for BLAS libraries again: a new one has been loaded, perhaps while a fit runs."""
-    global _controller
-    with _blas_lock:
-        _controller = None
-        if _holders:
-            _limit_blas()
-
-
 class _Threads(ThreadPoolExecutor):
-    """A pool that remembers which BLAS libraries its threads were told to limit."""
+    """A pool that remembers which BLAS libraries its threads have limited."""
 
     def __init__(self, n_threads: int) -> None:
         super().__init__(n_threads, thread_name_prefix="annlab", initializer=_limit_this_thread)
@@ -173,7 +158,7 @@ class _Threads(ThreadPoolExecutor):
         self.libraries = _controller
 
 
-#: The threads of the fit before, for the next one, which may take less time than starting them.
+#: Threads of the last fit, kept for the next one, because starting them may take longer than a fit.
 _idle: _Threads | None = None
 
 
@@ -185,7 +170,7 @@ def _exchange_idle(pool: _Threads | None) -> _Threads | None:
 
 
 def _take_threads(n_threads: int) -> _Threads:
-    """Threads for one user alone, until he gives them back: kept ones if they fit, or new ones."""
+    """Return the kept threads if their number is right, or new ones, for one user alone."""
     kept = _exchange_idle(None)
     if kept is not None:
         if kept.n_threads == n_threads and kept.libraries is _controller:
@@ -195,7 +180,7 @@ def _take_threads(n_threads: int) -> _Threads:
 
 
 def _give_threads_back(pool: _Threads) -> None:
-    """Keep these threads for the next fit, and end those that were kept until now."""
+    """Keep these threads for the next fit; end those kept so far."""
     kept = _exchange_idle(pool)
     if kept is not None:
         kept.shutdown(wait=False)
@@ -214,20 +199,17 @@ _task = threading.local()
 
 
 class Stopped(Exception):
-    """Nobody waits for this task: another one of its map failed, or the user interrupted it."""
+    """The result of this task is not needed: another task failed, or the user interrupted."""
 
 
 def breathe() -> None:
-    """End the task of this thread here if nobody waits for it any more.
-
-    Called between the parts of a task that may take more than a few tenths of a second.
-    """
+    """Raise `Stopped` if the task of this thread is not needed; called between parts of a task."""
     stop = getattr(_task, "stop", None)
     if stop is not None and stop.is_set():
         raise Stopped
 
 
-#: Operations from which threads pay: handing out chunks costs what NumPy needs for about as many.
+#: Operations from which threads pay.
 _WORTH_THREADS = 4e6
 
 
@@ -241,11 +223,9 @@ class Workers:
 
     Notes
     -----
-    Threads are enough: NumPy, BLAS, hnswlib and the compiled loops all release the interpreter
-    lock. The caller's own thread is one of them; the others come from one `concurrent.futures`
-    pool, because a dispatch through it costs 0.2 ms where ``joblib.Parallel`` costs 10 ms, and a
-    fit dispatches at each iteration. The threads stay for the next fit, because starting four
-    takes as long as a small fit. Of ``joblib.parallel_config`` only ``n_jobs`` counts.
+    NumPy, BLAS, hnswlib and the compiled loops release the interpreter lock, so threads are enough.
+    A dispatch through `concurrent.futures` costs 0.2 ms, through ``joblib.Parallel`` 10 ms. Of
+    ``joblib.parallel_config`` only ``n_jobs`` counts.
 
     Examples
     --------
@@ -296,8 +276,8 @@ class Workers:
     ) -> list[T]:
         """Call ``function(*task)`` for each task; results in the order of the tasks.
 
-        ``work`` is about how many arithmetic operations all tasks hold together: few of them are
-        done sooner than handed out, and then run one after the other.
+        ``work`` is about the number of arithmetic operations of all tasks; few of them run faster
+        one after the other.
         """
         todo = list(tasks)
         if self.n_jobs == 1 or len(todo) <= 1 or work < _WORTH_THREADS:
@@ -308,10 +288,10 @@ class Workers:
 
 
 def _share(pool: _Threads, function: Callable[..., T], todo: list[Sequence[Any]]) -> list[T]:
-    """Do tasks on this thread, and on those of the pool as soon as they are awake.
+    """Do tasks on this thread and on those of the pool.
 
-    To wake a thread can take as long as a small task. So each takes the next task when it is
-    free, this one begins at once, and nobody waits for a thread that has not begun by the end.
+    Waking a thread can take as long as a small task, so this thread begins at once, each takes the
+    next task when it is free, and threads that have not begun by the end are not waited for.
     """
     results: list[Any] = [None] * len(todo)
     waiting = deque(range(len(todo)))
@@ -344,7 +324,7 @@ def _share(pool: _Threads, function: Callable[..., T], todo: list[Sequence[Any]]
             if not helper.cancel():
                 helper.result()
     except BaseException:
-        # Ctrl-C: the others need not go to their end
+        # Ctrl-C: the other tasks are not needed
         stop.set()
         raise
     if failed:

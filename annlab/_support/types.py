@@ -1,4 +1,4 @@
-"""Types of the arguments that every room takes."""
+"""Types of common arguments."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     from scipy.sparse import csr_array, csr_matrix
 
-#: What `check_random_state` accepts.
+#: Accepted by `check_random_state`.
 Seed: TypeAlias = "int | np.random.RandomState | np.random.Generator | None"
-#: What `check_data` accepts: anything that NumPy can turn into a matrix, or a sparse one.
+#: Accepted by `check_data`.
 MatrixLike: TypeAlias = "ArrayLike | csr_matrix | csr_array"
-#: What `check_data` returns where sparse input is accepted.
+#: Returned by `check_data` with ``accept_sparse``.
 Matrix: TypeAlias = "np.ndarray | csr_matrix | csr_array"
 
 
@@ -25,5 +25,5 @@ class HasLabels(Protocol):
     def labels(self) -> np.ndarray: ...
 
 
-#: What `annlab.metrics.check_labels` accepts.
+#: Accepted by `annlab.metrics.check_labels`.
 LabelsLike: TypeAlias = "ArrayLike | HasLabels"

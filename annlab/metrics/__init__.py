@@ -1,7 +1,4 @@
-"""How good a clustering or a search is: scikit-learn's measures where they exist, over results.
-
-Outliers (label −1) are left out of every measure, and every measure of a sample says so.
-"""
+"""Quality of clusterings and searches. Outliers (label −1) are left out of every measure."""
 
 from annlab.metrics.labels import check_labels as check_labels
 from annlab.metrics.labels import label_agreement, purity

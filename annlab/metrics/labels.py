@@ -1,4 +1,4 @@
-"""Labels: what counts as one, and how two labellings agree."""
+"""Checks of labels, and the agreement of two labellings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from annlab._support.types import LabelsLike
 
 
 def _labels_of(labels: object) -> Any:
-    """Labels of a result (`KMeansResult`), of a fitted estimator, or the argument itself."""
+    """Return the labels of a result or of a fitted estimator, or the argument itself."""
     for name in ("labels", "labels_"):
         if hasattr(labels, name):
             return getattr(labels, name)
@@ -22,24 +22,12 @@ def _labels_of(labels: object) -> Any:
 
 
 def check_labels(labels: LabelsLike, name: str, n: int | None = None) -> np.ndarray:
-    """Accept one label per point: integers, whole numbers, or names; return int64.
-
-    Parameters
-    ----------
-    labels : array-like of shape (n,)
-        A result or a fitted estimator counts as its labels. Names are numbered in sorted order.
-    name : str
-    n : int, optional
-        Required length.
+    """Accept ``n`` labels: integers, names (numbered in sorted order), or a result.
 
     Returns
     -------
     ndarray of shape (n,), int64
         Negative for outliers.
-
-    Raises
-    ------
-    TypeError, ValueError
     """
     array = as_array(_labels_of(labels), name)
     if array.ndim != 1:
@@ -58,7 +46,7 @@ def check_labels(labels: LabelsLike, name: str, n: int | None = None) -> np.ndar
             name,
             "whole numbers",
             "fractions or NaN",
-            "Pass labels; distances or probabilities are no labels.",
+            "Pass labels, not distances or probabilities.",
         )
     if array.dtype.kind not in "iubf":
         raise invalid(name, "integers", f"dtype {array.dtype}", error=TypeError)
@@ -66,22 +54,21 @@ def check_labels(labels: LabelsLike, name: str, n: int | None = None) -> np.ndar
 
 
 def label_agreement(labels: LabelsLike, reference: LabelsLike, *, match: bool = False) -> float:
-    """Share of the points on which two labellings agree.
+    """Return the share of the points on which two labellings agree.
 
     Parameters
     ----------
     labels, reference : array-like of shape (n,), or results
         Points that are −1 in either are left out.
     match : bool, default=False
-        False compares the numbers as they are: for two assignments to the *same* centroids, such
-        as an approximate and an exact one. True first pairs the clusters of both so that the
-        agreement is largest (Kuhn 1955, doi 10.1002/nav.3800020109): for clusterings that number
-        their clusters differently.
+        False compares the numbers, for two assignments to the *same* centroids. True first pairs
+        the clusters for the largest agreement (Kuhn 1955, doi 10.1002/nav.3800020109), for
+        different clusterings.
 
     Returns
     -------
     float
-        From 0 to 1; NaN where no point is labelled in both.
+        From 0 to 1; NaN if no point is labelled in both.
 
     Raises
     ------
@@ -111,7 +98,7 @@ def label_agreement(labels: LabelsLike, reference: LabelsLike, *, match: bool = 
 
 
 def purity(labels: LabelsLike, reference: LabelsLike) -> float:
-    """Share of the points that belong to the most frequent true group of their cluster.
+    """Return the share of points in the most frequent true group of their cluster.
 
     Parameters
     ----------
@@ -122,8 +109,7 @@ def purity(labels: LabelsLike, reference: LabelsLike) -> float:
     Returns
     -------
     float
-        From 0 to 1; it rises with the number of clusters by itself (1 when each point is its
-        own cluster), so compare it at one k, or look at the adjusted Rand index.
+        From 0 to 1; it rises with the number of clusters, so compare it only at one k.
 
     Raises
     ------

@@ -33,8 +33,8 @@ class ClusteringScores(Pair):
     Attributes
     ----------
     silhouette : float
-        Mean over the points of (b − a) / max(a, b), from −1 to 1, higher is better; a is the mean
-        distance to the points of the own cluster, b to those of the nearest other one.
+        Mean of (b − a) / max(a, b), from −1 to 1, higher is better; a is the mean distance to the
+        points of the own cluster, b to those of the nearest other one.
     davies_bouldin : float
         Mean over the clusters of the worst (spread + spread) / distance; from 0, lower is better.
     calinski_harabasz : float
@@ -43,11 +43,11 @@ class ClusteringScores(Pair):
     inertia : float
         Σ ‖x − c‖² in float64, with the centroids given, else with the means of the clusters.
     n_points, n_clusters, n_outliers : int
-        Points that were scored, labels that occur, points left out because of label −1.
+        Scored points, different labels, and points with label −1.
     n_silhouette : int
-        Points whose silhouette was computed; fewer than ``n_points`` for large data.
+        Points whose silhouette was computed.
     silhouette_error : float
-        Standard error of ``silhouette`` from that sample; 0 where all points were used.
+        Standard error of ``silhouette`` if these are a sample, else 0.
     adjusted_rand, normalized_mutual_info : float or None
         Agreement with the reference: 1 for the same partition, about 0 for an unrelated one.
     inertia_gap : float or None
@@ -107,7 +107,7 @@ def _centroids_of(labels: object) -> Any:
 
 
 def _means(X: Matrix, labels: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Mean of each cluster, shape (n_clusters, d), float64; labels are 0 … n_clusters − 1."""
+    """Return the mean of each cluster, shape (n_clusters, d), float64."""
     from scipy.sparse import csr_matrix
 
     n = len(labels)
@@ -128,23 +128,22 @@ def evaluate_clustering(
     random_state: Seed = 0,
     n_jobs: int | None = None,
 ) -> ClusteringScores:
-    """Score a clustering: by itself, and against a reference where one is given.
+    """Score a clustering by itself and, if given, against a reference.
 
     Parameters
     ----------
     X : array-like or sparse matrix of shape (n, d)
     labels : array-like of shape (n,), or a result
-        −1 marks outliers, which are left out. A `KMeansResult` or a fitted estimator brings its
-        centroids along.
+        −1 marks outliers. A result or a fitted estimator also supplies centroids and metric.
     reference : array-like of shape (n,), or a result, optional
-        True groups, or the clustering to compare with. −1 is left out as well.
+        True groups, or the clustering to compare with; −1 is left out.
     centroids : array-like of shape (k, d), optional
-        Row ``i`` for label ``i``; the means of the clusters where nothing is given.
+        Row ``i`` for label ``i``; by default the means of the clusters.
     metric : {"euclidean", "cosine"}, optional
         That of the result, else Euclidean. Cosine scores unit rows.
     sample_size : int, optional
-        Points whose silhouette is computed. Up to 10,000 points all of them; past that as many as
-        200 million distances allow, between 500 and 10,000.
+        Points whose silhouette is computed. By default all up to 10,000; of more points as many as
+        200 million distances allow, at least 500.
     random_state : None, int, RandomState or Generator, default=0
         Draws that sample.
     n_jobs : int, optional
@@ -153,8 +152,8 @@ def evaluate_clustering(
     Returns
     -------
     ClusteringScores
-        Unpacks as ``silhouette, davies_bouldin``. The three scores are NaN, with a warning, where
-        they are not defined: for a single cluster, or as many clusters as points.
+        Unpacks as ``silhouette, davies_bouldin``. The three scores are NaN, with a warning, for a
+        single cluster and for as many clusters as points.
 
     Raises
     ------
@@ -162,9 +161,8 @@ def evaluate_clustering(
 
     Notes
     -----
-    O(n²·d) up to 10,000 points, else O(sample·n·d). The sampled points are compared with *all*
-    points, so the estimate has no bias; scoring a sample among itself (scikit-learn's
-    ``sample_size``) is biased where it holds few points of each cluster. Rousseeuw (1987),
+    O(n²·d) up to 10,000 points, else O(sample·n·d). Sampled points are compared with *all* points,
+    so the estimate has no bias, unlike that of scikit-learn's ``sample_size``. Rousseeuw (1987),
     doi 10.1016/0377-0427(87)90125-7; Davies & Bouldin (1979), doi 10.1109/TPAMI.1979.4766909;
     Caliński & Harabasz (1974), doi 10.1080/03610927408827101.
 
@@ -218,7 +216,7 @@ def evaluate_clustering(
 
 
 def centred(rows: Any, metric: str) -> Any:
-    """Rows around their mean, where products lose fewest digits; no score depends on the shift."""
+    """Shift rows to their mean, which changes no score and keeps the digits of products."""
     if metric != "euclidean" or is_sparse(rows):
         return rows
     return rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
@@ -232,7 +230,7 @@ def _agreement(
     metric: str,
     n_jobs: int | None,
 ) -> dict[str, float]:
-    """Compare labels with a reference, on the points that are labelled in both."""
+    """Compare labels with a reference on the points that are labelled in both."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     truth = check_labels(reference, "reference", len(given))
@@ -252,7 +250,7 @@ def _agreement(
 def _inertia_with(
     X: Matrix, labels: np.ndarray, centroids: ArrayLike | None, metric: str, n_jobs: int | None
 ) -> float:
-    """Inertia with the centroids given, else with the means of the clusters."""
+    """Return the inertia with the centroids given, else with the means of the clusters."""
     if centroids is None:
         kept = labels >= 0
         names, codes = np.unique(labels[kept], return_inverse=True)
@@ -263,12 +261,12 @@ def _inertia_with(
 
 
 def spread_scores(X: Matrix, codes: np.ndarray, n_clusters: int) -> tuple[float, float]:
-    """Davies-Bouldin and Calinski-Harabasz; scikit-learn's for dense rows."""
+    """Return Davies-Bouldin and Calinski-Harabasz, by scikit-learn for dense rows."""
     if not is_sparse(X):
         from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
         return float(davies_bouldin_score(X, codes)), float(calinski_harabasz_score(X, codes))
-    # scikit-learn's refuse sparse rows; only the centroids become dense here
+    # scikit-learn refuses sparse rows
     n, sizes = len(codes), np.bincount(codes, minlength=n_clusters)
     means = _means(X, codes, n_clusters)
     distances_sq = paired_sq(X, means, codes)
@@ -294,13 +292,13 @@ def inertia(
     metric: str = "euclidean",
     n_jobs: int | None = None,
 ) -> float:
-    """Σ w ‖x − c‖² of the labels *as they are*, in float64: the figure of merit of this package.
+    """Return Σ w ‖x − c‖² of the given labels, in float64.
 
     Parameters
     ----------
     X : array-like or sparse matrix of shape (n, d)
     labels : array-like of shape (n,), or a result
-        −1 is left out. Nothing is assigned anew: a label that is not the nearest costs.
+        −1 is left out. Labels need not name the nearest centroid.
     centroids : array-like of shape (k, d)
     sample_weight : array-like of shape (n,), optional
     metric : {"euclidean", "cosine"}, default="euclidean"
@@ -317,7 +315,7 @@ def inertia(
 
     Notes
     -----
-    3·n·d operations, by differences: no cancellation, whatever the offset of the data.
+    3·n·d operations, by differences, without cancellation.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How far a picture of the data can be trusted."""
+"""Quality of a projection to two or three dimensions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from annlab._support.checks import (
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._support.types import MatrixLike, Seed
 
-#: Up to this many points `trustworthiness` looks at all of them: it holds n² distances.
+#: `trustworthiness` samples more points than this: it holds n² distances.
 TRUSTWORTHINESS_ALL = 5_000
 
 
@@ -27,7 +27,7 @@ def trustworthiness(
     metric: str = "euclidean",
     random_state: Seed = 0,
 ) -> float:
-    """How far the neighbours in a picture are neighbours in the data: scikit-learn's measure.
+    """Measure how far neighbours in a picture are neighbours in the data, as scikit-learn does.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def trustworthiness(
     metric : {"euclidean", "cosine"}, default="euclidean"
         Of ``X``; in the picture distances are Euclidean.
     random_state : None, int, RandomState or Generator, default=0
-        Draws 5,000 rows where there are more, with a warning: the measure holds n² distances.
+        Draws 5,000 rows of more, with a warning: the measure holds n² distances.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Quality of a search, and how hard the data makes it."""
+"""Quality of a search, and difficulty of the data for searches."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from annlab.distances import from_squared, k_nearest, pairwise_sq, unit_rows
 def recall_at_k(
     found: object, truth: object, n_neighbors: int | None = None, *, tolerance: float = 1e-6
 ) -> float:
-    """Share of the true nearest neighbours that a search found, counted by distance.
+    """Return the share of true nearest neighbours that a search found, by distance.
 
     Parameters
     ----------
     found : array-like of shape (nq, m), or a pair (distances, indices)
-        Distances of the neighbours that were found, in any order. Given the pair that
-        ``kneighbors`` returns, a row that is named twice counts once.
+        Distances of the neighbours found, in any order; of a pair as ``kneighbors`` returns it, a
+        row that is named twice counts once.
     truth : array-like of shape (nq, m') or a pair, m' ≥ n_neighbors
         Distances of the true neighbours, nearest first.
     n_neighbors : int, optional
         The k of recall@k; by default the columns of ``found``.
     tolerance : float, default=1e-6
-        Relative excess that still counts as equal: two libraries round differently.
+        Relative difference that counts as equal: two libraries round differently.
 
     Returns
     -------
@@ -45,9 +45,8 @@ def recall_at_k(
 
     Notes
     -----
-    A neighbour counts if it is no farther than the true k-th one. So where several points lie at
-    the same distance, any of them is right; comparing indices would call that an error. This is
-    the definition of Aumüller, Bernhardsson & Faithfull (2020), "ANN-Benchmarks",
+    A neighbour counts if it is no farther than the true k-th one, so any of several points at the
+    same distance is right: Aumüller, Bernhardsson & Faithfull (2020), "ANN-Benchmarks",
     doi 10.1016/j.is.2019.02.006.
 
     Examples
@@ -114,7 +113,7 @@ def distance_contrast(
     metric: str = "euclidean",
     random_state: Seed = 0,
 ) -> float:
-    """Relative contrast (farthest − nearest) / nearest, the median over queries.
+    """Return the relative contrast (farthest − nearest) / nearest, its median over queries.
 
     Parameters
     ----------
@@ -129,9 +128,8 @@ def distance_contrast(
     Returns
     -------
     float
-        It falls towards 0 as the dimension of uniform data grows: then the nearest neighbour is
-        hardly nearer than any other point, and no index can rule anything out. Infinite where
-        most queries coincide with a point.
+        It falls towards 0 as the dimension of uniform data grows: then no index can rule anything
+        out. Infinite if most queries coincide with a point.
 
     Raises
     ------
@@ -189,26 +187,23 @@ def intrinsic_dimension(
     n_queries: int = 1000,
     random_state: Seed = 0,
 ) -> float:
-    """Dimension that the data itself has, from how fast the nearest neighbours recede.
+    """Estimate the intrinsic dimension of the data from distances to nearest neighbours.
 
     Parameters
     ----------
     X : array-like of shape (n, d)
-        With at least three different rows. Equal rows count once.
+        With at least three different rows; equal rows count once.
     n_neighbors : int, default=10
-        Neighbours K of a row, from 2; lowered to what there are. Fewer look closer, and vary
-        more.
+        Neighbours K of a row, 2 to n − 1. With fewer the estimate is more local and varies more.
     n_queries : int, default=1000
-        Rows to draw where there are more.
+        Most rows to draw.
     random_state : None, int, RandomState or Generator, default=0
 
     Returns
     -------
     float
-        Positive, not an integer, and seldom much above d. It is too low where the dimension is
-        high and n is not astronomic: 1,000 uniform points in 1,000 dimensions give about 160,
-        since most of a neighbourhood lies beyond the border of the data. Infinite where the K
-        neighbours of every row are equally far.
+        Positive, not an integer. Too low for high dimensions: 1,000 uniform points in 1,000
+        dimensions give about 160. Infinite if the K neighbours of every row are equally far.
 
     Raises
     ------
@@ -216,11 +211,10 @@ def intrinsic_dimension(
 
     Notes
     -----
-    The number of rows within a radius r grows as rᵐ, so for distances T₁ ≤ … ≤ T_K to the
-    neighbours, the logarithms ln(T_K / T_j) have mean 1/m; their mean over all rows and j < K is
-    inverted. O(n_queries·n·d). Levina & Bickel (2004), "Maximum likelihood estimation of intrinsic
-    dimension", NIPS 17, averaged as MacKay & Ghahramani (2005) propose; for K = 2 it is that of
-    Facco, d'Errico, Rodriguez & Laio (2017), doi 10.1038/s41598-017-11873-y.
+    For distances T₁ ≤ … ≤ T_K to the neighbours the logarithms ln(T_K / T_j) have mean 1/m; their
+    mean over all rows and j < K is inverted. O(n_queries·n·d). Levina & Bickel (2004), "Maximum
+    likelihood estimation of intrinsic dimension", NIPS 17, averaged as by MacKay & Ghahramani
+    (2005); for K = 2 that of Facco et al. (2017), doi 10.1038/s41598-017-11873-y.
 
     Examples
     --------
@@ -237,11 +231,11 @@ def intrinsic_dimension(
         raise invalid("X", "of at least three different rows", f"{n} different")
     n_neighbors = min(check_integer(n_neighbors, "n_neighbors", minimum=2), n - 1)
     size = min(n, check_integer(n_queries, "n_queries"))
-    # distances are differences of squares: near the origin they keep their digits
+    # near the origin products keep their digits
     X -= X.mean(axis=0)
     rows = check_random_state(random_state).choice(n, size, replace=False)
     distances = k_nearest(X[rows], X, n_neighbors + 1)[0]
-    # the row itself comes first, at distance 0; differences too small for float64 are left out
+    # without the row itself, and without distances that underflow to 0
     distances = distances[distances[:, 1] > 0, 1:]
     logarithms = np.log(distances[:, -1:] / distances[:, :-1])
     mean = float(logarithms.mean()) if logarithms.size else 0.0

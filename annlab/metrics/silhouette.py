@@ -14,9 +14,9 @@ from annlab._support.threads import Workers, chunk_bounds
 from annlab._support.types import Matrix
 from annlab.distances import from_squared, pairwise_sq
 
-#: Up to this many points the silhouette is scikit-learn's, of all points.
+#: Up to this many points the silhouette is that of scikit-learn, of all points.
 SILHOUETTE_ALL = 10_000
-#: Past that, as many points are scored as this many pairs of points allow, 500 at least.
+#: Of more points as many are scored as this many pairs allow, at least 500.
 _SILHOUETTE_PAIRS = 200_000_000
 
 
@@ -40,7 +40,7 @@ def mean_silhouette(
         return {"silhouette": float(silhouette_score(X, codes, metric=metric)), "n_silhouette": n}
     chosen = np.sort(rng.choice(n, size, replace=False))
     values = silhouette_of_rows(X, codes, chosen, n_clusters, metric=metric, n_jobs=n_jobs)
-    # drawn without replacement: the error shrinks to 0 as the sample becomes the whole
+    # drawn without replacement
     error = values.std(ddof=1) / np.sqrt(size) * np.sqrt(1 - size / n)
     return {
         "silhouette": float(values.mean()),
@@ -58,7 +58,7 @@ def silhouette_of_rows(
     metric: str = "euclidean",
     n_jobs: int | None = None,
 ) -> np.ndarray:
-    """Silhouette of some rows, each compared with all points.
+    """Return the silhouette of some rows, each compared with all points.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _silhouette_chunk(
     queries = (X[rows].toarray() if is_sparse(X) else X[rows]).astype(np.float64)
     sums = np.zeros((k, m))
     for start, stop in chunk_bounds(n, 1 << 16):
-        # the block is the query of pairwise_sq, because that is the side that may be sparse
+        # the block is the query of pairwise_sq, because it may be sparse
         distances = pairwise_sq(X[start:stop].astype(np.float64), queries)
         inside = np.flatnonzero((start <= rows) & (rows < stop))
         distances[rows[inside] - start, inside] = 0.0

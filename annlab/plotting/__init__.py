@@ -1,8 +1,7 @@
 """Pictures of points, fits, searches and comparisons: ``plot_…(…, ax=None) -> ax``.
 
-Every function draws into the axes it is given. Without axes it makes a pyplot figure, so that
-notebooks show it and ``plt.show()`` finds it. Nothing here calls ``plt.show()``. The colours suit
-colour-blind readers, and clusters differ by marker too.
+Without axes a function makes a pyplot figure, which notebooks show. The colours suit colour-blind
+readers, and clusters also differ by marker.
 """
 
 from annlab.plotting._axes import MARKERS as MARKERS

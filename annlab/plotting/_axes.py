@@ -1,4 +1,4 @@
-"""What all pictures share: colours, markers, axes, samples."""
+"""Colours, markers, axes and samples of all pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PALETTE = (
     "#F0E442",
     "#000000",
 )
-#: A second code that needs no colour: with 8 colours and 7 markers 56 clusters differ.
+#: With 8 colours and 7 markers 56 clusters differ.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 OUTLIER_COLOR = "#6b6b6b"
 
@@ -42,7 +42,7 @@ def cluster_color(cluster: int) -> str:
 
 
 def cluster_marker(cluster: int) -> str:
-    """Return the marker of a cluster: clusters of one colour have different markers.
+    """Return the marker of a cluster, different for clusters of the same colour.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def _cluster(cluster: object) -> int:
 def drawing_axes(
     ax: Axes | None, *, figsize: tuple[float, float] = (6.4, 4.8), projection: str | None = None
 ) -> Axes:
-    """Return the given axes, or those of a new pyplot figure (a notebook shows it by itself)."""
+    """Return the given axes, or those of a new pyplot figure."""
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -85,7 +85,7 @@ def drawing_axes(
 
 
 def sample_rows(n: int, most: int, rng: np.random.RandomState) -> np.ndarray | None:
-    """Rows to draw, in order; None for all of them."""
+    """Return the rows to draw, in order; None for all."""
     return None if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
@@ -95,7 +95,7 @@ def shown_rows(n: int, sample: np.ndarray | None) -> str:
 
 
 def by_name(items: object, what: str) -> dict[str, Any]:
-    """Return one thing, several, or a dict of them as a dict of name to thing."""
+    """Return one item, a list, or a dict as a dict of name to item."""
     if isinstance(items, Mapping):
         return {str(name): item for name, item in items.items()}
     if isinstance(items, (list, tuple)) and not hasattr(items, "labels"):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def plot_convergence(
     results: object, *, ax: Axes | None = None, against: str = "iteration", relative: bool = False
 ) -> Axes:
-    """Draw how the inertia falls from step to step.
+    """Draw the inertia of each step.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def plot_silhouette(
     ax : matplotlib Axes, optional
     metric : {"euclidean", "cosine"}, default="euclidean"
     max_points : int, default=2,000
-        Score a sample of more points, each compared with all; the title says so.
+        Score a sample of more points, each compared with all.
     random_state : None, int, RandomState or Generator, default=0
 
     Returns
@@ -237,7 +237,7 @@ def plot_silhouette(
     Raises
     ------
     TypeError, ValueError
-        Also for a single cluster, which has no silhouette.
+        Also for a single cluster.
 
     Notes
     -----

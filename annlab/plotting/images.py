@@ -28,9 +28,9 @@ def plot_palette(colors: Any, counts: ArrayLike | None = None, *, ax: Axes | Non
     Parameters
     ----------
     colors : array-like of shape (k, 3) or (k, 4), or a segmentation
-        uint8, or floats from 0 to 1. A result of `segment_image` brings its counts along.
+        uint8, or floats from 0 to 1. A result of `segment_image` supplies its counts.
     counts : array-like of shape (k,), optional
-        Pixels of each colour; equal shares where nothing is given.
+        Pixels of each colour; equal shares by default.
     ax : matplotlib Axes, optional
 
     Returns
@@ -90,7 +90,7 @@ def _zero_to_one(values: np.ndarray, name: str) -> np.ndarray:
         return values / 255.0
     if values.dtype.kind != "f" or not np.isfinite(values).all():
         raise invalid(name, "finite numbers", f"dtype {values.dtype}")
-    # means of pixels may leave the range by a rounding error
+    # means of pixels may exceed the range by rounding
     if values.min() < -1e-3 or values.max() > 1 + 1e-3:
         raise invalid(name, "floats from 0 to 1", f"{values.min():g} to {values.max():g}")
     return np.clip(values, 0.0, 1.0)
@@ -105,7 +105,7 @@ def plot_patches(
     max_patches: int = 256,
     rescale: bool = False,
 ) -> Axes:
-    """Draw rows of pixels as a grid of little images: patches, or the centroids of patches.
+    """Draw rows of pixels as a grid of small images: patches or their centroids.
 
     Parameters
     ----------
@@ -113,14 +113,13 @@ def plot_patches(
         uint8, or floats from 0 to 1.
     ax : matplotlib Axes, optional
     shape : tuple of int, optional
-        (height, width) or (height, width, 3) of a flat row; squares of three channels or one
-        are recognised.
+        (height, width) or (height, width, 3) of a flat row; squares are recognised.
     n_columns : int, optional
-        About square by default.
+        By default the grid is about square.
     max_patches : int, default=256
-        Draw the first ones of more; the title says so.
+        Draw the first ones of more.
     rescale : bool, default=False
-        Stretch each patch to the full range of brightness, and accept any numbers.
+        Stretch each patch to the full range of brightness; accepts any numbers.
 
     Returns
     -------

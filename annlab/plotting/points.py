@@ -32,14 +32,14 @@ from annlab.plotting._axes import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: More clusters than this get a continuous colour map: nobody reads 57 marks.
+#: More clusters than this get a continuous colour map.
 _MOST_MARKED = len(PALETTE) * len(MARKERS)
 #: More clusters than this get no legend.
 _MOST_NAMED = 12
-#: Past so many points a picture in two dimensions shows a sample, and says so.
+#: A picture of more points shows a sample.
 _MOST_DRAWN = 50_000
 _METHOD_NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
-#: Past so many points `visualize_clusters` projects a sample, and says so.
+#: `visualize_clusters` projects a sample of more points.
 _MOST_PROJECTED: dict[str | None, int] = {"pca": 50_000, "tsne": 5_000, "umap": 20_000}
 
 
@@ -62,16 +62,16 @@ def plot_clusters(
     X : array-like of shape (n, 2)
         For more features see `visualize_clusters`.
     labels : array-like of shape (n,), or a result, optional
-        −1 is drawn as an outlier, a grey cross. A result brings its centroids along. None draws
-        all points alike.
+        −1 is drawn as an outlier, a grey cross. A result supplies its centroids. None draws all
+        points alike.
     centroids : array-like of shape (k, 2), optional
     ax : matplotlib Axes, optional
     max_points : int, default=50,000
-        Draw a sample of more points; the title then says so.
+        Draw a sample of more points, which the title mentions.
     size : float, optional
-        Area of a point, in points²; by default it shrinks with their number.
+        Area of a point, in points²; by default it depends on their number.
     legend : bool, optional
-        By default where there are at most 12 clusters.
+        By default for up to 12 clusters.
     title : str, optional
     random_state : None, int, RandomState or Generator, default=0
         Draws the sample.
@@ -79,7 +79,7 @@ def plot_clusters(
     Returns
     -------
     matplotlib Axes
-        With equal scales: unequal ones make right assignments look wrong.
+        With equal scales.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def _scatter(
             )
     else:
         kept = codes >= 0
-        # neighbouring numbers say nothing about neighbouring clusters: spread them over the map
+        # give consecutive numbers different colours
         place = np.searchsorted(names, codes[kept]) * 0.6180339887 % 1.0
         scatter(*X[kept].T, s=area, c=place, cmap="viridis", linewidths=0, alpha=0.8)
     if (codes < 0).any():
@@ -180,15 +180,14 @@ def visualize_clusters(
         −1 is drawn as an outlier.
     n_components : {2, 3}, default=2
     method : {"tsne", "pca", "umap"}, optional
-        By default t-SNE, except that points with as many features as components are drawn as
-        they are: there is nothing to reduce. ``"pca"`` shows distances as they are, as far as
-        two directions can; the other two keep neighbours together and say nothing by the
-        distance or the size of groups. ``"umap"`` needs the package umap-learn.
+        By default t-SNE; points with as many features as components are drawn as they are.
+        ``"pca"`` shows distances as far as two directions can; in the other two, distances and
+        sizes of groups have no meaning. ``"umap"`` needs the package umap-learn.
     ax : matplotlib Axes, optional
         Three-dimensional ones for three components.
     max_points : int, optional
-        Project a sample of more points, and say so in the title: by default 5,000 for t-SNE,
-        20,000 for UMAP and 50,000 otherwise.
+        Project a sample of more points, by default 5,000 for t-SNE, 20,000 for UMAP and 50,000
+        otherwise.
     method_params : dict, optional
         Parameters of scikit-learn's `PCA` or `TSNE`, or of `umap.UMAP`, such as
         ``{"perplexity": 50}``.
@@ -205,13 +204,13 @@ def visualize_clusters(
     Raises
     ------
     MissingExtraError
-        For ``"umap"`` without umap-learn.
+        If umap-learn is not installed for ``"umap"``.
     TypeError, ValueError
 
     Notes
     -----
-    More than 50 features are first reduced to 50 by PCA (sparse ones by truncated SVD), as
-    scikit-learn recommends. How far to trust the picture: `annlab.metrics.trustworthiness`.
+    More than 50 features are first reduced to 50 by PCA (sparse ones by truncated SVD).
+    `annlab.metrics.trustworthiness` measures the picture.
     van der Maaten & Hinton (2008), "Visualizing data using t-SNE", JMLR 9; McInnes, Healy &
     Melville (2018), "UMAP", arXiv 1802.03426.
 
@@ -253,7 +252,7 @@ def visualize_clusters(
     for number, axis in enumerate("xyz"[:n_components], start=1):
         getattr(ax, f"set_{axis}label")(f"{component} {number}")
     if method in (None, "pca"):
-        # t-SNE and UMAP have no distances that would mean something
+        # distances of t-SNE and UMAP have no meaning
         ax.set_aspect("equal", adjustable="datalim" if n_components == 2 else "box")
     ax.embedding = embedding  # type: ignore[attr-defined]
     ax.rows = np.arange(n) if sample is None else sample  # type: ignore[attr-defined]
@@ -263,7 +262,7 @@ def visualize_clusters(
 def _check_method(
     X: Matrix, n_components: int, method: str | None, params: Mapping[str, Any] | None
 ) -> str | None:
-    """Choose the projection (None where X is drawn as it is) and check what belongs to it."""
+    """Choose the projection (None to draw X as it is) and check its parameters."""
     n, d = X.shape
     if method is not None:
         check_choice(method, "method", tuple(_METHOD_NAMES))
@@ -309,9 +308,8 @@ def _project(
         X = make(50, random_state=seed).fit_transform(X)
     elif is_sparse(X):
         X = X.toarray()
-    # neither place nor size of the data means anything to the two, but their single precision
-    # overflows, and t-SNE's tree of points that are not numbers crashes the process
-    # (less the first row and not the mean: rows that are all alike become exactly 0)
+    # in float32 large values would overflow, and NaN crash the process in t-SNE's tree; less the
+    # first row, so that equal rows become exactly 0
     X = X.astype(np.float64) - X[0]
     largest = np.abs(X).max()
     X = X / largest if largest > 0 else X
@@ -319,11 +317,10 @@ def _project(
         from sklearn.manifold import TSNE
         from threadpoolctl import threadpool_limits
 
-        # t-SNE wants perplexity well below n; its default is for hundreds of points
+        # perplexity must be well below n
         params.setdefault("perplexity", min(30.0, max(1.0, (n - 1) / 3)))
         params.setdefault("init", "pca" if n > n_components < d and largest > 0 else "random")
-        # its threads meet thousands of times: for a few thousand points that costs more than it
-        # saves, and on a machine that others use as well, minutes (they spin while they wait)
+        # for a few thousand points its threads cost more than they save
         with threadpool_limits(1):
             return TSNE(n_components, random_state=seed, **params).fit_transform(X)
     import warnings
@@ -333,7 +330,7 @@ def _project(
     # few points leave no room for the spectral start
     params.setdefault("init", "spectral" if n > 4 * n_components else "random")
     with warnings.catch_warnings():
-        # it says that a random_state costs it its threads: that is what was asked for
+        # a random_state limits it to one thread, which it warns about
         warnings.filterwarnings("ignore", message=".*n_jobs value.*")
         return np.asarray(
             umap.UMAP(n_components=n_components, random_state=seed, **params).fit_transform(X)

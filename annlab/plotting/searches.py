@@ -46,12 +46,12 @@ def plot_recall_speed(curves: object, *, ax: Axes | None = None, all_settings: b
         From `annlab.benchmarks.recall_speed_curve`.
     ax : matplotlib Axes, optional
     all_settings : bool, default=True
-        Also draw, faintly, the settings that others beat.
+        Also draw, faintly, the settings that others dominate.
 
     Returns
     -------
     matplotlib Axes
-        Lines join the settings that no other one of the same index beats.
+        Lines join the settings that no other one of the same index dominates.
 
     Raises
     ------
@@ -133,8 +133,7 @@ def plot_time_to_quality(
     Returns
     -------
     matplotlib Axes
-        Time in seconds on a logarithmic scale; lower and further left is better. A circle with a
-        dark edge is a library's own default run.
+        Lower and further left is better. A mark with a dark edge is a library's default run.
 
     Raises
     ------
@@ -207,7 +206,7 @@ def _plain_seconds(value: float, position: float | None = None) -> str:
 
 
 def _ratio_range(comparison: Any, keys: Sequence[str]) -> tuple[float, float]:
-    """Ratios to show: from the best on, and not as far up as the worst first rung."""
+    """Return the range of ratios to show, without the worst ones."""
     ratios = [point["ratio"] for key in keys for point in comparison.curve(key)]
     low = min([*ratios, 1.0])
     high = max(min(max(ratios), 1.0 + 2.0 * (1.0 - low), 1.3), 1.1)
