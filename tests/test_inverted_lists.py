@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from annlab._cli.main import main
 from annlab.benchmarks.inverted_lists import (
     PROBES,
     compare_inverted_lists,
     inverted_lists_page,
 )
+from annlab.cli import main
 
 pytest.importorskip("faiss")
 
@@ -36,7 +36,7 @@ def test_page_has_a_row_for_each_file(measured):
 
 
 def test_bench_writes_the_page_of_inverted_lists(tmp_path):
-    np.save(tmp_path / "rows.npy", np.random.RandomState(1).rand(500, 4).astype(np.float32))
+    np.save(tmp_path / "rows.npy", np.random.RandomState(1).rand(2000, 4).astype(np.float32))
     options = ["--data", str(tmp_path / "rows.npy"), "--clusters", "16", "--silent"]
     assert main(["bench", "--inverted-lists", *options, "--out", str(tmp_path / "out")]) == 0
     assert "| 16 | annlab |" in (tmp_path / "out" / "inverted_lists.md").read_text()
