@@ -1,8 +1,4 @@
-"""The deck's two real-life examples, segments and documents, and the capstone, visual words.
-
-All turn their input into points, call `annlab.kmeans_ann`, and turn labels and centroids back
-into something to look at.
-"""
+"""Applications of k-means: segments of pictures, groups of documents, visual words."""
 
 from annlab.applications.colours import lab_to_rgb, rgb_to_lab
 from annlab.applications.documents import DocumentClusters, cluster_documents

@@ -1,4 +1,4 @@
-"""What segments and visual words share: signal-to-noise ratio and code sizes."""
+"""Signal-to-noise ratio and code sizes of pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def psnr_db(image: np.ndarray, original: np.ndarray) -> float:
 
 
 def code_bytes(n: int, n_values: int) -> int:
-    """Bytes of n codes, each one of so many values, packed without gaps."""
+    """Bytes of n packed codes of so many possible values."""
     n_bits = math.ceil(math.log2(n_values)) if n_values > 1 else 0
     return math.ceil(n * n_bits / 8)
 

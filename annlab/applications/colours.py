@@ -5,22 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from annlab._support.checks import (
-    as_array,
-)
+from annlab._support.checks import as_array
 from annlab._support.errors import invalid
 
 #: linear sRGB -> CIE XYZ, IEC 61966-2-1, divided by the white point D65 (2° observer).
-_TO_XYZ = (
-    np.array(
-        [
-            [0.412453, 0.357580, 0.180423],
-            [0.212671, 0.715160, 0.072169],
-            [0.019334, 0.119193, 0.950227],
-        ]
-    )
-    / np.array([0.95047, 1.0, 1.08883])[:, None]
-)
+_TO_XYZ = np.array(
+    [
+        [0.412453, 0.357580, 0.180423],
+        [0.212671, 0.715160, 0.072169],
+        [0.019334, 0.119193, 0.950227],
+    ]
+) / np.array([[0.95047], [1.0], [1.08883]])
 _FROM_XYZ = np.linalg.inv(_TO_XYZ)
 _DELTA = 6 / 29
 
@@ -62,7 +57,7 @@ def rgb_to_lab(rgb: ArrayLike) -> np.ndarray:
 
 
 def lab_to_rgb(lab: ArrayLike) -> np.ndarray:
-    """Convert CIELAB to sRGB; colours that a screen cannot show are clipped.
+    """Convert CIELAB to sRGB, clipped to the colours that sRGB has.
 
     Parameters
     ----------

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from annlab._support.checks import (
-    check_integer,
-)
+from annlab._support.checks import check_integer
 from annlab._support.errors import invalid
 from annlab.applications.colours import check_unit_range
 
@@ -27,8 +25,22 @@ MAX_PIXELS = 64_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
+@contextmanager
+def _no_pillow_limit() -> Iterator[None]:
+    """Lift Pillow's own limit of pixels; `_check_size` applies the caller's."""
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+@_no_pillow_limit()
 def load_image(image: Any, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Turn whatever holds a picture into an array of 8-bit colours.
+    """Read a picture as an array of 8-bit colours.
 
     Parameters
     ----------
@@ -36,13 +48,13 @@ def load_image(image: Any, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         Arrays have shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), uint8, bool, or floats from
         0 to 1. Files: PNG, JPEG, WebP, GIF (its first frame), BMP, TIFF, PPM.
     max_pixels : int, default=64,000,000
-        Refuse a larger picture. The size is read from the header, before anything is decoded.
+        Refuse a larger picture before it is decoded.
 
     Returns
     -------
     ndarray of shape (h, w, 3), uint8, C order
-        Grey becomes three equal channels; what is transparent is laid over white; photographs
-        are turned as their camera noted.
+        Grey becomes three equal channels, transparent pixels are laid over white, and photographs
+        are turned by their EXIF tag.
 
     Raises
     ------
@@ -114,29 +126,15 @@ def _check_size(size: tuple[int, int], limit: int) -> None:
         raise invalid("image", "of at least one pixel", f"{width} x {height}", "Pass a picture.")
 
 
-@contextmanager
-def _no_pillow_limit() -> Iterator[None]:
-    """Lift Pillow's own limit of pixels: `_check_size` holds the caller's."""
-    from PIL import Image
-
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
-
-
 def _from_file(stream: BinaryIO, limit: int) -> np.ndarray:
     from PIL import Image
 
     Image.init()
     formats = [name for name in _FORMATS if name in Image.OPEN]
     try:
-        with _no_pillow_limit():
-            picture = Image.open(stream, formats=formats)
+        picture = Image.open(stream, formats=formats)
     except Image.UnidentifiedImageError as reason:
-        # Pillow's text names the stream by its address in memory, which helps nobody
+        # Pillow's text contains an address in memory
         raise _unreadable("a file that is none of these") from reason
     except Exception as reason:
         raise _unreadable(reason) from reason
@@ -150,23 +148,20 @@ def _decoded(picture: Image, limit: int) -> np.ndarray:
     _check_size(picture.size, limit)
     try:
         # reads the pixels; Pillow raises a dozen kinds of error on damaged files
-        with _no_pillow_limit():
-            picture.load()
-            upright = ImageOps.exif_transpose(picture)
+        picture.load()
+        upright = ImageOps.exif_transpose(picture)
     except Exception as reason:
         raise _unreadable(reason) from reason
     return _from_pil(upright)
 
 
 def _from_pil(picture: Image) -> np.ndarray:
-    from PIL import Image
-
     if picture.mode == "F":
         return _from_array(np.asarray(picture), picture.width * picture.height)
     if picture.mode.startswith("I"):
         # Pillow's own conversion would clip it to white
         grey = np.asarray(picture).astype(np.int64)
-        # mode I holds 32 bits, of which it is not known what is white; of a PNG 16 are used
+        # mode I holds 32 bits without a known white; PNG uses 16 of them
         if picture.mode == "I" and picture.format != "PNG":
             raise invalid(
                 "image",
@@ -176,9 +171,7 @@ def _from_pil(picture: Image) -> np.ndarray:
             )
         return _grey((grey / 257.0).round().astype(np.uint8))
     if "A" in picture.getbands() or "a" in picture.getbands() or "transparency" in picture.info:
-        colour = picture.convert("RGBA")
-        white = Image.new("RGBA", colour.size, (255, 255, 255, 255))
-        picture = Image.alpha_composite(white, colour)
+        return _from_array(np.asarray(picture.convert("RGBA")), picture.width * picture.height)
     return np.ascontiguousarray(np.asarray(picture.convert("RGB")))
 
 

@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._support.checks import (
-    check_choice,
-    check_real,
-)
+from annlab._support.checks import check_choice, check_real
 from annlab._support.pair import Pair
 from annlab._support.types import Seed
 from annlab.applications._pixels import code_bytes, frozen, psnr_db
@@ -33,17 +30,15 @@ class SegmentationResult(Pair):
     segmented_image : ndarray of shape (h, w, 3), uint8
         ``palette[labels]``.
     psnr_db : float
-        Peak signal-to-noise ratio against the original, 10 log₁₀(255² / MSE) over all channels;
-        infinite where nothing was lost.
+        Peak signal-to-noise ratio, 10 log₁₀(255² / MSE) over all channels; infinite if equal.
     original_bytes : int
-        3·h·w: the pixels as they are in memory.
+        3·h·w.
     compressed_bytes : int
-        The palette and ⌈log₂ k⌉ bits a pixel: what an indexed picture takes before any further
-        compression.
+        The palette and ⌈log₂ k⌉ bits a pixel.
     color_space : str
     result : KMeansResult
-        Its ``labels`` are those of the pixels, row by row; its ``centroids`` are the points of
-        the feature space that was clustered, colours first.
+        Its ``labels`` are those of the pixels, row by row; its ``centroids`` are features,
+        colours first.
     """
 
     labels: np.ndarray
@@ -95,8 +90,8 @@ def segment_image(
     color_space : {"rgb", "lab"}, default="rgb"
         Where colours are compared: sRGB as stored, or CIELAB, which is closer to the eye.
     position_weight : float, default=0.0
-        How much it counts where a pixel is. At 1 the longer side of the picture is as far as one
-        colour channel from none to full (in ``"lab"``, as black from white).
+        Weight of the position of a pixel. At 1 the longer side of the picture is as long as the
+        range of one colour channel (in ``"lab"``, as black from white).
     algorithm, algorithm_params, init, n_init, max_iter, tol, random_state, n_jobs, callback
         As in `annlab.kmeans_ann`.
     max_pixels : int, default=64,000,000
@@ -132,7 +127,7 @@ def segment_image(
     colours, inverse, counts = pixels.reshape(-1, 3), None, None
     if weight == 0:
         distinct, places, repeats = _distinct_colours(colours)
-        # fewer colours than clusters: leave it to the fit to warn about it
+        # with fewer colours than clusters, the fit warns
         if isinstance(n_clusters, (int, np.integer)) and n_clusters <= len(distinct):
             colours, inverse, counts = distinct, places, repeats
     X = _features(colours, color_space)

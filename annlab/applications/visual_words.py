@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from annlab._support.checks import (
-    check_integer,
-    check_random_state,
-)
+from annlab._support.checks import check_integer, check_random_state
 from annlab._support.errors import invalid
 from annlab._support.pair import Pair
 from annlab._support.threads import Workers
@@ -29,7 +26,7 @@ def cut_tiles(image: ImageLike, size: int) -> np.ndarray:
     Parameters
     ----------
     image : path, bytes, binary file, PIL image, or array
-        As in `load_image`. What is left at the right and at the bottom is dropped.
+        As in `load_image`. An incomplete tile at the right or at the bottom is dropped.
     size : int
         Side of a tile in pixels, at most the shorter side of the picture.
 
@@ -67,7 +64,7 @@ def cut_tiles(image: ImageLike, size: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RebuiltImage(Pair):
-    """A picture written in visual words. Unpacks as ``codes, image = rebuilt``.
+    """A picture rebuilt from visual words. Unpacks as ``codes, image = rebuilt``.
 
     Attributes
     ----------
@@ -76,13 +73,13 @@ class RebuiltImage(Pair):
     image : ndarray of shape (rows·size, columns·size, 3), uint8
         Each tile replaced by its word.
     psnr_db : float
-        Against the tiles of the original; infinite where nothing was lost.
+        Against the tiles of the original; infinite if equal.
     original_bytes : int
-        The pixels of those tiles as they are in memory.
+        Of the pixels of those tiles.
     code_bytes : int
         ⌈log₂ k⌉ bits a tile.
     book_bytes : int
-        The words themselves at 8 bits a value; many pictures can share them.
+        The words at 8 bits a value; many pictures can share them.
     """
 
     codes: np.ndarray
@@ -113,7 +110,7 @@ class VisualWords(Pair):
     words : ndarray of shape (k, 3·size·size), float32
         The centroids: ``words[j].reshape(size, size, 3)`` is the picture of word ``j``.
     counts : ndarray of shape (k,), int64
-        Patches that each word stands for.
+        Patches of each word.
     size : int
         Side of a word in pixels.
     result : KMeansResult
@@ -135,12 +132,12 @@ class VisualWords(Pair):
 
     @classmethod
     def from_fit(cls, result: KMeansResult, size: int) -> VisualWords:
-        """Take the centroids of patches for words.
+        """Use the centroids of patches as words.
 
         Parameters
         ----------
         result : KMeansResult
-            Of rows as `annlab.datasets.load_patches` and `cut_tiles` give them.
+            Of rows from `annlab.datasets.load_patches` or `cut_tiles`.
         size : int
             Side of the patches in pixels.
 
@@ -193,22 +190,17 @@ class VisualWords(Pair):
         return codes.reshape(rows, columns)
 
     def rebuild(self, image: ImageLike, *, n_jobs: int | None = None) -> RebuiltImage:
-        """Replace each tile of a picture by its nearest word, and say what that saves and costs.
+        """Replace each tile of a picture by its nearest word.
 
         Parameters
         ----------
-        image : path, bytes, binary file, PIL image, or array
-            As in `load_image`.
-        n_jobs : int, optional
+        image, n_jobs
+            As in `encode`.
 
         Returns
         -------
         RebuiltImage
             Unpacks as ``codes, image``.
-
-        Raises
-        ------
-        TypeError, ValueError
         """
         pixels = load_image(image)
         codes = self.encode(pixels, n_jobs=n_jobs)
@@ -227,22 +219,17 @@ class VisualWords(Pair):
         )
 
     def histogram(self, image: ImageLike, *, n_jobs: int | None = None) -> np.ndarray:
-        """Describe a picture by how often each word occurs in it: its bag of words.
+        """Describe a picture by the shares of its words: its bag of words.
 
         Parameters
         ----------
-        image : path, bytes, binary file, PIL image, or array
-            As in `load_image`.
-        n_jobs : int, optional
+        image, n_jobs
+            As in `encode`.
 
         Returns
         -------
         ndarray of shape (k,), float64
-            Shares of the tiles; they sum to 1. Where the tiles lie no longer matters.
-
-        Raises
-        ------
-        TypeError, ValueError
+            Shares of the tiles; they sum to 1.
 
         Notes
         -----
