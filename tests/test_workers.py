@@ -18,10 +18,14 @@ from annlab._support import threads
 from annlab._support.threads import (
     Workers,
     available_cpus,
-    forget_blas_libraries,
     resolve_n_jobs,
     single_threaded_blas,
 )
+
+
+def forget_blas_libraries():
+    """Make the next `Workers` look for BLAS libraries, as after an import."""
+    threads._modules = 0
 
 
 def blas_threads():
@@ -207,7 +211,7 @@ def test_overlapping_fits_share_no_thread():
 def test_threads_without_a_blas_limit_are_not_kept():
     with Workers(2) as workers:
         first = _threads(workers)
-        threads.forget_blas_libraries()
+        forget_blas_libraries()
     with Workers(2) as workers:
         assert not _threads(workers) & first
 
@@ -343,9 +347,8 @@ def test_new_blas_libraries_are_limited():
         with threadpool_limits(3, user_api="blas"):
             # as if these libraries had been loaded just now, with threads of their own
             forget_blas_libraries()
-            assert blas_threads() == {1}
-        forget_blas_libraries()
-        with single_threaded_blas():
+            with single_threaded_blas():
+                assert blas_threads() == {1}
             assert blas_threads() == {1}
         assert blas_threads() == {1}
     assert blas_threads() == {3}
