@@ -28,24 +28,24 @@ QUICK  := $(addprefix tests/test_,$(addsuffix .py,layers house laws distances in
 
 help:
 	@echo "make lab          set up (first time: a minute or two) and open the notebooks in JupyterLab:"
-	@echo "                  copies of yours in annlab-notebooks/, brought up to date, never overwritten"
+	@echo "                  your copies in annlab-notebooks/ are updated, never overwritten"
 	@echo "                  LAB_ARGS=\"--port 8890 --no-browser\" is passed on to JupyterLab"
-	@echo "make env          set up alone, into $(VENV); PYTHON=python3.12 chooses the interpreter"
-	@echo "make quick        lint, types, the examples of the docstrings and the quickest tests: a minute"
-	@echo "make test         what must hold before a merge: lint, types, unit, nbval, browser; at most"
-	@echo "                  ten minutes on two cores that have nothing else to do"
-	@echo "make newcomer     a wheel in an empty environment, as somebody installs it who has nothing yet"
+	@echo "make env          only set up, into $(VENV); PYTHON=python3.12 chooses the interpreter"
+	@echo "make quick        lint, types, docstring examples and the quickest tests: a minute"
+	@echo "make test         what must pass before a merge: lint, types, unit, nbval, browser; at most"
+	@echo "                  ten minutes on two idle cores"
+	@echo "make newcomer     install the wheel into an empty environment and try it"
 	@echo "make full         the long checks: a second Python, nbval three times, oldest and newest packages,"
 	@echo "                  the course in a browser, many examples for each law, a newcomer two ways"
-	@echo "make notebooks    execute every notebook anew and store the outputs"
-	@echo "make screenshots  take the pictures of notebooks/images anew"
+	@echo "make notebooks    execute every notebook and store the outputs"
+	@echo "make screenshots  take the pictures of notebooks/images again"
 	@echo "make site         build the site into build/site, offline, from the stored outputs"
-	@echo "make bench        the figures of data/benchmarks: at most 90 minutes on 2 quiet cores; resumes what"
-	@echo "                  was interrupted. BENCH_ARGS=--again starts over, where older figures are refused"
+	@echo "make bench        the figures of data/benchmarks: at most 90 minutes on 2 idle cores; resumes after"
+	@echo "                  an interruption. BENCH_ARGS=--again starts over if older figures are rejected"
 	@echo "make bench-long   the same with every cell, peer, rung and seed (hours)"
-	@echo "make tools        programs that only maintainers need, in an environment of their own"
-	@echo "make pins         resolve binder/requirements.txt anew from pyproject.toml"
-	@echo "make clean        remove environments, caches and everything that was made"
+	@echo "make tools        programs for maintainers, in a separate environment"
+	@echo "make pins         resolve binder/requirements.txt from pyproject.toml"
+	@echo "make clean        remove environments, caches and build products"
 
 env: $(STAMP)
 
@@ -67,7 +67,7 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# the settings stand in pyproject.toml
+# settings are in pyproject.toml
 types: env
 	$(BIN)/mypy
 
@@ -81,7 +81,7 @@ nbval: env
 browser: env $(VENV)/.site
 	$(PYTEST) -n $(or $(JOBS),2) --dist loadscope tests/browser
 
-# somebody who has nothing yet: a wheel in an empty environment (a minute or two)
+# the wheel in an empty environment (a minute or two)
 newcomer: env
 	ANNLAB_NEWCOMER=1 $(PYTEST) tests/newcomer
 
@@ -123,10 +123,11 @@ full-slow: env tools
 coverage: env
 	$(UNIT) --cov --cov-config=tests/coverage.cfg --cov-report=term --cov-report=html annlab tests
 
-# small changes of the code that the tests should notice; ROOMS="robust metrics/search" names the modules
+# small changes of the code that the tests should notice (an hour); MUTANTS="annlab.robust*" selects
 mutation: env
-	$(BIN)/python -m pip install -q --disable-pip-version-check cosmic-ray
-	$(BIN)/python tests/mutation.py $(ROOMS)
+	$(BIN)/python -m pip install -q --disable-pip-version-check mutmut
+	$(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
 
 # the oldest versions that pyproject.toml allows, and the newest that exist: unit tests and the
 # notebooks in lax mode, because other versions may print other digits
@@ -173,7 +174,7 @@ pins: $(TOOLS)/bin/uv
 	    -o docs/requirements.txt
 
 clean:
-	rm -rf .venv .venv-second .venv-lowest .venv-newest .make build dist *.egg-info htmlcov \
+	rm -rf .venv .venv-second .venv-lowest .venv-newest .make build dist *.egg-info htmlcov mutants \
 	    .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis notebooks/_output
 	find annlab notebooks tests binder \( -name __pycache__ -o -name .ipynb_checkpoints \) \
 	    -type d -prune -exec rm -rf {} +

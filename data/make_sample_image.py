@@ -1,10 +1,10 @@
 """Make ``sample_image.jpg`` from the coffee photograph in scikit-image's wheel, or check it.
 
-    python data/make_sample_image.py           # write the file anew
+    python data/make_sample_image.py           # write the file
     python data/make_sample_image.py --check   # compare the file with its source
 
 Another version of Pillow may encode the same pixels to other bytes. That is why the check compares
-pixels, and why a file that was made anew needs its new checksum in ``README.md``.
+pixels, and why a file that is written again needs its new checksum in ``README.md``.
 """
 
 from __future__ import annotations

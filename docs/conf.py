@@ -57,6 +57,6 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#9a3412", "color-brand-content": "#0b5c9e"},
     "dark_css_variables": {"color-brand-primary": "#fdba74", "color-brand-content": "#7cc4ff"},
 }
-# the file lies in _static, put there by docs/build.py
+# docs/build.py copies the file to _static
 mathjax_path = "mathjax/tex-chtml-full.js"
 mathjax3_config = {"options": {"enableMenu": False}, "chtml": {"displayAlign": "left"}}

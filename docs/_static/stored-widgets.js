@@ -47,8 +47,8 @@
     return module;
   }
 
-  // The code of ipywidgets was made for the classic notebook and puts its style sheets in place
-  // when that asks for it: here stands as much of a notebook as it looks for.
+  // ipywidgets was written for the classic notebook and loads its style sheets when that asks for
+  // them. This object has the parts of a notebook that it needs.
   function standInForNotebook() {
     const events = { on() {} };
     const keyboard_manager = { actions: { register() {} } };
