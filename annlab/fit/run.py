@@ -25,7 +25,7 @@ from annlab.fit.choose import make_algorithm
 from annlab.fit.settings import Settings, describe
 from annlab.fit.states import Algorithm, Found, Limits, State, states
 from annlab.result import KMeansResult, Trace, owned
-from annlab.rows import Rows, need_together, open_rows
+from annlab.rows import Rows, open_rows
 
 
 class Variant:
@@ -258,12 +258,11 @@ def _prepare(
     began: float,
 ) -> _Fit:
     """Open the rows, choose the algorithm, and load the checkpoint if there is one."""
-    if variant.together:
-        need_together(X, "kmeans_ann takes data in parts.")
     algorithm, is_named = settings.algorithm, isinstance(settings.algorithm, str)
     rows = open_rows(
         X, metric=settings.metric, sample_weight=settings.sample_weight, workers=workers,
         together=variant.together or (is_named and algorithm == "graph"),
+        remedy="kmeans_ann takes data in parts." if variant.together else "",
     )  # fmt: skip
     k = check_n_clusters(settings.n_clusters, rows.n)
     warn_zero_rows(rows, stacklevel=5)

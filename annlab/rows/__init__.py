@@ -28,7 +28,13 @@ def is_out_of_core(X: Any, *, together: bool = False) -> bool:
 
 
 def open_rows(
-    X: Any, *, metric: str, sample_weight: Any, workers: Workers, together: bool = False
+    X: Any,
+    *,
+    metric: str,
+    sample_weight: Any,
+    workers: Workers,
+    together: bool = False,
+    remedy: str = "",
 ) -> Rows:
     """Check data and weights; raise TypeError or ValueError.
 
@@ -40,23 +46,18 @@ def open_rows(
     workers : Workers
     together : bool, default=False
         As in `is_out_of_core`.
+    remedy : str, optional
+        Refuse data out of core, with this remedy.
     """
     if not is_out_of_core(X, together=together):
         X = check_data(X, accept_sparse=True)
         weights = check_sample_weight(sample_weight, X.shape[0])
         return MemoryRows(X, metric=metric, sample_weight=weights, workers=workers)
-    options: dict[str, Any] = {"metric": metric, "sample_weight": sample_weight}
+    if remedy:
+        got = f"a {type(X).__name__}"
+        raise invalid("X", "in memory, or a mapped .npy file, here", got, remedy, error=TypeError)
     if is_dask(X):
         from annlab.rows.dask import DaskRows
 
-        return DaskRows(X, workers=workers, **options)
-    return BlockRows(X, workers=workers, **options)
-
-
-def need_together(X: Any, remedy: str) -> None:
-    """Refuse data that is neither in memory nor a mapped file."""
-    if is_out_of_core(X, together=True):
-        raise invalid(
-            "X", "in memory, or a mapped .npy file, here", f"a {type(X).__name__}", remedy,
-            error=TypeError,
-        )  # fmt: skip
+        return DaskRows(X, metric=metric, sample_weight=sample_weight, workers=workers)
+    return BlockRows(X, metric=metric, sample_weight=sample_weight, workers=workers)
