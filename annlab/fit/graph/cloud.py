@@ -84,6 +84,8 @@ def sort_by(keys: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
 def even_cuts(starts: np.ndarray, pieces: int = 64) -> list[tuple[int, int]]:
     """Cut blocks into runs of about equally many points; the same for every thread count."""
     n_blocks, n = len(starts) - 1, int(starts[-1])
+    if pieces == 1 or n_blocks == 1:
+        return [(0, n_blocks)]
     marks = np.searchsorted(starts, np.arange(1, pieces) * (n / pieces))
     edges = np.unique(np.concatenate([[0], np.clip(marks, 0, n_blocks), [n_blocks]]))
     return [(a, b) for a, b in pairwise(edges.tolist())]
@@ -196,10 +198,14 @@ def assign_all(rows: MemoryRows, centroids: np.ndarray) -> Nearby:
         norms = np.einsum("ij,ij->i", X, X)
         order = np.arange(len(X), dtype=np.int32)
         cloud = Cloud(X, norms, norms[:0], rows.workers)
-        return assign_blocks(cloud, centroids, order, np.array([0, len(X)]), *one_block)
+        found = assign_blocks(cloud, centroids, order, np.array([0, len(X)]), *one_block)
+        found.n_distances = len(X) * k
+        return found
 
     rows_each = max(512, min(VALUES // d, PRODUCTS // (k * d), max(2048, n // 16)))
     parts = rows.workers.map(chunk, chunk_bounds(n, rows_each), work=n * k * d)
+    if len(parts) == 1:
+        return parts[0]
     return Nearby(
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.second for part in parts]),

@@ -64,6 +64,8 @@ def relocate(
     pairs = loops.pair_relocations(
         order, starts, found.second, cheapest, costs, dearest, gains, most, removed, divided
     )
+    if not pairs:
+        return found.labels, 0.0
     # by index: which clusters move is certain, the order of close costs is not
     removed, divided = np.sort(removed[:pairs]), np.sort(divided[:pairs])
     gone = np.zeros(k, dtype=bool)
