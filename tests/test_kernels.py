@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import sparse
+from scipy.spatial.distance import cdist
 
 from annlab._kernels import loops
 from annlab._kernels import numpy_twins as plain
@@ -83,6 +85,41 @@ def test_fused_assignment(compiled, d, k, weighted):
     np.add.at(expected, own, w[3 : n - 2, None] * rows)
     np.testing.assert_allclose(theirs[3], expected, rtol=1e-5, atol=1e-5)
     assert (theirs[0][:3] == -7).all() and (theirs[1][-2:] == -7).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 2, 8, 50, 133])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sparse_assignment(compiled, dtype, k, weighted):
+    n, d = 300, 90
+    rng = np.random.RandomState(k)
+    X = sparse.random(n, d, 0.2, format="csr", dtype=dtype, random_state=rng)
+    C = rng.rand(k, d).astype(dtype)
+    width = -(-k // 8) * 8
+    columns, half_norms = np.zeros((d, width), dtype), np.full(width, np.inf)
+    columns[:, :k], half_norms[:k] = C.T, 0.5 * np.square(C.astype(float)).sum(axis=1)
+    weights = rng.uniform(size=n) if weighted else np.empty(0)
+    starts = X.indptr.astype(np.int64)
+    untouched = np.full(n, -7.0)
+    outputs = (untouched.astype(np.int32), untouched, untouched, np.zeros((k, d)), np.zeros(k))
+    ours, theirs = answers(
+        compiled, "assign_sparse", outputs,
+        X.data, X.indices, starts, weights, columns, half_norms, 3, n - 2,
+    )  # fmt: skip
+    np.testing.assert_array_equal(theirs[0], ours[0])
+    for one, other in zip(theirs[1:5], ours[1:5], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    D = np.sort(cdist(X.toarray().astype(float), C.astype(float), "sqeuclidean"), axis=1)
+    np.testing.assert_allclose(theirs[1][3 : n - 2], D[3 : n - 2, 0], rtol=1e-9)
+    assert theirs[5] == 0 and (theirs[1][:3] == -7).all()
+    if k > 1:
+        np.testing.assert_allclose(theirs[2][3 : n - 2], D[3 : n - 2, 1], rtol=1e-9)
+    damaged = X.indices.copy()
+    damaged[0] = d
+    bad = compiled.assign_sparse(
+        X.data, damaged, starts, weights, columns, half_norms, 0, n, *outputs
+    )
+    assert bad == 1
 
 
 @pytest.mark.parametrize("sizes", [(1, 0, 700), (64, 65, 256, 257)])
@@ -295,7 +332,18 @@ def some_of(kernels, dtype):
     drawn, near, norms = np.zeros((k, d), dtype), np.zeros(n, dtype), np.einsum("ij,ij->i", X, X)
     plan, uniforms = np.array([0, n, 0, k]), rng.uniform(size=k)
     kernels.seed_groups(X, norms, weights, 0, 1, 4, plan, uniforms, drawn, near)
-    found = (labels, d1, d2, sums, mass, gains, side, drawn, near, np.array(inertia))
+    sparse_labels, far, sparse_sums = np.empty(n, np.int32), np.empty((2, n)), np.zeros((k, d))
+    columns, halves64 = np.zeros((d, 56), dtype), np.full(56, np.inf)
+    columns[:, :k], halves64[:k] = C.T, half
+    kernels.assign_sparse(
+        X.ravel(), np.tile(np.arange(d, dtype=np.int32), n), np.arange(0, n * d + 1, d),
+        np.empty(0), columns, halves64, 0, n, sparse_labels, far[0], far[1], sparse_sums,
+        np.zeros(k),
+    )  # fmt: skip
+    found = (
+        labels, d1, d2, sums, mass, gains, side, drawn, near, np.array(inertia), sparse_labels,
+        far, sparse_sums,
+    )  # fmt: skip
     return [array.tobytes() for array in found], labels
 
 

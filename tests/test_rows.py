@@ -150,13 +150,14 @@ def test_rows_without_a_direction_are_found(workers):
 
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 5001, 200_000])
 def test_chunks_cover_the_rows(n, workers):
-    for X in (np.zeros((n, 3), np.float32), sparse.csr_matrix((n, 1000))):
+    for X in (np.zeros((n, 3), np.float32), sparse.csr_matrix(np.ones((n, 30)))):
         bounds = rows_of(X, workers=workers).bounds()
         assert bounds[0][0] == 0 and bounds[-1][1] == n
         assert all(a[1] == b[0] for a, b in pairwise(bounds))
         sizes = [stop - start for start, stop in bounds]
         assert max(sizes) == sizes[0] and (len(sizes) == 1 or min(sizes[:-1]) >= 256)
-        assert n < 5000 or 16 <= len(sizes) <= 21
+        # chunks of sparse rows hold more of them
+        assert n < 5000 or (2 if sparse.issparse(X) else 16) <= len(sizes) <= 21
 
 
 def test_copy_is_made_once_and_only_if_it_pays(workers, tmp_path):

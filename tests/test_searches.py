@@ -108,15 +108,47 @@ def test_sums_and_inertia_are_weighted(search, scale, workers):
 
 
 def test_sparse_rows_get_the_labels_of_dense_ones(workers):
-    X, C = data(1500, d=30)
+    X, C = data(20_000, d=30, k=70)
     X[np.random.RandomState(1).rand(*X.shape) < 0.8] = 0
     dense = assigned(Exact(), rows_of(X, workers), C)
     points = MemoryRows(sparse.csr_matrix(X), workers=workers)
+    assert len(list(points.chunks(Exact().task(points, C)))) > 2
     thin = assigned(Exact(), points, C)
-    assert len(points.bounds()) > 3
     np.testing.assert_array_equal(thin[0], dense[0])
     assert thin[1].inertia == pytest.approx(dense[1].inertia, rel=1e-9)
     np.testing.assert_allclose(thin[1].sums, dense[1].sums, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 2.0, 0.5])])
+def test_near_ties_of_sparse_rows_follow_the_rule(weights, workers):
+    points = rows_of(sparse.csr_matrix([[1.0, 1.0], [2.0, 2.0], [0.0, 3.0]]), workers, weights)
+    task = Exact().task(points, np.eye(2))
+    # as if rounding had made the first centroid farther
+    task.halves[0] += 1e-15
+    labels, tally = points.sweep(task)
+    assert labels.tolist() == [0, 0, 1]
+    expected = [[3, 3], [0, 3]] if weights is None else [[5, 5], [0, 1.5]]
+    np.testing.assert_array_equal(tally.sums, expected)
+
+
+def test_sums_too_wide_for_each_chunk_are_sparse(monkeypatch, workers):
+    X, C = data(500, d=30, k=7)
+    X[np.random.RandomState(1).rand(*X.shape) < 0.8] = 0
+    points = rows_of(sparse.csr_matrix(X), workers)
+    found = assigned(Exact(), points, C)
+    monkeypatch.setattr(room, "_MOST_SUMS", 100)
+    again = assigned(Exact(), points, C)
+    np.testing.assert_array_equal(found[0], again[0])
+    np.testing.assert_allclose(found[1].sums, again[1].sums, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found[1].inertia, again[1].inertia)
+
+
+def test_damaged_sparse_rows_are_refused(workers):
+    X = sparse.csr_matrix(np.eye(3))
+    points = rows_of(X, workers)
+    X.indices[1] = 7
+    with pytest.raises(ValueError, match="indices from 0 to 2; got 1 rows with others"):
+        assigned(Exact(), points, np.eye(3))
 
 
 def test_rows_without_a_direction_go_to_label_0(workers):
@@ -439,24 +471,6 @@ def test_the_worst_served_points(workers):
     X[1] = 0.0
     cosine = MemoryRows(X, metric="cosine", workers=workers)
     assert cosine.worst(np.eye(2), np.zeros(5, np.int32), 5).badness[-1] == 0
-
-
-def test_shifting_the_centroids_never_fills_sparse_rows(monkeypatch, workers):
-    X, C = np.abs(data(300, d=8)[0]) + 5, np.abs(data(300, d=8)[1]) + 5
-    seen = []
-    original = room.nearest
-
-    def watched(rows, centroids, *, frame):
-        seen.append((sparse.issparse(rows), frame.shift is None, centroids.flags.f_contiguous))
-        return original(rows, centroids, frame=frame)
-
-    monkeypatch.setattr(room, "nearest", watched)
-    dense = assigned(Exact(), rows_of(X, workers), C)[0]
-    assert seen[-1][:2] == (False, False), "this test needs centroids far from the origin"
-    thin = assigned(Exact(), MemoryRows(sparse.csr_matrix(X), workers=workers), C)[0]
-    # laid out by columns SciPy need not copy them for each chunk
-    assert seen[-1] == (True, True, True)
-    np.testing.assert_array_equal(thin, dense)
 
 
 @pytest.mark.parametrize("k", [1, 64, 5000])

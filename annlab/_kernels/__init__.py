@@ -20,6 +20,8 @@ import os
 from importlib import import_module
 from typing import Any
 
+from annlab._kernels import numpy_twins
+
 
 def _choose() -> Any:
     wanted = os.environ.get("ANNLAB_LOOPS", "")
@@ -27,10 +29,11 @@ def _choose() -> Any:
         try:
             native = import_module("annlab._kernels._native")
         except ImportError:
-            pass
-        else:
+            return numpy_twins
+        # a build of older sources has other loops
+        if getattr(native, "version", 0) == numpy_twins.version:
             return next((kind for kind in native.kinds if kind.processor == wanted), native)
-    return import_module("annlab._kernels.numpy_twins")
+    return numpy_twins
 
 
 #: The module in use. Its ``processor`` is "numpy", "any", "avx2" or "avx512".

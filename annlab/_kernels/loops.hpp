@@ -455,6 +455,89 @@ static double moments(Table<const Real> X, List<const double> weights, Size lo, 
     return mass;
 }
 
+//: Centroids side by side: their sums with one row are a whole number of vectors.
+constexpr Size ABREAST = 8;
+//: So many of them have sums in registers at once.
+constexpr Size MOST_ABREAST = VECTOR == 64 ? 64 : 32;
+
+// Add up one sparse row with `many` vectors of centroids, a constant; sums stay in registers.
+INLINE void meet_sparse(const Real *values, const std::int32_t *features, Size n,
+                        const Real *columns, Size width, double *scores, const int many) {
+    Wide sums[64 / WIDE] = {};
+    for (Size at = 0; at < n; at++) {
+        const Real *column = columns + features[at] * width;
+        if (at + AHEAD < n) expect(columns + features[at + AHEAD] * width, many * WIDE);
+        const double value = values[at];
+#pragma GCC unroll 16
+        for (int v = 0; v < many; v++) sums[v] += value * widened(column + v * WIDE);
+    }
+    __builtin_memcpy(scores, sums, many * sizeof(Wide));
+}
+
+// Rows with a feature out of range are counted and left alone.
+static Size assign_sparse(List<const Real> values, List<const std::int32_t> features,
+                          List<const Size> starts, List<const double> weights,
+                          Table<const Real> columns, List<const double> half_norms, Size lo,
+                          Size hi, List<std::int32_t> labels, List<double> d1, List<double> d2,
+                          Table<double> sums, List<double> mass) {
+    constexpr int ONE = ABREAST / WIDE;
+    const Size width = columns.d;
+    const bool summed = mass.n > 0;
+    const double infinity = std::numeric_limits<double>::infinity();
+    std::vector<double> scores(width);
+    Size spoilt = 0;
+    for (Size i = lo; i < hi; i++) {
+        const Real *row = values.data + starts[i];
+        const std::int32_t *places = features.data + starts[i];
+        const Size n = starts[i + 1] - starts[i];
+        double norm = 0;
+        bool in_range = true;
+        for (Size at = 0; at < n; at++) {
+            norm += double(row[at]) * row[at];
+            in_range = in_range && places[at] >= 0 && places[at] < columns.n;
+        }
+        if (!in_range) {
+            spoilt++;
+            continue;
+        }
+        Size c = 0;
+        while (c < width) {
+            const Real *from = columns.data + c;
+            const Size many = std::min(width - c, MOST_ABREAST) / ABREAST;
+            if (many == 8) meet_sparse(row, places, n, from, width, &scores[c], 8 * ONE);
+            else if (many == 7) meet_sparse(row, places, n, from, width, &scores[c], 7 * ONE);
+            else if (many == 6) meet_sparse(row, places, n, from, width, &scores[c], 6 * ONE);
+            else if (many == 5) meet_sparse(row, places, n, from, width, &scores[c], 5 * ONE);
+            else if (many == 4) meet_sparse(row, places, n, from, width, &scores[c], 4 * ONE);
+            else if (many == 3) meet_sparse(row, places, n, from, width, &scores[c], 3 * ONE);
+            else if (many == 2) meet_sparse(row, places, n, from, width, &scores[c], 2 * ONE);
+            else meet_sparse(row, places, n, from, width, &scores[c], ONE);
+            c += many * ABREAST;
+        }
+        double first = infinity, second = infinity;
+        Size nearest = 0;
+        for (c = 0; c < width; c++) {
+            const double value = half_norms[c] - scores[c];
+            if (value < first) {
+                second = first;
+                first = value;
+                nearest = c;
+            } else if (value < second) {
+                second = value;
+            }
+        }
+        labels[i] = std::int32_t(nearest);
+        d1[i] = std::max(norm + 2 * first, 0.0);
+        d2[i] = std::max(norm + 2 * second, 0.0);
+        if (!summed) continue;
+        const double w = weights.n > 0 ? weights[i] : 1.0;
+        mass[nearest] += w;
+        double *to = sums.row(nearest);
+        for (Size at = 0; at < n; at++) to[places[at]] += w * row[at];
+    }
+    return spoilt;
+}
+
 static double paired_inertia(Table<const Real> X, List<const double> weights,
                              List<const std::int32_t> labels, Table<const double> centroids,
                              Size lo, Size hi) {

@@ -116,6 +116,7 @@ static Size pair_relocations(List<const std::int32_t> order, List<const Size> st
         METHOD("counting_sort", single<counting_sort>),                                            \
         METHOD("pair_relocations", single<pair_relocations>),                                      \
         EITHER(kind, assign_fused),                                                                \
+        EITHER(kind, assign_sparse),                                                               \
         EITHER(kind, assign_blocks),                                                               \
         EITHER(kind, choose_candidates),                                                           \
         EITHER(kind, seed_groups),                                                                 \
@@ -134,10 +135,12 @@ LOOPS(avx2)
 LOOPS(avx512)
 #endif
 
-// A module of loops with its own name as `processor`.
+// A module of loops with its own name as `processor`, and the version of numpy_twins.py.
 static PyObject *make(PyModuleDef *definition, const char *processor) {
     PyObject *module = PyModule_Create(definition);
-    if (module && PyModule_AddStringConstant(module, "processor", processor)) Py_CLEAR(module);
+    if (module && (PyModule_AddStringConstant(module, "processor", processor) ||
+                   PyModule_AddIntConstant(module, "version", 2)))
+        Py_CLEAR(module);
     return module;
 }
 

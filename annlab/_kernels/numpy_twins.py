@@ -14,6 +14,8 @@ import numpy as np
 
 from annlab._support.rounding import products
 
+#: Of the functions and their arguments; the same in native.cpp.
+version = 2
 #: See `annlab._kernels.loops`.
 processor = "numpy"
 #: Points of one product.
@@ -38,7 +40,7 @@ def _two_nearest(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Find positions and values of the two least ½‖c‖² − x·c; ties go to the lower position."""
     values = half_norms - products(rows, centroids)
-    n = np.arange(len(rows))
+    n = np.arange(len(values))
     first = values.argmin(axis=1)
     least = values[n, first]
     if len(centroids) == 1:
@@ -408,6 +410,57 @@ def assign_fused(
             sums += _sums(rows, nearest, w, k)
             mass += np.bincount(nearest, weights=w, minlength=k)
     return inertia
+
+
+def assign_sparse(
+    values: np.ndarray,
+    features: np.ndarray,
+    starts: np.ndarray,
+    weights: np.ndarray,
+    columns: np.ndarray,
+    half_norms: np.ndarray,
+    lo: int,
+    hi: int,
+    labels: np.ndarray,
+    d1: np.ndarray,
+    d2: np.ndarray,
+    sums: np.ndarray,
+    mass: np.ndarray,
+) -> int:
+    """Label sparse rows ``lo <= i < hi`` exactly and sum them by cluster, in float64.
+
+    Parameters
+    ----------
+    values, features, starts : ndarrays of shape (nnz,), (nnz,), int32, and (n + 1,), int64
+        A CSR matrix of shape (n, d).
+    columns : ndarray of shape (d, width)
+        The centroids feature by feature; the width is a multiple of 8.
+    half_norms : ndarray of shape (width,), float64
+        Infinite for places without a centroid.
+    labels, d1, d2 : ndarrays of shape (n,), int32 and float64, written
+        As in `assign_fused`.
+    sums, mass : ndarrays of shape (k, d) and (k,), float64, added to
+        Unless ``mass`` is empty.
+
+    Returns
+    -------
+    int
+        Rows with a feature out of range, which are left alone.
+    """
+    from scipy.sparse import csr_matrix
+
+    wide, shape = values.astype(np.float64), (len(starts) - 1, len(columns))
+    rows = csr_matrix((wide, features, starts), shape=shape)[lo:hi]
+    nearest, _, least, next_least = _two_nearest(rows, columns.T.astype(np.float64), half_norms)
+    norms = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
+    labels[lo:hi] = nearest
+    d1[lo:hi], d2[lo:hi] = np.maximum(norms + 2 * least, 0), np.maximum(norms + 2 * next_least, 0)
+    if len(mass) > 0:
+        w = _weights(weights, slice(lo, hi), hi - lo)
+        members = csr_matrix((w, nearest, np.arange(hi - lo + 1)), shape=(hi - lo, len(mass)))
+        sums += (members.T @ rows).toarray()
+        mass += np.bincount(nearest, weights=w, minlength=len(mass))
+    return 0
 
 
 def moments(

@@ -45,8 +45,10 @@ def norms64(X: Matrix) -> np.ndarray:
 
 def _row_sums(values: np.ndarray, X: Matrix) -> np.ndarray:
     """Sum one value for each stored entry of a CSR matrix by row."""
-    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    return np.bincount(rows, weights=values, minlength=X.shape[0])
+    sums = np.zeros(X.shape[0])
+    filled = np.diff(X.indptr) > 0
+    sums[filled] = np.add.reduceat(values, X.indptr[:-1][filled])
+    return sums
 
 
 def pairwise_sq(Q: Matrix, X: np.ndarray) -> np.ndarray:

@@ -81,6 +81,9 @@ def advance(algorithm: Any, rows: Rows, state: State) -> State:
     began = time.perf_counter()
     found = algorithm.assign(rows, state)
     centroids, reseeded = move(rows, found, state.centroids)
+    moved_sq = centroids.astype(np.float64)
+    moved_sq -= state.centroids
+    moved_sq *= moved_sq
     tally = found.tally
     counted = None if tally.n_distances is None else tally.n_distances + state.uncounted
     step = Step(
@@ -89,7 +92,7 @@ def advance(algorithm: Any, rows: Rows, state: State) -> State:
         inertia=tally.inertia,
         n_moved=rows.moved(tally, found.labels, state.labels),
         n_empty=len(reseeded),
-        shift_sq=float(np.sum((centroids.astype(np.float64) - state.centroids) ** 2)),
+        shift_sq=float(moved_sq.sum()),
         n_distances=counted,
         elapsed_s=time.perf_counter() - began,
     )
@@ -136,8 +139,12 @@ def cluster_means(
     array([[2.],
            [9.]])
     """
-    found = centroids.astype(np.float64)
-    np.divide(sums, totals[:, None], out=found, where=(totals > 0)[:, None])
+    filled = totals > 0
+    if filled.all():
+        found = sums / totals[:, None]
+    else:
+        found = centroids.astype(np.float64)
+        np.divide(sums, totals[:, None], out=found, where=filled[:, None])
     return unit_means(found, centroids) if unit else found
 
 

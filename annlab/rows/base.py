@@ -85,7 +85,7 @@ class Rows(ABC):
         are a list of delayed parts.
         """
         labels = np.empty(self.n, dtype=np.int32)
-        whole = Tally.empty(task.k, self.d)
+        whole: Tally | None = None
         work = task.work(self.n, self.d)
         for group in self._grouped(self.chunks(task), task.k * self.d):
             todo = [
@@ -98,9 +98,10 @@ class Rows(ABC):
                 found = self.workers.map(task, todo, work=work)
             for (a, b, _), (part, tally) in zip(group, found, strict=True):
                 labels[a:b] = part
-                whole += tally
+                whole = tally.dense() if whole is None else whole.__iadd__(tally)
             if self.on_chunks is not None:
                 self.on_chunks(group[-1][1], self.n)
+        assert whole is not None, "there is at least one row"
         return labels, whole
 
     def worst(
@@ -155,7 +156,9 @@ class Rows(ABC):
 
     def chunk_rows(self) -> int:
         """Rows of a chunk; depends on n and d alone."""
-        return min(max(256, -(-self.n // 16)), _short(int(self.width)))
+        # a chunk of sparse rows holds enough values to be worth a task
+        least = (1 << 17) // max(int(self.width), 1) if self.sparse else 256
+        return min(max(least, -(-self.n // 16)), _short(int(self.width)))
 
     def bounds(self) -> list[tuple[int, int]]:
         """Bounds of the chunks."""

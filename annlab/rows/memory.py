@@ -12,7 +12,7 @@ import numpy as np
 from annlab._support.checks import is_sparse, working_dtype
 from annlab._support.threads import Workers, chunk_bounds
 from annlab._support.types import Matrix
-from annlab.rows.base import Rows
+from annlab.rows.base import Rows, short_bounds
 from annlab.rows.coordinates import Chunk, Coordinates, zero_rows
 from annlab.rows.survey import Survey, survey
 from annlab.rows.tally import Task
@@ -83,7 +83,9 @@ class MemoryRows(Rows):
         return self._survey
 
     def _look(self, *, unit: bool) -> Survey:
-        tasks = [(self.X[a:b], self.weights(a, b), unit) for a, b in self.bounds()]
+        # sums of sparse rows are as wide as those of dense ones: few chunks
+        bounds = short_bounds(self.n, int(self.width)) if self.sparse else self.bounds()
+        tasks = [(self.X[a:b], self.weights(a, b), unit) for a, b in bounds]
         parts = self.workers.map(survey, tasks, work=8.0 * self.n * self.d)
         self._survey = reduce(Survey.__add__, parts)
         return self._survey

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,6 +53,10 @@ class Tally:
     @classmethod
     def empty(cls, k: int, d: int) -> Tally:
         return cls(np.zeros((k, d)), np.zeros(k), np.zeros(k, dtype=np.int64))
+
+    def dense(self) -> Tally:
+        """Return the tally with dense sums."""
+        return replace(self, sums=self.sums.toarray()) if is_sparse(self.sums) else self
 
     def __iadd__(self, other: Tally) -> Tally:
         if is_sparse(other.sums):
