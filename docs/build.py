@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from annlab._authoring import badges
+from annlab._authoring.cells import WIDGET_VIEW
 from annlab._support.errors import MissingExtraError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,6 +101,10 @@ def copy_course(source: Path) -> None:
                 text = "".join(cell["source"])
                 # JupyterLab keeps the capitals of a heading in its anchor, the site does not
                 cell["source"] = re.sub(r"(?<=\]\()([^)\s:]*#)([^)\s]+)", lowered, text)
+            for output in cell.get("outputs", ()):
+                # without a kernel the picture of an explorer says more than its controls
+                if "image/png" in output.get("data", {}):
+                    output["data"].pop(WIDGET_VIEW, None)
         write(source / path.relative_to(ROOT), json.dumps(notebook))
     for folder, patterns in (
         ("notebooks", ("*.md", "images/*")),
@@ -271,17 +276,10 @@ def installed_file(package: str, ending: str) -> Path:
 def ship_front_ends(static: Path) -> None:
     """Copy MathJax and the widgets' front ends, so that a page asks no other server."""
     static.mkdir(parents=True, exist_ok=True)
-    for package, ending, name in (
-        (
-            "widgetsnbextension",
-            "nbextensions/jupyter-js-widgets/extension.js",
-            "jupyter-widgets.js",
-        ),
-        ("anywidget", "nbextensions/anywidget/index.js", "anywidget.js"),
-    ):
-        text = installed_file(package, ending).read_text(encoding="utf-8")
-        # the map lies beside the original only
-        write(static / name, re.sub(r"//# sourceMappingURL=.*", "", text))
+    script = installed_file("widgetsnbextension", "nbextensions/jupyter-js-widgets/extension.js")
+    text = script.read_text(encoding="utf-8")
+    # the map is beside the original only
+    write(static / "jupyter-widgets.js", re.sub(r"//# sourceMappingURL=.*", "", text))
     bundle = installed_file("sphinx-mathjax-offline", "mathjax/tex-chtml-full.js")
     (static / "mathjax").mkdir(exist_ok=True)
     shutil.copy(bundle, static / "mathjax")

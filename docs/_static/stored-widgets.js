@@ -1,9 +1,9 @@
 // Shows the widgets of a notebook from their stored states, without a kernel.
 //
-// The views are those of JupyterLab: ipywidgets' own code (jupyter-widgets.js, from the package
-// widgetsnbextension) and anywidget's (anywidget.js), copied beside this file when the site is
-// built. What is written here is what they need around them: a loader for their module format,
-// and a manager that makes models from states and views from models.
+// The views are ipywidgets' own (jupyter-widgets.js, from the package widgetsnbextension, copied
+// beside this file when the site is built). This file has what they need: a loader for their module
+// format, and a manager that makes models from states and views from models. Explorers are shown as
+// pictures and are not among them.
 (function () {
   "use strict";
 
@@ -170,9 +170,6 @@
     modules.set("@jupyter-widgets/output", widgets);
     await widgets.load_ipython_extension();
     const states = JSON.parse(stored.textContent).state;
-    if (Object.values(states).some((state) => state.model_module === "anywidget")) {
-      await load("anywidget", "anywidget.js");
-    }
     // what other scripts of the page look for must be as it was
     Object.assign(window, kept);
 
