@@ -43,6 +43,7 @@ from annlab.benchmarks.campaign.measured import (
     reference_of,
 )
 from annlab.cli import main
+from annlab.datasets import Dataset
 from annlab.metrics import inertia
 
 STORED = Path(__file__).resolve().parent.parent / "data" / "benchmarks"
@@ -71,16 +72,6 @@ def test_every_peer_labels_every_row_on_every_kind_of_rung(key):
         assert n_iter is None or n_iter >= 1
         spread = ((X - X.mean(axis=0)) ** 2).sum()
         assert 0 < inertia(X, labels, centroids) < 0.98 * spread
-
-
-@pytest.mark.parametrize("key", ["sklearn-random", "faiss", "superkmeans-flat", "annlab-brute"])
-def test_more_iterations_mean_less_inertia(key):
-    peer = peers.all_peers()[key]
-    if peer.missing():
-        pytest.skip(peer.missing())
-    X = np.random.RandomState(0).rand(2000, 6).astype(np.float32)
-    few, many = (inertia(X, *peer.run(X, 30, {peer.knob: steps}, 3, 1)[:2]) for steps in (1, 30))
-    assert many < few
 
 
 @pytest.mark.parametrize("key", ["faiss", "faiss-super", "superkmeans-flat"])
@@ -721,10 +712,6 @@ def test_the_rule_of_the_grid(ours, theirs, inertias, verdict):
     assert grid.judge_cell(made_cell([ours], [theirs], inertias)) == verdict
 
 
-def test_a_cell_is_judged_by_its_medians():
-    assert grid.speed_ratio(made_cell([0.1, 0.1, 9.0], [0.1, 0.2, 0.3])) == pytest.approx(0.5)
-
-
 def test_one_slow_cell_in_twenty_is_allowed_but_no_far_slower_one():
     found = [made_cell(k=k) for k in range(1, 20)]
     slow, far = made_cell([1.2], [1.0], k=99), made_cell([1.4], [1.0], k=99)
@@ -1150,7 +1137,7 @@ def compared(made, monkeypatch):
     asked = []
 
     def fake(data, n_clusters, *, path, **settings):
-        name = data if isinstance(data, str) else data[0]
+        name = data if isinstance(data, str) else data.name
         asked.append({"k": n_clusters, "data": name, "existed": path.exists(), **settings})
         path.parent.mkdir(exist_ok=True)
         path.touch()
@@ -1160,19 +1147,9 @@ def compared(made, monkeypatch):
         return replace(found, runs=[], options={"turns": [["peer", 1, 3]]})
 
     monkeypatch.setattr(command, "compare", fake)
-    monkeypatch.setattr(command, "load_benchmark_data", lambda name, n: FakeData(name))
+    few = Dataset(X=np.zeros((1, 1)), labels=None, name="", description="")
+    monkeypatch.setattr(command, "load_benchmark_data", lambda name, n: replace(few, name=name))
     return asked
-
-
-class FakeData(tuple):
-    """A data set that is its name."""
-
-    def __new__(cls, name):
-        return super().__new__(cls, (name,))
-
-    @property
-    def name(self):
-        return self[0]
 
 
 def test_a_case_without_a_result_fails_the_command(compared, tmp_path, capsys):

@@ -98,26 +98,10 @@ def measure_cells(
     wait_idle_s: float = 0.0,
     progress: bool = True,
 ) -> bool:
-    """Measure the cells that the store does not have yet.
+    """Measure the cells that the store does not have; return whether all are measured now.
 
-    Parameters
-    ----------
-    cells : sequence of dict
-        From `make_cell`; neighbours with the same data share a process.
-    store : Store
-        Its settings have threads, repeats and random state.
-    label : str
-        For the line of progress.
-    deadline : float
-        Moment of `time.perf_counter` after which no cell begins.
-    wait_idle_s : float, default=0
-        Longest wait before each process for other work to end.
-    progress : bool, default=True
-
-    Returns
-    -------
-    bool
-        Whether all cells are measured now.
+    Neighbours with the same data share a process. No cell begins after ``deadline``, a moment of
+    `time.perf_counter`; ``wait_idle_s`` is the longest wait for other work before each process.
     """
     settings = store.header["settings"]
     todo = [cell for cell in cells if not store.has(cell["key"])]

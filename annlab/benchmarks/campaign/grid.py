@@ -82,14 +82,7 @@ def judge_cell(cell: Cell) -> list[str]:
 
 
 def summarize(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Return shares and worst cells of a grid.
-
-    Returns
-    -------
-    dict
-        share (in the whole rule), share_fast, n_too_slow, share_good, median_speed_up, kept
-        (whether the rule holds), worst and worst_quality (cells).
-    """
+    """Return the shares of a grid in the rule, whether it is kept, and the worst cells."""
     verdicts = [judge_cell(cell) for cell in cells]
     share_fast = _share([not {SLOW, TOO_SLOW} & set(verdict) for verdict in verdicts])
     share_good = _share([WORSE not in verdict for verdict in verdicts])

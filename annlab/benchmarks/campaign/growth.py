@@ -53,18 +53,10 @@ def growth_cells(*, full: bool = True) -> list[Cell]:
 
 
 class Slope(NamedTuple):
-    """Exponent of a power law, fitted on logarithms.
+    """Exponent of a power law, seconds ~ value ** exponent, fitted on logarithms.
 
-    Attributes
-    ----------
-    exponent : float
-        seconds ~ value ** exponent.
-    low, high : float
-        95 % interval of the least-squares slope (Student's t); infinite with two runs.
-    steepest : float
-        Largest slope between neighbouring values: it shows a curve that bends up.
-    constant : float
-        Natural logarithm of the fitted seconds at value 1.
+    ``low`` and ``high`` are its 95 % interval (Student's t; infinite with two runs), ``steepest``
+    is the largest slope between neighbouring values, ``constant`` the fitted log(seconds) at 1.
     """
 
     exponent: float
@@ -75,16 +67,7 @@ class Slope(NamedTuple):
 
 
 def fit_slope(values: ArrayLike, seconds: ArrayLike) -> Slope:
-    """Fit an exponent to times.
-
-    Parameters
-    ----------
-    values, seconds : array-like of shape (m,)
-        One entry for each run, several for the same value if it was repeated.
-
-    Returns
-    -------
-    Slope
+    """Fit an exponent to the seconds of runs, several for the same value if it was repeated.
 
     Raises
     ------

@@ -64,12 +64,9 @@ class Measured:
         return [run for run in self.runs if run["peer"] == key and run["status"] == "ok"]
 
     def curve(self, key: str) -> list[Record]:
-        """Return the rungs of a peer, quickest first: medians over the seeds.
+        """Return the rungs of a peer, quickest first, with medians over the seeds.
 
-        Returns
-        -------
-        list of dict
-            rung, seconds, ratio (inertia over the reference), n_seeds.
+        Each has rung, seconds, ratio (inertia over the reference) and n_seeds.
         """
         self.peer(key)
         rungs: dict[str, list[Record]] = {}
@@ -90,12 +87,9 @@ class Measured:
     def time_to(self, key: str, ratio: float) -> float:
         """Return the seconds of a peer to an inertia of ``ratio`` times the reference.
 
-        Returns
-        -------
-        float
-            Median over the seeds; infinite where the median seed never gets there. A peer's time
-            is interpolated between the two rungs that enclose the quality, as if it had stopped
-            at the best moment; annlab's own is that of the first whole run that got there.
+        It is the median over the seeds, infinite if the median seed never gets there. A peer's time
+        is interpolated between the two rungs that enclose the quality, as if it had stopped at the
+        best moment; annlab's own is that of the first whole run that got there.
         """
         limit = check_real(ratio, "ratio", strict=True) * self.reference["inertia"]
         whole_runs = bool(self.peer(key)["is_ours"])

@@ -41,20 +41,8 @@ over the seeds; each case's own table is below.
 class Part:
     """A part of the page that is made of cells.
 
-    Attributes
-    ----------
-    name : str
-        Name of the command's option and of the files.
-    title : str
-    cells : callable
-        Returns the cells; takes the keyword ``full``.
-    lines : callable
-        Returns the Markdown of finished cells.
-    plot : callable of (cells, figure), or None
-    size : tuple of float
-        Size of the figure in inches.
-    repeats : int
-        Seeds of each cell.
+    ``name`` is that of the command's option and of the files, ``lines`` returns the Markdown of
+    finished cells, ``size`` is that of the plot in inches, ``repeats`` the seeds of each cell.
     """
 
     name: str
@@ -82,18 +70,9 @@ def finished_cells(path: Path) -> tuple[Record, list[Cell], list[Cell]]:
 
 
 def write_page(folder: str | Path) -> Path:
-    """Write one page over all measurements in a folder, from the numbers there.
+    """Write ``README.md`` over all measurements in a folder, with tables and plots.
 
-    Parameters
-    ----------
-    folder : path-like
-        Holds the files of comparisons and parts; tables and plots are made again from them.
-        Figures of fits that behave otherwise than those measured last are not shown but named.
-
-    Returns
-    -------
-    pathlib.Path
-        ``README.md`` in that folder.
+    Figures of fits that behave otherwise than those measured last are named but not shown.
 
     Raises
     ------

@@ -56,18 +56,8 @@ def _name(record: Record) -> str:
 class Store:
     """The records of one part or comparison, appended to their file as they come.
 
-    Parameters
-    ----------
-    path : path-like or None
-        Created if it is missing, resumed if it exists; None keeps everything in memory.
-    part : str
-        Name of the part, such as ``"grid"``.
-    settings : dict
-        What must be the same when the file is resumed.
-    again : bool, default=False
-        Start over, whatever the file holds.
-    **more
-        Further entries of a new header.
+    An existing file is resumed, unless ``again`` is true; it must have the same settings. Without a
+    path everything is kept in memory. ``more`` are further entries of a new header.
 
     Raises
     ------

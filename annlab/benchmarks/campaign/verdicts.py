@@ -56,17 +56,8 @@ class Race:
 class Verdict:
     """Figures of a case; NaN where something was not run, infinite where it was not reached.
 
-    Attributes
-    ----------
-    target : Target
-    seconds : float
-        annlab's to the target's inertia.
-    quality : float
-        Lowest inertia of annlab, over that of ``target.of``.
-    own_s, own_quality : float
-        The same of annlab's default run.
-    sklearn, peers : Race
-    notes : list of str
+    ``seconds`` are annlab's to the target's inertia, ``quality`` is its lowest inertia over that of
+    ``target.of``; ``own_s`` and ``own_quality`` are those of its default run.
     """
 
     target: Target

@@ -129,24 +129,10 @@ def available_workloads() -> tuple[str, ...]:
 
 
 def make_rows(name: str, n: int, d: int, *, random_state: Seed = 0) -> np.ndarray:
-    """Return the rows of a cell.
+    """Return the rows of a cell: shape (n, d), float32, C order.
 
-    Parameters
-    ----------
-    name : str
-        One of `available_workloads`.
-    n, d : int
-        Rows and features. Digits (64), P200 (192) and P1M (64) have the features that they have,
-        and there are only so many docstrings.
-    random_state : int, RandomState, Generator or None, default=0
-
-    Returns
-    -------
-    ndarray of shape (n, d), float32, C order
-
-    Raises
-    ------
-    TypeError, ValueError
+    Digits, P200 and P1M have 64, 192 and 64 features whatever ``d``, and there are only so many
+    docstrings.
 
     Examples
     --------
