@@ -36,7 +36,6 @@ WRONG = {
             ({"X": np.ones((9, 2))}, "X must"),
             ({"max_samples": 500}, "max_samples must be"),
             ({"n_clusters": 0}, "n_clusters must be"),
-            ({"predict": "everything"}, "predict must be"),
         ],
     ),
     "quality_explorer": (
@@ -46,7 +45,6 @@ WRONG = {
             ({"labels": [0, 1]}, "labels must be given with X only"),
             ({"max_clusters": 2}, "max_clusters must be"),
             ({"X": np.eye(9), "labels": [0, 1]}, "labels must be"),
-            ({"predict": "everything"}, "predict must be"),
         ],
     ),
     "dimension_explorer": (
@@ -54,7 +52,6 @@ WRONG = {
         [
             ({"X": np.eye(9)}, "X must"),
             ({"X": np.full((30, 2), np.nan)}, ".*NaN"),
-            ({"predict": "weather"}, "predict must be"),
         ],
     ),
     "embedding_explorer": (
@@ -69,14 +66,12 @@ WRONG = {
             ({"n_points": 10}, "n_points must be"),
             ({"n_components": 4}, "n_components must be"),
             ({"n_clusters": 11}, "n_clusters must be"),
-            ({"predict": "everything"}, "predict must be"),
         ],
     ),
     "faiss_explorer": (
         {"X": ROWS},
         [
             ({"factory": "IVF8"}, "factory must be complete"),
-            ({"predict": "all"}, "predict must be"),
             ({"X": np.ones((9, 2))}, "X must"),
         ],
     ),
@@ -101,7 +96,6 @@ WRONG = {
             ({"n_clusters": 500}, "n_clusters must be"),
             ({"color_space": "hsv"}, "color_space must be"),
             ({"position_weight": 3}, "position_weight must be"),
-            ({"predict": "psnr"}, "predict must be"),
             ({"image": {}}, "image must be"),
         ],
     ),

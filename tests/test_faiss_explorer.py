@@ -1,4 +1,4 @@
-"""The explorer of factory strings: what is its own."""
+"""faiss_explorer measures what faiss does."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ def X():
     return np.random.RandomState(0).rand(900, 8)
 
 
-def test_recall_is_that_of_faiss_itself_and_counts_are_of_the_lists(X):
+def test_recall_and_comparisons_are_those_of_faiss(X):
     explorer = widgets.faiss_explorer(X, factory="IVF16,SQ4").set(effort=4, sample=0)
     rows, asked = _faiss_measure.parted(X)
+    assert (len(rows), len(asked)) == (720, 180)
+    together = np.concatenate([rows, asked])
+    np.testing.assert_allclose(np.sort(together.sum(axis=1)), np.sort(X.sum(axis=1)), rtol=1e-5)
     index = FaissIndex("IVF16,SQ4", nprobe=4, random_state=0, n_jobs=1).fit(rows)
     nearest = ((asked[:, None].astype(float) - rows) ** 2).sum(axis=2).argmin(axis=1)
     here = explorer.result.at(4)
@@ -31,13 +34,6 @@ def test_recall_is_that_of_faiss_itself_and_counts_are_of_the_lists(X):
     assert here.compared == index.compared(asked).mean()
     assert here.recall < (index.kneighbors(asked, 1)[1].ravel() == nearest).mean()
     assert "16 bytes" not in explorer.text and "12 bytes a row (4 of code, 8 of" in explorer.text
-
-
-def test_rows_and_queries_are_apart(X):
-    rows, asked = _faiss_measure.parted(X)
-    assert len(rows) + len(asked) == 900 and len(asked) == 180
-    together = np.unique(np.vstack([rows, asked]), axis=0)
-    np.testing.assert_array_equal(together, np.unique(X.astype(np.float32), axis=0))
 
 
 def test_every_cell_searched_is_flat_and_flat_is_exact(X):
@@ -49,7 +45,7 @@ def test_every_cell_searched_is_flat_and_flat_is_exact(X):
     assert "no dial" in explorer.text and "100%" in explorer.text
 
 
-def test_the_sample_is_that_of_k_means_and_inertia_is_of_all_rows(X):
+def test_losses_are_those_of_kmeans_faiss_over_all_rows(X):
     result = widgets.faiss_explorer(X).set(sample=16).result
     rows, _ = _faiss_measure.parted(X)
     common = {"random_state": 1, "n_jobs": 1}
@@ -70,25 +66,19 @@ def test_turning_the_dial_computes_nothing(X, monkeypatch):
     assert "nprobe 16" in explorer.set(effort=64).text
 
 
-@pytest.mark.parametrize(
-    ("own", "said"),
-    [
-        ("IVF8,Falt", "Did you mean 'Flat'"),
-        ("PQ7", "can be cut into 1, 2, 4, 8 slices"),
-        ("HNSW1", "HNSW16"),
-        ("IVF721,Flat", "trainable on 720 rows"),
-        ("PQ4x0", "PQ4x4"),
-        (" ", "Leave out the spaces"),
-    ],
-)
-def test_a_wrong_string_is_told_and_shown_and_harms_nothing(X, own, said):
+#: what annlab finds wrong, and what only faiss does
+WRONG = [("IVF8,Falt", "Did you mean 'Flat'"), ("IVF721,Flat", "trainable on 720 rows")]
+
+
+@pytest.mark.parametrize(("own", "said"), WRONG)
+def test_a_wrong_string_is_explained_and_changes_nothing_else(X, own, said):
     explorer = widgets.faiss_explorer(X).set(own=own)
     assert said in explorer.text and explorer.result.read is None
     assert explorer.png() != explorer.set(own="").png()
     assert explorer.text.startswith("IVF16,Flat with nprobe 1")
 
 
-def test_an_own_string_goes_before_the_list(X):
+def test_a_typed_string_precedes_the_list(X):
     explorer = widgets.faiss_explorer(X, factory="PCA4,IVF8,SQ8")
     assert explorer.values["own"] == "PCA4,IVF8,SQ8"
     assert explorer.text.startswith("PCA4,IVF8,SQ8 with nprobe 1 keeps 12 bytes")
@@ -96,9 +86,7 @@ def test_an_own_string_goes_before_the_list(X):
     assert explorer.set(own="").result.factory == "HNSW16"
 
 
-@pytest.mark.parametrize(
-    "factory", ["IMI2x2,Flat", "HNSW8,SQ8", "LSHrt", "OPQ4,PQ4x4", "SQ8,RFlat"]
-)
+@pytest.mark.parametrize("factory", ["IMI2x2,Flat", "HNSW8,SQ8", "SQ8,RFlat"])
 def test_other_strings_are_drawn_too(X, factory):
     explorer = widgets.faiss_explorer(X, factory=factory)
     assert explorer.text.startswith(factory)

@@ -1,4 +1,4 @@
-"""The map of progress: fifteen topics, and which of them the reader has ticked on this machine."""
+"""``progress_map``: the topics of the course, and those ticked on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets
 
@@ -21,7 +21,7 @@ _STATIC = Path(__file__).parent / "static"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A notebook of the course and the question that it answers."""
+    """A notebook of the course and its question."""
 
     file: str
     title: str
@@ -29,7 +29,7 @@ class Topic:
 
     @property
     def number(self) -> int:
-        """Number of the topic, 1 to 15, as the slide's."""
+        """Number of the topic and of its slide, 1 to 15."""
         return int(self.file[:2])
 
 
@@ -39,21 +39,18 @@ TOPICS = tuple(
 
 
 def progress_path() -> Path:
-    """File that holds the ticks of this user on this machine.
-
-    ``ANNLAB_PROGRESS`` names another one.
-    """
+    """Return the file of this user's ticks; ``ANNLAB_PROGRESS`` names another one."""
     named = os.environ.get("ANNLAB_PROGRESS")
     if named:
         return Path(named)
-    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
-        return Path(os.environ["LOCALAPPDATA"]) / "annlab" / "progress.json"
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    if sys.platform == "win32":
+        data = os.environ.get("LOCALAPPDATA") or data
     return Path(data) / "annlab" / "progress.json"
 
 
-def read_progress(path: Path) -> set[int]:
-    """Numbers of the ticked topics; a missing or damaged file counts as none."""
+def _read(path: Path) -> set[int]:
+    """Return the ticked topics; a missing or damaged file counts as none."""
     try:
         done = json.loads(path.read_text(encoding="utf-8"))["done"]
         return {number for number in done if number in range(1, len(TOPICS) + 1)}
@@ -61,27 +58,11 @@ def read_progress(path: Path) -> set[int]:
         return set()
 
 
-def write_progress(path: Path, done: set[int]) -> None:
-    """Store the ticks, whole or not at all.
-
-    Raises
-    ------
-    OSError
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path, text=True) as file:
-        file.write(json.dumps({"done": sorted(done)}))
-
-
 class ProgressMap(ipywidgets.VBox):
-    """A row of fifteen fields and a box to tick for each topic.
+    """A field and a box to tick for each topic.
 
-    The ticks are read when a browser shows the map, not before: a notebook that is saved on one
-    machine does not carry somebody's progress to another.
-
-    Parameters
-    ----------
-    path : Path
+    The ticks are read when a browser shows the map: a saved notebook must not carry them to
+    another machine.
     """
 
     def __init__(self, path: Path) -> None:
@@ -112,36 +93,20 @@ class ProgressMap(ipywidgets.VBox):
         self.observe(self._on_view, "_view_count")
 
     def __repr__(self) -> str:
-        # the same for every reader, because saved notebooks compare it
+        # the same for every reader, because it is compared in saved notebooks
         return "Map of progress: tick a topic when you can answer its question."
 
     @property
     def sentence(self) -> str:
-        """How far the reader is, and what comes next."""
+        """Say how many topics are done, and which is next."""
         open_ = [topic for topic in TOPICS if topic.number not in self.done]
         told = f"{len(self.done)} of {len(TOPICS)} topics done"
         if not open_:
             return f"{told}. Well done!"
         return f"{told}; next: {open_[0].number}. {open_[0].title}."
 
-    def tick(self, number: int, done: bool = True) -> ProgressMap:
-        """Tick a topic, or take the tick away.
-
-        Parameters
-        ----------
-        number : int
-            From 1 to 15.
-        done : bool, default=True
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For a topic that does not exist.
-        """
+    def tick(self, number: int, done: bool = True) -> Self:
+        """Tick the topic ``number``, from 1 to 15, or take the tick away."""
         if number not in self.boxes:
             raise invalid("number", f"an integer from 1 to {len(TOPICS)}", repr(number))
         self.boxes[number].value = done
@@ -150,26 +115,26 @@ class ProgressMap(ipywidgets.VBox):
     def _on_view(self, change: dict[str, Any]) -> None:
         if change["new"] and not change["old"]:
             with self._lock:
+                self.done |= _read(self.path)
                 self._quiet = True
-                try:
-                    self.done |= read_progress(self.path)
-                    for number, box in self.boxes.items():
-                        box.value = number in self.done
-                finally:
-                    self._quiet = False
+                for number, box in self.boxes.items():
+                    box.value = number in self.done
+                self._quiet = False
                 self._show()
 
     def _on_tick(self, change: dict[str, Any]) -> None:
         with self._lock:
             if self._quiet:
                 return
-            before = read_progress(self.path)
             number = next(n for n, box in self.boxes.items() if box is change["owner"])
-            # another notebook may have written meanwhile: change this one tick only
-            self.done = (self.done | before) - {number} | ({number} if change["new"] else set())
+            # with the ticks that another notebook has stored meanwhile
+            self.done = (self.done | _read(self.path)) - {number}
+            self.done |= {number} if change["new"] else set()
             trouble = ""
             try:
-                write_progress(self.path, self.done)
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with atomic_write(self.path, text=True) as file:
+                    file.write(json.dumps({"done": sorted(self.done)}))
             except OSError as reason:
                 trouble = f" It could not be stored ({reason.strerror or reason})."
             self._show(trouble)
@@ -197,7 +162,7 @@ def progress_map() -> ProgressMap:
     -------
     ProgressMap
         Display it as the last expression of a cell. Ticks are stored in the user's data folder;
-        where that cannot be written, they last as long as the kernel.
+        if that is not possible, they last as long as the kernel.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the deck says, what was measured, and the verdict: one form for all notebooks."""
+"""``verdict``: a claim of the deck, what was measured, and whether it holds."""
 
 from __future__ import annotations
 
@@ -12,19 +12,7 @@ WORDS = {True: "holds", False: "does not hold", "partly": "holds in part"}
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
-    """A claim beside its measurement.
-
-    Attributes
-    ----------
-    slide : int
-        Number of the slide in the deck.
-    says : str
-        The claim.
-    measured : str
-        What came out, with its numbers.
-    holds : bool or "partly"
-        Computed by the notebook, never typed.
-    """
+    """A claim of a slide beside its measurement."""
 
     slide: int
     says: str
@@ -33,7 +21,7 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """The verdict as it reads."""
+        """The verdict in words."""
         return WORDS[self.holds]
 
     def __repr__(self) -> str:
@@ -46,7 +34,7 @@ class Verdict:
 
 
 def verdict(slide: int, says: str, measured: str, holds: bool | str) -> Verdict:
-    """State what became of a claim of the deck; the last cell of "the slide, checked" calls it.
+    """Compare a claim of the deck with a measurement.
 
     Parameters
     ----------
@@ -55,9 +43,9 @@ def verdict(slide: int, says: str, measured: str, holds: bool | str) -> Verdict:
     says : str
         The claim, in one sentence.
     measured : str
-        What was measured, in one sentence that is built from the numbers.
+        What was measured, in one sentence built from the numbers.
     holds : bool or "partly"
-        The outcome of a comparison, not an opinion.
+        The outcome of a comparison.
 
     Returns
     -------
@@ -67,6 +55,7 @@ def verdict(slide: int, says: str, measured: str, holds: bool | str) -> Verdict:
     Raises
     ------
     ValueError
+        If an argument is invalid.
 
     Examples
     --------
@@ -74,7 +63,7 @@ def verdict(slide: int, says: str, measured: str, holds: bool | str) -> Verdict:
     >>> widgets.verdict(7, "Accuracy is measured.", "The query was its own neighbour.", 1 > 2)
     Slide 7 does not hold. It says: Accuracy is measured. Measured: The query was its own neighbour.
     """
-    # numpy's bool is what comparisons of arrays give
+    # comparisons of arrays give numpy's bool
     holds = bool(holds) if not isinstance(holds, str) else holds
     if holds not in WORDS:
         raise invalid("holds", "True, False or 'partly'", repr(holds))

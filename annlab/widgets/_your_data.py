@@ -1,4 +1,4 @@
-"""A file of the reader's own, as points: the last cell of every notebook."""
+"""``your_data``: read a file of your own as points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from annlab.datasets.tables import (
     read_table,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 _TEXTS = (".txt", ".md", ".rst", ".text")
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
 #: Dimensions to which documents are reduced.
@@ -30,7 +33,7 @@ _TOPICS = 50
 def your_data(
     path: str | os.PathLike[str] | None = None,
     *,
-    default: Any = None,
+    default: ArrayLike | None = None,
     points: bool = False,
     max_rows: int = 20_000,
     columns: str | None = None,
@@ -40,21 +43,21 @@ def your_data(
     thousands: str = "none",
     skip_bad_rows: bool = False,
 ) -> np.ndarray:
-    """Read a table, an image or a text of the reader's own; without a path, give the default.
+    """Read a table, an image or a text of your own; without a path, return the default.
 
     Parameters
     ----------
     path : path-like, optional
         A table (``.csv``, ``.tsv``, ``.parquet``: columns of numbers are kept and scaled to mean
         0 and standard deviation 1), an array (``.npy``, ``.npz``), an image (``.png``, ``.jpg``,
-        …), or a text (``.txt``, ``.md``: one document a paragraph, or a line where there are no
-        paragraphs; a table if its lines are numbers).
+        …), or a text (``.txt``, ``.md``: each paragraph is a document, or each line if there are
+        no paragraphs; a table if the lines are numbers).
     default : array-like, optional
-        What an empty path stands for.
+        Used if ``path`` is empty.
     points : bool, default=False
-        Give an image as points, too: a row of red, green and blue from 0 to 1 for each pixel.
+        Return the pixels of an image as rows of red, green and blue from 0 to 1.
     max_rows : int, default=20,000
-        Of a larger table, text or set of pixels, evenly spaced rows are kept.
+        Evenly spaced rows of larger data are kept.
     columns : str, optional
         Columns of a table to use, as in `annlab.datasets.tables.read_table`.
     header, delimiter, decimal, thousands : str
@@ -73,8 +76,7 @@ def your_data(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the kind of the file is not known, or there are no numbers, no documents or no picture
-        in it.
+        If the kind of the file is unknown, or it holds no numbers, documents or picture.
 
     Examples
     --------
@@ -143,7 +145,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _holds_numbers(lines: list[str]) -> bool:
-    """Tell a table in a text file from prose: most of its lines are nothing but numbers."""
+    """Tell a table from prose: most lines are nothing but numbers."""
     held = [line for line in lines[:200] if line.strip() and not line.startswith("#")]
     cells = [re.split(r"[\s,;|]+", line.strip(" \t,;|")) for line in held]
     return sum(all(map(looks_numeric, row)) for row in cells) * 2 > len(held)
@@ -181,6 +183,6 @@ def _documents(lines: list[str], name: str) -> np.ndarray:
     size = min(_TOPICS, min(weights.shape) - 1)
     if size < 1:
         return weights.toarray()
-    # documents that are all alike have no variance to explain, which is no harm here
+    # equal documents have no variance, by which scikit-learn divides
     with np.errstate(invalid="ignore", divide="ignore"):
         return normalize(TruncatedSVD(size, random_state=0).fit_transform(weights))
