@@ -130,7 +130,7 @@ class Counter(Explorer):
         super().__init__(
             [
                 slider("length", "Length", "How many frames", 2, 9, 5),
-                slider("grey", "Grey", "How dark", 0.0, 1.0, 0.5, recompute=False),
+                slider("grey", "Grey", "How dark", 0.0, 1.0, 0.5),
             ],
             predict=predict,
         )

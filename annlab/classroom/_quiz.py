@@ -87,7 +87,6 @@ class Quiz(Explorer):
             "Letters of all votes, a slash between questions; press Enter",
             "",
             trials=["ABBC", "A/BB" if n > 1 else "A", "ABXE"],
-            recompute=False,
         )
         super().__init__([votes])
 

@@ -145,7 +145,6 @@ class BreakEvenExplorer(Explorer):
                 "How many centroids the index holds",
                 self.ks,
                 10,
-                recompute=False,
             ),
             ladder(
                 "n",
@@ -153,7 +152,6 @@ class BreakEvenExplorer(Explorer):
                 "How many points ask, so how often one build is used",
                 _NS,
                 100_000,
-                recompute=False,
             ),
         ]
         super().__init__(controls, predict=ask(predict, {"k": self._question}))

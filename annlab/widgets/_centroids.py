@@ -118,7 +118,6 @@ class CentroidCanvas(CanvasExplorer):
             "reply",
             "Show k-means++'s reply",
             "Draw the run that k-means++ makes with as many centroids",
-            recompute=False,
         )
         centroids = handle_control("centroids", first, 1, most, trials)
         super().__init__(centroids, [reply], predict=predict)

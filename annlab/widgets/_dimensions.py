@@ -110,7 +110,6 @@ class DimensionExplorer(Explorer):
                 0,
                 least - 1,
                 min(2, least - 1),
-                recompute=False,
             ),
         ]
         super().__init__(controls, predict=ask(predict, {"contrast": self._question}))

@@ -86,7 +86,7 @@ class _ThemeButtons(Control):
             # two rows, or the page would jump when there are more themes
             layout=ipywidgets.Layout(width="100%", max_width="840px", min_height="92px"),
         )
-        super().__init__("theme", widget, recompute=False, decode=self._read, trials=(0, 1, 2))
+        super().__init__("theme", widget, decode=self._read, trials=(0, 1, 2))
         self.show([str(theme) for theme in range(1, _MOST + 1)])
 
     @staticmethod

@@ -132,7 +132,7 @@ class EmbeddingExplorer(Explorer):
 
     def _coloring(self, groups: int, known: bool) -> list[Control]:
         """Make the controls that colour and mark points."""
-        whose = choice("color", "Colour by", "Whose groups", _COLORS, _COLORS[0], recompute=False)
+        whose = choice("color", "Colour by", "Whose groups", _COLORS, _COLORS[0])
         return [
             *([whose] if known else []),
             choice(
@@ -141,7 +141,6 @@ class EmbeddingExplorer(Explorer):
                 "Only this group keeps its colour, on all maps at once",
                 ("all", *(str(group) for group in range(groups))),
                 "all",
-                recompute=False,
             ),
             slider(
                 "follow",
@@ -150,7 +149,6 @@ class EmbeddingExplorer(Explorer):
                 0,
                 self.n,
                 0,
-                recompute=False,
             ),
         ]
 
@@ -310,7 +308,6 @@ def _turning() -> list[Control]:
             180,
             -60,
             step=5,
-            recompute=False,
         ),
         slider(
             "elevation",
@@ -320,7 +317,6 @@ def _turning() -> list[Control]:
             90,
             25,
             step=5,
-            recompute=False,
         ),
     ]
 

@@ -95,7 +95,6 @@ class FaissExplorer(Explorer):
                 "nprobe: cells a query looks into; efSearch: rows a walk keeps in mind",
                 EFFORTS,
                 1,
-                recompute=False,
             ),
             ladder(
                 "sample",

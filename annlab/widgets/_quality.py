@@ -173,7 +173,6 @@ class QualityExplorer(Explorer):
             "Whose groups are drawn, and whose silhouettes",
             ("k-means", "true groups"),
             "k-means",
-            recompute=False,
         )
         controls = [
             choice("data", "Data", "Points to cluster; uniform ones have no groups", menu, menu[0]),
@@ -183,7 +182,6 @@ class QualityExplorer(Explorer):
                 "How many clusters k-means makes",
                 self.ks,
                 min(4, self.ks[-1]),
-                recompute=False,
             ),
             *([shown] if known else []),
         ]

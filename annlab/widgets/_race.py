@@ -171,7 +171,6 @@ class RaceExplorer(Explorer):
                 "The cheapest setting with at least this recall is marked",
                 [(f"{recall:g}", recall) for recall in _WANTED],
                 0.9,
-                recompute=False,
             ),
         ]
         for name, title in _TITLES.items():

@@ -151,7 +151,6 @@ class ScalingExplorer(Explorer):
                 "Threads or processes that share the points; predicted beyond your cores",
                 _JOBS,
                 2,
-                recompute=False,
             ),
             ladder(
                 "chunk",

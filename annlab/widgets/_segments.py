@@ -132,7 +132,6 @@ class SegmentationExplorer(Explorer):
                 "Palette colours, one loud colour for each segment, or the error",
                 _VIEWS,
                 _VIEWS[0],
-                recompute=False,
             ),
             switch(
                 "whole",

@@ -176,7 +176,6 @@ class TradeoffExplorer(Explorer):
                 "From rough and quick to fine and slow",
                 [(name, place) for place, name in enumerate(_ROUGHNESS)],
                 2,
-                recompute=False,
             ),
         ]
         self.k = ks[0]

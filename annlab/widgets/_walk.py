@@ -99,7 +99,6 @@ class GraphWalk(CanvasExplorer):
                 "truth",
                 "Show the true nearest",
                 "Ring the point that is really nearest to the query",
-                recompute=False,
             ),
         ]
         start = handle_control("query", [query], 1, 1, trials)

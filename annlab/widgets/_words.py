@@ -153,7 +153,6 @@ class VisualWordsExplorer(Explorer):
                 "Most frequent first, by colour, or like beside like",
                 _ORDERS,
                 _ORDERS[0],
-                recompute=False,
             ),
             choice(
                 "photo",
@@ -161,7 +160,6 @@ class VisualWordsExplorer(Explorer):
                 "Which photograph is written in words",
                 tuple(self.photos),
                 next(iter(self.photos)),
-                recompute=False,
             ),
             choice(
                 "view",
@@ -169,7 +167,6 @@ class VisualWordsExplorer(Explorer):
                 "Where the word is used, the photograph rebuilt from words, or the error",
                 _VIEWS,
                 _VIEWS[0],
-                recompute=False,
             ),
             number(
                 "word",
@@ -179,7 +176,6 @@ class VisualWordsExplorer(Explorer):
                 1,
                 last,
                 1,
-                recompute=False,
             ),
         ]
 

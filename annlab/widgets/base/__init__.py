@@ -42,8 +42,8 @@ a frame ("iteration"). ``compute`` runs once for all frames; they are drawn on d
 **Compute.** A change of a control calls ``compute``. Results are kept by their values. With
 ``slow = True`` a progress bar and a Stop button appear after 0.3 s: call
 ``job.report(done, total, "text")`` often, or pass ``callback=job.callback(total)`` to a fit. A
-control made with ``recompute=False`` only redraws. `compute`, `draw` and `sentence` run in worker
-threads: they must not write to ``self``.
+control that is not a parameter of ``compute`` only redraws. `compute`, `draw` and `sentence` run
+in worker threads: they must not write to ``self``.
 
 **Threads.** Computation is synchronous when Python sets a control (tests, nbval, another cell)
 and moves to a worker thread when the browser does, so saved notebooks are deterministic.

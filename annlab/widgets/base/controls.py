@@ -34,8 +34,6 @@ class Control:
         Reads a value from the state string; raises ValueError for a bad one.
     trials : sequence
         Values that the test driver sets: minimum and maximum, or every option.
-    recompute : bool, default=True
-        Whether a change calls ``compute``; otherwise it only redraws.
     """
 
     def __init__(
@@ -46,9 +44,8 @@ class Control:
         encode: Callable[[Any], str] = str,
         decode: Callable[[str], Any],
         trials: Sequence[object],
-        recompute: bool = True,
     ) -> None:
-        self.name, self.widget, self.recompute = name, widget, recompute
+        self.name, self.widget = name, widget
         self.encode, self.decode = encode, decode
         self.trials: tuple[Any, ...] = tuple(trials)
 
@@ -106,7 +103,6 @@ def slider(
     value: float,
     *,
     step: float | None = None,
-    recompute: bool = True,
 ) -> Control:
     """Make a slider over integers, or over real numbers if any argument is a float.
 
@@ -127,7 +123,6 @@ def slider(
         encode=str if whole else _write_real,
         decode=_read_number(name, int if whole else float, low, high),
         trials=(low, high),
-        recompute=recompute,
     )
 
 
@@ -138,15 +133,13 @@ def number(
     low: int,
     high: int,
     value: int,
-    *,
-    recompute: bool = True,
 ) -> Control:
     """Make a small field for an integer, such as the number of a random start."""
     widget = ipywidgets.BoundedIntText(
         value=value, min=low, max=high, **_dress(description, tooltip, "150px")
     )
     decode = _read_number(name, int, low, high)
-    return Control(name, widget, decode=decode, trials=(low, high), recompute=recompute)
+    return Control(name, widget, decode=decode, trials=(low, high))
 
 
 def _pairs(options: Options) -> list[tuple[str, Any]]:
@@ -161,9 +154,7 @@ def _pairs(options: Options) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _selection(
-    name: str, widget: ipywidgets.Widget, pairs: list[tuple[str, Any]], recompute: bool
-) -> Control:
+def _selection(name: str, widget: ipywidgets.Widget, pairs: list[tuple[str, Any]]) -> Control:
     rule = "one of " + ", ".join(label for label, _ in pairs)
 
     def encode(value: object) -> str:
@@ -179,7 +170,7 @@ def _selection(
         raise invalid(name, rule, repr(text))
 
     trials = [option for _, option in pairs]
-    return Control(name, widget, encode=encode, decode=decode, trials=trials, recompute=recompute)
+    return Control(name, widget, encode=encode, decode=decode, trials=trials)
 
 
 def ladder(
@@ -188,8 +179,6 @@ def ladder(
     tooltip: str,
     options: Options,
     value: object,
-    *,
-    recompute: bool = True,
 ) -> Control:
     """Make a slider over given values, such as k = 10, 100, 1,000.
 
@@ -197,7 +186,7 @@ def ladder(
     """
     pairs = _pairs(options)
     widget = ipywidgets.SelectionSlider(options=pairs, value=value, **_dress(description, tooltip))
-    return _selection(name, widget, pairs, recompute)
+    return _selection(name, widget, pairs)
 
 
 def choice(
@@ -208,7 +197,6 @@ def choice(
     value: object,
     *,
     buttons: bool = False,
-    recompute: bool = True,
 ) -> Control:
     """Make a drop-down list, or a row of buttons for two to four short options.
 
@@ -226,12 +214,10 @@ def choice(
         longest = max(len(label) for label, _ in pairs) + len(description)
         width = f"{90 + 8 * longest}px"
         widget = ipywidgets.Dropdown(**common, style=WIDE, layout={"width": width})
-    return _selection(name, widget, pairs, recompute)
+    return _selection(name, widget, pairs)
 
 
-def switch(
-    name: str, description: str, tooltip: str, value: bool = False, *, recompute: bool = True
-) -> Control:
+def switch(name: str, description: str, tooltip: str, value: bool = False) -> Control:
     """Make a check box."""
     widget = ipywidgets.Checkbox(
         value=value,
@@ -240,7 +226,7 @@ def switch(
         indent=False,
         layout={"width": "auto"},
     )
-    return _selection(name, widget, [("no", False), ("yes", True)], recompute)
+    return _selection(name, widget, [("no", False), ("yes", True)])
 
 
 def entry(
@@ -250,8 +236,7 @@ def entry(
     value: str,
     *,
     trials: Sequence[str],
-    recompute: bool = True,
 ) -> Control:
     """Make a line of text, taken over with Enter."""
     widget = ipywidgets.Text(value=value, **_dress(description, tooltip))
-    return Control(name, widget, decode=str, trials=trials, recompute=recompute)
+    return Control(name, widget, decode=str, trials=trials)

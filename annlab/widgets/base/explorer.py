@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import inspect
 import os
 import threading
 import weakref
@@ -82,6 +83,7 @@ class Explorer(Replay):
         self._pictures = Pictures(self.size)
         self.controls = {control.name: control for control in controls}
         self.prediction = predict
+        self._parameters = inspect.signature(self.compute).parameters
         self.stage = self.make_stage()
         self._build_parts()
         super().__init__(self._arranged())
@@ -243,7 +245,8 @@ class Explorer(Replay):
             self._apply(values, frame)
 
     def _asked(self, values: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in values.items() if self.controls[name].recompute}
+        """Return the values that ``compute`` takes; a change of others only redraws."""
+        return {name: value for name, value in values.items() if name in self._parameters}
 
     def _key(self, values: dict[str, Any]) -> tuple[str, ...]:
         return tuple(map(repr, self._asked(values).values()))
