@@ -33,6 +33,9 @@ def read(tmp_path, monkeypatch):
 #: text, options, values
 READ = {
     "title line": ("Measured in May\na,b\n1,2\n3,4\n", {}, [[1, 2], [3, 4]]),
+    "title of a spreadsheet": ("Title;;\na;b;c\n1;2;3\n", {}, [[1, 2, 3]]),
+    "separator of a spreadsheet": ("sep=;\na;b\n1;2\n", {}, [[1, 2]]),
+    "booleans without names": ("True,1\nFalse,2\n", {}, [[1, 1], [0, 2]]),
     "comment of savetxt": ("# measured in May\n1,2\n3,4\n", {}, [[1, 2], [3, 4]]),
     "names of savetxt": ("# a b\n1 2\n3 4\n", {}, [[1, 2], [3, 4]]),
     "names of rows": ("a,b\nx,1,2\ny,3,4\n", {}, [[1, 2], [3, 4]]),

@@ -179,26 +179,33 @@ def _find_start(
     notes: list[str] = []
     for place, (line, fields) in enumerate(rows):
         below = [row for _, row in rows[place + 1 :] if len(row) == width]
-        # one name above two fields may head a single column with decimal commas
-        unclear = delimiter == "," and width == 2 and not (below and _has_word(below[0]))
         is_comment = fields[0].startswith("#")
         if is_comment:
             first = fields[0].lstrip("#").strip()
             fields = fields[1:] if delimiter == " " and not first else [first, *fields[1:]]
             if len(fields) == width and _has_word(fields):
                 return place + 1, fields, notes
-        elif len(fields) == width:
-            return place, None, notes
         elif len(fields) == width - 1 and _has_word(fields) and below:
             if not any(row[-1] for row in below):
                 return place + 1, [*fields, ""], notes
-            if not unclear and _are_row_names([row[0] for row in below]):
+            # one name above two fields may head a single column with decimal commas
+            has_names = width > 2 or delimiter != "," or _has_word(below[0])
+            if has_names and _are_row_names([row[0] for row in below]):
                 notes.append("the header is one name short: the first column holds names of rows")
                 return place + 1, ["", *fields], notes
-        if not is_comment and (len(fields) != 1 or looks_numeric(fields[0]) or unclear):
+        if not is_comment and not _is_title(fields, below, delimiter):
             return place, None, notes
         notes.append(f"line {line} is {'a comment' if is_comment else 'a title'}, and was skipped")
     return len(rows), None, notes
+
+
+def _is_title(fields: list[str], below: list[list[str]], delimiter: str) -> bool:
+    """Tell whether a line holds one word above several columns, perhaps filled with delimiters."""
+    if not fields[0] or any(fields[1:]) or looks_numeric(fields[0]) or not below:
+        return False
+    if len(below[0]) == 2 and len(fields) == 1 and delimiter == ",":
+        return _has_word(below[0])
+    return len(below[0]) > 1 and all(below[0][:2])
 
 
 def _is_word(cell: str) -> bool:
