@@ -1,12 +1,15 @@
-"""Values that several checks compute: means of clusters, hits, codes, and empty clusters."""
+"""Computations that several checks share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from annlab.classroom._case import Case
 
 
 def cluster_means(X: np.ndarray, labels: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -62,3 +65,27 @@ def encode(X: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
 def decode(codes: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
     """Return the rows put together from their words."""
     return np.hstack([book[column] for book, column in zip(books, codes.T, strict=True)])
+
+
+def compare_shuffled(case: Case, data: np.ndarray, X: np.ndarray) -> None:
+    """Raise unless every column of X is shuffled by itself; its values must be distinct."""
+    ordered = np.sort(X, axis=0)
+    if np.array_equal(data, X):
+        raise case.wrong("unchanged")
+    if np.array_equal(data, ordered):
+        raise case.wrong("sorts_columns")
+    columns = np.sort(data, axis=0)
+    if not np.array_equal(columns, ordered):
+        if np.array_equal(np.sort(columns, axis=1), np.sort(ordered, axis=1)):
+            raise case.wrong("swaps_columns")
+        if np.array_equal(np.sort(data, axis=None), np.sort(X, axis=None)):
+            raise case.wrong("mixes_columns")
+        raise case.wrong("other_values")
+    linked = [
+        set(map(tuple, data[:, pair])) == set(map(tuple, X[:, pair]))
+        for pair in map(list, combinations(range(X.shape[1]), 2))
+    ]
+    if all(linked):
+        raise case.wrong("moves_whole_rows")
+    if any(linked):
+        raise case.wrong("still_linked")

@@ -42,7 +42,7 @@ def write_recall(case: Case, answer: object) -> None:
     truth = np.array([case.rng.choice(100, 5, replace=False) for _ in range(30)])
     found = truth.copy()
     for row in found:
-        # some queries lose all; in place come points of which many are neighbours of other queries
+        # some queries lose all; many replacements are neighbours of other queries
         lost = case.rng.randint(1, 6)
         row[:lost] = case.rng.choice(np.setdiff1d(np.arange(100), row), lost, replace=False)
         case.rng.shuffle(row)
@@ -92,7 +92,7 @@ def greedy_walk(case: Case, answer: object) -> None:
         truth = walk(_graph(X, links, node), query, ef=1)[-1].best
         gaps = ((X - query) ** 2).sum(axis=1)
         nearest, first = int(gaps.argmin()), min([node, *links[node]], key=gaps.__getitem__)
-        # where the walker goes to and fro at the end, if she never compares with where she stands
+        # where the walker goes to and fro at the end, if she never compares with the present point
         ends = [node]
         for _ in range(100):
             ends = [*ends[-1:], min(links[ends[-1]], key=gaps.__getitem__)]

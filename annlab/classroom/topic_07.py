@@ -34,7 +34,7 @@ def write_honest_recall(case: Case, answer: object) -> None:
         found[i] = (
             np.append(got, neighbors[0]) if unseen else np.insert(got, case.rng.randint(m + 1), i)
         )
-        # a twin at distance zero may stand before the question
+        # a twin at distance zero may come before the question
         true[i] = np.insert(neighbors, int(i % 5 == 0), i)
         clean_found[i], clean_true[i] = got, neighbors
 

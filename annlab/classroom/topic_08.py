@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from annlab.classroom._case import Case, Recorder, silence
 from annlab.classroom._content import load
-from annlab.classroom._values import empty_cluster, with_empty
+from annlab.classroom._values import cluster_means, empty_cluster, with_empty, with_row
 
 
 def bytes_by_hand() -> float:
@@ -53,25 +53,22 @@ def move_weighted_colours(case: Case, answer: object) -> None:
     count = case.rng.randint(1, 500, size=m)
     palette = case.rng.randint(0, 256, size=(k, 3)).astype(np.float64)
     labels = case.rng.choice([0, 1, 3, 4], size=m)
-    # colour 2 of the palette is taken by nobody
+    # no pixel uses colour 2 of the palette
     labels[:4] = [0, 1, 3, 4]
-    used = np.unique(labels)
-    truth, plain, sums, per_colour, per_total = (palette.copy() for _ in range(5))
-    for j in used:
-        own, weight = colours[labels == j], count[labels == j]
-        truth[j] = np.average(own, axis=0, weights=weight)
-        plain[j] = own.mean(axis=0)
-        sums[j] = weight @ own
-        per_colour[j] = sums[j] / len(own)
-        per_total[j] = sums[j] / count.sum()
-
+    truth = cluster_means(np.repeat(colours, count, axis=0), np.repeat(labels, count), palette)
+    n_pixels = np.bincount(labels, weights=count, minlength=k)[:, None]
+    n_colours = np.bincount(labels, minlength=k)[:, None]
+    n_pixels[2] = n_colours[2] = 1
+    sums = truth * n_pixels
+    plain = cluster_means(colours, labels, palette)
+    divided = [sums / n_colours, with_row(sums / count.sum(), 2, palette[2])]
     case.compare(
         case.call(answer, colours, count, labels, palette),
         truth,
         {
             **empty_cluster(truth, 2),
             "ignores_counts": with_empty(plain, 2),
-            "wrong_divisor": [*with_empty(per_colour, 2), *with_empty(per_total, 2)],
+            "wrong_divisor": [one for value in divided for one in with_empty(value, 2)],
             "sum_not_mean": sums,
         },
         rtol=1e-4,

@@ -19,9 +19,10 @@ def cosine_by_hand() -> float:
 def weigh_words(case: Case, answer: object) -> None:
     """09-2: TF-IDF from counts, with a text that has no word."""
     from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.preprocessing import normalize
 
     counts = case.rng.poisson(0.9, size=(12, 7))
-    # each word stands in some text, often in some and seldom in others
+    # each word occurs in some text, often in some and seldom in others
     counts[:7] += 2 * np.eye(7, dtype=counts.dtype)
     counts[7:, 0] += 1 + case.rng.randint(3, size=5)
     counts[:, 6] *= counts[:, 6] > 1
@@ -33,14 +34,10 @@ def weigh_words(case: Case, answer: object) -> None:
     idf = 1 + np.log((1 + n) / (1 + n_with))
     weighted = counts * idf
 
-    def unit(X: np.ndarray, power: float = 2, axis: int = 1) -> np.ndarray:
-        size = (np.abs(X) ** power).sum(axis=axis, keepdims=True) ** (1 / power)
-        return X / np.where(size > 0, size, 1)
-
     slips = {
-        "counts_not_texts": unit(counts * (1 + np.log((1 + n) / (1 + counts.sum(axis=0))))),
-        "forgets_idf": unit(counts.astype(np.float64)),
-        "not_smoothed": unit(counts * (1 + np.log(n / n_with))),
+        "counts_not_texts": normalize(counts * (1 + np.log((1 + n) / (1 + counts.sum(axis=0))))),
+        "forgets_idf": normalize(counts.astype(np.float64)),
+        "not_smoothed": normalize(counts * (1 + np.log(n / n_with))),
     }
     got = case.call(answer, counts)
     case.compare(
@@ -51,7 +48,7 @@ def weigh_words(case: Case, answer: object) -> None:
             "empty_text_nan": with_row(truth, empty, np.nan),
             "empty_text_dropped": np.delete(truth, empty, axis=0),
             "not_scaled": weighted,
-            "scales_columns": unit(weighted, axis=0),
+            "scales_columns": normalize(weighted, axis=0),
             **{kind: with_empty(value, empty) for kind, value in slips.items()},
         },
         rtol=1e-4,
@@ -96,10 +93,7 @@ def move_themes(case: Case, answer: object) -> None:
     labels = case.rng.choice([0, 2, 3], size=n)
     labels[:6] = [0, 2, 3, 0, 2, 3]
     centroids = normalize(case.rng.rand(k, d))
-    unit, sums = normalize(X), centroids.copy()
-    for j in np.unique(labels):
-        sums[j] = X[labels == j].sum(axis=0)
-    means = cluster_means(unit, labels, centroids)
+    means = cluster_means(normalize(X), labels, centroids)
     raw_means = cluster_means(X, labels, centroids)
     truth = normalize(means)
     slips = {

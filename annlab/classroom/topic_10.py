@@ -47,7 +47,7 @@ def search_cells(case: Case, answer: object) -> None:
     from annlab.distances import pairwise_sq
 
     X, heads = case.rng.rand(80, 2), case.rng.rand(9, 2)
-    # the last cell is empty, and the last question stands before its door
+    # the last cell is empty, and nearest to the last query
     heads[8] = [6.0, 6.0]
     queries = np.vstack([case.rng.rand(40, 2), [[6.1, 5.9]]])
     cells = pairwise_sq(X, heads).argmin(axis=1)

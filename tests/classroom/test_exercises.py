@@ -96,7 +96,8 @@ def test_answer_gets_its_verdict(number, id, what, which):
 @pytest.mark.parametrize("number", TOPICS)
 def test_every_message_is_used_by_a_check(number):
     folder = ROOT / "annlab" / "classroom"
-    code = "".join((folder / name).read_text() for name in (f"topic_{number:02d}.py", "_case.py"))
+    names = f"topic_{number:02d}.py", "_case.py", "_values.py"
+    code = "".join((folder / name).read_text() for name in names)
     for exercise in classroom.exercises(number):
         keys = set(exercise.messages) - {"different"}
         if exercise.takes == "value":
@@ -341,11 +342,11 @@ def off_by_one(X, cluster, score, seed):
         (twin_of(by_column, lambda X, cluster: cluster(X)), "stale_labels"),
         (twin_of(by_column, lambda X, cluster: (cluster(X) + 1) % 3), "different"),
         (twin_of(lambda X, rng: X[:20]), "wrong_shape"),
-        (twin_of(lambda X, rng: X), "not_shuffled"),
+        (twin_of(lambda X, rng: X), "unchanged"),
         (twin_of(lambda X, rng: rng.permutation(X.ravel()).reshape(X.shape)), "mixes_columns"),
-        (twin_of(drawn_again), "draws_anew"),
-        (twin_of(lambda X, rng: rng.permutation(X)), "shuffles_rows"),
-        (twin_of(two_tied), "columns_still_joined"),
+        (twin_of(drawn_again), "other_values"),
+        (twin_of(lambda X, rng: rng.permutation(X)), "moves_whole_rows"),
+        (twin_of(two_tied), "still_linked"),
         (twin_of(lambda X, rng: by_column(X, np.random.RandomState(0))), "ignores_seed"),
     ],
 )
