@@ -1,4 +1,4 @@
-"""What a check works with: its data, and helpers that recognise classic mistakes.
+"""What a check works with: its data, and helpers that recognise common mistakes.
 
 A check is a function ``check(case, answer)`` that raises `Wrong` if the answer is not right. It
 names mistakes by their keys; the messages are in ``content/NN.toml``.
@@ -33,19 +33,10 @@ class Recorder:
 
 
 class Case:
-    """Data of a check, and helpers that recognise classic mistakes.
+    """Data of a check, and helpers that recognise common mistakes.
 
-    Parameters
-    ----------
-    exercise : Exercise
-    hidden : bool, default=False
-        Whether this is the hidden test of the grading, which uses other data.
-
-    Attributes
-    ----------
-    rng : numpy.random.RandomState
-    seed : int
-        That of ``rng``, for functions that take ``random_state``.
+    The hidden test of the grading has another ``seed``, and so other data. ``rng`` is a
+    RandomState made from it.
     """
 
     def __init__(self, exercise: Exercise, hidden: bool = False) -> None:
@@ -66,10 +57,6 @@ class Case:
         return Wrong(_kind_of(key), self.message(key, **values))
 
     # -- values ------------------------------------------------------------------------------------
-
-    def number(self, answer: object) -> float:
-        """Return a single number without NaN."""
-        return float(self.array(answer, ()))
 
     def array(self, answer: object, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """Return a numeric array without NaN, of the given shape if there is one."""

@@ -24,14 +24,10 @@ class Topic(NamedTuple):
 
 
 def load(number: int, checks: Sequence[Callable[..., Any]]) -> Topic:
-    """Combine the texts of a topic with its checks.
+    """Combine the texts of a topic with its checks, in the order of the exercises.
 
-    Parameters
-    ----------
-    number : int
-    checks : sequence of callable
-        In the order of the exercises: for a value, a function that returns the right one; for a
-        function, ``check(case, answer)``; nothing for a free text, which has a rubric.
+    That is, for a value, a function that returns the right one; for a function,
+    ``check(case, answer)``; nothing for a free text, which has a rubric.
     """
     path = resources.files(__package__) / "content" / f"{number:02d}.toml"
     content = _joined(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -105,16 +105,10 @@ def find_leaks(folder: Path, name: str) -> list[str]:
 
 
 def nbgrader_api(root: Path, course: Path | None = None, **overrides: object) -> Any:
-    """Make nbgrader's API.
+    """Make nbgrader's API, working in ``root``, whose path contains no characters of patterns.
 
-    Parameters
-    ----------
-    root : Path
-        Folder to work in; its path must contain no characters of patterns.
-    course : Path, optional
-        The folder with the settings and the gradebook; by default ``root``.
-    **overrides
-        Settings by section and name, such as ``Execute__timeout=30``.
+    Settings and gradebook are those of ``course``, by default ``root``; overrides are named by
+    section and trait, such as ``Execute__timeout=30``.
     """
     from nbgrader.apps import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory

@@ -78,9 +78,8 @@ class Gradebook:
             for student, name, cell, auto, by_hand, extra, most in connection.execute(query):
                 if by_hand is not None or extra:
                     by_hand = (auto or 0.0 if by_hand is None else by_hand) + (extra or 0.0)
-                found.setdefault((student, name), {})[exercise_named(cell)] = Mark(
-                    auto, most, by_hand
-                )
+                marks = found.setdefault((student, name), {})
+                marks[exercise_named(cell)] = Mark(auto, most, by_hand)
         # a submission that was never graded has no marks at all
         return {
             pair: marks

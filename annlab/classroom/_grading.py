@@ -24,8 +24,6 @@ from annlab.classroom._results import BROKEN, GRADED, MISSING, Row, Score, no_po
 from annlab.classroom._submission import is_litter, read_notebook
 from annlab.classroom._tables import write_tables
 
-#: Seconds for one cell, and for one submission with the start of its kernel.
-CELL_S, SUBMISSION_S = 30, 300
 #: Reasons to try a second time.
 LOCKED, DIED = "the gradebook is locked", "the kernel died while the notebook ran"
 #: Note on a mark whose submission no longer exists.
@@ -35,8 +33,8 @@ GONE = "graded before; it is no longer in submitted/"
 def grade_course(
     folder: Path,
     *,
-    timeout_s: float = CELL_S,
-    limit_s: float = SUBMISSION_S,
+    timeout_s: float = 30,
+    limit_s: float = 300,
     jobs: int = 0,
     students: Sequence[str] = (),
     assignments: Sequence[str] = (),
@@ -194,7 +192,7 @@ class _Course:
         """Write the tables, and return all rows of the course."""
         found = self.book.rows()
         for stray in self.strays:
-            # somebody has worked on it: that is not "not handed in"
+            # a misplaced submission is not a missing one
             if stray.pair in found and found[stray.pair].status == MISSING:
                 del found[stray.pair]
         rows = sorted([*found.values(), *self.strays], key=lambda row: row.pair)

@@ -21,22 +21,9 @@ _RIGHT = "#009E73"
 
 
 def parse_votes(text: str, answers: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split votes by question, and name those that do not count.
+    """Return the votes for each question, and descriptions of what does not count.
 
-    Parameters
-    ----------
-    text : str
-        Letters of the votes, a slash between two questions: ``"ABBB/C"``. Case, blanks and commas
-        do not matter.
-    answers : sequence of str
-        Letters of the answers of each question.
-
-    Returns
-    -------
-    votes : list of str
-        The letters that count, for each question.
-    wrong : list of str
-        Descriptions of what does not count.
+    A slash separates questions; case, blanks and commas do not matter.
 
     Examples
     --------

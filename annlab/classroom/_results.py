@@ -17,20 +17,11 @@ BY_HAND, WAITS = "by_hand", "waits"
 
 @dataclass(frozen=True)
 class Mark:
-    """Points that the gradebook holds for one exercise.
+    """Points for one exercise in the gradebook."""
 
-    Parameters
-    ----------
-    auto : float or None
-        From the check; None if only the teacher can give any.
-    most : float
-    by_hand : float or None
-        From the teacher, with extra credit; they override those of the check.
-    """
-
-    auto: float | None
+    auto: float | None  # from the check; None if only the teacher can give any
     most: float
-    by_hand: float | None = None
+    by_hand: float | None = None  # from the teacher, with extra credit; overrides ``auto``
 
     @property
     def score(self) -> float:
@@ -164,17 +155,18 @@ def why(cell: Mapping[str, Any]) -> tuple[str, str]:
     """Return the kind and the message of the mistake that a grade cell found."""
     if _timed_out(cell):
         return "timeout", "a cell did not end within its time limit"
-    for output in cell.get("outputs", []):
+    outputs = cell.get("outputs", [])
+    for output in outputs:
         if output.get("output_type") == "error":
             said = re.fullmatch(r"\[(\w+)\] (.*)", str(output.get("evalue")), flags=re.S)
             if output.get("ename") == "WrongAnswer" and said:
                 return said[1], said[2]
             return "raised", f"the test raised {first_error(cell)}"
-    for output in cell.get("outputs", []):
+    for output in outputs:
         if output.get("output_type") == "stream" and output.get("name") == "stderr":
             text = "".join(output.get("text", "")).strip()[:100]
             return "stderr", f"something was written to stderr during the test: {text}"
-    for output in reversed(cell.get("outputs", [])):
+    for output in reversed(outputs):
         # part points: `classroom.grade` leaves kind and message beside the verdict
         kind, message = output.get("metadata", {}).get("annlab", ("", ""))
         if kind:

@@ -56,14 +56,7 @@ _HEADING = re.compile(r"^## (\d\d-\d)[ \t]*$", flags=re.M)
 
 
 def assignment_name(number: int) -> str:
-    """Return the name of a topic's assignment, folder and notebook.
-
-    Examples
-    --------
-    >>> from annlab.classroom._source import assignment_name
-    >>> assignment_name(3)
-    'topic_03'
-    """
+    """Return the name of a topic's assignment, folder and notebook: ``"topic_03"``."""
     return f"topic_{number:02d}"
 
 

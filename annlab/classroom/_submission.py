@@ -24,14 +24,7 @@ def is_litter(name: str) -> bool:
 
 
 def is_notebook(name: str) -> bool:
-    """Whether this is the name of a notebook, possibly renamed by a browser.
-
-    Examples
-    --------
-    >>> from annlab.classroom._submission import is_notebook
-    >>> [is_notebook(name) for name in ("a.ipynb", "A.IPYNB", "a.ipynb.txt", "a.py")]
-    [True, True, True, False]
-    """
+    """Whether this is the name of a notebook, possibly renamed by a browser."""
     return _NOTEBOOK.search(name) is not None
 
 
@@ -62,14 +55,7 @@ def exercise_of(cell: Mapping[str, Any]) -> str:
 
 
 def exercise_named(grade_id: str) -> str:
-    """Return the exercise that nbgrader's name of a cell belongs to.
-
-    Examples
-    --------
-    >>> from annlab.classroom._submission import exercise_named
-    >>> exercise_named("test-03-2"), exercise_named("answer-03-2")
-    ('03-2', '03-2')
-    """
+    """Return the exercise of a cell named ``"test-03-2"`` or ``"answer-03-2"``."""
     return grade_id.removeprefix("test-").removeprefix("answer-")
 
 
@@ -248,8 +234,6 @@ def _restored(ids: Sequence[str], fault: str) -> list[str]:
     notes = []
     for what in ("test", "answer"):
         those = [id.split("-", 1)[1] for id in ids if id.startswith("test-") is (what == "test")]
-        if len(those) == 1:
-            notes.append(f"the {what} cell of {those[0]} was {fault}: restored")
-        elif those:
-            notes.append(f"{len(those)} {what} cells were {fault} ({', '.join(those)}): restored")
+        if those:
+            notes.append(f"{what} cells {fault} and restored: {', '.join(those)}")
     return notes

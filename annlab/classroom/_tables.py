@@ -14,8 +14,6 @@ from annlab._support.files import atomic_write
 from annlab.classroom._gradebook import Gradebook
 from annlab.classroom._results import BY_HAND, GRADED, WAITS, Row
 
-#: The command that makes the tables from the gradebook.
-AGAIN = "    annlab classroom grade DIR --tables-only"
 GRADES, BY_EXERCISE, BY_STUDENT = "grades.csv", "grades_by_exercise.csv", "grades_by_student.csv"
 MOODLE, CANVAS, MISTAKES = "grades_moodle.csv", "grades_canvas.csv", "mistakes.csv"
 #: Optional, made by the teacher: columns "student" (name of the folder) and "login".
@@ -41,7 +39,10 @@ def write_tables(book: Gradebook, rows: Sequence[Row], say: Callable[[str], None
             with atomic_write(path) as file:
                 file.write(content)
         except PermissionError:
-            say(f"{name} cannot be written: is it open in a program? Close it and call\n{AGAIN}")
+            say(
+                f"{name} cannot be written: is it open in a program? Close it and call\n"
+                "    annlab classroom grade DIR --tables-only"
+            )
             continue
         book.set_digest(name, digest)
 

@@ -114,7 +114,7 @@ def shuffled_twin(case: Case, answer: object) -> None:
 
     def twin(seed: int) -> np.ndarray:
         witness = _Witness(case.rng.rand(100))
-        value = case.number(case.call(answer, X, witness.labels, witness.score, seed))
+        value = case.array(case.call(answer, X, witness.labels, witness.score, seed), ())
         calls = np.flatnonzero(np.isclose(witness.values[: len(witness.scored)], value))
         if not len(witness.scored):
             raise case.wrong("no_score")

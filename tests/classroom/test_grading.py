@@ -147,12 +147,12 @@ def broken_submissions(folder):
         # output inside a call is discarded, but not that of a saved stream
         "loud": (with_answer(stderr.format("sys.stderr")), [], ""),
         "sly": (with_answer(stderr.format("ERR")), two, "stderr"),
-        "tampered": (tampered, [], "2 test cells were missing (01-2, 01-5): restored"),
-        "edited": (tampered, [], "test cell of 01-1 was edited: restored"),
+        "tampered": (tampered, [], "test cells missing and restored: 01-2, 01-5"),
+        "edited": (tampered, [], "test cells edited and restored: 01-1"),
         "no-answer": (
             without("answer-01-3", "answer-01-1", "test-01-1"),
             ["01-1", "01-3"],
-            "2 answer cells were missing (01-1, 01-3): restored",
+            "answer cells missing and restored: 01-1, 01-3",
         ),
         "stubborn": (with_answer(stubborn), None, "did not end"),
         "slow": (fill_in(released(folder, 1), slow), None, "stopped after 45 seconds"),

@@ -172,8 +172,8 @@ def test_restore_finds_cells_by_id_without_metadata():
     ]
     whole, notes = restore({"cells": cells}, RELEASED)
     assert notes == [
-        "the test cell of 01-2 was missing: restored",
-        "the answer cell of 01-2 was missing: restored",
+        "test cells missing and restored: 01-2",
+        "answer cells missing and restored: 01-2",
     ]
     assert whole["cells"][0]["source"] == "x = 1"
     assert _submission.answers_in({"cells": cells}, RELEASED) == {"answer-01-1": "x = 1"}
