@@ -140,14 +140,14 @@ class _Course:
     def __init__(self, folder: Path) -> None:
         require("nbgrader", purpose="to grade", extra="classroom")
         self.folder = Path(folder).expanduser()
-        self.released = sorted(path.name for path in _folders(self.folder / "release"))
+        self.released = [path.name for path in _folders(self.folder / "release")]
         if not (self.folder / CONFIG).exists() or not self.released:
             raise invalid(
                 "DIR", "a course folder", folder, "Make one with: annlab classroom new DIR"
             )
         self.book = Gradebook(self.folder)
-        below = {path.name: list(_folders(path)) for path in _folders(self.folder / "submitted")}
-        self._folders = {(student, path.name) for student, paths in below.items() for path in paths}
+        students = _folders(self.folder / "submitted")
+        self._folders = {(one.name, path.name) for one in students for path in _folders(one)}
         self.handed_in = {pair for pair in self._folders if pair[1] in self.released}
         self.strays = list(_strays(self.folder, self.released))
 
@@ -200,11 +200,8 @@ class _Course:
         return rows
 
 
-def _folders(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            if path.is_dir() and not is_litter(path.name):
-                yield path
+def _folders(folder: Path) -> list[Path]:
+    return [x for x in sorted(folder.glob("*")) if x.is_dir() and not is_litter(x.name)]
 
 
 def _strays(folder: Path, released: Sequence[str]) -> Iterator[Row]:

@@ -255,8 +255,7 @@ def quiz(topic: int | str, questions: Any = None) -> Quiz:
     'question 1 of 5, answer A (67% of 3), 3 '
     """
     if questions is None:
-        questions = classroom.questions(topic)
-        topic = int(topic)
+        questions, topic = classroom.questions(topic), int(topic)
     return Quiz(questions, f"Quiz {topic}: what do you think?")
 
 

@@ -8,14 +8,6 @@ from annlab.classroom._case import Case
 from annlab.classroom._content import load
 
 
-def _halvings(k: int) -> int:
-    """Looks until one of k is left, when each look throws half of them away."""
-    looks = 0
-    while k > 1:
-        k, looks = (k + 1) // 2, looks + 1
-    return looks
-
-
 def looks_by_hand() -> float:
     """04-1: looks into a sorted list, for all points of an iteration."""
     n, k = 300, 128
