@@ -95,7 +95,7 @@ def test_where_the_kernel_has_no_files_the_record_says_what_python_knows(no_proc
     assert machine._processor() == "of wood"
     assert machine._memory_bytes() is None
     assert machine.OtherLoad().cores() is None
-    # nobody can tell: there is nothing to wait for
+    # if the load is unknown, there is nothing to wait for
     assert machine.wait_until_idle(60.0)
 
 
@@ -115,7 +115,7 @@ def test_elsewhere_the_peak_is_that_of_the_process(system, unit, no_proc, monkey
     assert peak.peak_bytes() == 0
 
 
-def test_where_nobody_counts_memory_nothing_is_said(no_proc, monkeypatch):
+def test_the_peak_is_none_where_memory_is_not_counted(no_proc, monkeypatch):
     monkeypatch.setitem(sys.modules, "resource", None)
     peak = machine.PeakMemory()
     assert peak.method == "none" and peak.peak_bytes() is None
@@ -341,7 +341,7 @@ def test_by_default_one_build_knob_is_turned_at_a_time():
     assert builds == [{}] + [{"n_tables": value} for value in tables]
 
 
-def test_front_holds_what_nobody_beats(X):
+def test_front_holds_the_points_that_no_other_beats(X):
     points = [
         benchmarks.RecallSpeedPoint(recall, speed, 0.0, 0.0, None, {})
         for recall, speed in [(0.5, 100), (0.6, 90), (0.55, 80), (0.9, 10), (0.9, 20), (0.5, 90)]

@@ -20,7 +20,7 @@ from annlab._authoring.cells import WIDGET_STATE, WIDGET_VIEW
 from annlab._authoring.checks import exempt_cells, findings, machine_traces
 from annlab._authoring.execution import execute
 from annlab._authoring.normalising import KERNELSPEC, LANGUAGE, dumps, normalise
-from annlab._authoring.slimming import slim
+from annlab._authoring.slimming import is_slim, slim
 from annlab._authoring.topics import SECTIONS
 from annlab._authoring.verdicts import VERDICTS_FILE, verdict_table
 from annlab._support import places
@@ -61,6 +61,12 @@ def test_notebook_may_be_published(path):
 def test_exempt_cells_are_counted():
     counted = {path.name: len(exempt_cells(path)) for path in NOTEBOOKS}
     assert counted == {name: EXEMPT.get(name, 0) for name in counted}
+
+
+def test_all_notebooks_together_are_small():
+    if not all(is_slim(nbformat.read(path, 4)) for path in NOTEBOOKS):
+        pytest.skip("stored before explorers became pictures: run annlab notebooks")
+    assert sum(path.stat().st_size for path in NOTEBOOKS) <= 14_000_000
 
 
 def test_the_table_of_verdicts_is_up_to_date():
@@ -244,7 +250,7 @@ ERROR = shown(output_type="error", ename="ValueError", evalue="no", traceback=["
                 replaced(2, "Vocabulary", "Exercises, early"),
                 replaced(-3, "What we learned", "Vocabulary"),
             ),
-            "stands too early",
+            "comes too early",
         ),
         (put(1, source="\n".join(f"x{i} = {i}" for i in range(9))), "set-up cell has 9 lines"),
         (put(3, source="import math"), "cell 4 imports"),
@@ -456,7 +462,9 @@ def test_a_widget_with_a_picture_is_stored_as_the_picture():
     states = notebook.metadata["widgets"][WIDGET_STATE]["state"]
     states["b" * 32] = {"state": {"layout": f"IPY_MODEL_{'c' * 32}"}}
     states["c" * 32] = {"state": {}}
+    assert not is_slim(notebook)
     slim(notebook)
+    assert is_slim(notebook)
     assert set(notebook.cells[4].outputs[0].data) == {"image/png", "text/plain"}
     # the widget without a picture keeps its state
     assert set(notebook.metadata["widgets"][WIDGET_STATE]["state"]) == {"a" * 32}

@@ -88,11 +88,10 @@ def test_no_tracked_text_names_a_machine():
         text = path.read_text(encoding="utf-8")
         # named without writing them out, or this file would be the first to fail
         for word in ("/" + "work/", "/" + "root/", "/" + "home/runner", "files.python" + "hosted"):
-            # examples of what the checks look for may stand in the checks themselves
             assert word not in text, f"{name} contains {word!r}"
 
 
-def test_the_version_stands_in_one_place():
+def test_the_version_is_in_one_place():
     assert PYPROJECT["project"]["dynamic"] == ["version"]
     assert importlib.metadata.version("annlab-kmeans") == __version__
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -143,7 +142,7 @@ def test_every_declared_package_is_pinned_within_its_bounds():
         assert requirement.specifier.contains(pinned[name], prereleases=True), (text, pinned[name])
 
 
-def test_hnswlib_is_not_pinned_on_windows_where_faiss_stands_in():
+def test_hnswlib_is_not_pinned_on_windows():
     requirements = pytest.importorskip("packaging.requirements")
     (hnswlib,) = [r for r in map(requirements.Requirement, pin_lines()) if r.name == "hnswlib"]
     assert not hnswlib.marker.evaluate({"sys_platform": "win32", "platform_system": "Windows"})
@@ -346,7 +345,7 @@ def test_the_wheel_works_outside_the_checkout(distributions, tmp_path):
 
 @full
 def test_mypy_sees_the_types_that_the_wheel_brings(distributions, tmp_path):
-    """A program of somebody else's: right calls pass, and a wrong one is found."""
+    """A user's program: right calls pass, and a wrong one is found."""
     pytest.importorskip("mypy")
     zipfile.ZipFile(distributions[0]).extractall(tmp_path / "site")
     environment = os.environ | {"MYPYPATH": str(tmp_path / "site")}

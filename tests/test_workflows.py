@@ -160,7 +160,7 @@ def test_the_nightly_run_opens_one_issue_and_adds_to_it(tmp_path):
 
 def test_hooks_run_the_tools_of_the_checkout():
     hooks = read(ROOT / ".pre-commit-config.yaml")["repos"]
-    assert [repo["repo"] for repo in hooks] == ["local"], "versions would stand in two places"
+    assert [repo["repo"] for repo in hooks] == ["local"], "versions would be in two places"
     for hook in hooks[0]["hooks"]:
         assert hook["entry"].startswith((".venv/bin/", ".make/tools/bin/")), hook["id"]
 

@@ -20,7 +20,7 @@ from annlab._authoring.cells import (
     text_places,
 )
 from annlab._authoring.normalising import KERNELSPEC, dumps, normalise
-from annlab._authoring.slimming import widget_states
+from annlab._authoring.slimming import is_slim, widget_states
 from annlab._authoring.topics import is_topic, topic_findings
 from annlab._authoring.verdicts import verdict_findings
 from annlab._support.errors import require
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 ERROR_TAGS = frozenset({"raises-exception", "nbval-raises-exception"})
-#: Code hosts stop showing notebooks somewhat above this size.
-MAX_BYTES = 8_000_000
+#: Code hosts do not preview notebooks of more than about 2 MB.
+MAX_BYTES = 1_500_000
 
 #: Hosts that a stored output may name: publications, namespaces, links in scikit-learn's displays.
 KNOWN_HOSTS = frozenset(
@@ -61,7 +61,8 @@ def findings(path: Path) -> list[str]:
     found += _links(notebook, path)
     found += _typed_numbers(notebook)
     found += _spoilers(notebook)
-    if path.stat().st_size > MAX_BYTES:
+    # files stored before explorers became pictures are larger until their next execution
+    if is_slim(notebook) and path.stat().st_size > MAX_BYTES:
         found.append(f"the file has {path.stat().st_size:,} bytes, not at most {MAX_BYTES:,}")
     if is_topic(path):
         found += [*topic_findings(notebook), *verdict_findings(notebook)]

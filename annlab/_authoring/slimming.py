@@ -35,6 +35,15 @@ def slim(notebook: NotebookNode) -> None:
     store_states(notebook, {name: state for name, state in states.items() if name in kept})
 
 
+def is_slim(notebook: NotebookNode) -> bool:
+    """Return whether no widget is stored beside its picture."""
+    return not any(
+        {"image/png", WIDGET_VIEW} <= set(output.get("data", ()))
+        for _, cell in code_cells(notebook)
+        for output in cell.outputs
+    )
+
+
 def _fewer_colours(encoded: str) -> str:
     """Return a PNG in base64 with a palette of 256 colours, or unchanged if that is no gain."""
     png = base64.b64decode(encoded)

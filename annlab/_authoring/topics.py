@@ -68,7 +68,7 @@ def _order(notebook: NotebookNode) -> Iterator[str]:
         if not places:
             yield f"the section {name!r} is missing (no heading with /{pattern}/)"
         elif not later:
-            yield f"the section {name!r} ({titles[places[0]]!r}) stands too early"
+            yield f"the section {name!r} ({titles[places[0]]!r}) comes too early"
         else:
             position = later[0] + 1
 

@@ -233,7 +233,7 @@ def test_wheel_into_an_empty_environment(newcomer, tmp_path):
     newcomer.does("an empty environment", sys.executable, "-m", "venv", prefix, cwd=tmp_path)
     python = prefix / "bin" / "python"
     # what the wheel itself names as tested; without it the newest of everything would come, and
-    # the everyday checks would fail on the day of somebody else's release
+    # the everyday checks would fail on the day of another package's release
     newcomer.does(
         "pip install annlab-kmeans[lab]",
         *(python, "-m", "pip", "install", "-q", "-c", ROOT / "binder" / "requirements.txt"),
