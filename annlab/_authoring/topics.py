@@ -32,7 +32,7 @@ SECTIONS: tuple[tuple[str, str], ...] = (
 SETUP_LINES = 8
 CODE_CELLS = (20, 38)
 MEDIAN_LINES = 4
-PROSE_WORDS = (900, 2200)
+PROSE_WORDS = (900, 2300)
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _LINK_TARGET = re.compile(r"\]\([^)]*\)+")
 
