@@ -26,14 +26,7 @@ from annlab._support.checks import (
 from annlab._support.errors import invalid
 from annlab._support.threads import Workers
 from annlab.distances import unit_means
-from annlab.fit.answers import (
-    beside,
-    distances_to,
-    exact_inertia,
-    label,
-    label_rows,
-    open_beside,
-)
+from annlab.fit.answers import beside, distances_to, exact_inertia, label, label_rows, open_beside
 from annlab.fit.choose import available_algorithms
 from annlab.fit.run import fit
 from annlab.fit.settings import Settings
@@ -85,16 +78,6 @@ final_assignment, checkpoint
         If the columns of X are named by strings.
     result_ : KMeansResult
         Full result of `fit`, with its trace; `partial_fit` removes it.
-
-    See Also
-    --------
-    annlab.kmeans_ann : The same as a function.
-    sklearn.cluster.KMeans : Exact k-means.
-
-    Notes
-    -----
-    `fit` takes 2·n·k·d operations an iteration with an exact algorithm. Lloyd (1982),
-    doi 10.1109/TIT.1982.1056489; Philbin et al. (2007), doi 10.1109/CVPR.2007.383172.
 
     Examples
     --------
@@ -417,7 +400,7 @@ final_assignment, checkpoint
             return label_rows(rows, self.cluster_centers_, metric=self.metric, workers=workers)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Distances of each row to all centroids.
+        """Return the distances of each row to all centroids.
 
         Parameters
         ----------
@@ -447,7 +430,7 @@ final_assignment, checkpoint
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Minus the inertia of X with exact labels: higher is better.
+        """Return minus the inertia of X with exact labels.
 
         Parameters
         ----------
@@ -507,11 +490,8 @@ final_assignment, checkpoint
 
 
 def _takes_sparse(algorithm: Any) -> bool:
-    if not isinstance(algorithm, str):
-        return bool(getattr(algorithm, "accepts_sparse", False))
-    if algorithm not in available_indexes():
+    if isinstance(algorithm, str) and algorithm in available_indexes():
+        algorithm = index_class(algorithm)
+    if isinstance(algorithm, str):
         return algorithm in ("auto", "small_k")
-    try:
-        return bool(getattr(index_class(algorithm), "accepts_sparse", False))
-    except ImportError:
-        return False
+    return bool(getattr(algorithm, "accepts_sparse", False))

@@ -1,9 +1,4 @@
-"""Centroids for other libraries: inverted files of faiss, flat indexes, graphs of hnswlib.
-
-The coarse quantizer of an inverted file is a k-means with thousands of clusters, which is what
-`kmeans_ann` is fast at. The functions here train it with annlab and return ordinary objects of
-faiss and hnswlib, which need annlab no more.
-"""
+"""Centroids for other libraries: inverted files of faiss, flat indexes, graphs of hnswlib."""
 
 from __future__ import annotations
 
@@ -28,9 +23,9 @@ from annlab.result import KMeansResult
 
 __all__ = ["ivf", "to_faiss", "to_hnswlib"]
 
-#: Codes of faiss that an inverted file may hold; a number follows PQ.
+#: Codes of faiss for an inverted file.
 _KIND = re.compile(r"Flat|SQ4|SQ6|SQ8|SQfp16|SQbf16|PQ\d+(x\d+)?(fs)?|RaBitQ")
-#: Rows that a compressed code is trained on: faiss itself uses 256 for each of 256 codewords.
+#: Rows that a code is trained on; faiss itself uses 256 for each of 256 codewords.
 _TRAINED_ON = 1 << 16
 #: Values that are added at a time.
 _BLOCK = 1 << 24
@@ -55,15 +50,15 @@ def ivf(
     X : array-like of shape (n, d), or the path of an ``.npy`` file
         Rows to index. A mapped file stays on disk: rows are read in blocks.
     n_lists : int, optional
-        Lists, one for each cluster; about 4·√n to 16·√n is usual. May be left out with ``result``.
+        Lists, one for each cluster; about 4·√n to 16·√n is usual. Not needed with ``result``.
     kind : str, default="Flat"
-        What a list holds: ``"Flat"`` (the rows), ``"SQ8"`` (a byte for each value), ``"PQ32"``
-        (32 bytes for each row), as in faiss's factory strings.
+        Code of the rows, as in faiss's factory strings: ``"Flat"`` (the rows), ``"SQ8"`` (a byte
+        for each value), ``"PQ32"`` (32 bytes for each row).
     result : KMeansResult, optional
-        A fit of these rows, such as a saved one; nothing is clustered then.
+        A fit of these rows, such as a saved one, to be used instead of a new one.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        With ``"cosine"`` rows are scaled to length 1 and searched by inner product; queries are to
-        be scaled by the caller.
+        With ``"cosine"`` rows are scaled to length 1 and searched by inner product; scale queries
+        yourself.
     random_state : None, int, RandomState or Generator
     n_jobs : int, optional
         Threads of the clustering.
@@ -117,7 +112,9 @@ def ivf(
             rows, n_lists, metric=metric, random_state=rng, n_jobs=n_jobs, progress=progress,
             **{"init": "random", "max_iter": 10, **fit_params},
         )  # fmt: skip
-    labels = _checked_labels(result, len(rows))
+    if len(result.labels) != len(rows):
+        rule, got = f"a fit of the {len(rows):,} rows of X", f"{len(result.labels):,} labels"
+        raise invalid("result", rule, got, "Fit these rows.")
     centroids = np.ascontiguousarray(result.centroids, dtype=np.float32)
     k, d = centroids.shape
     if n_lists is not None and n_lists != k:
@@ -128,30 +125,15 @@ def ivf(
     except RuntimeError as reason:
         raise invalid("kind", f"a code that faiss can make of {d} values", repr(kind)) from reason
     index.quantizer.add(centroids)
-    _train(index, rows, metric, rng)
-    _fill(faiss, index, rows, labels, metric, progress)
+    size = min(len(rows), _TRAINED_ON)
+    index.train(_block(rows, np.sort(rng.choice(len(rows), size, replace=False)), metric))
+    _fill(faiss, index, rows, np.asarray(result.labels), metric, progress)
     return index
-
-
-def _checked_labels(result: KMeansResult, n: int) -> np.ndarray:
-    labels = np.asarray(result.labels)
-    if len(labels) != n:
-        raise invalid(
-            "result", f"a fit of the {n:,} rows of X", f"{len(labels):,} labels", "Fit these rows."
-        )
-    return labels
 
 
 def _block(rows: np.ndarray, chosen: Any, metric: str) -> np.ndarray:
     block = np.asarray(rows[chosen], dtype=np.float32)
     return np.ascontiguousarray(unit_rows(block)[0] if metric == "cosine" else block)
-
-
-def _train(index: Any, rows: np.ndarray, metric: str, rng: np.random.RandomState) -> None:
-    """Train the code of the lists; the quantizer holds its centroids already."""
-    size = min(len(rows), _TRAINED_ON)
-    chosen = np.sort(rng.choice(len(rows), size, replace=False))
-    index.train(_block(rows, chosen, metric))
 
 
 def _fill(
@@ -172,7 +154,7 @@ def _fill(
 
 
 def to_faiss(result: KMeansResult) -> Any:
-    """Return the centroids as a flat index of faiss, for assigning rows to clusters.
+    """Return the centroids as a flat index of faiss, which assigns rows to clusters.
 
     Parameters
     ----------
@@ -181,8 +163,8 @@ def to_faiss(result: KMeansResult) -> Any:
     Returns
     -------
     faiss.IndexFlat
-        By inner product for a fit with ``metric="cosine"``, whose queries are to be scaled to
-        length 1; else by squared Euclidean distance.
+        By squared Euclidean distance; for ``metric="cosine"`` by inner product, for queries of
+        length 1.
 
     Raises
     ------
@@ -209,7 +191,7 @@ def to_faiss(result: KMeansResult) -> Any:
 def to_hnswlib(
     result: KMeansResult, *, M: int = 16, ef_construction: int = 200, random_state: int = 0
 ) -> Any:
-    """Return the centroids as a graph of hnswlib, for assigning rows where k is large.
+    """Return the centroids as a graph of hnswlib, which assigns rows if k is large.
 
     Parameters
     ----------
@@ -217,13 +199,13 @@ def to_hnswlib(
     M : int, default=16
         Links of each node.
     ef_construction : int, default=200
-        Candidates that are kept while the graph is built.
+        Candidates of an insertion.
     random_state : int, default=0
 
     Returns
     -------
     hnswlib.Index
-        Of the space ``"cosine"`` or ``"l2"``; ids are labels.
+        In space ``"cosine"`` or ``"l2"``; ids are labels.
 
     Raises
     ------
@@ -232,7 +214,7 @@ def to_hnswlib(
 
     Notes
     -----
-    Built on one thread, so that it can be repeated. Malkov & Yashunin (2020), arXiv 1603.09320.
+    Built on one thread, to be reproducible. Malkov & Yashunin (2020), arXiv 1603.09320.
 
     Examples
     --------

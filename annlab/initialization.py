@@ -1,7 +1,4 @@
-"""Starts: which centroids the loop begins with.
-
-Every start returns centroids of shape (k, d) in working coordinates, drawn from the points.
-"""
+"""Starts: initial centroids of shape (k, d), drawn from the points, in working coordinates."""
 
 from __future__ import annotations
 
@@ -28,14 +25,14 @@ def random_points(points: MemoryRows, n_clusters: int, rng: np.random.RandomStat
 
     Notes
     -----
-    The start of Forgy (1965) and of the deck. O(n).
+    Forgy (1965). O(n).
     """
     weights = points.sample_weight
     if weights is None:
         chosen = rng.choice(points.n, n_clusters, replace=False)
     else:
         share = weights / weights.sum()
-        # of the shares and not of the weights: the tiniest weights have a share of 0
+        # not of the weights: the smallest ones have a share of 0
         positive = np.flatnonzero(share)
         if len(positive) >= n_clusters:
             chosen = rng.choice(positive, n_clusters, replace=False, p=share[positive])
@@ -49,7 +46,7 @@ def random_points(points: MemoryRows, n_clusters: int, rng: np.random.RandomStat
 def k_means_plus_plus(
     points: MemoryRows, n_clusters: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Draw points one by one, each with probability proportional to D²; keep the best of some.
+    """Draw points one by one with probability proportional to D², each the best of some.
 
     Each round draws ``2 + ln k`` candidates and keeps the one that lowers Σ w D² most.
 
@@ -59,9 +56,9 @@ def k_means_plus_plus(
 
     Notes
     -----
-    About 2·n·k·d·(2 + ln k) operations: at large k this is slower than the iterations that
-    follow; use ``"k-means||"`` there. Arthur & Vassilvitskii (2007), "k-means++: the advantages
-    of careful seeding", SODA, pages 1027-1035; the greedy choice is from their section 5.
+    About 2·n·k·d·(2 + ln k) operations; at large k ``"k-means||"`` is faster. Arthur &
+    Vassilvitskii (2007), "k-means++: the advantages of careful seeding", SODA, pages 1027-1035;
+    the greedy choice is from their section 5.
     """
     trials = 2 + int(np.log(n_clusters))
     weights = np.ones(points.n) if points.sample_weight is None else points.sample_weight
@@ -100,14 +97,14 @@ def k_means_plus_plus(
 
 
 def _draw(mass: np.ndarray, size: int, rng: np.random.RandomState) -> Any:
-    """Draw indices with probability proportional to ``mass``; None where it is all zero."""
+    """Draw indices with probability proportional to ``mass``; None if it is all zero."""
     cumulative = np.cumsum(mass)
     total = cumulative[-1]
     if not total > 0:
         return None
     places = np.searchsorted(cumulative, rng.uniform(size=size) * total, side="right")
     if places.max() == len(mass):
-        # rounded up to the total itself: the last index that has any mass
+        # rounded up to the total
         places = np.minimum(places, np.flatnonzero(mass)[-1])
     return places
 
@@ -115,8 +112,8 @@ def _draw(mass: np.ndarray, size: int, rng: np.random.RandomState) -> Any:
 def _closer(
     chunk: Chunk, candidates: np.ndarray, closest: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distances to the nearest centroid if each candidate joined, and the potentials."""
-    # in the working type: these tables are the largest thing that a start holds beside X
+    """Return the distances to the nearest centroid with each candidate, and the potentials."""
+    # in the working type: these tables are large
     distances = np.ascontiguousarray(pairwise_sq(chunk.load(), candidates).T)
     np.minimum(distances, closest, out=distances)
     return distances, distances @ weights
@@ -125,9 +122,9 @@ def _closer(
 def _exactly(
     chunk: Chunk, centroid: np.ndarray, before: np.ndarray, joined: np.ndarray
 ) -> np.ndarray:
-    """Distances after a centroid has joined, those to it by differences.
+    """Recompute the distances to a new centroid by differences.
 
-    Among many points the next draw would otherwise hang on how a float32 product was rounded.
+    Otherwise the next draw would depend on the rounding of a float32 product.
     """
     nearer = np.flatnonzero(joined < before)
     joined[nearer] = paired_sq(chunk.load()[nearer], centroid[None], np.zeros_like(nearer))
@@ -137,7 +134,7 @@ def _exactly(
 def k_means_parallel(
     points: MemoryRows, n_clusters: int, rng: np.random.RandomState, *, n_rounds: int = 5
 ) -> np.ndarray:
-    """Draw many points a round, then reduce them to k: k-means||, a cheap start for large k.
+    """Draw many points in each of some rounds and reduce them to k: k-means||, for large k.
 
     Returns
     -------
@@ -145,10 +142,9 @@ def k_means_parallel(
 
     Notes
     -----
-    Each of the rounds draws about 2k/5 points with probability proportional to D²; the candidates
-    are weighted by the points nearest to them and reduced with weighted k-means++. About
-    4·n·k·d operations, in large products. Bahmani et al. (2012), "Scalable k-means++", PVLDB
-    5(7), doi 10.14778/2180912.2180915.
+    Each round draws about 2k/5 points with probability proportional to D²; they are weighted by
+    the points nearest to them and reduced with k-means++. About 4·n·k·d operations. Bahmani et al.
+    (2012), "Scalable k-means++", PVLDB 5(7), doi 10.14778/2180912.2180915.
     """
     weights = np.ones(points.n) if points.sample_weight is None else points.sample_weight
     bounds, pieces = points.bounds(), points.pieces()
@@ -224,7 +220,7 @@ def initial_centroids(
     Raises
     ------
     TypeError, ValueError
-        For an unknown name or a wrong shape.
+        If the name is unknown or the shape is wrong.
     """
     if isinstance(init, str):
         if init not in INITS:

@@ -1,9 +1,4 @@
-"""k-means over many cores: the deck's two names, and what they stand for.
-
-`annlab._support.threads.Workers` cuts the points into chunks whose bounds depend on the data alone
-and hands them to threads; sums are added in the order of the chunks. So the labels are the same for
-every ``n_jobs``, bit for bit.
-"""
+"""k-means on several cores, by the two names of the slide deck."""
 
 from __future__ import annotations
 
@@ -20,12 +15,12 @@ from annlab.result import KMeansResult
 
 
 def assign_points_to_clusters(chunk: Any, centroids: Any = None) -> np.ndarray:
-    """Label the points of a chunk with their nearest centroids: one task of the deck's pool.
+    """Label the points of a chunk with their nearest centroids.
 
     Parameters
     ----------
     chunk : array-like of shape (n, d), or a tuple ``(chunk, centroids)``
-        The deck passes both in one tuple, because ``Pool.map`` hands over one argument.
+        The deck passes a tuple, because ``Pool.map`` takes one argument.
     centroids : array-like of shape (k, d), optional
 
     Returns
@@ -38,8 +33,7 @@ def assign_points_to_clusters(chunk: Any, centroids: Any = None) -> np.ndarray:
 
     Notes
     -----
-    2·n·k·d operations, on one thread. A label depends on its row alone, so the chunks may be cut
-    anywhere.
+    2·n·k·d operations, on one thread. A label depends on its row alone.
 
     Examples
     --------
@@ -70,7 +64,7 @@ def parallel_kmeans_ann(
     n_jobs: int | None = None,
     **options: Any,
 ) -> KMeansResult:
-    """`kmeans_ann` on ``n_jobs`` cores, with the deck's order of arguments.
+    """Run `kmeans_ann` on ``n_jobs`` cores, with the deck's order of arguments.
 
     Parameters
     ----------
@@ -78,7 +72,7 @@ def parallel_kmeans_ann(
     n_clusters : int
     max_iter : int, default=100
     n_jobs : int, optional
-        None means all cores that this process may use, or what ``joblib.parallel_config`` says.
+        None means all cores of this process, or the value of ``joblib.parallel_config``.
     **options
         As in `kmeans_ann`.
 
@@ -89,8 +83,7 @@ def parallel_kmeans_ann(
 
     Notes
     -----
-    One pool serves the whole fit, and its threads read X where it lies. The deck's version opens
-    a pool of processes and sends all of X in every iteration.
+    Threads of one pool share X. The deck opens a pool of processes and sends X in each iteration.
 
     Examples
     --------

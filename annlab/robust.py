@@ -1,7 +1,7 @@
-"""k-means that outliers cannot move: they get label −1 and no weight.
+"""k-means without outliers: they get label −1 and no weight.
 
-The steps are those of any fit. What differs is the search, which marks points that are served
-badly, the weights with which points move the centroids, and the points that a start is drawn from.
+The steps are those of any fit. The search also marks outliers, which do not move centroids, and
+isolated points are not drawn by a start.
 """
 
 from __future__ import annotations
@@ -26,19 +26,18 @@ from annlab.rows.tally import Labelled
 
 #: 1.4826 times the median absolute deviation estimates the standard deviation of a normal sample.
 MAD_TO_SIGMA = 1.4826
-#: Rows that stand for the data when isolated rows are looked for.
+#: Size of the sample in which isolated rows are detected.
 _SAMPLE = 2048
-#: Share of the points, the best served ones, by which several starts are compared.
+#: Share of the points, those nearest to their centroids, by which several starts are compared.
 _CORE = 0.75
 
 
 def outlier_limit(distances: np.ndarray, threshold: float) -> float:
-    """Distance past which a point is an outlier: median + threshold · 1.4826 · MAD.
+    """Return the distance beyond which a point is an outlier: median + threshold · 1.4826 · MAD.
 
     Parameters
     ----------
     distances : ndarray of shape (n,)
-        Plain distances of the points to their centroids.
     threshold : float
         In robust standard deviations.
 
@@ -48,10 +47,8 @@ def outlier_limit(distances: np.ndarray, threshold: float) -> float:
 
     Notes
     -----
-    Half of the distances would have to be outliers to move the median and the MAD beyond all
-    bounds; one outlier is enough for mean and standard deviation. Rousseeuw & Croux (1993),
-    "Alternatives to the median absolute deviation", JASA 88(424),
-    doi 10.1080/01621459.1993.10476408.
+    Up to half of the distances may be outliers. Rousseeuw & Croux (1993), "Alternatives to the
+    median absolute deviation", JASA 88(424), doi 10.1080/01621459.1993.10476408.
 
     Examples
     --------
@@ -66,7 +63,7 @@ def outlier_limit(distances: np.ndarray, threshold: float) -> float:
 
 
 class Trimmed:
-    """An algorithm whose badly served points have no weight.
+    """An algorithm in which outliers have no weight.
 
     Parameters
     ----------
@@ -76,9 +73,9 @@ class Trimmed:
     trim : float or None
         Share of the points to leave out; overrides the threshold.
     seeds : MemoryRows
-        Rows with the weights by which starts draw from them.
+        Rows with the weights for the draw of a start.
     allowed : ndarray of shape (n,), float64, optional
-        Weights of the rows that an empty cluster may be re-seeded from.
+        Weights of the rows for re-seeding empty clusters.
     """
 
     exact_below = 0
@@ -132,14 +129,14 @@ class Trimmed:
         return replace(found, outliers=outliers, tally=replace(found.tally, exact_inertia=inertia))
 
     def cost(self, rows: MemoryRows, state: State) -> float:
-        # the inertia without outliers would favour the run that calls most points outliers
+        # the inertia without outliers would favour the start with most outliers
         found = self.inner.assign(rows, replace(state, labels=None, known=None))
         distances_sq = paired(rows, state.centroids, found.labels)
         weights = rows.sample_weight
         if weights is None:
             core = max(1, int(_CORE * len(distances_sq)))
             return float(np.sort(distances_sq)[:core].sum())
-        # cut by weight, so that a point of weight N counts as N points
+        # a point of weight N counts as N points
         order = np.argsort(distances_sq, kind="stable")
         weights = weights[order]
         left = _CORE * weights.sum() - (np.cumsum(weights) - weights)
@@ -148,14 +145,14 @@ class Trimmed:
     def _outliers(
         self, rows: MemoryRows, centroids: np.ndarray, labels: np.ndarray, distances_sq: np.ndarray
     ) -> np.ndarray:
-        """Mask of the points that are served badly, shape (n,), bool."""
+        """Return the mask of the outliers, shape (n,), bool."""
         weights = np.ones(rows.n) if rows.sample_weight is None else rows.sample_weight
         distances = np.sqrt(without_itself(rows, centroids, labels, distances_sq))
         if self._trim is None:
             return distances > outlier_limit(distances[weights > 0], self._threshold)
-        # cut by weight, so that a point of weight N counts as N points
+        # a point of weight N counts as N points
         order = np.argsort(-distances, kind="stable")
-        # strictly less: a share of 0 is no point, not even one without weight
+        # strictly less: a share of 0 leaves out no point
         gone = np.cumsum(weights[order]) < self._trim * weights.sum() * (1 + 1e-12)
         outliers = np.zeros(rows.n, dtype=bool)
         outliers[order[gone]] = True
@@ -163,7 +160,7 @@ class Trimmed:
 
 
 def paired(rows: MemoryRows, centroids: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Squared distance of each row to the centroid of its label, shape (n,), float64."""
+    """Return the squared distance of each row to the centroid of its label, (n,) float64."""
     tasks = [(chunk, centroids, labels[a:b]) for a, b, chunk in rows.chunks()]
     return np.concatenate(rows.workers.map(_paired_chunk, tasks, work=4 * rows.n * rows.d))
 
@@ -178,11 +175,11 @@ def _paired_chunk(chunk: Chunk, centroids: np.ndarray, labels: np.ndarray) -> np
 def without_itself(
     rows: MemoryRows, centroids: np.ndarray, labels: np.ndarray, distances_sq: np.ndarray
 ) -> np.ndarray:
-    """Squared distances as if no point had had a say in the place of its own centroid.
+    """Return the squared distances to the means of the other points of each cluster.
 
-    A start that draws an outlier sits on it, at distance 0: without the point itself, the
-    cluster's mean would lie m/(m − 1) times as far away, and a point alone in its cluster
-    belongs to the nearest other centroid.
+    An outlier that a start has drawn is at distance 0 from its centroid. The mean of the other
+    points of a cluster is m/(m − 1) times as far away as that of all; for a point alone in its
+    cluster the nearest other centroid counts.
     """
     weights = np.ones(rows.n) if rows.sample_weight is None else rows.sample_weight
     mass = np.bincount(labels, weights=weights, minlength=len(centroids))
@@ -200,7 +197,7 @@ def without_itself(
 
 
 class RobustVariant(Variant):
-    """What `robust_kmeans_ann` replaces: the search, the weights, and the rows starts come from."""
+    """The search, the weights and the start of `robust_kmeans_ann`."""
 
     together = True
 
@@ -211,9 +208,9 @@ class RobustVariant(Variant):
         return {"outlier_threshold": self._threshold, "trim": self._trim}
 
     def variance(self, rows: Rows) -> float:
-        # one far outlier would inflate the variance, and with it the tolerance, without bound
+        # robust, because a far outlier would inflate the variance, and with it the tolerance
         if rows.sparse:
-            # most medians are 0 there
+            # most medians would be 0
             return rows.variance
         step = max(1, rows.n // _SAMPLE)
         some = rows.take(np.arange(0, rows.n, step)).astype(np.float64)
@@ -228,12 +225,12 @@ class RobustVariant(Variant):
     def without_isolated(
         self, rows: MemoryRows, n_clusters: int, rng: np.random.RandomState
     ) -> MemoryRows:
-        """Leave isolated rows out of the draw, of the start and of every re-seeding.
+        """Give isolated rows no weight in the draw of starts and re-seedings.
 
-        k-means++ draws far points on purpose, so it loves outliers. A row is isolated when its
-        distance to the m-th nearest row of a sample is beyond the same robust limit.
+        k-means++ prefers far points. A row is isolated if its distance to the m-th nearest row of
+        a sample is beyond the robust limit.
         """
-        # the rows of the sample are held dense, also for sparse data of many features
+        # the sample is dense, also of sparse data
         size = min(rows.n, _SAMPLE, max(64, (1 << 24) // rows.d))
         sample = np.sort(rng.choice(rows.n, size, replace=False))
         m = min(max(2, len(sample) // (4 * n_clusters)), 16)
@@ -273,7 +270,7 @@ def robust_kmeans_ann(
     progress: bool = False,
     checkpoint: Any = None,
 ) -> KMeansResult:
-    """k-means that leaves outliers out: they get label −1 and never move a centroid.
+    """k-means without outliers, which get label −1 and never move a centroid.
 
     Parameters
     ----------
@@ -281,11 +278,11 @@ def robust_kmeans_ann(
     n_clusters : int
     max_iter : int, default=100
     outlier_threshold : float, default=2.0
-        A point is an outlier when its distance to its centroid exceeds
+        A point is an outlier if its distance to its centroid exceeds
         ``median + outlier_threshold · 1.4826 · MAD`` of all distances.
     trim : float, optional
-        Leave out this share of the points (0 ≤ trim < 1), the worst served ones, instead of
-        those beyond the threshold.
+        Leave out this share of the points (0 ≤ trim < 1), those farthest from their centroids,
+        instead of those beyond the threshold.
     algorithm, algorithm_params, init, n_init, tol, metric, sample_weight, random_state, n_jobs, \
 trace, callback, progress, checkpoint
         As in `kmeans_ann`. A named start draws from the rows that are not isolated.
@@ -301,11 +298,11 @@ trace, callback, progress, checkpoint
 
     Notes
     -----
-    The start looks at the distances of all points to a sample of 2,048: 4,096·n·d operations
-    more than `kmeans_ann`. With normally distributed clusters the default threshold also leaves
-    out the few percent of points in the tails. Several outliers at one place are a cluster to any
-    k-means. Cuesta-Albertos, Gordaliza & Matrán (1997), "Trimmed k-means", Annals of Statistics
-    25(2), doi 10.1214/aos/1031833664.
+    The start computes distances to a sample of 2,048: 4,096·n·d operations more than `kmeans_ann`.
+    With normally distributed clusters the default threshold also leaves out a few percent of
+    points in the tails. Several outliers at one place may form a cluster. Cuesta-Albertos,
+    Gordaliza & Matrán (1997), "Trimmed k-means", Annals of Statistics 25(2),
+    doi 10.1214/aos/1031833664.
 
     Examples
     --------

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import ClassVar
 
@@ -36,7 +37,7 @@ _SPLIT_ROWS, _RESAMPLE_ROWS = 1000, 5000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ClusterScan:
-    """Scores of fits with different numbers of clusters, by increasing k.
+    """Scores of fits with different numbers of clusters, by increasing k; NaN if undefined.
 
     Attributes
     ----------
@@ -45,12 +46,11 @@ class ClusterScan:
         Σ ‖x − c‖² with the nearest centroids.
     silhouette : ndarray of shape (m,), float64
         Simplified: mean of (b − a) / b, where a and b are the distances to the nearest and to the
-        second nearest centroid. NaN for one cluster.
+        second nearest centroid.
     calinski_harabasz : ndarray of shape (m,), float64
-        As in `evaluate_clustering`. NaN for one cluster and for as many clusters as rows.
+        As in `evaluate_clustering`.
     stability : ndarray of shape (m,), float64
-        Mean adjusted Rand index between the clusters of all rows and those found on random halves
-        of the rows. NaN without resamples, or if they have too few different rows.
+        Mean adjusted Rand index between the clusters of all rows and those found on random halves.
     centroids : tuple of ndarray of shape (k, d)
         Of each fit. ``kmeans(X, k, init=scan.centroids[i])`` returns its labels.
     elapsed_s : float
@@ -83,13 +83,7 @@ class ClusterScan:
         return int(k[falls.argmax()]) if len(k) > 1 and falls.max() >= 0.15 else None
 
     def to_table(self) -> list[dict[str, float]]:
-        """Return one dict for each k, as ``pandas.DataFrame`` takes them.
-
-        Returns
-        -------
-        list of dict
-            Keys ``n_clusters``, ``inertia``, ``silhouette``, ``calinski_harabasz``, ``stability``.
-        """
+        """Return one dict of the scores for each k, as ``pandas.DataFrame`` takes them."""
         columns = [getattr(self, name).tolist() for name in self._columns]
         return [dict(zip(self._columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -117,10 +111,7 @@ class _Path:
         self.centroids = np.empty((0, X.shape[1]))
 
     def grow(self, k: int) -> bool:
-        """Split clusters until there are ``k``; then try to move one centroid elsewhere.
-
-        False if there are too few different rows.
-        """
+        """Split clusters up to ``k``, then try to move a centroid; False if rows are too few."""
         if not len(self.centroids):
             self._keep(self._fit("random"))
         while (now := len(self.centroids)) < k:
@@ -128,7 +119,10 @@ class _Path:
             pairs = [pair for _, pair in self._splits(count)][:count]
             if not pairs:
                 return False
-            self._keep(self._fit(_with_pairs(self.centroids, pairs)))
+            start = np.concatenate([self.centroids, [halves[1] for _, halves in pairs]])
+            for cluster, halves in pairs:
+                start[cluster] = halves[0]
+            self._keep(self._fit(start))
         if k > 2:
             moved = self._fit(self._with_one_moved())
             if moved.inertia < 0.999 * self.inertia:
@@ -148,12 +142,10 @@ class _Path:
     def _keep(self, fit: KMeansResult) -> None:
         """Keep a fit, and find the two nearest centroids of each row."""
         self.centroids, self.inertia = fit.centroids, fit.inertia
-        n_neighbors = min(2, fit.n_clusters)
-        tasks = [
-            (self.X[a:b], fit.centroids, n_neighbors, self.metric)
-            for a, b in chunk_bounds(self.X.shape[0], 4096)
-        ]
-        parts = self.workers.map(_nearest, tasks)
+        search = partial(k_nearest, metric=self.metric)
+        bounds = chunk_bounds(self.X.shape[0], 4096)
+        tasks = [(self.X[a:b], fit.centroids, min(2, fit.n_clusters)) for a, b in bounds]
+        parts = self.workers.map(search, tasks)
         distances, indices = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         self.near, self.second, self.labels = distances[:, 0], distances[:, -1], indices[:, 0]
 
@@ -163,10 +155,7 @@ class _Path:
         return np.bincount(self.labels, weights=squared, minlength=len(self.centroids))
 
     def _splits(self, count: int) -> list[tuple[float, tuple[int, np.ndarray]]]:
-        """Try to split the clusters of largest inertia; return (gain, (cluster, halves)).
-
-        The most rewarding come first.
-        """
+        """Split the clusters of largest inertia; return (gain, (cluster, halves)), best first."""
         own = self._sums(self.near)
         order = np.argsort(self.labels, kind="stable")
         ends = np.cumsum(np.bincount(self.labels, minlength=len(own)))
@@ -206,20 +195,6 @@ class _Path:
         return moved
 
 
-def _nearest(
-    X: Matrix, centroids: np.ndarray, n_neighbors: int, metric: str
-) -> tuple[np.ndarray, np.ndarray]:
-    return k_nearest(X, centroids, n_neighbors, metric=metric)
-
-
-def _with_pairs(centroids: np.ndarray, pairs: Sequence[tuple[int, np.ndarray]]) -> np.ndarray:
-    """Replace each cluster by its first half; append the second halves."""
-    grown = np.concatenate([centroids, [halves[1] for _, halves in pairs]])
-    for cluster, halves in pairs:
-        grown[cluster] = halves[0]
-    return grown
-
-
 def scan_n_clusters(
     X: MatrixLike,
     n_clusters: int | Sequence[int],
@@ -246,12 +221,9 @@ def scan_n_clusters(
         Of the iterations, as in `annlab.kmeans_ann`. ``"auto"`` is quicker for thousands of
         clusters.
     n_resamples : int, default=4
-        Random halves of the rows (at most 5,000) whose clusters are compared; 0 for none.
-    random_state : None, int, RandomState or Generator, default=None
-    n_jobs : int, optional
-        Threads. The result is the same for every value.
-    progress : bool, default=False
-        Show a line of progress on stderr.
+        Random halves of the rows (at most 5,000) for the stability; 0 for none.
+    random_state, n_jobs, progress
+        As in `annlab.kmeans_ann`.
 
     Returns
     -------
@@ -262,8 +234,6 @@ def scan_n_clusters(
     ------
     TypeError, ValueError
         If an argument is invalid, or X has fewer different rows than clusters.
-    KeyboardInterrupt
-        On Ctrl-C before the first number of clusters is finished.
 
     Notes
     -----
@@ -349,12 +319,9 @@ def _scores(
         agreement = [
             adjusted_rand_score(path.labels[chosen], half.labels) for chosen, half in halves
         ]
-        silhouette = harabasz = float("nan")
-        if k > 1:
-            gap = path.second - path.near
-            ratio = np.divide(gap, path.second, out=np.zeros(n), where=path.second > 0)
-            silhouette = float(ratio.mean())
-        if 1 < k < n:
-            harabasz = spread_scores(rows, path.labels, k)[1]
-        stability = float(np.mean(agreement)) if agreement else float("nan")
+        gap = path.second - path.near
+        ratio = np.divide(gap, path.second, out=np.zeros(n), where=path.second > 0)
+        silhouette = float(ratio.mean()) if k > 1 else np.nan
+        harabasz = spread_scores(rows, path.labels, k)[1] if 1 < k < n else np.nan
+        stability = float(np.mean(agreement)) if agreement else np.nan
         yield k, path.inertia, silhouette, harabasz, stability, path.centroids
