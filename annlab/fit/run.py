@@ -23,7 +23,7 @@ from annlab.fit.answers import recall_of, warn_zero_rows
 from annlab.fit.checkpoint import Checkpoint, Progress, copied
 from annlab.fit.choose import make_algorithm
 from annlab.fit.settings import Settings, describe
-from annlab.fit.states import Algorithm, Found, Limits, State, states
+from annlab.fit.states import CONVERGED, Algorithm, Found, Limits, State, states
 from annlab.result import KMeansResult, Trace, owned
 from annlab.rows import Rows, open_rows
 
@@ -202,7 +202,7 @@ class _Fit:
             centroids=owned(centroids),
             inertia=inertia,
             n_iter=state.iteration,
-            converged=state.reason in ("labels unchanged", "tolerance", "small gain"),
+            converged=state.reason in CONVERGED,
             stop_reason=state.reason,
             n_distances=None if None in counts else int(sum(c for c in counts if c is not None)),
             trace=Trace(state.steps),

@@ -66,10 +66,9 @@ class State:
         """The last step with its arrays, in the caller's coordinates."""
         assert self.at is not None
         before = self.steps[-2].new_centroids if self.iteration > 1 else None
-        here = isinstance(self.labels, np.ndarray)
         return replace(
             self.steps[-1],
-            labels=owned(self.labels) if here else None,
+            labels=rows.shown(self.labels),
             centroids=owned(rows.outward(self.at)) if before is None else before,
             new_centroids=owned(rows.outward(self.centroids)),
         )
@@ -165,6 +164,10 @@ def states(
         if trace:
             state = replace(state, steps=(*state.steps[:-1], state.shown(rows)))
         yield state
+
+
+#: Reasons that mean convergence.
+CONVERGED = ("labels unchanged", "tolerance", "small gain")
 
 
 def why_stop(step: Step, found: Found, limits: Limits) -> str:

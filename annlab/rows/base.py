@@ -148,6 +148,10 @@ class Rows(ABC):
         labels[list(changes)] = list(changes.values())
         return labels
 
+    def shown(self, labels: Any) -> np.ndarray | None:
+        """Return labels for a callback or a trace; None if they stay elsewhere."""
+        return owned(labels)
+
     def labels_of(self, labels: Any, centroids: np.ndarray) -> Any:
         """Return labels for a result, of centroids in the caller's coordinates."""
         return owned(labels)

@@ -456,5 +456,9 @@ class DaskRows(Rows):
         # every search on Dask is exact: old labels are only counted
         return labels
 
+    def shown(self, labels: Any) -> None:
+        # a lazy array of the parts would keep the labels of every step on the workers
+        return None
+
     def labels_of(self, labels: Any, centroids: np.ndarray) -> Any:
         return lazy_labels(self._array, centroids, metric=self.metric)
