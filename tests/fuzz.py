@@ -522,7 +522,7 @@ def own_message(error: BaseException) -> bool:
     return "sklearn" in Path(last).parts or isinstance(error, OSError)
 
 
-#: Words of errors that NumPy and Python write where a line of ours met what it should not have.
+#: Words of NumPy and Python, in errors that a check of annlab should have prevented.
 FOREIGN = (
     "could not convert", "cannot convert", "object is not iterable", "not subscriptable",
     "unsupported operand", "has no len()", "operands could not be broadcast",

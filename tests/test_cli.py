@@ -243,7 +243,7 @@ def as_notebook(text: str, count: int | None = None, python: str | None = None) 
 
 
 def test_copies_have_no_outputs_and_everything_else(tmp_path):
-    """A stored answer would stand below the question that asks for a prediction."""
+    """A stored answer would be visible below the question that asks for a prediction."""
     mine = tmp_path / "mine"
     deliver(mine)
     originals = sorted(places.source_folder().glob("*.ipynb"))
@@ -524,7 +524,7 @@ def test_jupyterlab_gets_our_settings_beside_the_users(source, monkeypatch):
     overrides = Path(ours) / "labconfig" / "default_setting_overrides.json"
     notification = json.loads(overrides.read_text())["@jupyterlab/apputils-extension:notification"]
     assert notification == {"fetchNews": "false", "checkForUpdates": False}
-    # its button "Validate" stands above every notebook and means nothing to a student of ours
+    # its button "Validate" above every notebook means nothing to students
     page = json.loads(overrides.with_name("page_config.json").read_text())
     assert page["disabledExtensions"] == {"@jupyter/nbgrader": True}
 

@@ -444,7 +444,7 @@ def test_ctrl_c_keeps_what_was_reached(here):
     watch.start()
     try:
         said = b""
-        # a line of progress stands there after an iteration
+        # a line of progress is shown after an iteration
         while b"inertia" not in said and running.poll() is None:
             said += os.read(running.stderr.fileno(), 4096)
         running.send_signal(signal.SIGINT)

@@ -344,7 +344,7 @@ def test_core_package_that_cannot_be_imported_is_a_problem(machine):
     machine.remove("threadpoolctl.py")
     (machine.site / "threadpoolctl.py").write_text("raise RuntimeError('half of a file')")
     found = machine.one("check_imports")
-    # scikit-learn stands on it and fails as well; the cause comes first
+    # scikit-learn depends on it and fails as well; the cause comes first
     assert next(iter(found)) == "threadpoolctl" and to_fix(found) <= {
         "threadpoolctl",
         "scikit-learn",

@@ -36,38 +36,39 @@ if TYPE_CHECKING:
     from annlab.metrics import ClusterScan
     from annlab.result import KMeansResult
 
+_DESCRIPTION = (
+    "Cluster the rows of a file and write labels, centroids and a report.\n\n"
+    "INPUT is an .npy file (memory-mapped: it is read in blocks), .npz, a text table (.csv,\n"
+    ".tsv, .txt, also .gz and .zst), .parquet, a pattern of such files in quotes, one SELECT\n"
+    "statement over them, or - for a table on standard input. The folder --out then holds\n"
+    "labels.npy, centroids.npy, model.npz, report.md to read and report.json for programs;\n"
+    "for tables also labels.csv and centroids.csv. --force replaces existing results."
+)
+_EPILOG = (
+    "exit status:\n"
+    "  0    done\n"
+    "  2    the call, the file or the installation is at fault; one sentence says why\n"
+    "  130  stopped with Ctrl-C; what had been reached by then is written\n\n"
+    "examples:\n"
+    "  annlab cluster rows.npy --n-clusters 1000\n"
+    "  annlab cluster people.csv --n-clusters 8 --columns height,weight\n"
+    "  annlab cluster table.csv --n-clusters 8 --columns 2-5 --out first-try\n"
+    "  annlab cluster \"SELECT height, age FROM 'people*.csv' WHERE age > 18\" --n-clusters 8\n"
+    "  annlab cluster people.csv --n-clusters 8 --standardize\n"
+    "  annlab cluster words.npz --key vectors --n-clusters 500 --metric cosine\n"
+    "  annlab cluster rows.npy --n-clusters 4096 --algorithm hnsw --n-jobs 4 --json\n"
+    "  annlab cluster people.csv --n-clusters 2-20\n"
+    "  annlab cluster new.csv --predict people-clusters/model.npz\n\n"
+    "then, in Python:\n"
+    "  labels = numpy.load('rows-clusters/labels.npy')"
+)
 #: Ratio of the spreads of two columns above which the report mentions it.
 _UNLIKE = 100.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlab cluster``."""
-    parser.description = (
-        "Cluster the rows of a file and write labels, centroids and a report.\n\n"
-        "INPUT is an .npy file (memory-mapped: it is read in blocks), .npz, a text table (.csv,\n"
-        ".tsv, .txt, also .gz and .zst), .parquet, a pattern of such files in quotes, one SELECT\n"
-        "statement over them, or - for a table on standard input. The folder --out then holds\n"
-        "labels.npy, centroids.npy, model.npz, report.md to read and report.json for programs;\n"
-        "for tables also labels.csv and centroids.csv. --force replaces existing results."
-    )
-    parser.epilog = (
-        "exit status:\n"
-        "  0    done\n"
-        "  2    the call, the file or the installation is at fault; one sentence says why\n"
-        "  130  stopped with Ctrl-C; what had been reached by then is written\n\n"
-        "examples:\n"
-        "  annlab cluster rows.npy --n-clusters 1000\n"
-        "  annlab cluster people.csv --n-clusters 8 --columns height,weight\n"
-        "  annlab cluster table.csv --n-clusters 8 --columns 2-5 --out first-try\n"
-        "  annlab cluster \"SELECT height, age FROM 'people*.csv' WHERE age > 18\" --n-clusters 8\n"
-        "  annlab cluster people.csv --n-clusters 8 --standardize\n"
-        "  annlab cluster words.npz --key vectors --n-clusters 500 --metric cosine\n"
-        "  annlab cluster rows.npy --n-clusters 4096 --algorithm hnsw --n-jobs 4 --json\n"
-        "  annlab cluster people.csv --n-clusters 2-20\n"
-        "  annlab cluster new.csv --predict people-clusters/model.npz\n\n"
-        "then, in Python:\n"
-        "  labels = numpy.load('rows-clusters/labels.npy')"
-    )
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     add = parser.add_argument
     add("input", metavar="INPUT", help="file, pattern, SELECT statement or -")
     k_help = "number of clusters, or a range such as 2-20 of which the best is chosen"

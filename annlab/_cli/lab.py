@@ -1,4 +1,4 @@
-"""``annlab lab``: copy the notebooks into a folder of yours, and open JupyterLab on it."""
+"""``annlab lab``: copy the notebooks into your folder, and open JupyterLab on it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _where_it_opens(arguments: Sequence[str]) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``annlab lab``."""
     parser.description = (
-        "Copy the course's notebooks into a folder of yours and open JupyterLab on it.\n\n"
+        "Copy the course's notebooks into your own folder and open JupyterLab on it.\n\n"
         "The copies have no outputs: predict first, then run the cell.\n\n"
         "The folder is yours: call this again whenever you like, also after an update of annlab.\n"
         "A notebook that you changed is never overwritten: if a newer original exists, it is put\n"

@@ -18,7 +18,7 @@ from annlab._version import __version__
 
 #: name -> (module, what it does in one line)
 COMMANDS: dict[str, tuple[str, str]] = {
-    "lab": ("annlab._cli.lab", "copy the notebooks into a folder of yours and open JupyterLab"),
+    "lab": ("annlab._cli.lab", "copy the notebooks into your own folder and open JupyterLab"),
     "doctor": (
         "annlab._cli.doctor.command",
         "check this installation, and print the command that fixes each problem",

@@ -135,7 +135,7 @@ def _from_file(stream: BinaryIO, limit: int) -> np.ndarray:
         picture = Image.open(stream, formats=formats)
     except Image.UnidentifiedImageError as reason:
         # Pillow's text contains an address in memory
-        raise _unreadable("a file that is none of these") from reason
+        raise _unreadable("a file of another format") from reason
     except Exception as reason:
         raise _unreadable(reason) from reason
     with picture:

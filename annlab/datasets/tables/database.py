@@ -1,4 +1,4 @@
-"""DuckDB as the reader of tables, and its errors as sentences of ours."""
+"""DuckDB as the reader of tables, and its errors in annlab's words."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Database:
         )
 
     def run(self, query: str) -> duckdb.DuckDBPyConnection:
-        """Execute a query; what DuckDB says against it becomes a sentence of ours."""
+        """Execute a query; an error of DuckDB becomes one of annlab."""
         import duckdb
 
         try:
