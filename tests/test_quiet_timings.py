@@ -8,8 +8,7 @@ import nbformat
 import pytest
 
 from annlab._authoring import quiet
-from annlab._authoring.cells import WIDGET_STATE, WIDGET_VIEW
-from annlab._authoring.normalising import dumps, normalise
+from annlab._authoring.normalising import normalise
 from annlab._authoring.quiet import Patience, execute_quietly
 
 TIMINGS = {"tags": ["nbval-ignore-output"], "annlab": {"reason": "timings: seconds of a fit"}}
@@ -22,31 +21,21 @@ def readings(monkeypatch, *cores: float) -> list[float]:
     return left
 
 
-def cell(source: str, text: str, view: str | None = None, **metadata):
+def cell(source: str, text: str, **metadata):
     made = nbformat.v4.new_code_cell(source, execution_count=1, metadata=copy.deepcopy(metadata))
-    data = {"text/plain": text}
-    if view is not None:
-        data[WIDGET_VIEW] = {"model_id": view, "version_major": 2, "version_minor": 0}
-    made.outputs = [nbformat.v4.new_output("execute_result", data, execution_count=1)]
+    made.outputs = [nbformat.v4.new_output("execute_result", {"text/plain": text})]
     return made
 
 
-def notebook(edition: str, views: str = ""):
-    """A notebook with one cell of timings between two others, each with a widget if asked for."""
-    cells = [
-        cell("a", f"a of {edition}", views and views[0] * 32),
-        cell("clock()", f"seconds of {edition}", views and views[1] * 32, **TIMINGS),
-        cell("b", f"b of {edition}", views and views[2] * 32),
-    ]
-    made = nbformat.v4.new_notebook(cells=cells)
-    if views:
-        models = {}
-        for letter in views:
-            # as ipywidgets stores it: the layout first, and the widget names it
-            models[letter * 31 + "f"] = {"state": {"width": edition}}
-            models[letter * 32] = {"state": {"layout": f"IPY_MODEL_{letter * 31}f"}}
-        made.metadata["widgets"] = {WIDGET_STATE: {"state": models}}
-    return made
+def notebook(edition: str):
+    """A notebook with one cell of timings between two others."""
+    return nbformat.v4.new_notebook(
+        cells=[
+            cell("a", f"a of {edition}"),
+            cell("clock()", f"seconds of {edition}", **TIMINGS),
+            cell("b", f"b of {edition}"),
+        ]
+    )
 
 
 @pytest.fixture
@@ -118,22 +107,3 @@ def test_timings_without_an_older_output_are_not_stored(run, monkeypatch, change
     made, _ = run(stored, notebook("new"), Patience(0))
     assert texts(made) == ["a of new", "", "b of new"]
     assert "measured" not in made.cells[1].metadata["annlab"]
-
-
-def test_a_kept_widget_keeps_its_state_and_its_place(run, monkeypatch):
-    readings(monkeypatch, 1.0)
-    stored = normalise(notebook("old", "abc"), "x.ipynb")
-    made, _ = run(stored, notebook("new", "deg"), Patience(0))
-    made = normalise(made, "x.ipynb")
-    models = made.metadata["widgets"][WIDGET_STATE]["state"]
-    assert len(models) == 6
-    widths = [model["state"].get("width") for model in models.values()]
-    assert [width for width in widths if width] == ["new", "old", "new"]
-    for number, edition in enumerate(["new", "old", "new"]):
-        shown = made.cells[number].outputs[0].data[WIDGET_VIEW]["model_id"]
-        layout = models[shown]["state"]["layout"].removeprefix("IPY_MODEL_")
-        assert models[layout]["state"]["width"] == edition
-    # a second busy run of the same notebook changes nothing
-    readings(monkeypatch, 1.0)
-    again, _ = run(made, made, Patience(0))
-    assert dumps(normalise(again, "x.ipynb")) == dumps(made)

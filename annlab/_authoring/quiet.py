@@ -9,12 +9,11 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from annlab._authoring.cells import code_cells, reason_of
 from annlab._authoring.execution import execute
 from annlab._authoring.normalising import content_name
-from annlab._authoring.slimming import linked_models, store_states, widget_states
 from annlab._support.errors import require
 from annlab._support.threads import available_cpus
 
@@ -96,25 +95,7 @@ def _keep_output(fresh: NotebookNode, stored: NotebookNode, number: int) -> None
     kept = old.outputs if old.get("id", "").startswith(content_name(old)) else []
     if not kept:
         new.metadata["annlab"].pop("measured", None)
-    _exchange_widgets(fresh, new.outputs, stored, kept)
     new.outputs = copy.deepcopy(kept)
     for output in new.outputs:
         if output.output_type == "execute_result":
             output.execution_count = new.execution_count
-
-
-def _exchange_widgets(
-    fresh: NotebookNode, outputs: list[NotebookNode], stored: NotebookNode, kept: list[NotebookNode]
-) -> None:
-    """Exchange the states behind the widgets of ``outputs`` for those behind ``kept``."""
-    states, older = widget_states(fresh), widget_states(stored)
-    dropped, wanted = linked_models(outputs, states), linked_models(kept, older)
-    restored = {name: state for name, state in older.items() if name in wanted}
-    # the file numbers the models in this order, so they take the place of the others
-    result: dict[str, Any] = {}
-    for name, state in states.items():
-        if name in dropped:
-            result.update(restored)
-        else:
-            result[name] = state
-    store_states(fresh, result | restored)

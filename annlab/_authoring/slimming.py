@@ -30,9 +30,12 @@ def slim(notebook: NotebookNode) -> None:
                 data["image/png"] = _fewer_colours(data["image/png"])
                 data.pop(WIDGET_VIEW, None)
     states = widget_states(notebook)
-    shown = [output for _, cell in code_cells(notebook) for output in cell.outputs]
-    kept = linked_models(shown, states)
-    store_states(notebook, {name: state for name, state in states.items() if name in kept})
+    kept = _shown_models(notebook, states)
+    notebook.metadata.pop("widgets", None)
+    if kept:
+        states = {name: state for name, state in states.items() if name in kept}
+        content = {"version_major": 2, "version_minor": 0, "state": states}
+        notebook.metadata["widgets"] = {WIDGET_STATE: content}
 
 
 def is_slim(notebook: NotebookNode) -> bool:
@@ -66,24 +69,20 @@ def widget_states(notebook: NotebookNode) -> dict[str, Any]:
     return dict(notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {}))
 
 
-def store_states(notebook: NotebookNode, states: dict[str, Any]) -> None:
-    """Replace the stored states; without any, the notebook has no such metadata."""
-    notebook.metadata.pop("widgets", None)
-    if states:
-        content = {"version_major": 2, "version_minor": 0, "state": states}
-        notebook.metadata["widgets"] = {WIDGET_STATE: content}
-
-
-def linked_models(outputs: list[NotebookNode], states: dict[str, Any]) -> set[str]:
-    """Return the names of all models that the widgets shown in outputs consist of."""
+def _shown_models(notebook: NotebookNode, states: dict[str, Any]) -> set[str]:
+    """Return the names of all models that the shown widgets consist of."""
     links: dict[str, set[str]] = {name: set() for name in states}
     for name, state in states.items():
         for other in re.findall(r"IPY_MODEL_(\w+)", json.dumps(state)):
             if other in links:
                 links[name].add(other)
                 links[other].add(name)
-    views = [output.get("data", {}).get(WIDGET_VIEW) for output in outputs]
-    waiting = [view["model_id"] for view in views if view]
+    waiting = [
+        output.data[WIDGET_VIEW]["model_id"]
+        for _, cell in code_cells(notebook)
+        for output in cell.outputs
+        if WIDGET_VIEW in output.get("data", {})
+    ]
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
