@@ -17,7 +17,7 @@ ORDER = k_nearest(Q, X, 50)[1]
 
 @pytest.mark.parametrize("miss", ["near", "far"])
 @pytest.mark.parametrize("recall", [0.0, 0.3, 0.9, 1.0])
-def test_recall_is_what_was_asked_for(recall, miss):
+def test_careless_recall(recall, miss):
     found = CarelessIndex(recall, miss=miss, random_state=0).fit(X).kneighbors(Q, 1)[1]
     right = (found[:, 0] == ORDER[:, 0]).mean()
     assert right == pytest.approx(recall, abs=0.025)
@@ -25,7 +25,7 @@ def test_recall_is_what_was_asked_for(recall, miss):
         assert right == recall
 
 
-def test_near_misses_are_the_next_best_and_far_ones_are_anything():
+def test_careless_misses():
     near = CarelessIndex(0.0, random_state=0).fit(X).kneighbors(Q, 1)[1]
     assert (near[:, 0] == ORDER[:, 1]).all()
     far = CarelessIndex(0.0, miss="far", random_state=0).fit(X).kneighbors(Q, 1)[1]
@@ -37,7 +37,7 @@ def test_near_misses_are_the_next_best_and_far_ones_are_anything():
 
 @pytest.mark.parametrize("miss", ["near", "far"])
 @pytest.mark.parametrize("n_neighbors", [3, 40, 50])
-def test_no_row_comes_twice(miss, n_neighbors):
+def test_careless_rows_are_different(miss, n_neighbors):
     found = CarelessIndex(0.5, miss=miss, random_state=0).fit(X).kneighbors(Q[:99], n_neighbors)[1]
     assert all(len(set(row)) == n_neighbors for row in found)
     true = [len(set(a) & set(b)) for a, b in zip(found, ORDER[:99, :n_neighbors], strict=True)]
@@ -45,7 +45,7 @@ def test_no_row_comes_twice(miss, n_neighbors):
     assert np.mean(true) / n_neighbors == pytest.approx(least, abs=0.08)
 
 
-def test_errors_belong_to_the_question_and_the_rows():
+def test_careless_errors_depend_on_query_and_rows():
     index = CarelessIndex(0.5, random_state=0).fit(X)
     found = index.kneighbors(Q, 1)[1]
     assert (index.kneighbors(Q[::-1], 1)[1][::-1] == found).all()
@@ -61,7 +61,7 @@ def test_errors_belong_to_the_question_and_the_rows():
         assert (other.kneighbors(Q, 1)[1] == found).mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_it_is_not_offered_and_says_what_is_wrong():
+def test_careless_is_not_registered():
     assert "careless" not in available_indexes()
     with pytest.raises(ValueError, match="recall"):
         CarelessIndex(1.5).fit(X)

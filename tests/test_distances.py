@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.spatial.distance import cdist
-from sklearn.neighbors import NearestNeighbors
 
 from annlab._support.rounding import product_error
 from annlab.distances import (
@@ -75,7 +74,7 @@ KINDS = (
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
-def test_all_pairs(dtype, make):
+def test_pairwise_sq(dtype, make):
     rng = np.random.RandomState(0)
     Q, X = rng.randn(7, 5).astype(dtype), rng.randn(4, 5).astype(dtype)
     out = pairwise_sq(make(Q), X)
@@ -94,7 +93,7 @@ def test_all_pairs(dtype, make):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_the_nearest_is_that_of_brute_force(kind, dtype):
+def test_nearest_equals_brute_force(kind, dtype):
     rng = np.random.RandomState(0)
     for d, k, n in [(1, 5, 30), (3, 40, 200), (64, 1100, 40), (193, 7, 60)]:
         Q, X = (part.astype(dtype) for part in kind(rng, n, k, d))
@@ -112,7 +111,7 @@ def test_the_nearest_is_that_of_brute_force(kind, dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_ties_go_to_the_lowest_index_across_blocks(dtype):
+def test_nearest_breaks_ties_by_index(dtype):
     X = np.random.RandomState(0).randint(5, 9, (2 * BLOCK + 10, 3)).astype(dtype)
     for twins in ([3, 7], [5, BLOCK + 1], [BLOCK + 2, 2 * BLOCK + 5]):
         rows = X.copy()
@@ -126,7 +125,7 @@ def test_ties_go_to_the_lowest_index_across_blocks(dtype):
 
 @pytest.mark.parametrize("kind", [normal, integers, duplicates])
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_sparse_queries_find_the_same(kind, dtype):
+def test_nearest_of_sparse_queries(kind, dtype):
     rng = np.random.RandomState(1)
     Q, X = (part.astype(dtype) for part in kind(rng, 60, 1100, 20))
     Q[np.random.RandomState(2).rand(*Q.shape) < 0.7] = 0
@@ -138,7 +137,7 @@ def test_sparse_queries_find_the_same(kind, dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_rows_of_one_direction_are_compared_around_their_mean(monkeypatch, dtype):
+def test_frame_shifts_rows_of_one_direction(monkeypatch, dtype):
     rng = np.random.RandomState(0)
     Q, X = (unit_rows((50 + rng.rand(n, 20)).astype(dtype))[0] for n in (500, 12))
     frame = room.frame_of(X)
@@ -160,7 +159,7 @@ def test_rows_of_one_direction_are_compared_around_their_mean(monkeypatch, dtype
     assert room.frame_of(np.full((3, 2), 1e30, np.float32)).norms.dtype == np.float32
 
 
-def test_only_near_ties_are_decided_twice(monkeypatch):
+def test_nearest_decides_only_near_ties(monkeypatch):
     """The margin must hold, and must not be so wide that everything is near."""
     seen = []
     decide = room._decide_close
@@ -176,7 +175,7 @@ def test_only_near_ties_are_decided_twice(monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_the_margin_bounds_the_rounding(kind, dtype):
+def test_margin_bounds_the_rounding(kind, dtype):
     rng = np.random.RandomState(3)
     for d, k in [(1, 30), (8, 30), (300, 30)]:
         Q, X = (part.astype(dtype) for part in kind(rng, 40, k, d))
@@ -198,7 +197,7 @@ def test_the_margin_bounds_the_rounding(kind, dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("d", [1, 10, 5000])
 @pytest.mark.parametrize(("size", "reach"), [(1.0, 1.0), (1e-3, 10.0), (1e4, 1e-2)])
-def test_the_margin_follows_from_the_theory(dtype, d, size, reach):
+def test_product_error_follows_the_theory(dtype, d, size, reach):
     """Higham's bound of an inner product, twice, with the roundings of norm, sum and shift."""
     u = np.finfo(dtype).eps / 2
     gamma = d * u / (1 - d * u)
@@ -213,7 +212,7 @@ def test_the_margin_follows_from_the_theory(dtype, d, size, reach):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_matrix])
-def test_chosen_pairs(dtype, make):
+def test_paired_sq_and_listed_sq(dtype, make):
     rng = np.random.RandomState(0)
     Q, X = rng.randn(30, 5).astype(dtype), rng.randn(8, 5).astype(dtype)
     every = np.tile(np.arange(8), (30, 1))
@@ -228,7 +227,7 @@ def test_chosen_pairs(dtype, make):
     assert listed_sq(make(Q), X, rows[:0], columns[:0]).shape == (0,)
 
 
-def test_pairs_keep_their_digits_far_from_the_origin():
+def test_paired_sq_keeps_digits_far_from_the_origin():
     Q, X = np.array([[1e8 + 1.0, 1e8]]), np.array([[1e8, 1e8]])
     assert paired_sq(Q, X, np.array([0]))[0] == 1.0
     assert pairwise_sq(Q, X)[0, 0] != 1.0, "this test needs data that cancels"
@@ -236,7 +235,7 @@ def test_pairs_keep_their_digits_far_from_the_origin():
     assert paired_sq(large, -large, np.array([0]))[0] == pytest.approx(8e76)
 
 
-def test_pairs_go_in_blocks():
+def test_paired_sq_of_wide_rows():
     d = 1 << 19
     rng = np.random.RandomState(0)
     Q, X = rng.rand(5, d).astype(np.float32), rng.rand(2, d).astype(np.float32)
@@ -272,7 +271,7 @@ def test_unit_rows(dtype, make):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_several_neighbours_are_those_of_brute_force(kind, dtype):
+def test_k_nearest_equals_brute_force(kind, dtype):
     rng = np.random.RandomState(5)
     for d, k, n, m in [(1, 9, 20, 3), (3, 40, 30, 1), (16, 1100, 12, 6), (5, 6, 10, 6)]:
         Q, X = (part.astype(dtype) for part in kind(rng, n, k, d))
@@ -286,21 +285,7 @@ def test_several_neighbours_are_those_of_brute_force(kind, dtype):
         np.testing.assert_allclose(found_distances, got, rtol=rtol)
 
 
-def test_neighbours_agree_with_scikit_learn():
-    rng = np.random.RandomState(0)
-    X, Q = rng.randn(2000, 6), rng.randn(3000, 6)
-    for metric in ("euclidean", "cosine"):
-        theirs = NearestNeighbors(algorithm="brute", metric=metric).fit(X)
-        expected, indices = theirs.kneighbors(Q, 4)
-        ours, found = k_nearest(Q, X, 4, metric=metric)
-        np.testing.assert_array_equal(found, indices)
-        np.testing.assert_allclose(ours, expected, rtol=1e-7, atol=1e-14)
-        again, same = k_nearest(sparse.csr_matrix(Q), X, 4, metric=metric)
-        np.testing.assert_array_equal(same, indices)
-        np.testing.assert_allclose(again, expected, rtol=1e-7, atol=1e-14)
-
-
-def test_the_metrics_own_distances():
+def test_from_squared():
     rng = np.random.RandomState(0)
     A, B = rng.randn(5, 3), rng.randn(4, 3)
     np.testing.assert_allclose(from_squared(pairwise_sq(A, B), "euclidean"), cdist(A, B))

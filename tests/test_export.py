@@ -37,7 +37,7 @@ def test_ivf_with_all_lists_probed_is_exact(X, metric):
 
 
 @pytest.mark.parametrize("kind", ["Flat", "SQ8", "PQ12"])
-def test_ivf_is_as_good_as_one_that_faiss_trains(X, kind):
+def test_ivf_recall_equals_that_of_faiss(X, kind):
     ours = export.ivf(X, 64, kind, random_state=0)
     theirs = faiss.index_factory(X.shape[1], f"IVF64,{kind}")
     theirs.train(X)
@@ -47,7 +47,7 @@ def test_ivf_is_as_good_as_one_that_faiss_trains(X, kind):
     assert recall(ours, X, queries) > recall(theirs, X, queries) - 0.05
 
 
-def test_ivf_puts_each_row_into_the_list_of_its_label(X):
+def test_ivf_lists_equal_labels(X):
     result = kmeans_ann(X, 64, random_state=0)
     index = export.ivf(X, result=result)
     for label in (0, 13, 63):
@@ -85,7 +85,7 @@ def test_ivf_refuses_a_result_of_other_rows(X):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_centroids_in_faiss_and_hnswlib_assign_as_the_fit_did(X, metric):
+def test_exported_centroids_assign_like_the_fit(X, metric):
     result = kmeans(X, 50, metric=metric, random_state=0)
     queries = X.copy()
     if metric == "cosine":

@@ -37,7 +37,7 @@ def test_equals_lloyd_from_the_same_start(X, dtype):
     assert theirs.centroids.dtype == dtype
 
 
-def test_it_says_whether_faiss_stopped_by_itself():
+def test_stop_reason():
     X = np.repeat([[0.0, 0.0], [10.0, 10.0]], 500, axis=0).astype(np.float32)
     X += 0.1 * np.random.RandomState(0).randn(*X.shape).astype(np.float32)
     short, long = (kmeans_faiss(X, 2, most, random_state=0) for most in (1, 100))
@@ -47,7 +47,7 @@ def test_it_says_whether_faiss_stopped_by_itself():
     assert long.stop_reason == ("small gain" if long.n_iter < 100 else "max_iter")
 
 
-def test_inertia_is_that_of_the_labels_and_labels_are_nearest(X):
+def test_labels_and_inertia_are_exact(X):
     result = kmeans_faiss(X, 7, 3, random_state=0)
     assert result.inertia == pytest.approx(inertia(X, result.labels, result.centroids), rel=1e-12)
     squares = ((X[:, None].astype(float) - result.centroids) ** 2).sum(axis=2)
@@ -55,7 +55,7 @@ def test_inertia_is_that_of_the_labels_and_labels_are_nearest(X):
 
 
 @pytest.mark.parametrize(("most", "traces"), [(None, 700), (256, 512), (100, 200), (1000, 700)])
-def test_a_sample_trains_where_it_is_asked_for_and_all_rows_are_labelled(most, traces):
+def test_max_points_per_centroid(most, traces):
     # a row that trained leaves a trace in the mean of its cluster
     X = np.eye(700, dtype=np.float32)
     result = kmeans_faiss(X, 2, 3, random_state=0, max_points_per_centroid=most)
@@ -64,7 +64,7 @@ def test_a_sample_trains_where_it_is_asked_for_and_all_rows_are_labelled(most, t
     assert result.n_distances == 2 * (3 * traces + 700)
 
 
-def test_far_from_the_origin_nothing_is_lost(X):
+def test_offset_keeps_inertia(X):
     far = X.astype(np.float64) + 1e5
     near = kmeans_faiss(X.astype(np.float64), 10, 10, random_state=0)
     moved = kmeans_faiss(far, 10, 10, random_state=0)
@@ -104,7 +104,7 @@ def test_more_starts_are_not_worse(X):
     assert best.inertia <= one.inertia
 
 
-def test_quiet_unless_asked(X, capfd):
+def test_verbose(X, capfd):
     kmeans_faiss(X[:30], 10, 2)
     shown = capfd.readouterr()
     assert shown.out == shown.err == ""
@@ -113,7 +113,7 @@ def test_quiet_unless_asked(X, capfd):
     assert shown.out + shown.err != ""
 
 
-def test_threads_are_put_back(X):
+def test_threads_are_restored(X):
     before = faiss.omp_get_max_threads()
     fit_faiss(X, 3, 2, n_jobs=before + 1)
     assert faiss.omp_get_max_threads() == before
@@ -130,7 +130,7 @@ def test_bad_input_is_named(X):
         kmeans_faiss(X, 2, init=np.zeros((3, 16)))
 
 
-def test_a_missing_faiss_is_named(monkeypatch, X):
+def test_missing_faiss_is_named(monkeypatch, X):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match="kmeans_faiss"):
         kmeans_faiss(X, 2)

@@ -11,7 +11,7 @@ import pytest
 from annlab._support.files import atomic_write
 
 
-def test_an_error_leaves_the_older_file_and_nothing_else(tmp_path):
+def test_atomic_write_keeps_the_old_file_on_error(tmp_path):
     target = tmp_path / "a.json"
     target.write_text("older")
     with pytest.raises(RuntimeError), atomic_write(target, text=True) as file:
@@ -20,7 +20,7 @@ def test_an_error_leaves_the_older_file_and_nothing_else(tmp_path):
     assert target.read_text() == "older" and list(tmp_path.iterdir()) == [target]
 
 
-def test_text_has_the_same_bytes_on_any_system_and_the_usual_mode(tmp_path):
+def test_atomic_write_of_text(tmp_path):
     with atomic_write(tmp_path / "a.txt", text=True) as file:
         file.write("é\n")
     assert (tmp_path / "a.txt").read_bytes() == "é\n".encode()
@@ -29,13 +29,13 @@ def test_text_has_the_same_bytes_on_any_system_and_the_usual_mode(tmp_path):
     assert len(modes) == 1, "others may read it as any other new file"
 
 
-def test_a_missing_folder_is_named_itself(tmp_path):
+def test_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, atomic_write(tmp_path / "no" / "a.bin"):
         pass
     assert caught.value.filename == str(tmp_path / "no")
 
 
-def test_a_full_disk_is_named_with_its_folder(tmp_path):
+def test_full_disk_is_named(tmp_path):
     with pytest.raises(OSError, match=f"disk that holds {tmp_path.resolve()} is full") as caught:
         with atomic_write(tmp_path / "a.npz"):
             raise OSError(errno.ENOSPC, "No space left on device")

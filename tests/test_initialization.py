@@ -60,7 +60,7 @@ def test_starts_are_distinct_points_of_the_data(name, k, workers):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_seed_draws_the_same(name, workers):
+def test_seed_repeats_a_start(name, workers):
     points = MemoryRows(blobs(), workers=workers)
     one, two, other = (
         initial_centroids(name, points, 5, np.random.RandomState(seed)) for seed in (4, 4, 5)
@@ -70,7 +70,7 @@ def test_the_same_seed_draws_the_same(name, workers):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_number_of_threads_does_not_matter(name):
+def test_n_jobs_does_not_change_a_start(name):
     X = blobs(5000).astype(np.float32)
     drawn = []
     for n_jobs in (1, 3):
@@ -105,7 +105,7 @@ def test_more_clusters_than_points_with_weight(name, workers):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_sparse_data_draws_what_dense_data_draws(name, metric, workers):
+def test_sparse_start_equals_dense_start(name, metric, workers):
     rng = np.random.RandomState(0)
     X = rng.poisson(0.4, (300, 12)).astype(float) + np.eye(12)[rng.randint(12, size=300)]
     unshifted = Coordinates(metric == "cosine", X.dtype, X.dtype)
@@ -118,7 +118,7 @@ def test_sparse_data_draws_what_dense_data_draws(name, metric, workers):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_points_equal(name, workers):
+def test_start_of_equal_points(name, workers):
     points = MemoryRows(np.full((10, 2), 7.0), workers=workers)
     centroids = initial_centroids(name, points, 4, np.random.RandomState(0))
     np.testing.assert_array_equal(points.outward(centroids), np.full((4, 2), 7.0))
@@ -163,7 +163,7 @@ def test_k_means_plus_plus_draws_by_squared_distance(monkeypatch, workers):
     np.testing.assert_allclose(share, expected_second(X, weights), atol=0.025)
 
 
-def test_greedy_choice_keeps_the_best_candidate(monkeypatch, workers):
+def test_k_means_plus_plus_keeps_the_best_candidate(monkeypatch, workers):
     """Of the candidates of a round the one stays that lowers the potential most."""
     X = blobs(100)
     points = MemoryRows(X, workers=workers)
@@ -219,7 +219,7 @@ def test_k_means_parallel_draws_by_squared_distance(workers):
     assert near == pytest.approx(50 / 5000 * 8, abs=0.06)
 
 
-def test_drawing_by_mass():
+def test_draw_is_proportional_to_mass():
     rng = np.random.RandomState(0)
     mass = np.array([0.0, 1.0, 0.0, 3.0, 0.0])
     drawn = room._draw(mass, 8000, rng)
@@ -238,7 +238,7 @@ def test_drawing_by_mass():
 # -- the parameter -----------------------------------------------------------------------------
 
 
-def test_a_function_as_start():
+def test_init_takes_a_function():
     X = blobs()
     calls = []
 

@@ -112,7 +112,7 @@ def spread_of(X):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(case=cases(), dtype=st.sampled_from([np.float32, np.float64]))
-def test_inertia_never_rises_between_full_steps(algorithm, case, dtype):
+def test_inertia_never_rises(algorithm, case, dtype):
     X, k, start, seed = case
     X, start = X.astype(dtype), start.astype(dtype)
     result = kmeans_ann(
@@ -129,7 +129,7 @@ def test_inertia_never_rises_between_full_steps(algorithm, case, dtype):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(case=cases())
-def test_labels_are_the_nearest_or_their_share_is_said(algorithm, case):
+def test_labels_are_nearest_or_recall_is_estimated(algorithm, case):
     X, k, start, seed = case
     result = kmeans_ann(X, k, 4, algorithm=algorithm, init=start, random_state=seed % 1000)
     least = least_sq(X, result.centroids)
@@ -144,7 +144,7 @@ def test_labels_are_the_nearest_or_their_share_is_said(algorithm, case):
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @given(case=cases())
-def test_labels_are_those_of_predict(metric, case):
+def test_labels_equal_predict(metric, case):
     X, k, start, seed = case
     model = KMeansANN(k, init=start, metric=metric, random_state=seed % 1000, max_iter=5).fit(X)
     np.testing.assert_array_equal(model.labels_, model.predict(X))
@@ -189,7 +189,7 @@ def traced(X, k, start, **more):
 
 
 @given(case=cases(), angle=st.integers(0, 2**31 - 1), where=st.floats(-1e4, 1e4))
-def test_moved_and_turned_data_gives_moved_and_turned_clusters(case, angle, where):
+def test_rotation_and_shift_move_clusters(case, angle, where):
     X, k, start, _ = case
     plain = traced(X, k, start)
     assume(well_apart(X, plain) and all(step.n_empty == 0 for step in plain.trace))
@@ -209,7 +209,7 @@ def test_moved_and_turned_data_gives_moved_and_turned_clusters(case, angle, wher
     dtype=st.sampled_from([np.float32, np.float64]),
     metric=st.sampled_from(["euclidean", "cosine"]),
 )
-def test_the_unit_of_measure_does_not_matter(case, power, dtype, metric):
+def test_scale_keeps_labels(case, power, dtype, metric):
     """From about 1e-18 to 1e18; powers of two, so that nothing is rounded."""
     X, k, start, _ = case
     X, start = X.astype(dtype), start.astype(dtype)
@@ -228,7 +228,7 @@ def test_the_unit_of_measure_does_not_matter(case, power, dtype, metric):
 
 
 @given(case=cases(), data=st.data())
-def test_the_order_of_rows_and_of_columns_does_not_matter(case, data):
+def test_order_of_rows_and_columns_keeps_labels(case, data):
     X, k, start, _ = case
     plain = traced(X, k, start)
     assume(well_apart(X, plain) and all(step.n_empty == 0 for step in plain.trace))
@@ -240,7 +240,7 @@ def test_the_order_of_rows_and_of_columns_does_not_matter(case, data):
 
 
 @given(case=cases(), data=st.data(), metric=st.sampled_from(["euclidean", "cosine"]))
-def test_a_weight_is_a_number_of_repetitions(case, data, metric):
+def test_weight_equals_repetitions(case, data, metric):
     X, k, start, _ = case
     plain = traced(X, k, start)
     assume(well_apart(X, plain))
@@ -291,7 +291,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 @given(case=cases(most_n=60, most_k=5))
-def test_the_container_does_not_matter(way, case):
+def test_container_keeps_labels(way, case):
     """Small integers, which every container holds exactly."""
     X, k, _, seed = case
     X = np.clip(np.round(X * 4), -100, 100)
@@ -318,7 +318,7 @@ def test_the_container_does_not_matter(way, case):
 
 @pytest.mark.parametrize("name", ["hnsw", "lsh", "pq"])
 @given(case=cases(most_n=60))
-def test_approximate_indexes_lie_about_nothing(name, case):
+def test_approximate_indexes_return_true_distances(name, case):
     """They may miss a neighbour; what they return is there, at that distance, once, in order."""
     X, k, queries, seed = case
     index = make_index(name)
@@ -332,7 +332,7 @@ def test_approximate_indexes_lie_about_nothing(name, case):
 
 
 @given(case=cases(), share=st.floats(0.0, 0.4))
-def test_trimmed_points_are_the_worst_served(case, share):
+def test_trimmed_points_are_outliers(case, share):
     X, k, start, seed = case
     result = robust_kmeans_ann(X, k, 4, trim=share, init=start, random_state=seed % 1000)
     assert result.outlier_mask.sum() <= share * len(X) * (1 + 1e-9)
@@ -343,7 +343,7 @@ def test_trimmed_points_are_the_worst_served(case, share):
 
 
 @given(case=cases(), data=st.data())
-def test_batches_absorb_every_row_once(case, data):
+def test_partial_fit_counts_every_row_once(case, data):
     """After `partial_fit` each centroid is the mean of the rows that it got."""
     X, k, start, _ = case
     cut = data.draw(st.integers(k, len(X)))

@@ -21,7 +21,7 @@ def test_groups_far_apart_are_resolved(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_towns_of_two_regions_are_clustered_as_in_float64(algorithm):
+def test_float32_groups_are_clustered_as_in_float64(algorithm):
     rng = np.random.RandomState(0)
     regions = [rng.rand(300, 2) * 2e4, rng.rand(300, 2) * 2e4 + [1e6, 0]]
     towns = np.concatenate(regions).astype(np.float32)
@@ -33,7 +33,7 @@ def test_towns_of_two_regions_are_clustered_as_in_float64(algorithm):
     assert single.inertia <= 1.02 * double.inertia
 
 
-def test_transform_tells_distinct_centroids_apart():
+def test_transform_resolves_near_centroids():
     model = KMeansANN(4, random_state=0).fit(PAIRS)
     distances = model.transform(model.cluster_centers_)
     assert np.all(np.diag(distances) == 0)
@@ -49,7 +49,7 @@ def test_ordinary_data_stays_in_single_precision(d):
         assert not has_far_groups(rows - rows.mean(axis=0))
 
 
-def test_an_empty_cluster_is_reseeded_by_weight_and_distance():
+def test_empty_cluster_is_reseeded_by_weight_and_distance():
     X = np.array([[0.0], [4.0], [1000.0]])
     weights = np.array([1e8, 1e8, 1e-8])
     init = np.array([[1.0], [1e6]])
@@ -66,7 +66,7 @@ def test_values_whose_squares_vanish_are_refused():
     assert kmeans_ann(np.zeros((5, 2)), 1).inertia == 0
 
 
-def test_ctrl_c_in_fit_keeps_what_was_found_and_is_raised():
+def test_interrupted_fit_keeps_its_attributes():
     X = make_blobs(400, n_clusters=8, random_state=0).X
 
     def press(step):

@@ -17,7 +17,7 @@ def X():
 
 @pytest.mark.parametrize("n_clusters", [5, 400])
 @pytest.mark.parametrize("n_jobs", [2, 3, 4])
-def test_every_n_jobs_gives_the_same_bits(X, n_clusters, n_jobs):
+def test_n_jobs_does_not_change_bits(X, n_clusters, n_jobs):
     n_iter = 4
     one = parallel_kmeans_ann(X, n_clusters, n_iter, n_jobs=1, algorithm="brute", random_state=0)
     many = parallel_kmeans_ann(
@@ -51,6 +51,6 @@ def test_assign_takes_a_tuple_or_two_arguments(X):
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1.5, "two", True])
-def test_a_bad_n_jobs_is_named(X, n_jobs):
+def test_bad_n_jobs_is_named(X, n_jobs):
     with pytest.raises(ValueError, match="n_jobs"):
         parallel_kmeans_ann(X, 3, n_jobs=n_jobs)

@@ -57,7 +57,7 @@ def draw(ax):
 # --- colours -------------------------------------------------------------------------------------
 
 
-def test_fifty_six_clusters_have_marks_of_their_own():
+def test_56_clusters_have_different_marks():
     marks = {(cluster_color(c), cluster_marker(c)) for c in range(len(PALETTE) * len(MARKERS))}
     assert len(marks) == len(PALETTE) * len(MARKERS)
 
@@ -65,7 +65,7 @@ def test_fifty_six_clusters_have_marks_of_their_own():
 # --- points --------------------------------------------------------------------------------------
 
 
-def test_each_cluster_is_drawn_with_its_points_and_its_colour(blobs, ax):
+def test_plot_clusters_draws_points_by_cluster(blobs, ax):
     X, result = blobs
     assert plot_clusters(X, result, ax=ax) is ax
     drawn = offsets(ax)
@@ -79,7 +79,7 @@ def test_each_cluster_is_drawn_with_its_points_and_its_colour(blobs, ax):
     draw(ax)
 
 
-def test_outliers_are_crosses_of_their_own(blobs, ax):
+def test_plot_clusters_draws_outliers(blobs, ax):
     X, result = blobs
     labels = result.labels.copy()
     labels[:7] = -1
@@ -89,7 +89,7 @@ def test_outliers_are_crosses_of_their_own(blobs, ax):
     assert np.allclose(outliers.get_offsets(), X[:7])
 
 
-def test_many_clusters_share_a_colour_map_without_a_legend(ax):
+def test_plot_clusters_of_many_clusters(ax):
     X = np.random.RandomState(0).rand(200, 2)
     plot_clusters(X, np.arange(200) % 100, ax=ax)
     assert len(ax.collections) == 1
@@ -98,14 +98,14 @@ def test_many_clusters_share_a_colour_map_without_a_legend(ax):
     draw(ax)
 
 
-def test_a_sample_is_drawn_of_many_points_and_says_so(ax):
+def test_plot_clusters_samples_many_points(ax):
     X = np.random.RandomState(0).rand(300, 2)
     plot_clusters(X, np.zeros(300, dtype=int), ax=ax, max_points=100, title="Cube")
     assert len(offsets(ax)[0]) == 100
     assert ax.get_title() == "Cube (100 of 300 points, at random)"
 
 
-def test_bad_points_are_refused(ax):
+def test_plot_clusters_refuses_bad_arguments(ax):
     with pytest.raises(ValueError, match="X must be an array with 2 columns"):
         plot_clusters(np.zeros((3, 4)), ax=ax)
     with pytest.raises(ValueError, match="labels must be an array of shape"):
@@ -138,7 +138,7 @@ def test_projections_keep_groups_apart(method, ax):
     draw(ax)
 
 
-def test_three_components_make_axes_of_three_dimensions():
+def test_three_components_need_3d_axes():
     from matplotlib import pyplot as plt
 
     X = np.random.RandomState(0).rand(30, 6)
@@ -156,7 +156,7 @@ def test_three_components_make_axes_of_three_dimensions():
         visualize_clusters(X, [0] * 30, 3, method="pca", ax=Figure().add_subplot())
 
 
-def test_the_decks_call_makes_a_figure_that_show_finds():
+def test_visualize_clusters_makes_a_pyplot_figure():
     from matplotlib import pyplot as plt
 
     before = plt.get_fignums()
@@ -169,7 +169,7 @@ def test_the_decks_call_makes_a_figure_that_show_finds():
 
 
 @pytest.mark.parametrize("n_components", [2, 3])
-def test_points_that_need_no_reduction_are_drawn_as_they_are(n_components):
+def test_low_dimensional_points_are_not_projected(n_components):
     from scipy.sparse import csr_array
 
     X = np.random.RandomState(0).rand(30, n_components)
@@ -188,7 +188,7 @@ def test_points_that_need_no_reduction_are_drawn_as_they_are(n_components):
         visualize_clusters(X, [0] * 30, n_components, ax=axes(), method_params={"perplexity": 9})
 
 
-def test_a_given_state_gives_the_same_picture():
+def test_random_state_repeats_a_projection():
     X = np.random.RandomState(0).rand(40, 60)
     params = {"init": "random"}  # started by PCA, t-SNE draws nothing
     one, two, other = (
@@ -201,7 +201,7 @@ def test_a_given_state_gives_the_same_picture():
     assert not np.array_equal(one, other)
 
 
-def test_a_sample_is_projected_of_many_points_and_says_so(ax):
+def test_visualize_clusters_samples_many_points(ax):
     X = np.random.RandomState(0).rand(90, 5)
     labels = np.arange(90) % 3
     visualize_clusters(X, labels, method="pca", ax=ax, max_points=30)
@@ -223,7 +223,7 @@ def test_sparse_rows_are_projected(method, d, ax):
 
 @pytest.mark.parametrize("n", [3, 4, 7])
 @pytest.mark.parametrize("method", ["pca", "tsne"])
-def test_a_handful_of_points_is_enough(n, method, ax):
+def test_few_points_are_projected(n, method, ax):
     visualize_clusters(np.random.RandomState(0).rand(n, 3), [0] * n, method=method, ax=ax)
     assert np.isfinite(ax.embedding).all()
 
@@ -240,7 +240,7 @@ def test_bad_projections_are_refused(ax):
         visualize_clusters(X, [0] * 20, ax=ax, method_params=3)
 
 
-def test_umap_is_asked_for_by_its_purpose(monkeypatch, ax):
+def test_missing_umap_is_named(monkeypatch, ax):
     from annlab import MissingExtraError
 
     monkeypatch.setitem(sys.modules, "umap", None)
@@ -340,7 +340,7 @@ def test_palette_of_a_segmentation(ax):
         plot_palette(made.palette, [1], ax=ax)
 
 
-def test_patches_stand_in_a_grid(ax):
+def test_plot_patches_draws_a_grid(ax):
     patches = np.random.RandomState(0).rand(5, 12)
     plot_patches(patches, n_columns=2, ax=ax)
     sheet = np.asarray(ax.images[0].get_array())
@@ -351,7 +351,7 @@ def test_patches_stand_in_a_grid(ax):
     assert np.allclose(sheet[3], 1)
 
 
-def test_patches_of_other_forms(ax):
+def test_plot_patches_of_other_shapes(ax):
     grey = np.arange(9).reshape(1, 9).astype(np.uint8)
     plot_patches(grey, ax=ax)
     assert np.allclose(np.asarray(ax.images[0].get_array())[1:4, 1:4], grey.reshape(3, 3) / 255)
@@ -387,7 +387,7 @@ def made_curve(name, points, exact_speed):
     )
 
 
-def test_the_exact_baseline_is_always_on_the_plot(ax):
+def test_recall_speed_shows_the_exact_baseline(ax):
     curves = [
         made_curve("lsh", [(0.5, 300.0), (0.9, 100.0), (0.4, 90.0)], 40.0),
         made_curve("hnsw", [(0.8, 900.0)], 60.0),
@@ -407,7 +407,7 @@ def test_the_exact_baseline_is_always_on_the_plot(ax):
         plot_recall_speed([1, 2], ax=ax)
 
 
-def test_time_to_quality_draws_peers_ours_and_the_floor(ax):
+def test_time_to_quality_draws_peers_and_floor(ax):
     def run(peer, rung, seconds, inertia):
         facts = {"seed": 0, "status": "ok", "seconds": seconds, "inertia": inertia}
         return {"peer": peer, "rung": rung, **facts}
@@ -455,7 +455,7 @@ def test_time_to_quality_draws_peers_ours_and_the_floor(ax):
 # --- the process ---------------------------------------------------------------------------------
 
 
-def test_given_axes_leave_pyplot_alone():
+def test_given_axes_do_not_import_pyplot():
     code = (
         "import sys, numpy as np\n"
         "from matplotlib.figure import Figure\n"
@@ -480,12 +480,12 @@ def test_given_axes_leave_pyplot_alone():
         ([[0, 0, 9]], [np.inf], "counts must be made of finite numbers"),
     ],
 )
-def test_colours_that_are_none_are_refused(colors, counts, message, ax):
+def test_plot_palette_refuses_bad_colours(colors, counts, message, ax):
     with pytest.raises(ValueError, match=message):
         plot_palette(np.array(colors), counts, ax=ax)
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (12,), (2, 2, 3, 1), (2, 5)])
-def test_a_shape_that_does_not_fit_the_patches_is_refused(shape, ax):
+def test_plot_patches_refuses_wrong_shapes(shape, ax):
     with pytest.raises(ValueError, match=r"shape must be .* of 12 numbers"):
         plot_patches(np.zeros((4, 12)), shape=shape, ax=ax)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_matrix
 from scipy.sparse import random as sparse_random
 from scipy.spatial.distance import cdist
 from scipy.stats import median_abs_deviation
@@ -38,7 +37,7 @@ def worst_miss(centres: np.ndarray, centroids: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_true_centres_are_found_where_plain_kmeans_misses_them(seed):
+def test_robust_fit_finds_centres_among_outliers(seed):
     X, centres = blobs_with_gross_outliers(seed)
     robust = robust_kmeans_ann(X, 5, random_state=seed)
     plain = kmeans(X, 5, random_state=seed)
@@ -60,7 +59,7 @@ def test_labels_mask_and_inertia_agree():
     assert result.inertia == pytest.approx(expected, rel=1e-12)
 
 
-def test_an_outlier_that_the_start_drew_is_let_go():
+def test_outlier_drawn_by_the_start_is_released():
     X, centres = blobs_with_gross_outliers(1)
     X = np.concatenate([X[:900], [[200.0, 200.0]]])
     start = np.concatenate([centres[:4], [[200.0, 200.0]]])
@@ -69,7 +68,7 @@ def test_an_outlier_that_the_start_drew_is_let_go():
     assert worst_miss(centres, result.centroids) < FOUND
 
 
-def test_trim_leaves_out_exactly_the_share_asked_for():
+def test_trim_leaves_out_the_exact_share():
     X, centres = blobs_with_gross_outliers(4)
     result = robust_kmeans_ann(X, 5, trim=0.1, random_state=0)
     assert result.outlier_mask.sum() == 100
@@ -77,7 +76,7 @@ def test_trim_leaves_out_exactly_the_share_asked_for():
     assert not robust_kmeans_ann(X[:900], 5, trim=0.0, random_state=0).outlier_mask.any()
 
 
-def test_outlier_limit_by_hand_and_its_breakdown_point():
+def test_outlier_limit():
     distances = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
     # median 3, absolute deviations 2 1 0 1 2, so their median is 1
     assert outlier_limit(distances, 2.0) == pytest.approx(3 + 2 * 1.4826)
@@ -148,7 +147,7 @@ def weighted_groups():
 
 @pytest.mark.parametrize("scale", [1.0, 1e-13, 1e13])
 @pytest.mark.parametrize("threshold", [0.3, 1.0, 2.0, 5.0])
-def test_a_point_has_no_say_in_what_it_is_measured_by(weighted_groups, threshold, scale):
+def test_points_are_measured_without_themselves(weighted_groups, threshold, scale):
     X, weights, labels, means = weighted_groups
     found = assigned(X, means, weights * scale, threshold)
     np.testing.assert_array_equal(found.labels, labels)
@@ -166,7 +165,7 @@ def test_a_point_has_no_say_in_what_it_is_measured_by(weighted_groups, threshold
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 10, 40, 59])
-def test_trimming_takes_the_worst_whatever_their_own_centroid(weighted_groups, size):
+def test_trimming_takes_the_farthest_points(weighted_groups, size):
     X, _, labels, means = weighted_groups
     ones = np.ones(len(X))
     means = np.array([X[labels == c].mean(axis=0) for c in range(5)])
@@ -179,7 +178,7 @@ def test_trimming_takes_the_worst_whatever_their_own_centroid(weighted_groups, s
 
 
 @pytest.mark.parametrize("n", [7, 10, 29, 100, 1000])
-def test_a_share_of_the_points_is_a_whole_number_of_them(n):
+def test_trimmed_share_is_rounded_down(n):
     X = np.random.RandomState(n).rand(n, 2)
     centre = X.mean(axis=0, keepdims=True)
     for size in {1, n // 3, 7 * n // 10, 29 * n // 100, n - 1}:
@@ -189,7 +188,7 @@ def test_a_share_of_the_points_is_a_whole_number_of_them(n):
         assert assigned(X, centre, trim=(size + 0.9) / n).outliers.sum() == size
 
 
-def test_trimming_counts_a_weight_as_so_many_points(weighted_groups):
+def test_trimming_counts_weights(weighted_groups):
     X, weights, labels, means = weighted_groups
     distances = without_itself(X, labels, weights, means)
     for trim in (0.1, 0.4):
@@ -204,13 +203,13 @@ def test_trimming_counts_a_weight_as_so_many_points(weighted_groups):
             assert sorted(np.flatnonzero(found.outliers)) == sorted(gone)
 
 
-def test_a_share_of_nothing_leaves_out_nobody():
+def test_trim_of_zero_keeps_all():
     X = np.array([[0.0], [1.0], [2.0], [99.0]])
     found = assigned(X, np.array([[1.0]]), np.array([1.0, 1.0, 1.0, 0.0]), trim=0.0)
     assert not found.outliers.any()
 
 
-def test_points_without_weight_say_nothing_about_the_limit():
+def test_limit_ignores_points_without_weight():
     rng = np.random.RandomState(0)
     X = np.concatenate([rng.randn(60, 2), 50 + rng.randn(200, 2)])
     weights = np.repeat([1.0, 0.0], [60, 200])
@@ -238,7 +237,7 @@ class _Labels:
         return _Given(centroids=centroids)
 
 
-def test_a_point_alone_in_the_wrong_cluster_belongs_to_the_nearest():
+def test_single_point_of_a_cluster_is_compared_with_others():
     # the last point sits beside centroid 1, but was given to centroid 2, alone
     X = np.array([[0.0, 0], [0.2, 0], [0.4, 0], [10, 0], [10.2, 0], [10.4, 0], [10.2, 0.1]])
     centroids = np.array([[0.2, 0.0], [10.2, 0.0], [300.0, 0.0]])
@@ -253,7 +252,7 @@ def test_a_point_alone_in_the_wrong_cluster_belongs_to_the_nearest():
     assert not assigned(X, centroids[[2, 0, 1]], search=_Labels).outliers.any()
 
 
-def test_a_single_cluster_and_a_single_point():
+def test_single_cluster_and_single_point():
     result = robust_kmeans_ann([[3.0, 4.0]], 1)
     assert result.labels.tolist() == [0] and result.inertia == 0
     two = robust_kmeans_ann([[0.0], [1.0], [9.0]], 1, sample_weight=[0, 0, 2])
@@ -281,7 +280,7 @@ def seeds_of(X, n_clusters, threshold=2.0, weights=None, seed=0):
     # a quarter of the mean cluster, from 2 to 16
     [(120, 20, 2), (1200, 33, 9), (1600, 3, 16)],
 )
-def test_a_few_together_are_isolated_and_more_are_a_cluster(n, n_clusters, largest):
+def test_small_groups_are_isolated(n, n_clusters, largest):
     rng = np.random.RandomState(0)
     bulk = rng.rand(n - largest, 2)
     for size, isolated in ((1, True), (largest, True), (largest + 1, False)):
@@ -293,7 +292,7 @@ def test_a_few_together_are_isolated_and_more_are_a_cluster(n, n_clusters, large
         assert (weights[:-size] == 0).mean() < 0.15
 
 
-def test_isolated_means_past_the_limit_of_all_rows():
+def test_isolated_rows_equal_the_definition():
     rng = np.random.RandomState(1)
     X = np.concatenate([rng.randn(500, 3), rng.randn(500, 3) * 4])
     weights = rng.randint(1, 5, 1000) / 2
@@ -310,7 +309,7 @@ def test_isolated_means_past_the_limit_of_all_rows():
     np.testing.assert_array_equal(seeds_of(X, 2, 0.1), seeds_of(X, 2, 2.0))
 
 
-def test_few_rows_are_all_good_for_a_start():
+def test_start_uses_all_of_few_rows():
     rng = np.random.RandomState(0)
     X = np.concatenate([rng.rand(19, 2), [[99.0, 99.0]]])
     # two rows for each cluster say nothing about which is isolated
@@ -325,34 +324,6 @@ def test_few_rows_are_all_good_for_a_start():
     assert np.flatnonzero(kept).tolist() == [0, 1, 2]
 
 
-class _Stop(Exception):
-    """What was asked for is known."""
-
-
-@pytest.mark.parametrize(
-    ("n", "d", "size"),
-    # of many features fewer rows, since they are held dense: 64 MB of float32, 64 rows at least
-    [(3000, 4, 2048), (2048, 4, 2048), (500, 4, 500), (3000, 1 << 14, 1 << 10),
-     (3000, 1 << 17, 128), (3000, 1 << 21, 64), (40, 1 << 21, 40)],
-)  # fmt: skip
-def test_the_sample_of_a_start_is_bounded(n, d, size, monkeypatch):
-    asked = []
-
-    def rows(self, indices):
-        asked.append(indices)
-        raise _Stop
-
-    monkeypatch.setattr(MemoryRows, "take", rows)
-    with Workers(1) as workers:
-        points = MemoryRows(csr_matrix((n, d), dtype=np.float32), workers=workers)
-        with pytest.raises(_Stop):
-            RobustVariant(2.0, None).without_isolated(points, 3, np.random.RandomState(0))
-    (indices,) = asked
-    assert len(indices) == size
-    # different rows, in the order in which a file holds them
-    assert (np.diff(indices) > 0).all() and indices[0] >= 0 and indices[-1] < n
-
-
 # -- the tolerance, and the best of several starts -------------------------------------------------
 
 
@@ -362,34 +333,19 @@ def variance_of(X):
 
 
 @pytest.mark.parametrize("n", [1, 2, 101, 2048])
-def test_the_variance_is_that_of_the_median_deviation(n):
+def test_variance_uses_median_deviation(n):
     X = np.random.RandomState(n).randn(n, 4) * [1, 2, 5, 0] + 3
     expected = np.mean(median_abs_deviation(X, axis=0, scale="normal") ** 2)
     assert variance_of(X) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_variance_of_many_rows_is_that_of_some_all_over(monkeypatch):
-    asked = []
-    plain = MemoryRows.take
-    monkeypatch.setattr(
-        MemoryRows, "take", lambda self, indices: asked.append(indices) or plain(self, indices)
-    )
-    X = np.random.RandomState(0).randn(9000, 3) * 2
-    X[:500] = 1e6
-    assert variance_of(X) == pytest.approx(4.0, rel=0.25)
-    (indices,) = asked
-    # as many as a start looks at, or not twice as many, evenly
-    assert 2048 <= len(indices) < 2 * 2048
-    assert len(set(np.diff(indices))) == 1 and indices[-1] > 8990
-
-
-def test_the_variance_of_sparse_data_is_the_plain_one():
+def test_variance_of_sparse_data():
     S = sparse_random(300, 20, 0.05, format="csr", random_state=0)
     assert variance_of(S) == pytest.approx(S.toarray().var(axis=0).mean())
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 50, 101])
-def test_starts_are_compared_by_the_best_served_three_quarters(n):
+def test_cost_sums_the_nearest_three_quarters(n):
     X = np.random.RandomState(n).randn(n, 2)
     centroids = np.array([[0.5, 0.0], [-0.5, 1.0]])
     with Workers(1) as workers:
@@ -402,13 +358,29 @@ def test_starts_are_compared_by_the_best_served_three_quarters(n):
 # -- what the signature says -----------------------------------------------------------------------
 
 
-def test_points_that_are_never_together_are_refused():
+@pytest.mark.parametrize("scale", [1.0, 1e-13, 1e13])
+def test_cost_counts_weights(scale):
+    rng = np.random.RandomState(0)
+    X, weights = rng.randn(40, 2), rng.randint(0, 4, 40)
+    weights[0] += -weights.sum() % 4
+    # the worst ones have no weight: they are not there
+    X[weights == 0] += 50
+    centroids = np.array([[0.5, 0.0], [-0.5, 1.0]])
+    costs = []
+    for rows, w in ((X, weights * scale), (np.repeat(X, weights, axis=0), None)):
+        with Workers(1) as workers:
+            points = MemoryRows(rows, sample_weight=w, workers=workers)
+            costs.append(trimmed(points).cost(points, State(points.inward(centroids))))
+    assert costs[0] == pytest.approx(scale * costs[1])
+
+
+def test_out_of_core_data_is_refused():
     X = np.random.RandomState(0).rand(300, 2)
     with pytest.raises(TypeError, match="in memory"):
         robust_kmeans_ann([X[:100], X[100:]], 3)
 
 
-def test_the_threshold_and_the_share_belong_to_a_checkpoint(tmp_path):
+def test_checkpoint_depends_on_threshold_and_trim(tmp_path):
     X, _ = blobs_with_gross_outliers(0)
     path = tmp_path / "fit.npz"
     options = {"random_state": 0, "checkpoint": path}

@@ -151,7 +151,7 @@ def test_damaged_sparse_rows_are_refused(workers):
         assigned(Exact(), points, np.eye(3))
 
 
-def test_rows_without_a_direction_go_to_label_0(workers):
+def test_zero_rows_get_label_0(workers):
     X, C = data(10, k=3)
     X[[2, 7]] = 0.0
     points = MemoryRows(X, metric="cosine", workers=workers)
@@ -177,7 +177,7 @@ def test_rows_without_a_direction_go_to_label_0(workers):
     ],
     ids=["auto", "brute", "ball_tree", "of one's own"],
 )
-def test_any_index_of_the_protocol_serves(index, workers):
+def test_foreign_indexes_are_accepted(index, workers):
     X, C = data()
     labels, tally = assigned(Indexed(index), rows_of(X, workers), C)
     np.testing.assert_array_equal(labels, cdist(X, C).argmin(axis=1))
@@ -187,7 +187,7 @@ def test_any_index_of_the_protocol_serves(index, workers):
 
 
 @pytest.mark.parametrize("name", available_indexes())
-def test_every_index_serves(name, workers):
+def test_named_indexes_are_accepted(name, workers):
     pytest.importorskip("faiss") if name == "faiss" else None
     X, C = data(3000, d=8, k=64)
     points = rows_of(X, workers)
@@ -221,7 +221,7 @@ def test_queries_go_to_the_index_in_batches(monkeypatch, workers):
     assert whole[1].n_distances == parts[1].n_distances == 2000
 
 
-def test_a_point_keeps_its_label_unless_the_candidate_is_closer(workers):
+def test_points_keep_labels_unless_a_candidate_is_closer(workers):
     X, C = data(800)
     truth = cdist(X, C, "sqeuclidean")
     points = rows_of(X, workers)
@@ -242,7 +242,7 @@ def test_a_point_keeps_its_label_unless_the_candidate_is_closer(workers):
     assert middle.tolist() == [0, 1, 0, 1]
 
 
-def test_an_exact_index_needs_no_memory(workers):
+def test_exact_index_ignores_old_labels(workers):
     X, C = data(400)
     exact = Misled()
     exact.exact = True
@@ -276,7 +276,7 @@ BAD_ANSWERS = {
 
 
 @pytest.mark.parametrize("case", BAD_ANSWERS)
-def test_what_an_index_must_not_answer(case, workers):
+def test_bad_answers_of_an_index_are_named(case, workers):
     value, error, says = BAD_ANSWERS[case]
     X, C = data(50)
     with pytest.raises(error, match=f"^algorithm must be an object whose .*{says}"):
@@ -319,14 +319,14 @@ def test_bad_parameters_of_algorithms():
 
 
 @pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree", "hnsw", "pq", Plain()])
-def test_who_does_not_take_sparse_data_says_so(algorithm):
+def test_dense_algorithms_refuse_sparse_data(algorithm):
     X = sparse.csr_matrix(np.abs(data(80)[0]))
     with pytest.raises(TypeError, match=r"^X must be dense for algorithm=.*'brute' or 'lsh'"):
         kmeans_ann(X, 3, algorithm=algorithm)
 
 
 @pytest.mark.parametrize("algorithm", ["auto", "brute", "lsh"])
-def test_who_takes_sparse_data(algorithm):
+def test_sparse_algorithms_take_sparse_data(algorithm):
     X = np.abs(data(300, d=12)[0])
     X[X < 2.0] = 0
     result = kmeans_ann(sparse.csr_matrix(X), 4, algorithm=algorithm, init=X[:4], random_state=0)
@@ -368,7 +368,7 @@ def sums_by_hand(X, labels, weights, k):
 
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("path", ["dense", "sparse", "memory map"])
-def test_sums_are_those_of_plain_loops(path, weighted, tmp_path):
+def test_sums_equal_plain_loops(path, weighted, tmp_path):
     X = data(1700, d=6)[0].astype(np.float32)
     rng = np.random.RandomState(0)
     labels = rng.randint(9, size=1700).astype(np.int32)
@@ -430,7 +430,7 @@ def test_inertia_of_some_rows(metric, make, weighted, least):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_worst_places_are_those_of_a_sort(seed):
+def test_worst_places_equal_a_sort(seed):
     rng = np.random.RandomState(seed)
     # few values, so that many are alike
     badness = rng.randint(0, 1 + 2 * seed, 23).astype(float)
@@ -450,7 +450,7 @@ def worst(points, size, seeds=None):
     return points.worst(np.zeros((2, 2)), labels, size, seeds)
 
 
-def test_the_worst_served_points(workers):
+def test_worst_points(workers):
     X = np.array([[1.0, 1.0], [3.0, 0.0], [0.0, 1.0], [0.0, 3.0], [2.0, 0.0]])
     found = worst(rows_of(X.astype(np.float32), workers), 3)
     assert found.indices.tolist() == [1, 3, 4]
@@ -474,7 +474,7 @@ def test_the_worst_served_points(workers):
 
 
 @pytest.mark.parametrize("k", [1, 64, 5000])
-def test_a_product_of_a_block_stays_small(k, monkeypatch):
+def test_block_products_are_bounded(k, monkeypatch):
     X, C = data(20_000, d=1, k=k)
     asked = []
     monkeypatch.setattr(
@@ -495,7 +495,7 @@ def test_a_product_of_a_block_stays_small(k, monkeypatch):
 # -- what an index is asked --------------------------------------------------------------------
 
 
-def test_counts_of_distances_are_given_only_where_all_are_known(monkeypatch, workers):
+def test_distance_counts_need_all_parts(monkeypatch, workers):
     monkeypatch.setattr(room, "_INDEX_ROWS", 20)
 
     class Sometimes(Plain):
@@ -511,7 +511,7 @@ def test_counts_of_distances_are_given_only_where_all_are_known(monkeypatch, wor
     assert counted == [10, None] and type(counted[0]) is int
 
 
-def test_what_makes_an_index_of_ones_own_special(workers):
+def test_foreign_index_attributes(workers):
     points = MemoryRows(sparse.csr_matrix(np.eye(3)), workers=workers)
     assert Indexed(Plain()).exact is False
     index = Plain()
@@ -535,7 +535,7 @@ def parameters(points, name, params=None, **more):
     return made(name, points, params, **more)[0].search.index.get_params()
 
 
-def test_an_index_is_seeded_by_the_fit_unless_it_has_a_seed_of_its_own(workers):
+def test_index_is_seeded_by_the_fit(workers):
     points = MemoryRows(data(50)[0], workers=workers)
     seeds = [parameters(points, "lsh", seed=seed)["random_state"] for seed in range(40)]
     assert len(set(seeds)) == 40
@@ -549,7 +549,7 @@ def test_an_index_is_seeded_by_the_fit_unless_it_has_a_seed_of_its_own(workers):
     assert rng.randint(1000) == np.random.RandomState(0).randint(1000), "nothing was drawn"
 
 
-def test_an_index_uses_the_cores_of_the_fit_unless_it_is_told_otherwise(workers):
+def test_index_uses_n_jobs_of_the_fit(workers):
     points = MemoryRows(data(50)[0], workers=workers)
     assert parameters(points, "lsh")["n_jobs"] == 2
     assert parameters(points, "lsh", {"n_jobs": 3})["n_jobs"] == 3
@@ -558,7 +558,7 @@ def test_an_index_uses_the_cores_of_the_fit_unless_it_is_told_otherwise(workers)
             assert parameters(points, name, {"n_jobs": 1} if name == "brute" else {})
 
 
-def test_brute_goes_through_an_index_only_for_its_parameters(workers):
+def test_brute_uses_an_index_only_with_parameters(workers):
     points = MemoryRows(data(50)[0], workers=workers)
     assert type(made("brute", points)[0].search) is Exact
     algorithm, reason = made("brute", points, {"n_jobs": 1})
@@ -597,7 +597,7 @@ def test_auto_is_told_what_the_data_is(case, monkeypatch, caplog, workers):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("algorithm", ["small_k", "graph"])
-def test_which_loops_run_changes_no_label(algorithm, dtype, monkeypatch):
+def test_compiled_loops_keep_labels(algorithm, dtype, monkeypatch):
     X = np.random.RandomState(0).rand(3000, 7).astype(dtype)
     found = []
     for kernels in (loops, numpy_twins):
@@ -609,7 +609,7 @@ def test_which_loops_run_changes_no_label(algorithm, dtype, monkeypatch):
     assert compiled.inertia == pytest.approx(plain.inertia, rel=1e-6)
 
 
-def test_auto_takes_no_index_where_labels_stay_elsewhere(monkeypatch, workers):
+def test_auto_avoids_indexes_with_remote_labels(monkeypatch, workers):
     monkeypatch.setattr(choosing, "choose", lambda *sizes, **known: ("hnsw", "because"))
     points = MemoryRows(data(50)[0], workers=workers)
     assert made("auto", points)[0].name == "hnsw"

@@ -41,7 +41,7 @@ GOOD = np.arange(12.0).reshape(6, 2)
         ("uint64", "float64"),
     ],
 )
-def test_the_working_type_holds_every_value(dtype, expected):
+def test_working_dtype(dtype, expected):
     values = np.array([[0, 1], [1, 0]], dtype=dtype)
     assert working_dtype(values.dtype) == expected
     out = check_data(values)
@@ -62,13 +62,13 @@ def test_the_working_type_holds_every_value(dtype, expected):
     ],
     ids=["list", "tuple", "fortran", "strided rows", "strided columns", "object", "big endian"],
 )
-def test_every_layout_comes_out_in_c_order(X):
+def test_check_data_returns_c_order(X):
     out = check_data(X)
     np.testing.assert_array_equal(out, GOOD)
     assert out.flags.c_contiguous and out.dtype == np.float64
 
 
-def test_a_memory_map_stays_one(tmp_path):
+def test_check_data_keeps_memory_maps(tmp_path):
     np.save(tmp_path / "X.npy", GOOD.astype(np.float32))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     assert isinstance(check_data(mapped), np.memmap)
@@ -77,7 +77,7 @@ def test_a_memory_map_stays_one(tmp_path):
     assert converted.dtype == np.float64 and not isinstance(converted, np.memmap)
 
 
-def test_sparse_comes_out_as_canonical_csr():
+def test_check_data_returns_canonical_csr():
     doubled = sparse.coo_matrix(([1.0, 2.0, 4.0], ([0, 0, 1], [1, 1, 0])), shape=(2, 2))
     for make in (sparse.coo_matrix, sparse.csc_matrix, sparse.lil_matrix, sparse.csr_array):
         out = check_data(make(doubled), accept_sparse=True)
@@ -141,7 +141,7 @@ def test_bad_values_in_sparse_data(value):
         check_data(sparse.csr_matrix(GOOD + 1j), accept_sparse=True)
 
 
-def test_shapes_that_are_asked_for():
+def test_check_data_checks_shapes():
     with pytest.raises(ValueError, match=r"an array with 3 columns; got shape \(6, 2\)"):
         check_data(GOOD, n_features=3)
     with pytest.raises(ValueError, match="at least 7 rows"):
@@ -231,7 +231,7 @@ def test_random_states():
     assert [check_random_state(again).rand() for _ in range(2)] == [first, second]
 
 
-def test_no_seed_is_fresh_and_leaves_the_global_state_alone():
+def test_missing_seed_ignores_the_global_state():
     before = np.random.get_state()  # noqa: NPY002
     assert check_random_state(None).rand() != check_random_state(None).rand()
     after = np.random.get_state()  # noqa: NPY002
@@ -252,7 +252,7 @@ def test_bad_random_states(bad):
 # -- messages ----------------------------------------------------------------------------------
 
 
-def test_a_missing_extra_says_what_for_and_how():
+def test_require_names_purpose_and_extra():
     assert require("json", purpose="to test", extra="lab").__name__ == "json"
     with pytest.raises(MissingExtraError) as caught:
         require("no_such_module", purpose="to draw", extra="lab")
@@ -282,12 +282,12 @@ def _containers():
     }
 
 
-def test_containers_of_numbers_are_read():
+def test_check_data_reads_containers():
     for name, X in _containers().items():
         np.testing.assert_array_equal(check_data(X), ROWS, err_msg=name)
 
 
-def test_containers_that_lack_values_are_refused_for_that_reason():
+def test_check_data_refuses_missing_values():
     pd = pytest.importorskip("pandas")
     from scipy import sparse
 
