@@ -64,6 +64,7 @@ def _draw_spread(axes: Axes, result: Climb, frame: int, data: str, row: int) -> 
     edges = np.linspace(0, 3, 61)
     shares = np.histogram(np.minimum(geometry.distances, 2.999), edges)[0]
     shares = shares / geometry.distances.size
+    top = 1.4 * shares.max()
     axes.stairs(shares, edges, fill=True, color=PALETTE[4], alpha=0.75)
     own = geometry.distances[row]
     for value, color, marker, label in (
@@ -72,11 +73,9 @@ def _draw_spread(axes: Axes, result: Climb, frame: int, data: str, row: int) -> 
     ):
         axes.axvline(min(value, 3), ymax=0.82, color=color, linewidth=2.2)
         edge: dict[str, Any] = {"line": "none", "markeredgecolor": INK, "clip_on": False}
-        curve(axes, [min(value, 3)], [0.04], color, marker, size=10, label=label, **edge)
-    # the root of the share: one linear scale for all sizes would flatten the first ones
-    axes.set_yscale("function", functions=(np.sqrt, np.square))
-    axes.set(xlim=(0, 3), ylim=(0, 1))
-    axes.set_yticks([0, 0.05, 0.2, 0.5, 1], ["0", "5%", "20%", "50%", "100%"])
+        curve(axes, [min(value, 3)], [0.04 * top], color, marker, size=10, label=label, **edge)
+    axes.set(xlim=(0, 3), ylim=(0, top))
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}%")
     box: dict[str, Any] = {"facecolor": PAPER, "edgecolor": PAPER, "framealpha": 0.9}
     axes.legend(loc="upper right", fontsize=11, **box)
 

@@ -160,7 +160,7 @@ def draw_training(axes: Axes, result: Measured, sample: int) -> None:
         ratios = result.ratios[most]
         axes.plot([place] * len(ratios), ratios, "o", color=PALETTE[4], markersize=6)
     expected = [1 + 1 / most if most else 1 for most in order]
-    axes.plot(places, expected, "--", color=QUIET, linewidth=1.6, label="1 + 1/m")
+    axes.plot(places, expected, "--", color=QUIET, linewidth=1.6, label="1 + 1/r")
     means = [float(np.mean(result.ratios[most])) for most in order]
     curve(axes, places, means, PALETTE[0], "s", width=2.2, label="mean of starts")
     here = order.index(sample)

@@ -239,16 +239,14 @@ class GraphWalk(CanvasExplorer):
         """Draw a ring around the true nearest point, and its name."""
         X, (x0, x1) = result.graph.vectors, self._bounds[:2]
         place, color = X[[result.nearest]], GREEN if result.found_it else RED
-        left = place[0, 0] > (x0 + x1) / 2
+        share = (place[0, 0] - x0) / (x1 - x0)
         # on the side away from the walk's own end
         up = place[0, 1] > X[best, 1] or result.nearest == best
         words = "true nearest" + ("" if result.found_it else ", missed")
-        side: dict[str, Any] = {"align": "left", "dx": 18}
-        if left:
-            side = {"align": "right", "dx": -18}
+        side = {"align": "left" if share < 0.2 else "right" if share > 0.8 else "center"}
         return [
             circles(place, 0.028 * (x1 - x0), color=color, width=2.6),
-            texts(place, [words], color=color, bold=True, dy=20 if up else -20, **side),
+            texts(place, [words], color=color, bold=True, dy=34 if up else -34, **side),
         ]
 
     def _list_panel(self, result: Walk, frame: int, ef: int) -> Part:
