@@ -136,8 +136,10 @@ def test_sums_too_wide_for_each_chunk_are_sparse(monkeypatch, workers):
     X[np.random.RandomState(1).rand(*X.shape) < 0.8] = 0
     points = rows_of(sparse.csr_matrix(X), workers)
     found = assigned(Exact(), points, C)
+    fit = kmeans_ann(points.X, 7, init=C, algorithm="brute")
     monkeypatch.setattr(room, "_MOST_SUMS", 100)
     again = assigned(Exact(), points, C)
+    assert kmeans_ann(points.X, 7, init=C, algorithm="brute").inertia == pytest.approx(fit.inertia)
     np.testing.assert_array_equal(found[0], again[0])
     np.testing.assert_allclose(found[1].sums, again[1].sums, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(found[1].inertia, again[1].inertia)

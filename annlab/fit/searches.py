@@ -19,7 +19,7 @@ from annlab._support.types import Matrix
 from annlab.distances import Frame, frame_of, nearest, paired_sq, uncertain
 from annlab.rows import Rows
 from annlab.rows.coordinates import Chunk
-from annlab.rows.tally import Tally, Task
+from annlab.rows.tally import Tally, Task, chunk_sums
 
 T = TypeVar("T")
 #: Rows of one query to an index: bounds memory, and is the same for every n_jobs.
@@ -127,7 +127,7 @@ class SparsePass(Task):
     def find(
         self, rows: Matrix, old: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, int | None]:
-        labels, distances_sq = self._scan(rows, None, np.empty((0, 0)), np.empty(0))
+        labels, distances_sq = self._scan(rows, None, np.empty((0, 0)))
         return labels, distances_sq, len(labels) * self.k
 
     def labels(self, chunk: Chunk) -> np.ndarray:
@@ -140,12 +140,13 @@ class SparsePass(Task):
     def __call__(
         self, chunk: Chunk, weights: np.ndarray | None, old: np.ndarray | None
     ) -> tuple[np.ndarray, Tally]:
-        if self.centroids.size > _MOST_SUMS:
-            return super().__call__(chunk, weights, old)
-        sums, totals = np.zeros(self.centroids.shape), np.zeros(self.k)
-        labels, distances_sq = self._scan(chunk.load(), weights, sums, totals)
+        rows, is_wide = chunk.load(), self.centroids.size > _MOST_SUMS
+        sums = np.zeros((0, 0) if is_wide else self.centroids.shape)
+        labels, distances_sq = self._scan(rows, weights, sums)
         if chunk.zero is not None:
             labels[chunk.zero], distances_sq[chunk.zero] = 0, 1.0
+        if is_wide:
+            sums = chunk_sums(rows, labels, weights, self.k)
         tally = self.tally(chunk, labels, weights, distances_sq, sums, len(labels) * self.k)
         if self.target is not None and not chunk.coordinates.unit:
             tally.exact_inertia = tally.inertia
@@ -156,16 +157,16 @@ class SparsePass(Task):
         return super().exact_inertia(chunk, labels, weights) if chunk.coordinates.unit else 0.0
 
     def _scan(
-        self, rows: Any, weights: np.ndarray | None, sums: np.ndarray, totals: np.ndarray
+        self, rows: Any, weights: np.ndarray | None, sums: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Label rows; add them to sums and totals unless those are empty."""
+        """Label rows and add them to the sums, unless those are empty."""
         m = rows.shape[0]
         labels, d1, d2 = np.empty(m, np.int32), np.empty(m), np.empty(m)
         starts = rows.indptr.astype(np.int64, copy=False)
         spoilt = loops.assign_sparse(
             np.ascontiguousarray(rows.data), rows.indices.astype(np.int32, copy=False), starts,
             np.empty(0) if weights is None else weights, self.columns, self.halves, 0, m,
-            labels, d1, d2, sums, totals,
+            labels, d1, d2, sums, np.zeros(len(sums)),
         )  # fmt: skip
         if spoilt:
             raise invalid(
@@ -179,14 +180,14 @@ class SparsePass(Task):
         chosen = nearest(rows[close], self.centroids)
         changed = np.flatnonzero(chosen != labels[close])
         for place, new in zip(close[changed], chosen[changed], strict=True):
-            if totals.size:
+            if sums.size:
                 span = slice(starts[place], starts[place + 1])
                 weight = 1.0 if weights is None else weights[place]
                 moved = weight * rows.data[span].astype(np.float64)
                 sums[labels[place], rows.indices[span]] -= moved
                 sums[new, rows.indices[span]] += moved
             labels[place] = new
-        if totals.size and changed.size:
+        if sums.size and changed.size:
             # subtraction would leave a rounding error in an emptied cluster
             sums[np.bincount(labels, weights=weights, minlength=self.k) == 0] = 0.0
         return labels, d1
