@@ -31,7 +31,7 @@ def similar(Y, reference):
     return np.allclose(left / np.linalg.norm(left), right / np.linalg.norm(right), atol=1e-6)
 
 
-def test_the_maps_are_scikit_learns(explorer):
+def test_maps_are_those_of_scikit_learn(explorer):
     result = explorer.reset().result
     X = result.cloud.X
     pca, tsne, other = result.views
@@ -44,7 +44,7 @@ def test_the_maps_are_scikit_learns(explorer):
     assert similar(other.Y, random) and not similar(other.Y, tsne.Y)
 
 
-def test_every_score_is_scikit_learns(explorer):
+def test_scores_are_those_of_scikit_learn(explorer):
     result = explorer.reset().result
     cloud = result.cloud
     assert cloud.silhouette == pytest.approx(silhouette_score(cloud.X, cloud.labels))
@@ -57,19 +57,13 @@ def test_every_score_is_scikit_learns(explorer):
         assert f"{view.name} {view.trust:.3f}" in explorer.text
 
 
-def test_the_seed_changes_the_random_start_only(explorer):
+@pytest.mark.parametrize(("value", "changed"), [({"seed": 3}, [2]), ({"perplexity": 2}, [1, 2])])
+def test_a_setting_changes_the_maps_that_depend_on_it(explorer, value, changed):
     before = explorer.reset().result.views
-    after = explorer.set(seed=3).result.views
-    assert after[0] is before[0] and after[1] is before[1]
-    assert not similar(after[2].Y, before[2].Y)
-
-
-def test_perplexity_changes_both_maps_of_tsne_and_not_pca(explorer):
-    before = explorer.reset().result.views
-    after = explorer.set(perplexity=2).result.views
-    assert after[0] is before[0]
-    assert not similar(after[1].Y, before[1].Y) and not similar(after[2].Y, before[2].Y)
-    assert explorer.set(perplexity=10).result.views == before, "maps are kept"
+    after = explorer.set(**value).result.views
+    for place, (old, new) in enumerate(zip(before, after, strict=True)):
+        assert new is old if place not in changed else not similar(new.Y, old.Y)
+    assert explorer.reset().result.views == before, "maps are kept"
 
 
 def test_noise_seems_to_have_groups_on_every_map_and_is_trusted_less(explorer):
@@ -153,7 +147,7 @@ def test_stop_does_not_wait_until_a_map_is_finished():
     go_on.set()
 
 
-def test_own_data_stand_beside_their_shuffled_twin():
+def test_own_data_have_a_shuffled_twin():
     rng = np.random.RandomState(0)
     truth = np.repeat([3, 8, -1], (30, 30, 5))
     X = rng.normal(size=(65, 12)) + 9 * (truth == 8)[:, None]

@@ -66,16 +66,17 @@ def test_turning_the_dial_computes_nothing(X, monkeypatch):
     assert "nprobe 16" in explorer.set(effort=64).text
 
 
-#: what annlab finds wrong, and what only faiss does
-WRONG = [("IVF8,Falt", "Did you mean 'Flat'"), ("IVF721,Flat", "trainable on 720 rows")]
-
-
-@pytest.mark.parametrize(("own", "said"), WRONG)
+@pytest.mark.parametrize(("own", "said"), [("IVF8,Falt", "Did you mean 'Flat'"), (" ", "spaces")])
 def test_a_wrong_string_is_explained_and_changes_nothing_else(X, own, said):
     explorer = widgets.faiss_explorer(X).set(own=own)
     assert said in explorer.text and explorer.result.read is None
     assert explorer.png() != explorer.set(own="").png()
     assert explorer.text.startswith("IVF16,Flat with nprobe 1")
+
+
+def test_what_only_faiss_finds_wrong_is_said(X):
+    explorer = widgets.faiss_explorer(X[:60]).set(own="OPQ2_4,PQ2x4")
+    assert "Number of training points" in explorer.text
 
 
 def test_a_typed_string_precedes_the_list(X):
@@ -86,18 +87,12 @@ def test_a_typed_string_precedes_the_list(X):
     assert explorer.set(own="").result.factory == "HNSW16"
 
 
-@pytest.mark.parametrize("factory", ["IMI2x2,Flat", "HNSW8,SQ8", "SQ8,RFlat"])
+@pytest.mark.parametrize("factory", ["HNSW8,SQ8", "SQ8,RFlat"])
 def test_other_strings_are_drawn_too(X, factory):
     explorer = widgets.faiss_explorer(X, factory=factory)
     assert explorer.text.startswith(factory)
     assert explorer.result.ratios is None
-    assert ("no cells" in explorer.text) is not factory.startswith("IMI")
-
-
-def test_a_refinement_refines(X):
-    explorer = widgets.faiss_explorer(X, factory="PQ4x4")
-    rough = explorer.result.efforts[0].recall
-    assert explorer.set(own="PQ4x4,RFlat").result.efforts[0].recall > rough + 0.1
+    assert "no cells" in explorer.text
 
 
 @pytest.mark.parametrize("shape", [(60, 1), pytest.param((3000, 7), marks=pytest.mark.full)])

@@ -53,7 +53,7 @@ def test_outliers_of_the_truth_are_left_out_of_its_scores(moons):
     )
 
 
-def test_the_shuffled_twin_keeps_the_columns_and_loses_the_groups():
+def test_the_shuffled_twin_has_the_same_columns_and_no_groups():
     X, _ = make_blobs(120, 3, separation=8, random_state=0, dtype=np.float64)
     explorer = widgets.quality_explorer(X, max_clusters=4)
     assert "shown" not in explorer.controls and "no true groups" in explorer.text

@@ -52,6 +52,7 @@ _STARTS = 5
 _ANSWERS = {"plain words": 0, "2 dimensions": 2, "20 dimensions": 20, "100 dimensions": 100}
 #: A corpus, or a function that reads one.
 _Book: TypeAlias = Corpus | Callable[[], Corpus]
+_Texts: TypeAlias = Corpus | Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ class DocumentExplorer(Explorer):
 
     def __init__(
         self,
-        corpus: Corpus | Sequence[str] | Mapping[str, Corpus | Sequence[str]] | None,
+        corpus: _Texts | Mapping[str, _Texts] | None,
         n_clusters: int,
         n_components: int | None,
         predict: Predict,
@@ -362,16 +363,15 @@ def _docstrings() -> Corpus:
     )
 
 
-def _shelf(corpus: object) -> dict[str, _Book]:
+def _shelf(corpus: _Texts | Mapping[str, _Texts] | None) -> dict[str, _Book]:
     """Name the corpora to choose from; the built-in ones are read when needed."""
     if corpus is None:
         from annlab.datasets import load_documents
 
         return {"short texts": load_documents, "docstrings of SciPy": _docstrings}
-    if not isinstance(corpus, Mapping):
-        corpus = {"your texts": corpus}
+    named = corpus if isinstance(corpus, Mapping) else {"your texts": corpus}
     shelf: dict[str, _Book] = {}
-    for name, texts in corpus.items():
+    for name, texts in named.items():
         book = texts if isinstance(texts, Corpus) else _unlabelled(texts)
         if len(book.documents) < 4:
             raise invalid("corpus", "of at least four documents", len(book.documents))
@@ -381,7 +381,7 @@ def _shelf(corpus: object) -> dict[str, _Book]:
     return shelf
 
 
-def _unlabelled(texts: Any) -> Corpus:
+def _unlabelled(texts: Sequence[str]) -> Corpus:
     if isinstance(texts, (str, bytes)) or not all(isinstance(text, str) for text in texts):
         raise invalid("corpus", "a Corpus or a sequence of texts", repr(texts)[:60])
     unknown = np.full(len(texts), -1, dtype=np.int32)
@@ -389,7 +389,7 @@ def _unlabelled(texts: Any) -> Corpus:
 
 
 def document_explorer(
-    corpus: Corpus | Sequence[str] | Mapping[str, Corpus | Sequence[str]] | None = None,
+    corpus: _Texts | Mapping[str, _Texts] | None = None,
     n_clusters: int = 8,
     n_components: int | None = 20,
     *,

@@ -23,7 +23,6 @@ from annlab.widgets._faiss_measure import (
     SAMPLES,
     Measured,
     built_in,
-    has_cells,
     parted,
     ratios,
     searches,
@@ -137,7 +136,7 @@ class FaissExplorer(Explorer):
             return Measured(factory, n, d, reason.parts, str(reason), reason.wrong)
         job.report(0, 3, "k-means")
         losses = None
-        if has_cells(read):
+        if read.n_cells:
             key = (data, self.mark if data == OWN else "", read.n_cells)
             losses = _fits.get(key, ratios, job, X, read.n_cells)
         job.report(1, 3, "building")
@@ -201,8 +200,7 @@ class FaissExplorer(Explorer):
             f"comparing {three(here.compared)} of {result.n:,} rows{cells}. "
         )
         if result.ratios is None:
-            what = "no k-means over whole rows" if read.n_cells else "no cells to train"
-            told += f"There are {what}, so the sample makes no difference to them. "
+            told += "There are no cells to train, so the sample makes no difference to them. "
         else:
             used = min(result.n, sample * read.n_cells or result.n)
             told += (

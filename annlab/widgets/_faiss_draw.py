@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 #: Examples of each role, shown if a string is wrong.
 _KNOWN = {
-    "transform": ("PCA16  OPQ8", "ITQ32  RR32", "L2norm"),
-    "coarse quantizer": ("IVF64", "IVF64_HNSW16", "IMI2x4"),
+    "transform": ("PCA16  OPQ8", "RR32", "L2norm"),
+    "coarse quantizer": ("IVF64", "IVF64_HNSW16"),
     "graph": ("HNSW32",),
     "encoding": ("Flat  SQ8", "PQ8  PQ8x4", "LSH  LSHrt"),
     "refinement": ("RFlat", "Refine(SQ8)"),
@@ -145,11 +145,7 @@ def draw_training(axes: Axes, result: Measured, sample: int) -> None:
     """Draw what k-means loses if it trains on fewer rows."""
     if result.ratios is None:
         axes.set_axis_off()
-        words = (
-            "It has no cells,\nso no rows are sampled\nto train them."
-            if result.read is not None and not result.read.n_cells
-            else "Its cells are products\nof halves: not compared\nwith k-means here."
-        )
+        words = "It has no cells,\nso no rows are sampled\nto train them."
         middle = {"color": QUIET, "transform": axes.transAxes}
         write(axes, 0.5, 0.6, words, "center baseline", size=MEDIUM, **middle)
         return

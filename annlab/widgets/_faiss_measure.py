@@ -73,11 +73,6 @@ def parted(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return X[asked:], X[:asked]
 
 
-def has_cells(read: FactoryString) -> bool:
-    """Tell whether k-means over whole rows makes the cells."""
-    return any(part.text.startswith("IVF") for part in read.parts)
-
-
 def searches(
     job: Job, made: Any, X: np.ndarray, Q: np.ndarray, read: FactoryString
 ) -> list[Effort]:

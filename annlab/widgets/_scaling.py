@@ -302,32 +302,22 @@ class ScalingExplorer(Explorer):
         chart(axes, "workers n_jobs", "milliseconds an iteration", "where the time goes")
         axes.grid(False, axis="x")
         colors = (PALETTE[0], PALETTE[2], "#b0b0b0", PALETTE[1], PALETTE[3])
-        for place, p in enumerate(_JOBS):
-            known = p in result.measured
-            bottom = 0.0
-            for name, color, hatch in zip(PARTS, colors, _HATCHES, strict=True):
-                height = 1e3 * result.parts(p)[name]
-                axes.bar(
-                    [place],
-                    [height],
-                    bottom=[bottom],
-                    width=0.72,
-                    color=color,
-                    hatch=hatch,
-                    alpha=1.0 if known else 0.4,
-                    edgecolor=INK,
-                    linewidth=0.5,
-                    label=name if place == 0 else None,
-                )
-                bottom += height
-            if p == n_jobs:
-                axes.plot([place], [bottom], "v", color=ALARM, markersize=11, zorder=5)
+        n_measured, bottom = len(result.measured), np.zeros(len(_JOBS))
+        for name, color, hatch in zip(PARTS, colors, _HATCHES, strict=True):
+            heights = 1e3 * np.array([result.parts(p)[name] for p in _JOBS])
+            look: dict[str, Any] = {"color": color, "hatch": hatch, "label": name}
+            places = range(len(_JOBS))
+            bars = axes.bar(places, heights, 0.72, bottom, edgecolor=INK, linewidth=0.5, **look)
+            for bar in bars[n_measured:]:
+                bar.set_alpha(0.4)
+            bottom += heights
+        here = _JOBS.index(n_jobs)
+        axes.plot([here], [bottom[here]], "v", color=ALARM, markersize=11, zorder=5)
         alone = 1e3 * result.alone.total_s
         axes.axhline(alone, color=INK, linewidth=1.6, linestyle="--")
-        top = 1.16e3 * max(result.alone.total_s, *(sum(result.parts(p).values()) for p in _JOBS))
+        top = 1.16 * max(alone, bottom.max())
         box = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 1}
         write(axes, len(_JOBS) - 0.45, alone + 0.015 * top, "one core", "right bottom", bbox=box)
-        n_measured = len(result.measured)
         if n_measured < len(_JOBS):
             axes.axvspan(n_measured - 0.5, len(_JOBS), color=INK, alpha=0.06, linewidth=0)
             middle = (n_measured + len(_JOBS) - 1) / 2

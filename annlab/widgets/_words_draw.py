@@ -14,6 +14,7 @@ from annlab.widgets.base.marks import MEDIUM, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backend_bases import RendererBase
 
 #: Boxes of the picture in CSS pixels: left, top, width, height.
 SIZE = (840, 446)
@@ -55,7 +56,7 @@ def _tiled_image() -> type:
 
     class TiledImage(AxesImage):
         def make_image(
-            self, renderer: Any, magnification: float = 1.0, unsampled: bool = False
+            self, renderer: RendererBase, magnification: float = 1.0, unsampled: bool = False
         ) -> tuple[np.ndarray, float, float, Any]:
             left, right, bottom, top = self.get_extent()
             corners = self.axes.transData.transform([(left, bottom), (right, top)])
