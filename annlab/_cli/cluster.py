@@ -93,8 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("decimal", "decimal mark"),
         ("thousands", "mark between thousands, as in 1,033"),
     ):
-        default = CHOICES[name][0]
-        add(f"--{name}", choices=CHOICES[name], default=default, help=f"{text} ({default})")
+        usual = CHOICES[name][0]
+        add(f"--{name}", choices=CHOICES[name], default=usual, help=f"{text} ({usual})")
     for name, text in (
         ("--skip-bad-rows", "skip rows that do not fit or lack a value; the report says which"),
         ("--standardize", "scale each column to mean 0 and standard deviation 1"),
@@ -267,7 +267,8 @@ def _fit(table: Table, ks: list[int], options: argparse.Namespace) -> _Fitted:
         "n_jobs": options.n_jobs,
         "progress": not options.quiet,
     }
-    result, scan, k = None, None, ks[0]
+    result, scan = None, None
+    k: int | None = ks[0]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AnnlabWarning)
         X, scaling, notes = _scale(table, options)
@@ -310,7 +311,7 @@ def _scale(
 
     from annlab._support.checks import working_dtype
 
-    X, notes = table.X, []
+    X, notes = table.X, list[str]()
     if not isinstance(X, np.ndarray):
         if options.standardize:
             rule = "left out for sparse input"

@@ -32,8 +32,8 @@ def check_threads() -> Finding:
         usable = affinity
     names = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
     settings = {name: os.environ[name] for name in names if os.environ.get(name)}
-    facts = {"machine": machine, "affinity": affinity, "container_quota": quota}
-    facts |= {"usable": usable, "settings": settings}
+    facts: dict[str, object] = {"machine": machine, "affinity": affinity, "usable": usable}
+    facts |= {"container_quota": quota, "settings": settings}
     text = f"{usable} of {machine} core{'s' * (machine != 1)} for this process"
     if quota is not None and quota < machine:
         text += f" (a container's quota of {quota:g})"

@@ -153,11 +153,11 @@ def open_text(database: Database, paths: list[str], encoding: str) -> Source:
         source.notes.append(f"encoding: {encoding}")
     skip = layout.skip
     if options.skip_bad_rows:
-        copy, rows, lines = database.good_rows(paths, encoding, layout)
+        copy, rows, misfits = database.good_rows(paths, encoding, layout)
         paths, encoding, skip = [copy], "utf-8", 0
-        if lines:
-            listed = ", ".join(map(str, lines[:10]))
-            source.notes.append(f"{len(lines)} rows do not fit and were skipped: line {listed}")
+        if misfits:
+            listed = ", ".join(map(str, misfits[:10]))
+            source.notes.append(f"{len(misfits)} rows do not fit and were skipped: line {listed}")
             source.rows = rows
     elif layout.delimiter == " ":
         paths = [database.single_blanks(path, encoding) for path in paths]
