@@ -73,6 +73,13 @@ def test_binder_links_open_the_readers_copy_in_jupyterlab():
     assert " " not in link and unquote(question) == "lab/tree/annlab-notebooks/03 a.ipynb"
     other = badges.binder_link("https://github.com/ada/ann", "notebooks/exercises/a.ipynb")
     assert unquote(other).endswith("=lab/tree/notebooks/exercises/a.ipynb")
+    colab = badges.colab_link("https://github.com/ada/ann", "notebooks/a.ipynb")
+    assert colab == "https://colab.research.google.com/github/ada/ann/blob/main/notebooks/a.ipynb"
+
+
+def test_clone_commands_and_citations_follow_the_address():
+    text = "git clone https://github.com/OWNER/annlab\nurl: x"
+    assert badges.readdressed(text, ADA) == f'git clone {ADA}\nurl: "{ADA}"'
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from annlab._authoring.cells import tags_of
 from annlab._authoring.normalising import dumps, normalise
@@ -41,10 +41,6 @@ _ADDRESS = re.compile(r"https://github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?
 _BADGES = re.compile(r"^\[!\[Open in Binder\].*\n?", flags=re.M)
 #: Place of the buttons in a Markdown file, with the notebook that they open.
 _PLACE = re.compile(r"^(<!-- buttons: (\S+) -->)\n(?:\[!\[Open in Binder\].*\n)?", flags=re.M)
-_BINDER = re.compile(r"https://mybinder\.org/v2/gh/[^\s/]+/[^\s/]+/[^\s?]+\?urlpath=([^\s)\"]+)")
-_COLAB = re.compile(
-    r"https://colab\.research\.google\.com/github/[^\s/]+/[^\s/]+/blob/[^\s/]+/([^\s)\"]+)"
-)
 _CLONE = re.compile(r"(git clone )https://github\.com/\S+")
 _CITED = re.compile(r"^((?:repository-code|url): ).*$", flags=re.M)
 
@@ -82,12 +78,6 @@ def binder_link(repository: str, path: str) -> str:
     """Return the address that opens a file of the repository in JupyterLab on Binder.
 
     A notebook of the course opens as the reader's copy, without outputs.
-
-    Examples
-    --------
-    >>> from annlab._authoring.badges import binder_link
-    >>> binder_link("https://github.com/ada/annlab", "notebooks/a.ipynb")
-    'https://mybinder.org/v2/gh/ada/annlab/main?urlpath=lab%2Ftree%2Fannlab-notebooks%2Fa.ipynb'
     """
     name = repository.removeprefix("https://github.com/")
     path = re.sub(r"^notebooks/(?=[^/]+\.ipynb$)", f"{COPIES}/", path)
@@ -95,14 +85,7 @@ def binder_link(repository: str, path: str) -> str:
 
 
 def colab_link(repository: str, path: str) -> str:
-    """Return the address that opens a notebook of the repository on Colab.
-
-    Examples
-    --------
-    >>> from annlab._authoring.badges import colab_link
-    >>> colab_link("https://github.com/ada/annlab", "notebooks/a.ipynb")
-    'https://colab.research.google.com/github/ada/annlab/blob/main/notebooks/a.ipynb'
-    """
+    """Return the address that opens a notebook of the repository on Colab."""
     name = repository.removeprefix("https://github.com/")
     return f"https://colab.research.google.com/github/{name}/blob/{BRANCH}/{quote(path)}"
 
@@ -118,15 +101,7 @@ def badges(repository: str, path: str, images: str = "images") -> str:
 
 
 def without_badges(text: str) -> str:
-    """Return the text of a cell without its line of buttons.
-
-    Examples
-    --------
-    >>> from annlab._authoring.badges import badges, without_badges
-    >>> line = badges("https://github.com/ada/annlab", "notebooks/a.ipynb")
-    >>> without_badges(f"# Title\\n\\n{line}\\n\\nText")
-    '# Title\\n\\n\\nText'
-    """
+    """Return the text of a cell without its line of buttons."""
     return _BADGES.sub("", text)
 
 
@@ -185,25 +160,13 @@ def _put_install_cell(notebook: NotebookNode, source: str) -> None:
 
 
 def readdressed(text: str, repository: str) -> str:
-    """Return a text with all its buttons, clone commands and citations for one repository.
-
-    Examples
-    --------
-    >>> from annlab._authoring.badges import readdressed
-    >>> readdressed("git clone https://github.com/OWNER/annlab", "https://github.com/ada/ann")
-    'git clone https://github.com/ada/ann'
-    """
+    """Return a text with all its buttons, clone commands and citations for one repository."""
 
     def placed(match: re.Match[str]) -> str:
         buttons = badges(repository, match.group(2), "notebooks/images")
         return f"{match.group(1)}\n" + (f"{buttons}\n" if buttons else "")
 
-    text = _PLACE.sub(placed, text)
-    text = _BINDER.sub(
-        lambda m: binder_link(repository, unquote(m.group(1)).removeprefix("lab/tree/")), text
-    )
-    text = _COLAB.sub(lambda m: colab_link(repository, unquote(m.group(1))), text)
-    text = _CLONE.sub(lambda m: f"{m.group(1)}{repository}", text)
+    text = _CLONE.sub(lambda m: f"{m.group(1)}{repository}", _PLACE.sub(placed, text))
     return _CITED.sub(lambda m: f'{m.group(1)}"{repository}"', text)
 
 
