@@ -557,7 +557,8 @@ def test_tfidf_is_never_densified(metric):
 
 
 def test_vectorizer_of_the_caller_is_cloned():
-    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+    from sklearn.pipeline import make_pipeline
 
     mine = CountVectorizer(ngram_range=(1, 2))
     # texts may come from a generator
@@ -565,6 +566,9 @@ def test_vectorizer_of_the_caller_is_cloned():
     assert not hasattr(mine, "vocabulary_")
     assert "machine learning" in found.vectorizer.get_feature_names_out()
     assert found.tfidf.dtype == np.float32
+    # one that does not count
+    chain = make_pipeline(CountVectorizer(), TfidfTransformer())
+    assert all(cluster_documents(DECK, 2, vectorizer=chain, random_state=0).top_terms)
 
 
 def test_document_without_words_is_a_warning():
@@ -597,6 +601,8 @@ def test_wrong_documents_are_refused(arguments, error, message):
         ({"n_components": 6}, "n_components must be an integer >= 1 and <= 5"),
         ({"n_components": 2, "features": "tfidf"}, "n_components must be None unless"),
         ({"features": "magic"}, "features must be one of"),
+        ({"features": np.eye(5), "n_components": 2}, "n_components must be None with features"),
+        ({"vectorizer": object()}, "vectorizer must be None or an object with"),
         ({"n_top_terms": 0}, "n_top_terms must be an integer"),
         ({"metric": "manhattan"}, "metric must be one of"),
         ({"reference": [0, 1]}, "reference must be"),
