@@ -560,12 +560,6 @@ def part_store(folder, name, found=(), **settings):
     return made
 
 
-def test_seeds_of_cells_are_fresh_and_their_own():
-    drawn = [cells.fresh_seeds(1, cell["key"], 5) for cell in grid.grid_cells()]
-    assert len({tuple(seeds) for seeds in drawn}) == len(drawn)
-    assert min(map(min, drawn)) >= 1000
-
-
 def test_contenders_take_turns_with_the_same_seeds(fake_child, tmp_path, monkeypatch):
     monkeypatch.setattr(cells, "ONCE_PAST_S", 9.0)
     cell = cells.make_cell("uniform", 40, 2, 3, ["auto", "default"])
@@ -624,17 +618,6 @@ def test_rows_of_docstrings(monkeypatch):
     monkeypatch.setattr(datasets, "load_docstrings", lambda: few)
     X = workloads.make_rows("docstrings", 50, 6)
     assert X.shape == (50, 6) and np.isfinite(X).all()
-
-
-def test_rows_are_what_their_names_say():
-    X = workloads.make_rows("near duplicates", 500, 4)
-    assert len(np.unique(np.round(X, 1), axis=0)) < 60
-    norms = np.linalg.norm(workloads.make_rows("heavy tails", 5000, 2), axis=1)
-    assert norms.max() > 15 * np.median(norms)
-    whole = workloads.make_rows("patches", 400, 192)
-    part = workloads.make_rows("patches", 400, 10)
-    # principal components keep more than any other ten directions: all but a tenth of the spread
-    assert 0.9 * whole.var(axis=0).sum() < part.var(axis=0).sum() <= 1.001 * whole.var(axis=0).sum()
 
 
 # --- the store -----------------------------------------------------------------------------------
@@ -753,18 +736,13 @@ def test_slopes_of_power_laws_are_found():
     exact = growth.fit_slope(values, 3.0 * values**0.5)
     assert exact.exponent == pytest.approx(0.5) == exact.steepest
     assert exact.high - exact.low < 1e-6
+    assert growth.fit_slope([1, 10, 100], [1, 1, 100]).steepest == pytest.approx(2.0)
+    assert growth.fit_slope([1, 10], [1, 10]).high == np.inf
     x, y = np.log(values), np.log(values**0.7 * noise)
     known, ours = linregress(x, y), growth.fit_slope(values, np.exp(y))
     assert (ours.exponent, ours.constant) == pytest.approx((known.slope, known.intercept))
     margin = t.ppf(0.975, len(x) - 2) * known.stderr
     assert (ours.low, ours.high) == pytest.approx((known.slope - margin, known.slope + margin))
-
-
-def test_a_bend_shows_in_the_steepest_slope():
-    slope = growth.fit_slope([1, 10, 100], [1, 1, 100])
-    assert slope.exponent == pytest.approx(1.0)
-    assert slope.steepest == pytest.approx(2.0)
-    assert growth.fit_slope([1, 10], [1, 10]).high == np.inf
 
 
 @pytest.mark.parametrize("bad", [([1, 1], [1, 2]), ([1, 2], [1, 0]), ([1, 2, 3], [1, 2])])
@@ -894,17 +872,6 @@ def test_a_target_that_is_reached():
     assert verdict.notes == []
 
 
-def test_a_target_that_is_missed_says_by_how_much():
-    verdict = target_case([*LLOYD, ours(11.0, 87.0), faiss(6.0, 100.0)])
-    assert (verdict.seconds, verdict.quality) == (np.inf, 0.87)
-    assert set(verdict.reached().values()) == {False}
-    assert "Faiss got there in its shortest run already" in verdict.notes
-    rows = verdict_rows(verdict)
-    assert [row[-1] for row in rows] == ["**missed**"] * 3
-    assert [row[1] for row in rows[1:]] == ["not reached"] * 2
-    assert rows[0][5] == "0.8700"
-
-
 def test_each_question_about_a_target_has_a_table_of_its_own():
     mine = [ours(1.0, 86.0), ours(1.8, 83.0, max_iter=9), ours(1.5, 84.0, max_iter=0)]
     theirs = [made_run("faiss", 1, {"niter": 5}, 3.0, 105.0), faiss(4.0, 101.0)]
@@ -925,14 +892,6 @@ def test_where_no_peer_gets_there_the_figure_is_a_bound(seconds, reached):
     assert verdict.peers.is_bound and verdict.reached()["other peers"] is reached
     assert "Faiss came nearest to 1.01: 1.040" in verdict.notes[0]
     assert verdict_rows(verdict)[2][4:6] == [f"≥ {seconds:.3g}"] * 2
-
-
-def test_an_incomplete_reference_is_noted():
-    late = [made_run("sklearn-random", 1, {"max_iter": 12}, 5.0, 103.0)]
-    verdict = target_case([*late, ours(1.0, 85.0)], definition="median of 1 seed, at max_iter = 12")
-    assert verdict.sklearn.is_bound and verdict.reached()["scikit-learn"] is None
-    assert any("a lower bound" in note for note in verdict.notes)
-    assert any("at max_iter = 12" in note for note in verdict.notes)
 
 
 def test_nothing_is_said_about_what_was_not_run():
@@ -990,16 +949,9 @@ def test_an_extrapolated_row_says_so():
     assert none.notes == ["5 iterations of scikit-learn: not run"]
 
 
-def test_cases_are_chosen_by_name():
-    keys = ["U100-10", "U100-100", "P200-1024", "P200-4096", "P200-16384"]
-    keys += ["P1M-4096", "P1M-65536", "G500-4096"]
-    assert [target.key for target in targets.choose_targets()] == keys
-    with pytest.raises(ValueError, match="rows must be among U100-10, "):
-        targets.choose_targets("P200,U1")
-
-
 @pytest.mark.parametrize("target", targets.TARGETS, ids=lambda target: target.key)
 def test_no_peer_is_left_out_that_could_be_the_best(target):
+    assert targets.choose_targets(target.key) == [target]
     for ladders in (target.ladders, target.brief):
         assert {"sklearn-random", "annlab-auto"} <= set(ladders) <= set(peers.all_peers())
     if target.peers_faster is not None:

@@ -1,4 +1,4 @@
-"""The deck's calls, as its slides write them, where no other test makes them."""
+"""The calls on the deck's slides, as the slides write them."""
 
 from __future__ import annotations
 
@@ -7,34 +7,20 @@ import pytest
 
 import annlab
 
-
-@pytest.fixture(scope="module")
-def X():
-    return np.random.RandomState(0).rand(1000, 2)
+pytest.importorskip("faiss")
 
 
-def test_slide_3(X):
-    labels, centroids = annlab.kmeans_ann(X, n_clusters=5)
-    assert labels.shape == (1000,) and centroids.shape == (5, 2)
-    result = annlab.kmeans_ann(X, 5, 100)
-    assert len(result) == 2 and result[0] is result.labels and result[1] is result.centroids
-
-
-def test_slide_10():
-    pytest.importorskip("faiss")
-    X = np.random.RandomState(42).rand(2000, 32).astype(np.float32)
-    labels, centroids = annlab.kmeans_faiss(X, 10)
-    assert labels.shape == (2000,) and centroids.shape == (10, 32)
-
-
-def test_slide_12(X):
-    X = X.copy()
-    X[0] = [10, 10]
-    labels, centroids = annlab.robust_kmeans_ann(X, n_clusters=5)
-    assert labels[0] == -1 and np.abs(centroids).max() <= 1
-
-
-def test_slide_13():
-    X = np.random.RandomState(0).rand(10_000, 10)
-    labels, centroids = annlab.parallel_kmeans_ann(X, n_clusters=10)
-    assert labels.shape == (10_000,) and centroids.shape == (10, 10)
+@pytest.mark.parametrize(
+    ("call", "d", "k"),
+    [
+        (lambda X: annlab.kmeans_ann(X, n_clusters=5), 2, 5),
+        (lambda X: annlab.kmeans_ann(X, 5, 100), 2, 5),
+        (lambda X: annlab.kmeans_faiss(X.astype("f4"), 10), 32, 10),
+        (lambda X: annlab.robust_kmeans_ann(X, n_clusters=5), 2, 5),
+        (lambda X: annlab.parallel_kmeans_ann(X, n_clusters=10), 10, 10),
+    ],
+    ids=["slide 3", "slide 3, positional", "slide 10", "slide 12", "slide 13"],
+)
+def test_calls_of_the_deck_return_labels_and_centroids(call, d, k):
+    labels, centroids = call(np.random.RandomState(42).rand(2000, d))
+    assert labels.shape == (2000,) and centroids.shape == (k, d)

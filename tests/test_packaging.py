@@ -343,31 +343,6 @@ def test_the_wheel_works_outside_the_checkout(distributions, tmp_path):
 # ---------------------------------------------------------------------------------------- the types
 
 
-@full
-def test_mypy_sees_the_types_that_the_wheel_brings(distributions, tmp_path):
-    """A user's program: right calls pass, and a wrong one is found."""
-    pytest.importorskip("mypy")
-    zipfile.ZipFile(distributions[0]).extractall(tmp_path / "site")
-    environment = os.environ | {"MYPYPATH": str(tmp_path / "site")}
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import numpy as np\n"
-        "from annlab import KMeansResult, kmeans_ann, make_index\n"
-        "result: KMeansResult = kmeans_ann(np.zeros((4, 2)), 2)\n"
-        "inertia: float = result.inertia\n"
-        "labels, centroids = result\n"
-        "index = make_index('brute').fit(centroids)\n"
-    )
-    settings = tmp_path / "mypy.ini"
-    settings.write_text("[mypy]\nignore_missing_imports = true\nfollow_imports = silent\n")
-    call = ("-m", "mypy", "--config-file", settings, "--cache-dir", tmp_path / "cache", program)
-    done = python(*call, cwd=tmp_path, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    program.write_text(program.read_text().replace("inertia: float", "inertia: str"))
-    done = python(*call, cwd=tmp_path, env=environment)
-    assert done.returncode == 1 and '"float"' in done.stdout, done.stdout + done.stderr
-
-
 # --------------------------------------------------------------------------------------- the set-up
 
 

@@ -64,13 +64,6 @@ def test_files_for_github_follow_their_schema(schema):
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@full
-def test_a_wrong_workflow_would_be_found(tmp_path):
-    text = WORKFLOWS[0].read_text(encoding="utf-8").replace("runs-on:", "runs_on:")
-    (tmp_path / "wrong.yml").write_text(text)
-    assert valid("vendor.github-workflows", tmp_path / "wrong.yml").returncode != 0
-
-
 # --------------------------------------------------------------------------------------- contents
 
 
@@ -156,13 +149,6 @@ def test_the_nightly_run_opens_one_issue_and_adds_to_it(tmp_path):
 
 
 # ------------------------------------------------------------------------------- the house's rest
-
-
-def test_hooks_run_the_tools_of_the_checkout():
-    hooks = read(ROOT / ".pre-commit-config.yaml")["repos"]
-    assert [repo["repo"] for repo in hooks] == ["local"], "versions would be in two places"
-    for hook in hooks[0]["hooks"]:
-        assert hook["entry"].startswith((".venv/bin/", ".make/tools/bin/")), hook["id"]
 
 
 def test_what_contributing_tells_to_call_exists():
