@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 import warnings
 from typing import Any
 
@@ -25,11 +26,12 @@ from annlab._support.checks import (
 )
 from annlab._support.errors import invalid
 from annlab._support.threads import Workers
+from annlab._support.types import Matrix, MatrixLike, Seed
 from annlab.distances import unit_means
 from annlab.fit.answers import beside, distances_to, exact_inertia, label, label_rows, open_beside
 from annlab.fit.choose import available_algorithms
 from annlab.fit.run import fit
-from annlab.fit.settings import Settings
+from annlab.fit.settings import Callback, Settings
 from annlab.fit.states import Found
 from annlab.indexes import available_indexes, index_class
 from annlab.initialization import initial_centroids
@@ -103,13 +105,13 @@ final_assignment, checkpoint
         max_iter: int = 100,
         tol: float = 1e-4,
         metric: str = "euclidean",
-        random_state: Any = None,
+        random_state: Seed = None,
         n_jobs: int | None = None,
         trace: bool = False,
-        callback: Any = None,
+        callback: Callback | None = None,
         progress: bool = False,
         final_assignment: str = "auto",
-        checkpoint: Any = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         copy_x: bool = True,
     ) -> None:
         self.n_clusters = n_clusters
@@ -129,7 +131,7 @@ final_assignment, checkpoint
         self.checkpoint = checkpoint
         self.copy_x = copy_x
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeansANN:
+    def fit(self, X: Any, y: object = None, sample_weight: Any = None) -> KMeansANN:
         """Find the clusters of X.
 
         Parameters
@@ -214,7 +216,7 @@ final_assignment, checkpoint
         self.n_iter_ = result.n_iter
         self.n_steps_ = 0
 
-    def _n_init(self) -> Any:
+    def _n_init(self) -> int | str:
         """Number of starts; "auto" means 1."""
         if isinstance(self.n_init, str) and self.n_init == "auto":
             return 1
@@ -261,7 +263,7 @@ final_assignment, checkpoint
             check_data(X, accept_sparse=True)
             raise
 
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeansANN:
+    def partial_fit(self, X: MatrixLike, y: object = None, sample_weight: Any = None) -> KMeansANN:
         """Update the centroids with one batch; each is the mean of all rows it ever got.
 
         An error or Ctrl-C leaves the estimator as it was before the batch.
@@ -333,7 +335,7 @@ final_assignment, checkpoint
             raise
         return self
 
-    def _draw_start(self, rows: Any, weights: np.ndarray | None, workers: Workers) -> None:
+    def _draw_start(self, rows: Matrix, weights: np.ndarray | None, workers: Workers) -> None:
         """Draw the start from the first batch."""
         n_clusters = check_n_clusters(self.n_clusters, rows.shape[0])
         rng = check_random_state(self.random_state)
@@ -344,7 +346,7 @@ final_assignment, checkpoint
         self.cluster_centers_ = start
         self.n_steps_ = 0
 
-    def _absorb(self, rows: Any, weights: np.ndarray | None, workers: Workers) -> None:
+    def _absorb(self, rows: Matrix, weights: np.ndarray | None, workers: Workers) -> None:
         """Update the running means with a batch, labelled with the centroids so far."""
         centroids = self.cluster_centers_
         points = beside(rows, centroids, metric=self.metric, workers=workers, sample_weight=weights)
@@ -365,7 +367,7 @@ final_assignment, checkpoint
         moved.setflags(write=False)
         self.cluster_centers_ = moved
 
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
+    def fit_predict(self, X: Any, y: object = None, sample_weight: Any = None) -> np.ndarray:
         """Find the clusters of X and return ``labels_``; parameters as in `fit`."""
         return self.fit(X, sample_weight=sample_weight).labels_
 
@@ -425,11 +427,11 @@ final_assignment, checkpoint
             points = beside(rows, centroids, metric=self.metric, workers=workers)
             return distances_to(points, centroids)
 
-    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> np.ndarray:
+    def fit_transform(self, X: Any, y: object = None, sample_weight: Any = None) -> np.ndarray:
         """Find the clusters of X and return `transform` of X; parameters as in `fit`."""
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: object = None, sample_weight: Any = None) -> float:
         """Return minus the inertia of X with exact labels.
 
         Parameters
@@ -471,7 +473,7 @@ final_assignment, checkpoint
             )
         return True
 
-    def _rows(self, X: Any) -> Any:
+    def _rows(self, X: MatrixLike) -> Matrix:
         """Check data in memory for a fitted model."""
         check_is_fitted(self)
         rows = check_data(X, accept_sparse=True)

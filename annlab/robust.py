@@ -6,12 +6,15 @@ isolated points are not drawn by a start.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from annlab._support.checks import check_real
+from annlab._support.types import Seed
 from annlab.distances import k_nearest, paired_sq
 from annlab.fit.answers import exact_inertia
 from annlab.fit.lloyd import advance, start
@@ -262,13 +265,13 @@ def robust_kmeans_ann(
     n_init: int = 1,
     tol: float = 1e-4,
     metric: str = "euclidean",
-    sample_weight: Any = None,
-    random_state: Any = None,
+    sample_weight: ArrayLike | None = None,
+    random_state: Seed = None,
     n_jobs: int | None = None,
     trace: bool = False,
     callback: Callback | None = None,
     progress: bool = False,
-    checkpoint: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> KMeansResult:
     """k-means without outliers, which get label −1 and never move a centroid.
 

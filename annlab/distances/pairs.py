@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from annlab._support.checks import is_sparse
 from annlab._support.rounding import products
 from annlab._support.types import Matrix
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 #: Values of differences that are held at once: 8 MB of float64.
 _BLOCK_VALUES = 1 << 20
@@ -43,7 +48,7 @@ def norms64(X: Matrix) -> np.ndarray:
     return np.einsum("ij,ij->i", X, X, dtype=np.float64)
 
 
-def _row_sums(values: np.ndarray, X: Matrix) -> np.ndarray:
+def _row_sums(values: np.ndarray, X: csr_matrix) -> np.ndarray:
     """Sum one value for each stored entry of a CSR matrix by row."""
     sums = np.zeros(X.shape[0])
     filled = np.diff(X.indptr) > 0
@@ -141,14 +146,13 @@ def listed_sq(Q: Matrix, X: np.ndarray, rows: np.ndarray | None, columns: np.nda
     >>> listed_sq(Q, X, np.array([0, 0, 1]), np.array([0, 1, 1]))
     array([ 1., 49.,  4.])
     """
-    sparse = is_sparse(Q)
-    width = Q.nnz // max(Q.shape[0], 1) if sparse else Q.shape[1]
-    x_norms = norms64(X) if sparse else None
+    width = Q.nnz // max(Q.shape[0], 1) if is_sparse(Q) else Q.shape[1]
+    x_norms = norms64(X) if is_sparse(Q) else None
     out = np.empty(len(columns), dtype=np.float64)
     step = max(1, _BLOCK_VALUES // max(width, 1))
     for start in range(0, len(columns), step):
         stop = start + step
-        part = Q[start:stop] if rows is None else Q[rows[start:stop]]
+        part: Any = Q[start:stop] if rows is None else Q[rows[start:stop]]
         chosen = columns[start:stop]
         if x_norms is None:
             difference = part - X[chosen]

@@ -17,8 +17,10 @@ _ID_BYTES = 8
 #: Upper limits that are sensible on one machine.
 _MOST_CELLS, _MOST_LINKS, _MOST_BITS = 1 << 20, 512, 12
 _SCALARS = {"4": 4, "6": 6, "8": 8, "fp16": 16, "bf16": 16}
-_BEGINNINGS = ("Flat", "IVF", "HNSW", "PQ", "SQ", "LSH", "PCA", "PCAR", "OPQ", "RR", "L2norm")
-_BEGINNINGS += ("RFlat", "Refine")
+_BEGINNINGS = (
+    *("Flat", "IVF", "HNSW", "PQ", "SQ", "LSH", "PCA", "PCAR", "OPQ", "RR", "L2norm"),
+    *("RFlat", "Refine"),
+)
 
 
 class FactoryError(ValueError):

@@ -275,7 +275,9 @@ def scan_n_clusters(
             f"The scan was interrupted after k = {rows[-1][0]}.", AnnlabWarning, stacklevel=2
         )
     *columns, centroids = zip(*rows, strict=True)
-    return ClusterScan(*map(np.array, columns), centroids, time.perf_counter() - began)
+    k, inertia, silhouette, harabasz, stability = (np.array(column) for column in columns)
+    elapsed_s = time.perf_counter() - began
+    return ClusterScan(k, inertia, silhouette, harabasz, stability, centroids, elapsed_s)
 
 
 def _checked_ks(n_clusters: int | Sequence[int], highest: int | None, n: int) -> list[int]:
