@@ -501,6 +501,12 @@ def test_another_result_asks_again():
     assert (explorer.prediction.truth, explorer.frame) == (None, 0)
     assert explorer.run().prediction.truth == 4
 
+    still = type("Counter", (Counter,), {"replay": False, "keeps_back": True})(predict=asked())
+    assert still.veiled
+    still.press("compare")
+    assert not still.veiled and still.prediction.truth == 5
+    assert still.set(length=4).veiled, "the truth of another question is hidden again"
+
 
 def test_predictions_take_one_of_their_options():
     guess = widgets.predict("Which is faster?", ["a tree", "a table"])

@@ -37,15 +37,10 @@ living: weakref.WeakSet[Explorer] = weakref.WeakSet()
 class Explorer(Replay):
     """Base of all explorers; `annlab.widgets.base` shows how to write one.
 
-    Parameters
-    ----------
-    controls : sequence of Control, default=()
-        In the order in which they are shown.
-    predict : Prediction, optional
-
     Attributes
     ----------
     controls : dict of str to Control
+        In the order in which they are shown.
     buttons : dict of str to ipywidgets.Button
     result : object
         What ``compute`` returned for the values shown.
@@ -117,8 +112,8 @@ class Explorer(Replay):
 
     @property
     def veiled(self) -> bool:
-        """Whether a prediction is awaited: Compare was not pressed yet (not for a replay)."""
-        return self.prediction is not None and not self.replay and not self._compared
+        """Whether the truth of a prediction is hidden until Compare is pressed."""
+        return self.prediction is not None and not self.replay and self.prediction.hides_truth
 
     def __repr__(self) -> str:
         # traitlets may ask before the first frame exists
@@ -186,7 +181,6 @@ class Explorer(Replay):
             self._pause()
             if self.prediction is not None:
                 self.prediction.reset()
-            self._compared = False
             self._frame = 0
             self._apply(self._initial)
         return self
@@ -198,9 +192,8 @@ class Explorer(Replay):
                 self.worker.stop()
         elif key == "compare":
             if self.prediction is not None:
-                self.prediction.reveal_from(self.result)
                 with self._lock:
-                    self._compared = True
+                    self.prediction.reveal_from(self.result)
                     if self.keeps_back:
                         self._refresh()
         else:

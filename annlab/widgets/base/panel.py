@@ -48,7 +48,6 @@ class Panel(ipywidgets.VBox):
     keeps_back: ClassVar[bool] = False
 
     # set here, because a widget whose construction failed is closed as well
-    _compared = False
     _quiet = False
     worker: Worker | None = None
     player: Player | None = None

@@ -96,6 +96,11 @@ class Prediction(ipywidgets.VBox):
             return "No prediction yet." if self.answer is None else f"Noted: {said}."
         return f"It is {_shown(self.truth)}{unit}; {said}."
 
+    @property
+    def hides_truth(self) -> bool:
+        """Whether there is a truth to reveal that is not shown yet."""
+        return self._find is not None and self.truth is None
+
     def predict(self, answer: object) -> Self:
         """Note an answer, as a click or a typed number does.
 
@@ -145,7 +150,7 @@ class Prediction(ipywidgets.VBox):
 
     def reveal_from(self, result: object) -> None:
         """Show the truth that an explorer's result holds."""
-        if self._find is not None and self.truth is None:
+        if self.hides_truth and self._find is not None:
             self.reveal(self._find(result))
 
     def reset(self) -> None:

@@ -49,12 +49,7 @@ def _check_anatomy(explorer: Explorer) -> None:
 
 
 def check_shown(explorer: Explorer) -> None:
-    """Assert that picture, sentence, frame controls and state agree.
-
-    Raises
-    ------
-    AssertionError
-    """
+    """Assert that picture, sentence, frame controls and state agree."""
     sentence = explorer.text
     assert repr(explorer) == sentence, "the repr is the sentence, which nbval compares"
     assert re.match(r"\S.{20,}", sentence), f"too short for a sentence: {sentence!r}"
@@ -116,6 +111,10 @@ def _try_frames(explorer: Explorer) -> None:
 def _try_state(explorer: Explorer, fresh: Explorer) -> None:
     """Assert that a state taken from one explorer shows the same in another."""
     fresh.restore(explorer.state)
+    if "compare" in explorer.buttons:
+        # a state does not say whether the truth was revealed
+        explorer.press("compare")
+        fresh.press("compare")
     assert fresh.state == explorer.state
     assert fresh.text == explorer.text
     assert fresh.png() == explorer.png(), "the same state has another picture"
@@ -124,14 +123,7 @@ def _try_state(explorer: Explorer, fresh: Explorer) -> None:
 def exercise(
     make: Callable[[], Explorer], *, n_actions: int = 50, random_state: Seed = 0
 ) -> Explorer:
-    """Drive an explorer through all it offers, then through random actions.
-
-    Parameters
-    ----------
-    make : callable
-        Makes the explorer; called twice.
-    n_actions : int, default=50
-    random_state : None, int, RandomState or Generator
+    """Drive an explorer, made twice by ``make``, through all it offers, then at random.
 
     Returns
     -------
