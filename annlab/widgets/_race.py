@@ -47,6 +47,7 @@ _WANTED = (0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
 _BUILDS = ("light", "usual", "heavy")
 #: racer -> (what the build turns, its three values, fixed parameters, query knob, its values)
 _RACERS: dict[str, tuple[str, tuple[int, ...], dict[str, Any], str, tuple[int, ...]]] = {
+    "brute": ("", (), {}, "", ()),
     "kd_tree": ("leaf_size", (100, 40, 10), {}, "", ()),
     "lsh": ("n_tables", (4, 8, 16), {"random_state": 0}, "n_probes", (1, 2, 4, 8, 16, 32)),
     "hnsw": (
@@ -180,14 +181,14 @@ class RaceExplorer(Explorer):
     def _question(self) -> Prediction:
         return Prediction(
             "Let all four take part: who reaches the wanted recall with the fewest distances?",
-            ("brute", *_RACERS),
+            tuple(_RACERS),
             truth=self._truth,
         )
 
     def _truth(self, result: list[Lap]) -> str:
         values = self.values
         asked = {name: values[name] for name in ("data", "d", "n", "build") if name in values}
-        racers: dict[str, Any] = dict.fromkeys(_RACERS, True)
+        racers: dict[str, Any] = dict.fromkeys(_TITLES, True)
         laps = self.compute(Job(), **asked, cost="distances", **racers)
         return self._cheapest(laps, values["wanted"], False).racer
 
@@ -208,44 +209,35 @@ class RaceExplorer(Explorer):
         **racers: bool,
     ) -> list[Lap]:
         n = n or self.n
-        rows = (
-            self.own if self.own is not None else cube_or_patches(data, max(_NS) + _QUERIES)[:, :d]
-        )
+        X = self.own if self.own is not None else cube_or_patches(data, max(_NS) + _QUERIES)[:, :d]
         names = ["brute", *(name for name, takes_part in racers.items() if takes_part)]
+        measure = self._counted if cost == "distances" else self._clocked
         laps = []
         for place, name in enumerate(names):
             job.report(place, len(names), name)
             key = (data, self.mark, d, n, name, build if name != "brute" else "")
-            laps += _known.get((*key, cost), self._laps, key, build, rows, n, cost, job)
+            laps += _known.get((*key, cost), measure, key, X, job)
         return laps
 
-    def _build(self, name: str, build: str, X: np.ndarray, n: int) -> Built:
-        params: dict[str, Any] = {}
-        if name != "brute":
-            turned, ladder_, fixed, _, _ = _RACERS[name]
-            wanted = ladder_[_BUILDS.index(build)]
-            if name == "pq":
-                wanted = min(wanted, X.shape[1])
-            params = {turned: wanted, **fixed}
+    def _build(self, key: tuple[Any, ...], X: np.ndarray) -> Built:
+        n, name, build = key[3:]
+        turned, values, fixed, _, _ = _RACERS[name]
+        params = dict(fixed)
+        if turned:
+            params[turned] = values[_BUILDS.index(build)]
+        if name == "pq":
+            params[turned] = min(params[turned], X.shape[1])
         index, rows = make_index(name, **params), np.ascontiguousarray(X[_QUERIES : _QUERIES + n])
         build_s, _, _ = timed(lambda: index.fit(rows))
         return Built(index, build_s, threading.Lock())
 
-    def _laps(
-        self, key: tuple[Any, ...], build: str, X: np.ndarray, n: int, cost: str, job: Job
-    ) -> list[Lap]:
+    def _counted(self, key: tuple[Any, ...], X: np.ndarray, job: Job) -> list[Lap]:
+        """Measure recall and distances of all settings of an index."""
         asked, name = X[:_QUERIES], key[4]
-        built = _built.get(key, self._build, name, build, X, n)
-        if cost != "distances":
-            # what is found does not depend on what is counted: only the clock is new
-            counted = _known.get(
-                (*key, "distances"), self._laps, key, build, X, n, "distances", job
-            )
-            with built.lock:
-                return [self._timed(lap, built, asked, job) for lap in counted]
-        brute = _built.get((*key[:4], "brute", ""), self._build, "brute", "", X, n)
+        built, exact = _built.get(key, self._build, key, X), (*key[:4], "brute", "")
+        brute = _built.get(exact, self._build, exact, X)
         truth = _truths.get(key[:4], brute.index.kneighbors, asked, _NEIGHBORS)
-        knob, values = ("", ()) if name == "brute" else _RACERS[name][3:]
+        knob, values = _RACERS[name][3:]
         laps = []
         with built.lock:
             index = built.index
@@ -260,8 +252,15 @@ class RaceExplorer(Explorer):
                 laps.append(Lap(name, setting, recall, index.n_distances_ / len(asked)))
         return laps
 
+    def _clocked(self, key: tuple[Any, ...], X: np.ndarray, job: Job) -> list[Lap]:
+        """Add times to laps: what is found does not depend on what is counted."""
+        counted = _known.get((*key, "distances"), self._counted, key, X, job)
+        built = _built.get(key, self._build, key, X)
+        with built.lock:
+            return [self._timed(lap, built, X[:_QUERIES], job) for lap in counted]
+
     def _timed(self, lap: Lap, built: Built, asked: np.ndarray, job: Job) -> Lap:
-        """The same lap with what the clock says."""
+        """Return the lap with its times."""
         job.check()
         index = built.index
         knob, _, value = lap.setting.partition("=")
@@ -355,7 +354,7 @@ def _draw_laps(axes: Axes, result: list[Lap], seconds: bool) -> None:
     )
     edge: dict[str, Any] = {"markeredgecolor": INK, "markeredgewidth": 0.6, "zorder": 3}
     looks = {"brute": ("brute force", INK)}
-    looks |= {name: (_TITLES[name], color) for name, color in zip(_RACERS, PALETTE, strict=False)}
+    looks |= {name: (_TITLES[name], color) for name, color in zip(_TITLES, PALETTE, strict=False)}
     for marker, (name, (label, color)) in zip(MARKERS, looks.items(), strict=False):
         laps = [lap for lap in result if lap.racer == name]
         if laps:

@@ -73,15 +73,9 @@ _ROUGHNESS = ("1 (roughest)", "2", "3", "4", "5", "6 (finest)")
 class Setting:
     """One setting of an index inside k-means, over several starts.
 
-    Attributes
-    ----------
-    recall : float
-        Recall@1 of the index itself, over first and last centroids of all starts.
-    ratios : tuple of float
-        For each start: final inertia over that of exact search.
-    right : float
-        Share of points that end with their nearest centroid.
-    runs : tuple of KMeansResult
+    ``recall`` is recall@1 of the index itself, over first and last centroids of all starts;
+    ``ratios`` are the final inertias over those of exact search; ``right`` is the share of points
+    that end with their nearest centroid.
     """
 
     recall: float

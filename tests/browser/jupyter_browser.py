@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +271,14 @@ class Notebook:
         widget.show()
         return widget
 
+    def drag(self, start: Sequence[float], dx: float, dy: float) -> None:
+        """Drag with the mouse from a pixel of the window."""
+        x, y = start
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + dx, y + dy, steps=10)
+        self.page.mouse.up()
+
     def screenshot(self, path: Path) -> Path:
         """Save a picture of the whole window."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -380,11 +388,8 @@ class Widget:
         handle = slider.locator(".noUi-handle").bounding_box()
         track = slider.locator(".noUi-base").bounding_box()
         assert handle is not None and track is not None, f"the slider {label!r} is not visible"
-        y = handle["y"] + handle["height"] / 2
-        self.page.mouse.move(handle["x"] + handle["width"] / 2, y)
-        self.page.mouse.down()
-        self.page.mouse.move(track["x"] + share * track["width"], y, steps=8)
-        self.page.mouse.up()
+        x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+        self.notebook.drag((x, y), track["x"] + share * track["width"] - x, 0)
 
     def press_key(self, label: str, key: str) -> None:
         """Press a key, such as ``ArrowRight``, on a slider's handle."""

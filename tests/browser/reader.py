@@ -49,13 +49,11 @@ class Operator:
         box = canvas.bounding_box()
         places = json.loads(canvas.get_attribute("data-places") or "[]")
         middle = (box["x"] + 0.45 * box["width"], box["y"] + 0.4 * box["height"])
-        if not places:
+        if places:
+            x, y = box["x"] + places[0][0], box["y"] + places[0][1]
+            self.widget.notebook.drag((x, y), middle[0] - x, middle[1] - y)
+        else:
             self.page.mouse.click(*middle)
-            return
-        self.page.mouse.move(box["x"] + places[0][0], box["y"] + places[0][1])
-        self.page.mouse.down()
-        self.page.mouse.move(*middle, steps=10)
-        self.page.mouse.up()
 
     def take(self, lists, number):
         """Choose the option after the present one."""

@@ -29,29 +29,30 @@ class Canvas:
         )
 
     def handles(self):
-        """Positions of the handles in data coordinates."""
+        """Return the positions of the handles in data coordinates."""
         return json.loads(self.canvas.get_attribute("data-handles"))
 
     def selected(self):
         return int(self.canvas.get_attribute("data-selected"))
 
     def stored(self, name):
-        """Positions that Python holds, as its state string says."""
+        """Return the positions that Python holds, as its state string says."""
         state = self.widget.locator.get_by_label("Share this frame").input_value()
         return json.loads(re.search(rf"{name}=([^&]*)", state)[1])
 
     def place(self, index):
-        """Pixel of a handle in the window."""
+        """Return the pixel of a handle in the window."""
         x, y = json.loads(self.canvas.get_attribute("data-places"))[index]
         box = self.canvas.bounding_box()
         return box["x"] + x, box["y"] + y
 
     def drag(self, index, dx, dy):
-        x, y = self.place(index)
-        self.page.mouse.move(x, y)
-        self.page.mouse.down()
-        self.page.mouse.move(x + dx, y + dy, steps=12)
-        self.page.mouse.up()
+        self.notebook.drag(self.place(index), dx, dy)
+
+    def click(self, x, y):
+        """Click a pixel of the canvas."""
+        box = self.canvas.bounding_box()
+        self.page.mouse.click(box["x"] + x, box["y"] + y)
 
     def wait_until(self, condition, value=None):
         """Wait until a condition in JavaScript, on the canvas and a value, holds."""
@@ -61,10 +62,18 @@ class Canvas:
         )
 
     def focus(self):
-        """Come to the canvas as a reader without a mouse does."""
+        """Focus the canvas as the keyboard does."""
         # a key tells the browser that the keyboard is in use, whatever the mouse did before
         self.page.keyboard.press("Escape")
         self.canvas.focus()
+
+    def wait_for_words(self, beginning):
+        """Wait until what is read aloud begins like this."""
+        said = self.widget.locator.locator(".annlab-canvas-live")
+        self.page.wait_for_function(
+            "([said, words]) => said.textContent.startsWith(words)",
+            arg=[said.element_handle(), beginning],
+        )
 
     def settle(self, name):
         """Wait until browser and Python hold the same positions."""
@@ -79,7 +88,7 @@ class Canvas:
 
 @pytest.fixture(scope="module")
 def notebook(browser, lab):
-    """One notebook with all canvases: its page and its kernel take most of the time."""
+    """Open one notebook with all canvases: its page and its kernel take most of the time."""
     write_notebook(lab.folder / "canvases.ipynb", "from annlab import widgets", *CELLS.values())
     with opened(browser, lab.url, "canvases.ipynb") as notebook:
         yield notebook
@@ -87,7 +96,7 @@ def notebook(browser, lab):
 
 @pytest.fixture
 def fresh(notebook):
-    """Run the notebook anew and show the canvas of that name; nothing is wrong afterwards."""
+    """Run the notebook again and show the canvas of that name; nothing is wrong afterwards."""
 
     def show(name):
         notebook.run_all()
@@ -146,9 +155,8 @@ def test_centroids_follow_the_mouse(fresh, screenshots):
     assert shown.settle("centroids")[0] == pytest.approx(moved[0])
 
     # a click on free ground adds, a double-click removes
-    box = shown.canvas.bounding_box()
     with widget.changes():
-        shown.page.mouse.click(box["x"] + 235, box["y"] + 250)
+        shown.click(235, 250)
     assert len(shown.settle("centroids")) == 6
     with widget.changes():
         shown.page.mouse.dblclick(*shown.place(5))
@@ -158,8 +166,7 @@ def test_centroids_follow_the_mouse(fresh, screenshots):
 def test_centroids_follow_the_keyboard(fresh):
     shown = fresh("centroid_canvas")
     keyboard, page = shown.page.keyboard, shown.page
-    label = shown.canvas.get_attribute("aria-label")
-    assert label == shown.widget.sentence()
+    assert shown.canvas.get_attribute("aria-label") == shown.widget.sentence()
     shown.focus()
     # the first is selected when the keyboard arrives
     shown.wait_until("c => c.dataset.selected === '0'")
@@ -175,10 +182,7 @@ def test_centroids_follow_the_keyboard(fresh):
     now = shown.settle("centroids")
     assert now[1][0] < before[1][0] and now[1][1] > before[1][1]
     assert [now[i] for i in (0, 2, 3, 4)] == [before[i] for i in (0, 2, 3, 4)]
-    said = shown.widget.locator.locator(".annlab-canvas-live")
-    page.wait_for_function(
-        "e => e.innerText.startsWith('centroid 2 of 5')", arg=said.element_handle()
-    )
+    shown.wait_for_words("centroid 2 of 5")
 
     with shown.widget.changes():
         keyboard.press("Enter")
@@ -246,10 +250,7 @@ def test_a_busy_kernel_takes_nothing_back(open_notebook, lab, screenshots):
     page.evaluate(f"() => {{ {PANEL}.sessionContext.session.kernel.restart(); }}")
     page.wait_for_selector(".jupyter-widgets-disconnected .annlab-canvas", state="attached")
     page.keyboard.press("Enter")
-    said = shown.widget.locator.locator(".annlab-canvas-live")
-    page.wait_for_function(
-        "e => e.textContent.startsWith('No kernel is connected')", arg=said.element_handle()
-    )
+    shown.wait_for_words("No kernel is connected")
     assert shown.handles() == start and shown.canvas.get_attribute("data-pending") == ""
 
 
@@ -265,9 +266,8 @@ def test_the_query_follows_the_mouse(fresh, screenshots):
         lambda: re.match(r"hop (\d+) of \1\b", widget.sentence()),
         "the walk did not come to its end",
     )
-    box = shown.canvas.bounding_box()
     with widget.changes():
-        shown.page.mouse.click(box["x"] + 420, box["y"] + 300)
+        shown.click(420, 300)
     assert shown.settle("query") != here
     with widget.changes():
         widget.press("Step back")
@@ -291,9 +291,8 @@ def test_outliers_follow_the_mouse(fresh, screenshots):
     shown = fresh("outlier_sandbox")
     widget = shown.widget
     assert widget.sentence().startswith("2 outliers ")
-    box = shown.canvas.bounding_box()
     with widget.changes():
-        shown.page.mouse.click(box["x"] + 40, box["y"] + 420)
+        shown.click(40, 420)
     assert widget.sentence().startswith("3 outliers ")
     with widget.changes():
         shown.drag(2, 60, -120)
@@ -324,11 +323,7 @@ def test_it_works_in_a_narrow_and_fine_window(open_notebook, notebook):
     assert box["width"] < 840
     assert box["height"] / box["width"] == pytest.approx(464 / 840, rel=0.01)
     scale = box["width"] / 840
-    x, y = (scale * value for value in json.loads(shown.canvas.get_attribute("data-places"))[0])
+    x, y = json.loads(shown.canvas.get_attribute("data-places"))[0]
     start = shown.handles()[0]
-    mouse = shown.page.mouse
-    mouse.move(box["x"] + x, box["y"] + y)
-    mouse.down()
-    mouse.move(box["x"] + x - 60, box["y"] + y, steps=8)
-    mouse.up()
+    again.drag((box["x"] + scale * x, box["y"] + scale * y), -60, 0)
     assert shown.settle("centroids")[0][0] < start[0]

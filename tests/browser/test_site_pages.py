@@ -25,7 +25,7 @@ PAGES = ("index.html", "explorers.html", "docs/formulas.html", "api/clustering.h
 
 
 class Links(HTMLParser):
-    """Everything that a page links to or loads, and the places inside it."""
+    """What a page links to or loads, and the places inside it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,15 +34,14 @@ class Links(HTMLParser):
         self.places: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        known = dict(attrs)
-        if known.get("id"):
-            self.places.add(str(known["id"]))
-        if tag == "a" and known.get("href"):
-            self.links.append(str(known["href"]))
-        if tag in {"img", "script", "iframe", "source", "video"} and known.get("src"):
-            self.loads.append(str(known["src"]))
-        if tag == "link" and known.get("href"):
-            self.loads.append(str(known["href"]))
+        known = {name: value for name, value in attrs if value}
+        self.places.update(known.get("id", "").split())
+        if tag == "a" and "href" in known:
+            self.links.append(known["href"])
+        elif tag == "link" and "href" in known:
+            self.loads.append(known["href"])
+        elif tag in {"img", "script", "iframe", "source", "video"} and "src" in known:
+            self.loads.append(known["src"])
 
 
 def parsed(path: Path) -> Links:

@@ -21,19 +21,9 @@ WIDE = {"description_width": "initial"}
 class Control:
     """A parameter of an explorer and the widget that sets it.
 
-    Made by `slider`, `ladder`, `choice`, `switch`, `number` and `entry`.
-
-    Parameters
-    ----------
-    name : str
-        Keyword of ``compute`` and ``draw``, and key in the state string.
-    widget : ipywidgets.Widget
-    encode : callable, default=str
-        Writes a value for the state string.
-    decode : callable
-        Reads a value from the state string; raises ValueError for a bad one.
-    trials : sequence
-        Values that the test driver sets: minimum and maximum, or every option.
+    Made by `slider`, `ladder`, `choice`, `switch`, `number` and `entry`. ``name`` is the keyword
+    of ``compute`` and ``draw``; ``encode`` and ``decode`` write and read a value in the state
+    string; ``trials`` are the values that the test driver sets.
     """
 
     def __init__(

@@ -45,10 +45,7 @@ def asked_by_browser() -> bool:
 class Store:
     """Results kept by key, shared by all explorers that use it; safe for threads.
 
-    Parameters
-    ----------
-    most : int
-        Results that are kept; the least recently used is dropped first.
+    Of more than ``most`` results the least recently used is dropped.
     """
 
     def __init__(self, most: int) -> None:
@@ -119,12 +116,8 @@ class Job:
 class Worker:
     """Computes in a thread what a browser requests; the latest request wins.
 
-    Parameters
-    ----------
-    lock : RLock
-        The explorer's; held while a result is handed over.
-    stop_button : ipywidgets.Button, optional
-        If given, ``row`` shows the progress of what takes longer than 0.3 s.
+    The explorer's ``lock`` is held while a result is handed over. With a ``stop_button``, ``row``
+    shows the progress of what takes longer than 0.3 s.
     """
 
     def __init__(self, lock: threading.RLock, stop_button: ipywidgets.Button | None = None) -> None:

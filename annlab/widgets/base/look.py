@@ -96,17 +96,11 @@ LOOK = Look()
 
 
 def render(draw: Callable[[Any], None], size: tuple[int, int], *, ahead: bool = False) -> bytes:
-    """Draw one frame and return it as PNG, the same bytes for the same drawing.
+    """Draw one frame of a size in CSS pixels and return it as PNG.
 
-    Parameters
-    ----------
-    draw : callable
-        Called with an empty figure in constrained layout. Afterwards texts below 11 points are
-        raised to 11, and `projector` enlarges texts, lines and markers.
-    size : tuple of int
-        Width and height in CSS pixels.
-    ahead : bool, default=False
-        Let all other frames go first.
+    ``draw`` is called with an empty figure in constrained layout. Afterwards texts below 11 points
+    are raised to 11, and `projector` enlarges texts, lines and markers. The same drawing gives the
+    same bytes. A frame that is drawn ``ahead`` lets all others go first.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -56,15 +56,9 @@ def panel(
 ) -> Part:
     """Make a rectangle (left, top, width, height) of a scene with bounds (x0, x1, y0, y1).
 
-    Parameters
-    ----------
-    rect, bounds : sequence of float
-    layers : sequence of dict
-        In the order in which they are drawn.
-    **dress
-        ``title``, ``xlabel``; ``xticks`` and ``yticks`` as lists of (place, text); ``axes=True``
-        for two axis lines instead of a frame; ``bare=True`` for neither; ``active=True`` for a
-        strong frame; ``grid=True`` for quiet lines at the y ticks.
+    ``dress`` may have ``title``, ``xlabel``; ``xticks`` and ``yticks`` as lists of (place, text);
+    ``axes=True`` for two axis lines instead of a frame, ``bare=True`` for neither, ``active=True``
+    for a strong frame; ``grid=True`` for quiet lines at the y ticks.
     """
     for ticks in ("xticks", "yticks"):
         if ticks in dress:
@@ -227,24 +221,10 @@ def handles(
 ) -> Part:
     """Describe the points that the reader moves, in the first panel.
 
-    Parameters
-    ----------
-    X : array-like of shape (m, 2)
-    name : str
-        What one is called, such as "centroid".
-    color, marker : str or sequence of str
-    size : float, default=12
-        Radius in CSS pixels.
-    text : sequence of str, default=()
-        One or two letters on each.
-    low, high : int
-        How few and how many there may be.
-    adds, removes : bool, default=False
-        Whether a click on free ground adds one, and a double-click on one removes it.
-    places : bool, default=False
-        Whether a click on free ground moves the selected one there.
-    glide : bool, default=True
-        Whether they glide to new places that Python gives them.
+    ``name`` is what one is called, ``size`` its radius in CSS pixels, ``text`` one or two letters
+    on each; there may be ``low`` to ``high``. A click on free ground adds one if ``adds``, or
+    moves the selected one there if ``places``; a double-click on one removes it if ``removes``.
+    If ``glide``, they glide to new places that Python gives them.
     """
     rows = np.asarray(X, dtype=float).reshape(-1, 2)
     return _plain(
