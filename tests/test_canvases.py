@@ -204,13 +204,6 @@ def test_the_buttons_place_starts():
     assert ends.reply.inertia == pytest.approx(ends.inertias[0], rel=1e-3)
 
 
-def test_the_start_is_checked():
-    with pytest.raises(ValueError, match="start"):
-        widgets.centroid_canvas(five_groups(), start=[[0.0, 0.0, 0.0]])
-    with pytest.raises(ValueError, match="n_clusters"):
-        widgets.centroid_canvas(five_groups(), 9)
-
-
 # -------------------------------------------------------------------------------- graph_walk
 
 
@@ -263,12 +256,6 @@ def test_the_layer_of_the_walk_has_the_strong_frame():
         active = [p["title"] for p in walk.stage.scene["panels"] if p.get("active")]
         layer = walk.result.hops[max(frame - 1, 0)].layer
         assert len(active) == 1 and re.match(rf"Layer {layer}\b", active[0])
-
-
-@pytest.mark.parametrize("bad", [{"ef": 0}, {"ef": 25}, {"M": 1}, {"query": [1.0]}])
-def test_walk_parameters_are_checked(bad):
-    with pytest.raises(ValueError, match=next(iter(bad))):
-        widgets.graph_walk(**bad)
 
 
 # --------------------------------------------------------------------------- outlier_sandbox

@@ -120,7 +120,11 @@ FLAT = [
     ({"X": np.zeros((10, 3))}, ".*2 columns"),
     ({"X": ROWS[:, :2]}, ".*dragging stays smooth"),
 ]
-WRONG |= {name: ({}, FLAT) for name in ("centroid_canvas", "graph_walk", "outlier_sandbox")}
+WRONG |= {name: ({}, [*FLAT]) for name in ("centroid_canvas", "graph_walk", "outlier_sandbox")}
+WRONG["centroid_canvas"][1].extend(
+    [({"start": [[0.0] * 3]}, "start"), ({"n_clusters": 9}, "n_clu")]
+)
+WRONG["graph_walk"][1].extend([({"ef": 25}, "ef"), ({"M": 1}, "M"), ({"query": [1.0]}, "query")])
 CASES = [
     (name, shared | wrong, complaint)
     for name, (shared, cases) in WRONG.items()

@@ -159,8 +159,6 @@ class StepExplorer(Explorer):
         if isinstance(algorithm, str):
             self.chosen = check_choice(algorithm, "algorithm", available_algorithms())
         self.menu = {self.chosen: algorithm} | {name: name for name in _OFFERED}
-        if isinstance(algorithm, str):
-            self.menu[algorithm] = algorithm
         self.seed = int(check_random_state(random_state).randint(2**31 - 1000))
         self.shown = np.unique(np.linspace(0, len(self.X) - 1, _DRAWN).astype(int))
         self.axes_of_view = _projection(self.X[self.shown])
