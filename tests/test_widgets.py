@@ -426,8 +426,8 @@ def test_a_view_in_a_browser_draws_all_frames_ahead(join_threads):
 
 def test_requested_frames_overtake_those_drawn_ahead(monkeypatch):
     # turns of its own: after a recent request nothing is drawn ahead for a while
-    order, turns = [], look._Turns()
-    monkeypatch.setattr(look, "_turns", turns)
+    order, turns = [], pictures._Turns()
+    monkeypatch.setattr(pictures, "_turns", turns)
 
     def ahead(figure):
         # the first one waits until all others and the reader are in the queue
@@ -436,7 +436,8 @@ def test_requested_frames_overtake_those_drawn_ahead(monkeypatch):
         order.append("ahead")
 
     def start(draw, **given):
-        thread = threading.Thread(target=look.render, args=(draw, (200, 100)), kwargs=given)
+        frames = pictures.Pictures((200, 100))
+        thread = threading.Thread(target=frames.get, args=("key", draw), kwargs=given)
         thread.start()
         return thread
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -38,6 +37,7 @@ from annlab.widgets.base import (
     ladder,
     three,
 )
+from annlab.widgets.base.jobs import CLOCK
 from annlab.widgets.base.marks import curve, legend, ringed, write
 from annlab.widgets.base.rows import digest
 
@@ -60,8 +60,6 @@ _REPEATS = 3
 _ANSWERS = ("slower", "up to twice as fast", "more than twice as fast")
 #: Cores that other programs keep busy at which the sentence warns.
 _NOISE = 0.5
-#: Two explorers must not disturb each other's clock.
-_clock = threading.Lock()
 _known = Store(300)
 #: Cores that other programs kept busy, by what was measured.
 _others: dict[tuple[object, ...], float] = {}
@@ -189,7 +187,7 @@ class ScalingExplorer(Explorer):
         for place, (n_jobs, how, rows) in enumerate(wanted):
             # a chunk cannot have more rows than there are
             key = (self.mark, self.n_clusters, n, min(rows, n), how, n_jobs)
-            with _clock:
+            with CLOCK:
                 found.append(_known.get(key, self._measured, job, key, place, len(wanted)))
         case = (self.mark, self.n_clusters, n, chunk, way)
         others = None if load is None else load.cores()

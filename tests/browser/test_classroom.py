@@ -54,7 +54,7 @@ def run_active(notebook: Notebook) -> None:
 
 
 def write_answer(notebook: Notebook, old: str, new: str) -> None:
-    """Type an answer in place of what stands in the cell, and run it and the test below."""
+    """Replace the answer in the cell, and run it and the test below."""
     go_to(notebook, old)
     notebook.page.evaluate("window.jupyterapp.commands.execute('notebook:enter-edit-mode')")
     notebook.page.wait_for_function(

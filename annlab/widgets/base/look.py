@@ -7,10 +7,7 @@ state is not thread-safe.
 from __future__ import annotations
 
 import io
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,48 +34,6 @@ _CSS_DPI, _RATIO = 96, 2
 #: No text of a picture is smaller than this, in points at displayed size.
 MIN_POINTS = 11.0
 
-#: Seconds without drawing ahead after a frame was requested: more requests may follow.
-_QUIET_S = 0.4
-
-
-class _Turns:
-    """Lock for drawing (matplotlib has module-wide caches) in which requested frames go first.
-
-    With a plain lock, explorers that draw ahead could pass it among themselves while a reader
-    waits for a frame.
-    """
-
-    def __init__(self) -> None:
-        self._free = threading.Condition()
-        self._busy, self._waiting, self._asked = False, 0, 0.0
-
-    @contextmanager
-    def take(self, ahead: bool) -> Iterator[None]:
-        with self._free:
-            if ahead:
-                while self._busy or self._waiting or self._pause() > 0:
-                    self._free.wait(max(self._pause(), 0.05))
-            else:
-                self._waiting += 1
-                while self._busy:
-                    self._free.wait()
-                self._waiting -= 1
-            self._busy = True
-        try:
-            yield
-        finally:
-            with self._free:
-                self._busy = False
-                if not ahead:
-                    self._asked = time.monotonic()
-                self._free.notify_all()
-
-    def _pause(self) -> float:
-        return self._asked + _QUIET_S - time.monotonic()
-
-
-_turns = _Turns()
-
 
 class Look:
     """Enlargement of pictures, text and lines; `projector` sets it for all explorers."""
@@ -95,12 +50,12 @@ class Look:
 LOOK = Look()
 
 
-def render(draw: Callable[[Any], None], size: tuple[int, int], *, ahead: bool = False) -> bytes:
+def render(draw: Callable[[Any], None], size: tuple[int, int]) -> bytes:
     """Draw one frame of a size in CSS pixels and return it as PNG.
 
     ``draw`` is called with an empty figure in constrained layout. Afterwards texts below 11 points
     are raised to 11, and `projector` enlarges texts, lines and markers. The same drawing gives the
-    same bytes. A frame that is drawn ``ahead`` lets all others go first.
+    same bytes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -109,22 +64,21 @@ def render(draw: Callable[[Any], None], size: tuple[int, int], *, ahead: bool = 
 
     width, height = size
     layout = ConstrainedLayoutEngine()
-    with _turns.take(ahead):
-        # fonts in points stay 1/72 inch, so at 96 dots an inch they have their nominal size
-        figure = Figure(
-            figsize=(width / _CSS_DPI, height / _CSS_DPI),
-            dpi=_CSS_DPI * _RATIO * LOOK.size,
-            facecolor=PAPER,
-            layout=layout,
-        )
-        canvas = FigureCanvasAgg(figure)
-        # a margin, or equal-aspect panels push their titles over the edge
-        layout.set(w_pad=0.08, h_pad=0.1)
-        draw(figure)
-        _make_legible(figure)
-        canvas.draw()
-        # the page behind is opaque, so that no alpha channel is needed
-        pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    # fonts in points stay 1/72 inch, so at 96 dots an inch they have their nominal size
+    figure = Figure(
+        figsize=(width / _CSS_DPI, height / _CSS_DPI),
+        dpi=_CSS_DPI * _RATIO * LOOK.size,
+        facecolor=PAPER,
+        layout=layout,
+    )
+    canvas = FigureCanvasAgg(figure)
+    # a margin, or equal-aspect panels push their titles over the edge
+    layout.set(w_pad=0.08, h_pad=0.1)
+    draw(figure)
+    _make_legible(figure)
+    canvas.draw()
+    # the page behind is opaque, so that no alpha channel is needed
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     buffer = io.BytesIO()
     # a level of 3 costs a reader half the time of the usual 6, and a tenth more bytes
     Image.fromarray(pixels).save(buffer, format="png", compress_level=3)

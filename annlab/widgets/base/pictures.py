@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from functools import partial
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from annlab.widgets.base.jobs import Store, ending
@@ -15,6 +16,47 @@ if TYPE_CHECKING:
 
 #: Frames that an explorer keeps.
 KEPT_FRAMES = 400
+#: Seconds without drawing ahead after a frame was requested: more requests may follow.
+_QUIET_S = 0.4
+
+
+class _Turns:
+    """Lock for drawing (matplotlib has module-wide caches) in which requested frames go first.
+
+    With a plain lock, explorers that draw ahead could pass it among themselves while a reader
+    waits for a frame.
+    """
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._busy, self._waiting, self._asked = False, 0, 0.0
+
+    @contextmanager
+    def take(self, ahead: bool) -> Iterator[None]:
+        with self._free:
+            if ahead:
+                while self._busy or self._waiting or self._pause() > 0:
+                    self._free.wait(max(self._pause(), 0.05))
+            else:
+                self._waiting += 1
+                while self._busy:
+                    self._free.wait()
+                self._waiting -= 1
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._free:
+                self._busy = False
+                if not ahead:
+                    self._asked = time.monotonic()
+                self._free.notify_all()
+
+    def _pause(self) -> float:
+        return self._asked + _QUIET_S - time.monotonic()
+
+
+_turns = _Turns()
 
 
 class Pictures:
@@ -23,19 +65,18 @@ class Pictures:
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
         self.known = Store(KEPT_FRAMES)
-        self._painting = threading.Lock()
         self._stop_ahead = threading.Event()
 
     def get(self, key: object, draw: Callable[[Figure], None], *, ahead: bool = False) -> bytes:
         """Return the PNG of a frame; ``key`` says all that it depends on."""
-        # without the lock first: a known frame must not wait for one that is being drawn ahead
-        return bytes(self.known.get(key, self._painted, key, draw, ahead))
 
-    def _painted(self, key: object, draw: Callable[[Figure], None], ahead: bool) -> bytes:
-        with self._painting:
-            # the thread that held the lock may have drawn this very frame
-            made = partial(render, draw, self._size, ahead=ahead)
-            return bytes(self.known.get(key, made))
+        def made() -> bytes:
+            with _turns.take(ahead):
+                # the thread before may have drawn this very frame
+                return bytes(self.known.get(key, render, draw, self._size))
+
+        # a known frame does not wait for a turn
+        return bytes(self.known.get(key, made))
 
     def draw_ahead(self, frames: Sequence[int], draw: Callable[[int], object]) -> None:
         """Draw frames in a thread, instead of those that are still being drawn ahead."""

@@ -545,7 +545,7 @@ function render({ model, el }) {
     let reach = Math.max(GRAB_PX, handles().size * look().lines + 6);
     positions().forEach(([x, y], i) => {
       const distance = Math.hypot(at.x(x) - px, at.y(y) - py);
-      // of two that overlap the later one lies on top
+      // of two that overlap the later one is on top
       if (distance <= reach) {
         reach = distance;
         best = i;
