@@ -203,14 +203,18 @@ class RaceExplorer(Explorer):
         *,
         build: str,
         cost: str,
+        kd_tree: bool,
+        lsh: bool,
+        hnsw: bool,
+        pq: bool,
         data: str = OWN,
         d: int | None = None,
         n: int | None = None,
-        **racers: bool,
     ) -> list[Lap]:
         n = n or self.n
         X = self.own if self.own is not None else cube_or_patches(data, max(_NS) + _QUERIES)[:, :d]
-        names = ["brute", *(name for name, takes_part in racers.items() if takes_part)]
+        racers = zip(_RACERS, (True, kd_tree, lsh, hnsw, pq), strict=True)
+        names = [name for name, takes_part in racers if takes_part]
         measure = self._counted if cost == "distances" else self._clocked
         laps = []
         for place, name in enumerate(names):

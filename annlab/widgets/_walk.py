@@ -229,10 +229,8 @@ class GraphWalk(CanvasExplorer):
             query = result.query[None]
             layers.append(points(query, color=RED, marker="X", size=6, edge="ink", width=0.8))
             corners = np.array(self._bounds).reshape(2, 2).T
-            bounds, words = (
-                square_bounds(corners, rect, pad=0.0),
-                f"Layer {layer}, n = {len(nodes)}",
-            )
+            bounds = square_bounds(corners, rect, pad=0.0)
+            words = f"Layer {layer}, n = {len(nodes)}"
         return panel(rect, bounds, layers, title=words, active=active)
 
     def _truth_layers(self, result: Walk, best: int) -> list[Part]:
@@ -243,10 +241,10 @@ class GraphWalk(CanvasExplorer):
         # on the side away from the walk's own end
         up = place[0, 1] > X[best, 1] or result.nearest == best
         words = "true nearest" + ("" if result.found_it else ", missed")
-        side = {"align": "left" if share < 0.2 else "right" if share > 0.8 else "center"}
+        align = "left" if share < 0.2 else "right" if share > 0.8 else "center"
         return [
             circles(place, 0.028 * (x1 - x0), color=color, width=2.6),
-            texts(place, [words], color=color, bold=True, dy=34 if up else -34, **side),
+            texts(place, [words], color=color, bold=True, dy=34 if up else -34, align=align),
         ]
 
     def _list_panel(self, result: Walk, frame: int, ef: int) -> Part:
