@@ -35,7 +35,7 @@ def page(found: Measured) -> str:
                 *("peer", "best ratio", *(f"to {level:.2f}" for level in levels)),
                 *("own defaults: s, ratio", "memory, MB", "seeds"),
             ],
-            [*(_row(found, key, levels) for key in found.keys()), *_floor_rows(found, len(levels))],
+            [_row(found, key, levels) for key in found.keys()],
         ),
         *_notes(found),
         "Settings:",
@@ -58,20 +58,6 @@ def _row(found: Measured, key: str, levels: Sequence[float]) -> list[str]:
     peak = f"{max(peaks) / 1e6:,.0f}" if peaks else "–"
     seeds = str(len({run["seed"] for run in runs}))
     return [found.peer(key)["label"], f"{found.best(key):.3f}", *cells, own, peak, seeds]
-
-
-def _floor_rows(found: Measured, n_levels: int) -> list[list[str]]:
-    """Return rows with the lower bounds on ten exact iterations."""
-    if not found.floors:
-        return []
-    floors = {
-        "*floor: matrix products of 10 exact iterations*": found.floors["gemm_iteration_s"],
-        "*floor: 10 reads of the rows*": found.floors["memory_iteration_s"],
-    }
-    return [
-        [label, "–", *[f"{10 * seconds:.3g}"] * n_levels, "–", "–", "–"]
-        for label, seconds in floors.items()
-    ]
 
 
 def _notes(found: Measured) -> list[str]:
