@@ -75,7 +75,7 @@ def refused(capsys, *words: object, n_clusters: int = 4) -> str:
 
 
 @pytest.mark.parametrize("kind", ["npy", "npz", "csv", "tsv", "txt", "parquet"])
-def test_the_result_is_that_of_the_library_whatever_the_file(here, X, kind, capsys):
+def test_result_equals_that_of_the_library(here, X, kind, capsys):
     name = save(X, kind)
     assert cluster(name, "--json", "--algorithm", "brute", "--random-state", 3) == 0
     expected = kmeans_ann(X, 4, algorithm="brute", random_state=3)
@@ -93,7 +93,7 @@ def test_the_result_is_that_of_the_library_whatever_the_file(here, X, kind, caps
     assert not list(out.glob(".annlab-*"))
 
 
-def test_tables_hold_the_same_as_the_arrays(here, X):
+def test_tables_equal_the_arrays(here, X):
     name = save(X, "csv", header="height, width, depth", comments="")
     assert cluster(name) == 0
     out = here / "rows-clusters"
@@ -108,7 +108,7 @@ def test_tables_hold_the_same_as_the_arrays(here, X):
         assert values == np.load(out / "centroids.npy")[:, place].tolist()
 
 
-def test_the_parameters_reach_the_library(here, X, monkeypatch):
+def test_parameters_reach_the_library(here, X, monkeypatch):
     seen = {}
 
     def record(X, n_clusters, max_iter, **more):
@@ -143,7 +143,7 @@ def test_progress_and_the_report_go_to_different_streams(here, X):
     assert "400 rows, 3 columns" in done.stderr and "k-means" in done.stderr
 
 
-def test_the_readable_report_says_the_same(here, X, capsys):
+def test_readable_report_equals_the_values(here, X, capsys):
     assert cluster(save(X, "npy"), "--max-iter", 1, n_clusters=20) == 0
     page = (here / "rows-clusters" / "report.md").read_text()
     report = json.loads((here / "rows-clusters" / "report.json").read_text())
@@ -152,7 +152,7 @@ def test_the_readable_report_says_the_same(here, X, capsys):
     assert f"{report['result']['inertia']:.6g}" in capsys.readouterr().out
 
 
-def test_what_the_library_warns_of_is_a_note_in_the_report(here, X, capsys):
+def test_warnings_of_the_library_are_notes_in_the_report(here, X, capsys):
     X[:5] = 0
     assert cluster(save(X, "npy"), "--metric", "cosine") == 0
     said = capsys.readouterr().err
@@ -212,6 +212,15 @@ def test_predict_labels_new_rows_with_the_columns_and_scaling_of_the_model(here,
     save(X * [1, 1000, 1], "csv", header="height,width,depth", comments="")
     assert cluster("rows.csv", *words) == 0
     labels = np.load("rows-clusters/labels.npy")
+    # an array has no names: its columns are those of the model, or it is refused
+    np.save("array.npy", X * [1, 1000, 1])
+    capsys.readouterr()
+    call = ["cluster", "array.npy", "--predict", "rows-clusters/model.npz", "--json", "--quiet"]
+    if "--columns" in words:
+        assert cli.main(call) == 2 and "2 columns" in capsys.readouterr().err
+    else:
+        assert cli.main(call) == 0 and json.loads(capsys.readouterr().out)["n_samples"] == 400
+        assert np.array_equal(np.load("array-clusters/labels.npy"), labels)
     # the same rows, their columns in another order and one more
     lines = [f"{i},{z!r},{x!r},{y * 1000!r}" for i, (x, y, z) in enumerate(X.tolist())]
     Path("new.csv").write_text("\n".join(["id,depth,height,width", *lines[::-1]]))
@@ -378,7 +387,7 @@ def test_input_that_exceeds_memory_is_refused_before_it_is_read(here, X, capsys,
     assert "need of 9.9 kB" in refused(capsys, save(X, "csv"))
 
 
-def test_what_fails_on_the_way_names_the_file(here, X, capsys, monkeypatch):
+def test_lack_of_memory_names_the_file(here, X, capsys, monkeypatch):
     name = save(X, "csv")
 
     def full(*words, **more):
@@ -394,7 +403,7 @@ def test_memory_mapped_file_needs_no_memory_for_its_rows(here, X, monkeypatch):
     assert os.path.getsize(name) > 400_000 and cluster(name) == 0
 
 
-def test_a_folder_that_cannot_be_written_is_found_first(here, X, capsys, monkeypatch):
+def test_unwritable_folder_is_refused_before_the_fit(here, X, capsys, monkeypatch):
     name = save(X, "npy")
     monkeypatch.setattr(_cluster, "_fit", lambda *words: pytest.fail("it was clustered first"))
     (here / "file").write_text("")
@@ -411,9 +420,7 @@ def test_a_folder_that_cannot_be_written_is_found_first(here, X, capsys, monkeyp
 
 @pytest.mark.parametrize("kind", ["npy", "npz", "parquet", "csv"])
 @pytest.mark.parametrize("columns", [None, "3,2"])
-def test_a_value_that_cannot_be_used_is_named_by_column_and_row(
-    here, X, kind, columns, capsys, monkeypatch
-):
+def test_unusable_value_is_named_by_column_and_row(here, X, kind, columns, capsys, monkeypatch):
     # in a later block than the first, and in more rows than one
     monkeypatch.setattr("annlab.datasets.tables.table._SEARCHED", 60)
     words = [] if columns is None else ["--columns", columns]
@@ -430,7 +437,7 @@ def test_a_value_that_cannot_be_used_is_named_by_column_and_row(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C reaches a process in another way there")
-def test_ctrl_c_keeps_what_was_reached(here):
+def test_ctrl_c_writes_the_last_result(here):
     np.save("rows.npy", np.random.RandomState(0).rand(100_000, 16).astype(np.float32))
     words = "cluster rows.npy --n-clusters 400 --max-iter 100000 --algorithm brute".split()
     running = subprocess.Popen(
@@ -471,7 +478,7 @@ def test_full_disk_is_named_when_results_are_written(here, X, capsys, monkeypatc
     assert "--out must be a folder on a disk with room" in said and "disk is full" in said
 
 
-def test_other_warnings_stay_warnings(here, X, monkeypatch, capsys):
+def test_other_warnings_remain_warnings(here, X, monkeypatch, capsys):
     import warnings
 
     def warned(*words, **options):
@@ -486,7 +493,7 @@ def test_other_warnings_stay_warnings(here, X, monkeypatch, capsys):
     assert report["notes"] == []
 
 
-def test_a_folder_that_was_there_stays_when_the_clustering_fails(here, X, monkeypatch, capsys):
+def test_existing_folder_remains_after_a_failure(here, X, monkeypatch, capsys):
     def fails(rows, options):
         raise ValueError("not today")
 
@@ -499,7 +506,7 @@ def test_a_folder_that_was_there_stays_when_the_clustering_fails(here, X, monkey
     assert not (here / "new").exists()
 
 
-def test_the_share_of_exact_labels_is_told_with_its_interval(here, X, capsys):
+def test_report_states_the_share_of_exact_labels(here, X, capsys):
     assert cluster(save(X, "npy")) == 0
     report = json.loads((here / "rows-clusters" / "report.json").read_text())
     told = "**Labels that are exact**: "

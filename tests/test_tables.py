@@ -73,7 +73,7 @@ READ = {
 
 
 @pytest.mark.parametrize("case", READ)
-def test_table_is_read_as_it_is_meant(read, case):
+def test_table_is_read(read, case):
     text, options, expected = READ[case]
     table = read(text, **options)
     np.testing.assert_array_equal(table.X, expected)
@@ -133,7 +133,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_table_that_is_unclear_is_refused(read, case):
+def test_unclear_table_is_refused(read, case):
     text, options, words = REFUSED[case]
     with pytest.raises(ValueError, match=words):
         read(text, **options)
@@ -213,7 +213,7 @@ def test_parquet_with_one_name_twice_is_refused(tmp_path):
         read_table(path)
 
 
-def test_single_precision_stays(tmp_path):
+def test_single_precision_is_kept(tmp_path):
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
@@ -261,7 +261,7 @@ def test_stream_is_read(tmp_path, monkeypatch):
     assert table.X.tolist() == [[5, 6]] and table.name == "pipe"
 
 
-def test_blocks_and_mapped_file_hold_the_same_values(read, monkeypatch):
+def test_blocks_and_mapped_file_are_equal(read, monkeypatch):
     X = np.random.RandomState(0).randn(500, 3)
     buffer = io.BytesIO()
     np.savetxt(buffer, X, fmt="%.17g", delimiter=",")

@@ -26,7 +26,7 @@ from annlab._cli.cluster_report import (
 from annlab._support.errors import AnnlabWarning, invalid
 from annlab._support.memory import available_memory, readable_size
 from annlab._support.progress import tell
-from annlab.datasets.tables import CHOICES, named_as_flags, read_table
+from annlab.datasets.tables import ARRAYS, CHOICES, ending_of, named_as_flags, read_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,7 +172,8 @@ def _predict(options: argparse.Namespace, folder: Path) -> int:
     with contextlib.suppress(OSError, ValueError):
         facts = json.loads(options.predict.with_name("report.json").read_text(encoding="utf-8"))
     columns, names = options.columns, facts.get("input", {}).get("columns")
-    if columns is None and names:
+    # arrays have no names
+    if columns is None and names and ending_of(options.input) not in ARRAYS:
         line = io.StringIO()
         csv.writer(line).writerow(names)
         columns = line.getvalue().strip()
