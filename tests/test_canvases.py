@@ -16,7 +16,7 @@ from annlab.indexes.walk import greedy_walk
 from annlab.widgets._centroids import five_groups
 from annlab.widgets._outliers import three_groups
 from annlab.widgets._walk import default_map
-from annlab.widgets.base import MARKERS, canvas, jobs, scene_figure, three
+from annlab.widgets.base import MARKERS, canvas, frontend, jobs, scene_figure, three
 
 STATIC = Path(annlab.__file__).parent / "widgets" / "static"
 NAMES = ("centroid_canvas", "graph_walk", "outlier_sandbox")
@@ -99,6 +99,9 @@ def test_the_projector_enlarges_the_canvas(explorer):
 def test_a_missing_anywidget_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     canvas._canvas.cache_clear()
+    frontend._dress.cache_clear()
+    plain = widgets.example("break_even_explorer")
+    assert ".annlab-sentence" in plain._dress.value, "without a canvas, ipywidgets is enough"
     with pytest.raises(MissingExtraError, match=r"annlab-kmeans\[lab\]"):
         widgets.centroid_canvas()
 
