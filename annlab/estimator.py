@@ -391,7 +391,7 @@ final_assignment, checkpoint
         if self._in_parts(X):
             centroids = self.cluster_centers_
             if is_dask(X):
-                from annlab.rows.dask import lazy_labels
+                from annlab.rows.lazy import lazy_labels
 
                 return lazy_labels(X, centroids, metric=self.metric)
             with Workers(self.n_jobs) as workers:
@@ -419,7 +419,7 @@ final_assignment, checkpoint
         2·n·k·d operations, in float64.
         """
         if is_dask(X) and self._in_parts(X):
-            from annlab.rows.dask import lazy_distances
+            from annlab.rows.lazy import lazy_distances
 
             return lazy_distances(X, self.cluster_centers_, metric=self.metric)
         rows, centroids = self._rows(X), self.cluster_centers_

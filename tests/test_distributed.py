@@ -31,9 +31,11 @@ from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
 from annlab.fit.searches import FusedPass, half_norms
 from annlab.rows import dask as distributed
+from annlab.rows import lazy as answers
 from annlab.rows import sample
 from annlab.rows.coordinates import Coordinates
-from annlab.rows.dask import DaskRows, as_array
+from annlab.rows.dask import DaskRows
+from annlab.rows.lazy import as_array
 
 N, D, K = 3000, 6, 7
 
@@ -411,7 +413,7 @@ def test_as_array_computes_nothing():
 
     lazy = parts(cloud(), 400, 2).map_blocks(explode, dtype=np.float32, meta=np.empty((0, 0)))
     assert as_array(lazy).numblocks == (8, 1)
-    assert distributed.lazy_labels(lazy, np.zeros((K, D)), metric="euclidean").shape == (N,)
+    assert answers.lazy_labels(lazy, np.zeros((K, D)), metric="euclidean").shape == (N,)
 
 
 def test_example_of_the_page_on_large_data_runs(root):
@@ -435,7 +437,7 @@ def test_wrong_partitions_are_refused():
     X = cloud(10)
     for odd in (sparse.csr_matrix(X), X.tolist()):
         with pytest.raises((ValueError, TypeError), match="X must be made of dense partitions"):
-            distributed.label_part(odd, X[:2], "euclidean")
+            answers.label_part(odd, X[:2], "euclidean")
     with pytest.raises((ValueError, TypeError), match="one weight for each row of X, partition"):
         distributed._survey(X, np.ones(9), False)
     task = SimpleNamespace(centroids=np.zeros((2, D + 1)))
@@ -446,7 +448,7 @@ def test_wrong_partitions_are_refused():
 def test_zero_row_is_at_distance_one():
     X = cloud(10)
     X[4] = 0
-    far = distributed.distance_part(X, X[:3], "cosine")
+    far = answers.distance_part(X, X[:3], "cosine")
     assert far[4].tolist() == [1.0, 1.0, 1.0]
     unit = X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-30)
     np.testing.assert_allclose(far, 1 - unit @ unit[:3].T, atol=1e-5)

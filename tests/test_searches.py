@@ -15,6 +15,7 @@ from annlab._kernels import loops, numpy_twins
 from annlab._support.threads import Workers
 from annlab.fit import choose as choosing
 from annlab.fit import searches as room
+from annlab.fit import sparse as fit_sparse
 from annlab.fit.choose import make_algorithm
 from annlab.fit.graph import cloud, neighbours, relocation, tree
 from annlab.fit.lloyd import cluster_means
@@ -137,7 +138,7 @@ def test_sums_too_wide_for_each_chunk_are_sparse(monkeypatch, workers):
     points = rows_of(sparse.csr_matrix(X), workers)
     found = assigned(Exact(), points, C)
     fit = kmeans_ann(points.X, 7, init=C, algorithm="brute")
-    monkeypatch.setattr(room, "_MOST_SUMS", 100)
+    monkeypatch.setattr(fit_sparse, "MOST_SUMS", 100)
     again = assigned(Exact(), points, C)
     assert kmeans_ann(points.X, 7, init=C, algorithm="brute").inertia == pytest.approx(fit.inertia)
     np.testing.assert_array_equal(found[0], again[0])

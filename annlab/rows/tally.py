@@ -18,6 +18,9 @@ from annlab._support.types import Matrix
 from annlab.distances import paired_sq, unit_rows
 from annlab.rows.coordinates import Chunk
 
+#: Values of the sums of all chunks of one pass: each chunk has its own.
+MOST_SUMS = 1 << 22
+
 
 @dataclass
 class Tally:
@@ -183,6 +186,17 @@ class Labelled(Task):
 
     def work(self, n: int, d: int) -> float:
         return 16.0 * n * d
+
+
+def pass_rows(n: int, k: int, d: int, products: int) -> int:
+    """Rows of a chunk of a pass that adds up as it compares."""
+    # one chunk for little work, 16 for more, and even more for a quick answer to Ctrl-C;
+    # they depend on the data alone
+    most = max(16, products >> 32)
+    pieces = min(most, max(1, products >> 21), max(1, n // 768), max(4, MOST_SUMS // (k * d)))
+    # a fifth piece would be alone, on the threads of most machines
+    pieces -= pieces % 4 if pieces > 4 else 0
+    return -(-n // pieces)
 
 
 def chunk_sums(
