@@ -137,6 +137,7 @@ def broken_submissions(folder):
     two = ["01-2"]
     return {
         "good": (good, [], ""),
+        "with-file": (with_answer(f"open('data/a.txt').read()\n{texts['01-2']}"), [], ""),
         "endless-in-test": (
             with_answer(wait.format("def assign(X, centroids):\n    ", "    ")),
             two,
@@ -169,6 +170,8 @@ def test_broken_submission_affects_only_its_own_row(course, tmp_path, capsys, mo
     submissions = broken_submissions(course)
     for student, (notebook, _, _) in submissions.items():
         hand_in(course, student, 1, notebook)
+    (course / "submitted" / "with-file" / "topic_01" / "data").mkdir()
+    (course / "submitted" / "with-file" / "topic_01" / "data" / "a.txt").write_text("a")
     (course / "submitted" / "empty" / "topic_01").mkdir(parents=True)
     (course / "submitted" / "nothing").mkdir()
     (course / "submitted" / "stranger" / "topic_99").mkdir(parents=True)
