@@ -72,15 +72,19 @@ class ClusterScan:
     def best_k(self) -> int | None:
         """The number of clusters that stands out, or None.
 
-        It has a silhouette within 5 % of the highest, a stability of at least 0.8 (if measured),
-        and its silhouette falls towards the next k by at least 0.15 / k for each cluster more. Of
-        several the one with the largest fall. The last k scanned is never chosen.
+        Of the numbers scanned, but the last, the one with the highest silhouette among those with
+        a silhouette within 5 % of the highest, a stability of at least 0.8 (if measured), and a
+        silhouette that falls by at least 0.15 / k for each cluster up to the next number, and is
+        at least 0.15 / k above that of all larger numbers up to 2 k.
         """
         k, score = self.n_clusters, np.nan_to_num(self.silhouette, nan=-1.0)
-        falls = (score[:-1] - score[1:]) * k[:-1] / np.diff(k)
-        good = (score[:-1] >= 0.95 * score.max()) & ~(self.stability[:-1] < 0.8)
-        falls[~good] = -np.inf
-        return int(k[falls.argmax()]) if len(k) > 1 and falls.max() >= 0.15 else None
+        ahead = (k > k[:, None]) & (k <= 2 * k[:, None])
+        rivals = np.where(ahead, score, -1.0).max(axis=1)
+        good = (score >= 0.95 * score.max()) & ((score - rivals) * k >= 0.15)
+        good &= ~(self.stability < 0.8)
+        good[:-1] &= (score[:-1] - score[1:]) * k[:-1] >= 0.15 * np.diff(k)
+        good[-1] = False
+        return int(k[np.where(good, score, -1.0).argmax()]) if good.any() else None
 
     def to_table(self) -> list[dict[str, float]]:
         """Return one dict of the scores for each k, as ``pandas.DataFrame`` takes them."""
