@@ -64,8 +64,6 @@ def test_exempt_cells_are_counted():
 
 
 def test_all_notebooks_together_are_small():
-    if not all(is_slim(nbformat.read(path, 4)) for path in NOTEBOOKS):
-        pytest.skip("stored before explorers became pictures: run annlab notebooks")
     assert sum(path.stat().st_size for path in NOTEBOOKS) <= 14_000_000
 
 

@@ -61,8 +61,9 @@ def findings(path: Path) -> list[str]:
     found += _links(notebook, path)
     found += _typed_numbers(notebook)
     found += _spoilers(notebook)
-    # files stored before explorers became pictures are larger until their next execution
-    if is_slim(notebook) and path.stat().st_size > MAX_BYTES:
+    if not is_slim(notebook):
+        found.append("a widget is stored beside its picture: run annlab notebooks")
+    if path.stat().st_size > MAX_BYTES:
         found.append(f"the file has {path.stat().st_size:,} bytes, not at most {MAX_BYTES:,}")
     if is_topic(path):
         found += [*topic_findings(notebook), *verdict_findings(notebook)]
