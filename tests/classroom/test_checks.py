@@ -141,7 +141,7 @@ class Odd:
         ("ab", "wrong_type"),
         (Odd(), "wrong_type"),
     ],
-    ids=str,
+    ids=["shape", "nan", "function", "text", "broken array"],
 )
 def test_compare_tells_shape_nan_and_type_apart(answer, kind):
     assert (
