@@ -190,7 +190,8 @@ def _nearest_new(chunk: Chunk, candidates: np.ndarray) -> tuple[np.ndarray, np.n
     return paired_sq(rows, candidates, place), place
 
 
-#: Named starts.
+#: Named starts. Each returns distinct rows of the data while there are enough, prefers rows with
+#: weight, breaks ties by the lowest index, and gives the same bits for any number of threads.
 INITS: dict[str, Callable[[MemoryRows, int, np.random.RandomState], np.ndarray]] = {
     "k-means++": k_means_plus_plus,
     "random": random_points,

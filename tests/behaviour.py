@@ -362,8 +362,10 @@ def estimator_in_batches(X):
 
 @family("index", annlab.available_indexes())
 def indexes(X, name):
-    seed = {} if name in ("brute", "kd_tree", "ball_tree") else {"random_state": 0}
-    distances, indices = annlab.make_index(name, **seed).fit(X[:300]).kneighbors(X[300:], 5)
+    index = annlab.make_index(name)
+    if "random_state" in index.get_params():
+        index.set_params(random_state=0)
+    distances, indices = index.fit(X[:300]).kneighbors(X[300:], 5)
     return indices, float(distances.sum())
 
 

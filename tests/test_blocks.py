@@ -17,6 +17,7 @@ from annlab import KMeansANN, kmeans, kmeans_ann, robust_kmeans_ann
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
 from annlab.fit.searches import Exact
+from annlab.initialization import INITS
 from annlab.rows import sample
 from annlab.rows.blocks import (
     BlockRows,
@@ -119,7 +120,7 @@ def test_types_metrics_weights_and_offsets_give_the_bits_of_the_array(
 
 
 @pytest.mark.parametrize("algorithm", ["auto", "small_k", "brute", "hnsw", "kd_tree"])
-@pytest.mark.parametrize("init", ["k-means++", "random", "k-means||"])
+@pytest.mark.parametrize("init", INITS)
 def test_algorithms_and_starts_give_the_labels_of_the_array(algorithm, init):
     X = cloud()
     options = {"algorithm": algorithm, "init": init, "random_state": 7, "max_iter": 12}
@@ -268,7 +269,7 @@ def test_checkpoint_resumes_to_the_same_bits(tmp_path):
 # -- more rows than the sample ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random", "k-means||"])
+@pytest.mark.parametrize("init", INITS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_start_comes_from_a_sample(init, weighted, monkeypatch):
     monkeypatch.setattr(sample, "SAMPLE_VALUES", 400 * D)

@@ -30,6 +30,7 @@ from annlab import (
 from annlab._support.errors import AnnlabWarning
 from annlab._support.threads import Workers
 from annlab.fit.searches import FusedPass, half_norms
+from annlab.initialization import INITS
 from annlab.rows import dask as distributed
 from annlab.rows import lazy as answers
 from annlab.rows import sample
@@ -179,7 +180,7 @@ def test_empty_partitions_and_unknown_sizes_are_taken():
     assert model.transform(holes).compute().shape == (N, K)
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random", "k-means||"])
+@pytest.mark.parametrize("init", INITS)
 def test_start_comes_from_a_sample(init, monkeypatch):
     X = cloud()
     whole = kmeans(X, K, 5, init=init, random_state=2)

@@ -21,8 +21,10 @@ from annlab import kmeans_ann
 from annlab._support.errors import AnnlabWarning
 from annlab.estimator import KMeansANN
 from annlab.fit import answers
+from annlab.indexes import available_indexes, index_class
 
-EXACT = ("auto", "small_k", "graph", "brute", "kd_tree", "ball_tree")
+EXACT = ("auto", "small_k", "graph")
+EXACT += tuple(name for name in available_indexes() if name != "faiss" and index_class(name).exact)
 
 
 def blobs(n=300, d=4, k=5, seed=0, dtype=np.float64):

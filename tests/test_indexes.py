@@ -36,7 +36,14 @@ CASES = {
     "faiss HNSW": ("faiss", {"factory": "HNSW8", "ef": 10}),
     "faiss SQ": ("faiss", {"factory": "SQ8"}),
 }
-EXACT = ["brute", "kd_tree", "ball_tree", "faiss Flat"]
+#: A new index is tested with its defaults until it has a case of its own.
+CASES |= {
+    name: (name, {}) for name in available_indexes() if name not in {n for n, _ in CASES.values()}
+}
+EXACT = [
+    "faiss Flat",
+    *(label for label, (name, _) in CASES.items() if name != "faiss" and index_class(name).exact),
+]
 APPROXIMATE = [label for label in CASES if label not in EXACT]
 
 

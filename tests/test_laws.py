@@ -27,6 +27,7 @@ from annlab import (
     robust_kmeans_ann,
 )
 from annlab._support.errors import AnnlabWarning
+from annlab.indexes import available_indexes, index_class
 
 settings.register_profile(
     "everyday",
@@ -47,7 +48,10 @@ settings.register_profile(
 settings.load_profile("full" if os.environ.get("ANNLAB_LAWS") == "full" else "everyday")
 
 ALGORITHMS = tuple(name for name in available_algorithms() if name != "faiss")
-EXACT = ("brute", "kd_tree", "ball_tree", "small_k")
+EXACT = (
+    "small_k",
+    *(name for name in available_indexes() if name != "faiss" and index_class(name).exact),
+)
 
 
 @pytest.fixture(autouse=True)

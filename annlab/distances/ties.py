@@ -206,7 +206,7 @@ def ranked(distances_sq: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def first_least(values: np.ndarray, dtype: DTypeLike) -> int:
-    """Return the place of the least total; of equal ones the first.
+    """Return the place of the least total (all >= 0); of equal ones the first.
 
     Examples
     --------

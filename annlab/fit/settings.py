@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +20,8 @@ from annlab.rows.base import hash_rows
 Callback = Callable[[Step], Any]
 #: A start: its name, a function ``init(X, n_clusters, random_state=...)``, or the centroids.
 Init: TypeAlias = "str | Callable[..., ArrayLike] | ArrayLike"
+#: Settings that change no label: a checkpoint may be resumed with other values.
+_WITHOUT_EFFECT = ("n_jobs", "callback", "progress", "checkpoint")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +69,7 @@ class Settings:
 
     def words(self) -> dict[str, str]:
         """Describe the parameters that decide the result."""
-        names = (
-            "n_clusters", "max_iter", "algorithm", "algorithm_params", "init", "n_init", "tol",
-            "metric", "sample_weight", "random_state", "trace", "final_assignment",
-        )  # fmt: skip
+        names = [field.name for field in fields(self) if field.name not in _WITHOUT_EFFECT]
         return {name: describe(getattr(self, name)) for name in names}
 
 
