@@ -1,4 +1,4 @@
-"""``python -m annlab``: the ``annlab`` command of this very interpreter."""
+"""Run the ``annlab`` command with this interpreter: ``python -m annlab``."""
 
 import sys
 

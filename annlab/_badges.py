@@ -1,4 +1,4 @@
-"""``python -m annlab._badges``: see ``annlab._authoring.badges``, where it lives."""
+"""Alias of ``annlab._authoring.badges``, for ``python -m annlab._badges``."""
 
 import sys
 

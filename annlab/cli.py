@@ -1,4 +1,4 @@
-"""The ``annlab`` command, by the name under which it is public; it lives in ``annlab._cli``."""
+"""Public name of the ``annlab`` command, which is in ``annlab._cli``."""
 
 from annlab._cli.main import COMMANDS as COMMANDS
 from annlab._cli.main import main as main

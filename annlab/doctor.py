@@ -1,4 +1,4 @@
-"""What ``annlab doctor`` looks at and finds; it lives in ``annlab._cli.doctor``."""
+"""Public name of ``annlab doctor``, which is in ``annlab._cli.doctor``."""
 
 from annlab._cli.doctor.command import examine as examine
 from annlab._cli.doctor.findings import Finding as Finding

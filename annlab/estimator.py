@@ -172,7 +172,7 @@ final_assignment, checkpoint
 
     @classmethod
     def from_result(cls, result: KMeansResult, **params: Any) -> KMeansANN:
-        """Make a fitted estimator of a result, such as a loaded one.
+        """Make a fitted estimator from a result, such as a loaded one.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ final_assignment, checkpoint
         self.n_steps_ = 0
 
     def _n_init(self) -> int | str:
-        """Number of starts; "auto" means 1."""
+        """Return the number of starts; "auto" means 1."""
         if isinstance(self.n_init, str) and self.n_init == "auto":
             return 1
         is_array = not isinstance(self.init, str) and not callable(self.init)

@@ -48,7 +48,7 @@ def kmeans_faiss(
     max_points_per_centroid: int | None = None,
     verbose: bool = False,
 ) -> KMeansResult:
-    """k-means by `faiss.Kmeans`, with an exact, complete result.
+    """Cluster with `faiss.Kmeans`, and complete its result exactly.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The old place of `annlab.clustering` and of some of `annlab.fit`; imports keep working."""
+"""Old name of `annlab.clustering` and parts of `annlab.fit`, for old imports."""
 
 from annlab.clustering import kmeans, kmeans_ann
 from annlab.fit.answers import exact_inertia, label_rows

@@ -1,4 +1,4 @@
-"""k-means on several cores, by the two names of the slide deck."""
+"""k-means on several cores, under the two names of the slide deck."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fit returns: its steps, their trace, and the result. All frozen, with read-only arrays."""
+"""Results of a fit: steps, trace and result, all frozen with read-only arrays."""
 
 from __future__ import annotations
 
@@ -342,7 +342,7 @@ class KMeansResult(Pair):
         try:
             facts = json.loads(arrays.pop("facts").tobytes().decode())
             if facts.pop("format") != _FORMAT:
-                raise ValueError("another version of the format")
+                raise ValueError("an unsupported format version")
             entries = facts.pop("steps")
             _check_facts(facts, _RESULT_TYPES)
             labels, centroids = arrays["labels"], arrays["centroids"]
@@ -403,7 +403,7 @@ _RESULT_TYPES = {
 def _check_facts(facts: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
     """Raise ValueError unless exactly these names have values of their types."""
     if set(facts) != set(types):
-        raise ValueError(f"other names than expected: {sorted(set(facts) ^ set(types))}")
+        raise ValueError(f"unexpected or missing names: {sorted(set(facts) ^ set(types))}")
     for name, allowed in types.items():
         if type(facts[name]) not in allowed:
             raise ValueError(f"{name} is {type(facts[name]).__name__}")
@@ -454,7 +454,7 @@ def unpack_steps(
             if name == "labels":
                 check_labels(array, labels_shape, centroids_shape[0], lowest=0)
             elif array.shape != centroids_shape or dtype not in (None, array.dtype):
-                raise ValueError(f"the {name} of step {number} have another shape")
+                raise ValueError(f"the {name} of step {number} have the wrong shape")
         steps.append(Step(**entry, **own))
     return steps
 

@@ -36,7 +36,7 @@ _CORE = 0.75
 
 
 def outlier_limit(distances: np.ndarray, threshold: float) -> float:
-    """Return the distance beyond which a point is an outlier: median + threshold · 1.4826 · MAD.
+    """Return the outlier limit: median + threshold · 1.4826 · MAD.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ class RobustVariant(Variant):
     def without_isolated(
         self, rows: MemoryRows, n_clusters: int, rng: np.random.RandomState
     ) -> MemoryRows:
-        """Give isolated rows no weight in the draw of starts and re-seedings.
+        """Set the weights of isolated rows to 0 for starts and re-seeding.
 
         k-means++ prefers far points. A row is isolated if its distance to the m-th nearest row of
         a sample is beyond the robust limit.
@@ -273,7 +273,7 @@ def robust_kmeans_ann(
     progress: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> KMeansResult:
-    """k-means without outliers, which get label −1 and never move a centroid.
+    """Cluster without outliers, which get label −1 and never move a centroid.
 
     Parameters
     ----------

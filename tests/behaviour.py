@@ -1,7 +1,7 @@
-"""The ruler of a change: a few dozen small fits through every public entry, and their digests.
+"""Regression check: a few dozen small fits through every public entry, and their digests.
 
     python tests/behaviour.py            compare with tests/behaviour.json, name what changed
-    python tests/behaviour.py --write    store what comes out now
+    python tests/behaviour.py --write    store the current results
     python tests/behaviour.py graph dask only the cases whose names contain one of these words
 
 A case is a function that takes the points and returns whatever the entry returns; `@case` runs it
@@ -498,7 +498,7 @@ def changed(found: dict[str, list[Any]]) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", help="run the cases whose names contain one of these")
-    parser.add_argument("--write", action="store_true", help="store what comes out")
+    parser.add_argument("--write", action="store_true", help="store the current results")
     options = parser.parse_args()
     found = run(options.words)
     if options.write:

@@ -147,7 +147,7 @@ def test_a_notebook_without_a_title_is_refused():
 
 
 def test_install_cell_installs_only_where_annlab_is_missing():
-    """Run in IPython, as on Colab, with a stand-in for the magic command."""
+    """Run in IPython, as on Colab, with a fake magic command."""
     source = badges.install_source(ADA, ROOT)
     program = f"""
 from IPython.core.interactiveshell import InteractiveShell

@@ -1,4 +1,4 @@
-"""What comes out of every public entry is what came out before: see tests/behaviour.py."""
+"""Results of every public entry are the stored ones: see tests/behaviour.py."""
 
 from __future__ import annotations
 

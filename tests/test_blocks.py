@@ -462,7 +462,7 @@ def test_other_parameters_are_checked():
         kmeans(X, 501)
     with pytest.raises(TypeError, match="n_clusters"):
         kmeans(X, 2.5)
-    with pytest.raises(ValueError, match="leaves the data where it is"):
+    with pytest.raises(ValueError, match="does not load all of X"):
         kmeans_ann(X, 3, algorithm="graph")
     with pytest.raises(TypeError, match="in memory"):
         robust_kmeans_ann(X, 3)

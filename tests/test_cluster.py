@@ -292,7 +292,7 @@ UNREADABLE = {
     "i.npz": (b"PK\x03\x04 broken", "Save it again"),
     "j.npz": (b"", "Save it again"),
     "k.npz": (written(np.savez_compressed, X=np.eye(90)).replace(b"x\x9c", b"zz")[:-40], "Save"),
-    "l.npz": (_ROWS, "it holds one array and no archive"),
+    "l.npz": (_ROWS, "it holds a single array, not an archive"),
     "m.npz": (archive_of(b"no array at all"), "a damaged one"),
     "n.npz": (archive_of(_ROWS[:-80]), "a damaged one"),
     "o.parquet": (b"PAR1 not at all PAR1", "Save it again"),
@@ -382,9 +382,9 @@ def test_key_is_refused_for_other_files(here, X, capsys):
 def test_input_that_exceeds_memory_is_refused_before_it_is_read(here, X, capsys, monkeypatch):
     monkeypatch.setattr("annlab.datasets.tables.arrays.available_memory", lambda: 5_000)
     sentence = refused(capsys, save(X, "npz"))
-    assert "5.0 kB that are free" in sentence and "--columns" in sentence
+    assert "5.0 kB of free memory" in sentence and "--columns" in sentence
     monkeypatch.setattr(_cluster, "available_memory", lambda: 5_000)
-    assert "need of 9.9 kB" in refused(capsys, save(X, "csv"))
+    assert "got 9.9 kB" in refused(capsys, save(X, "csv"))
 
 
 def test_lack_of_memory_names_the_file(here, X, capsys, monkeypatch):

@@ -598,7 +598,7 @@ def fetch(site, cache, **more):
 
 
 def first_fetch(site, cache, **more):
-    with pytest.warns(AnnlabWarning, match="taken on trust"):
+    with pytest.warns(AnnlabWarning, match="not verified"):
         return fetch(site, cache, **more)
 
 
@@ -641,7 +641,7 @@ def test_known_hash_is_required(site, cache):
     with pytest.raises(ValueError, match="does not match the known hash"):
         fetch(site, cache, known_hash=wrong)
     assert leftovers(cache) == []
-    # no warning: nothing was taken on trust
+    # no warning: nothing was left unverified
     assert fetch(site, cache, known_hash=f"sha256:{checksum.upper()}").sha256 == checksum
     with pytest.raises(ValueError, match="does not match the known hash"):
         fetch(site, cache, known_hash=wrong)

@@ -170,5 +170,5 @@ def test_two_features_have_no_third_dimension_and_long_data_are_thinned():
     explorer = widgets.embedding_explorer(X, n_clusters=3)
     assert "dims" not in explorer.controls and "color" not in explorer.controls
     assert len(explorer.result.cloud.X) == 267
-    with pytest.raises(ValueError, match="X must be of at least 3 features"):
+    with pytest.raises(ValueError, match="X must be an array with at least 3 features"):
         widgets.embedding_explorer(X, n_components=3)

@@ -41,8 +41,8 @@ WRONG = {
     "quality_explorer": (
         {},
         [
-            ({"X": np.ones((9, 2))}, "X must be of at least 4 different rows"),
-            ({"labels": [0, 1]}, "labels must be given with X only"),
+            ({"X": np.ones((9, 2))}, "X must be an array with at least 4 different rows"),
+            ({"labels": [0, 1]}, "labels must be given only with X"),
             ({"max_clusters": 2}, "max_clusters must be"),
             ({"X": np.eye(9), "labels": [0, 1]}, "labels must be"),
         ],
@@ -57,10 +57,10 @@ WRONG = {
     "embedding_explorer": (
         {},
         [
-            ({"X": np.ones((30, 3))}, "X must be of at least 20 different rows"),
-            ({"X": np.arange(30.0)[:, None]}, "X must be of at least 2 features"),
+            ({"X": np.ones((30, 3))}, "X must be an array with at least 20 different rows"),
+            ({"X": np.arange(30.0)[:, None]}, "X must be an array with at least 2 features"),
             ({"X": np.eye(9)}, "X must"),
-            ({"labels": [0, 1]}, "labels and tile must be given with X only"),
+            ({"labels": [0, 1]}, "labels and tile must be given only with X"),
             ({"X": np.eye(30), "labels": [0, 1]}, "labels must be"),
             ({"X": np.eye(30), "tile": (4, 4)}, "tile must be the shape of a picture of 30"),
             ({"n_points": 10}, "n_points must be"),
@@ -86,7 +86,7 @@ WRONG = {
             ({"predict": "psnr"}, "predict must be one of"),
             ({"predict": "unseen"}, "predict must be None"),
             ({"photos": {}}, "photos must be at least one"),
-            ({"photos": LOW}, "photos must be of at least 12"),
+            ({"photos": LOW}, "photos must be pictures of at least 12"),
             ({"unseen": {"china": LOW}}, "unseen must be named"),
         ],
     ),
@@ -110,7 +110,7 @@ WRONG = {
 WRONG["graph_build"] = (
     {},
     [
-        ({"X": [[0.0, 1.0]] * 9}, "X must be of at least 3 different"),
+        ({"X": [[0.0, 1.0]] * 9}, "X must be an array with at least 3 different"),
         ({"point": 150}, "point must be"),
         ({"M": 1}, "M must be"),
         ({"ef_construction": 0}, "ef_construction must be"),

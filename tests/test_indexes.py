@@ -65,7 +65,7 @@ def lsh(X, n_tables, n_hashes, **more):
 
 @pytest.fixture(autouse=True)
 def _stand_in_known(monkeypatch):
-    """Where hnswlib cannot be imported, faiss stands in, which one test of its own looks at."""
+    """Silence the warning that faiss replaces hnswlib, which has a test of its own."""
     monkeypatch.setattr(hnsw, "_stand_in_announced", True)
 
 

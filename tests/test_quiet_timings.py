@@ -40,7 +40,7 @@ def notebook(edition: str):
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Execute the stored notebook; what comes out is the given one."""
+    """Execute the stored notebook, with the given one as the result."""
 
     def runs(stored, fresh, patience=None):
         fresh = copy.deepcopy(fresh)

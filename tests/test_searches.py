@@ -150,7 +150,7 @@ def test_damaged_sparse_rows_are_refused(workers):
     X = sparse.csr_matrix(np.eye(3))
     points = rows_of(X, workers)
     X.indices[1] = 7
-    with pytest.raises(ValueError, match="indices from 0 to 2; got 1 rows with others"):
+    with pytest.raises(ValueError, match="indices from 0 to 2; got 1 rows with other indices"):
         assigned(Exact(), points, np.eye(3))
 
 

@@ -102,8 +102,8 @@ REFUSED = {
     ),
     "first row": ("Rome,5\nOslo,7\n", {}, r"first row.*--header yes, or --header no"),
     "name taken as data": ("h,1\n2,3\n", {"header": "no"}, r"'h' in line 1\. .*--header yes"),
-    "empty": ("", {}, r"t\.csv must be a file with rows; got one that is empty"),
-    "only names": ("a,b\n", {}, r"t\.csv must be a file with rows; got one that has none"),
+    "empty": ("", {}, r"t\.csv must be a file with rows; got an empty file"),
+    "only names": ("a,b\n", {}, r"t\.csv must be a file with rows; got none"),
     "unknown option": ("1,2\n", {"decimal": "dot"}, r"--decimal"),
     "equal marks": ("1,2\n", {"decimal": "comma", "thousands": "comma"}, r"--thousands"),
     "text": (

@@ -118,7 +118,11 @@ BAD_DATA = {
     "complex": (GOOD + 1j, ValueError, "Complex data not supported"),
     "dates": (np.array([["2020-01-01"]], dtype="M8[D]"), ValueError, "real and numeric"),
     "masked": (np.ma.masked_less(GOOD, 3), TypeError, "free of masked values"),
-    "sparse": (sparse.csr_matrix(GOOD), TypeError, r"dense here; got a sparse matrix.*brute"),
+    "sparse": (
+        sparse.csr_matrix(GOOD),
+        TypeError,
+        r"dense for this function; got a sparse matrix.*brute",
+    ),
 }
 
 

@@ -123,11 +123,11 @@ def test_no_password_is_stored_for_a_release():
     assert [step["uses"].split("@")[0] for step in publish["steps"]] == [
         "actions/download-artifact",
         "pypa/gh-action-pypi-publish",
-    ], "what may publish runs no code of its own"
+    ], "the job that may publish runs no code of its own"
 
 
 def test_the_nightly_run_opens_one_issue_and_adds_to_it(tmp_path):
-    """The script runs with a stand-in for gh: first there is no issue, then there is one."""
+    """The script runs with a fake gh: first without an open issue, then with one."""
     if sys.platform == "win32":
         pytest.skip("the job runs in a shell of Linux")
     (step,) = read(GITHUB / "workflows" / "nightly.yml")["jobs"]["report"]["steps"]

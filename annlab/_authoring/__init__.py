@@ -1,1 +1,1 @@
-"""What only maintainers run: execute and check the notebooks, and make their buttons."""
+"""Maintainers' tools: execute and check the notebooks, and make their buttons."""

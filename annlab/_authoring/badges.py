@@ -70,7 +70,7 @@ def _checked(written: str) -> str:
 
 
 def is_placeholder(repository: str) -> bool:
-    """Return whether an address still names no owner."""
+    """Return whether the address is still the placeholder without an owner."""
     return f"/{PLACEHOLDER}/" in repository
 
 
@@ -160,7 +160,7 @@ def _put_install_cell(notebook: NotebookNode, source: str) -> None:
 
 
 def readdressed(text: str, repository: str) -> str:
-    """Return a text with all its buttons, clone commands and citations for one repository."""
+    """Return a text with buttons, clone commands and citations for a repository."""
 
     def placed(match: re.Match[str]) -> str:
         buttons = badges(repository, match.group(2), "notebooks/images")
@@ -171,7 +171,7 @@ def readdressed(text: str, repository: str) -> str:
 
 
 def _outdated(root: Path) -> dict[Path, str]:
-    """Return the new text of each file that differs from what the address asks for."""
+    """Return the new text of each file that does not match the address."""
     nbformat = require("nbformat", purpose="to read notebooks", extra="test")
     repository = address(root)
 
@@ -197,7 +197,7 @@ def _outdated(root: Path) -> dict[Path, str]:
 
 
 def outdated(root: Path) -> list[Path]:
-    """Return the files that differ from what the repository's address asks for."""
+    """Return the files that do not match the repository's address."""
     return list(_outdated(root))
 
 

@@ -22,7 +22,7 @@ def tags_of(cell: NotebookNode) -> set[str]:
 
 
 def reason_of(cell: NotebookNode) -> str:
-    """Return the stated reason why a cell is not compared or fails; empty if there is none."""
+    """Return the stated reason why a cell is not compared or fails, or ""."""
     return str(cell.metadata.get("annlab", {}).get("reason", ""))
 
 

@@ -1,4 +1,4 @@
-"""Find what would trouble a reader, GitHub or nbval in a saved notebook."""
+"""Find problems of a saved notebook for readers, GitHub or nbval."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{2,}(?![\w.]*\w)")
 
 
 def findings(path: Path) -> list[str]:
-    """Return what is wrong with a saved notebook, a sentence each; nothing if it is in order."""
+    """Return the problems of a saved notebook, one sentence each."""
     nbformat = require("nbformat", purpose="to read notebooks", extra="test")
     try:
         notebook = nbformat.read(path, as_version=4)

@@ -66,7 +66,7 @@ def _cell_id(cell: NotebookNode, taken: dict[str, int]) -> str:
 
 
 def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Join neighbouring outputs of one stream, which the kernel cuts at random."""
+    """Join neighbouring outputs of one stream, which kernels split at random."""
     joined: list[NotebookNode] = []
     for output in outputs:
         last = joined[-1] if joined else None
@@ -100,7 +100,7 @@ def _without_machine(text: str) -> str:
 
 
 def _renamed_widgets(notebook: NotebookNode, name: str) -> NotebookNode:
-    """Number the widget models, which the kernel named at random, in the order of their making.
+    """Number the widget models, which have random names, in order of creation.
 
     The new name begins with the number, because the file sorts the names.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def slim(notebook: NotebookNode) -> None:
-    """Shrink stored pictures, and store widgets that have one as that picture alone.
+    """Shrink stored pictures, and replace each widget by its picture, if any.
 
     Without a kernel a widget's controls do nothing, and most viewers cannot show it; its state
     would hold the same picture again.
@@ -48,7 +48,7 @@ def is_slim(notebook: NotebookNode) -> bool:
 
 
 def _fewer_colours(encoded: str) -> str:
-    """Return a PNG in base64 with a palette of 256 colours, or unchanged if that is no gain."""
+    """Return a base64 PNG reduced to 256 colours, or unchanged if not smaller."""
     png = base64.b64decode(encoded)
     image = Image.open(BytesIO(png))
     is_transparent = image.mode == "RGBA" and image.getchannel("A").getextrema()[0] != 255

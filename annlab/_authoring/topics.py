@@ -38,7 +38,7 @@ _LINK_TARGET = re.compile(r"\]\([^)]*\)+")
 
 
 def is_topic(path: Path) -> bool:
-    """Tell whether a notebook is one of the numbered topics, which follow the house's order.
+    """Tell whether a notebook is one of the numbered topics.
 
     Examples
     --------

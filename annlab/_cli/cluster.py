@@ -232,15 +232,15 @@ def _check_size(table: Table, k: int, options: argparse.Namespace) -> None:
     if free is not None and wanted > free:
         raise invalid(
             table.name,
-            f"small enough for the {readable_size(free)} that are free",
-            f"a need of {readable_size(wanted)}",
+            f"small enough for the {readable_size(free)} of free memory",
+            f"{readable_size(wanted)}",
             "Ask for fewer clusters or columns, or use a machine with more memory.",
         )
 
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What was found: a scan of a range of k, and a result unless no k stands out."""
+    """A scan, if a range of k was given, and a result, unless no k stands out."""
 
     result: KMeansResult | None
     scan: ClusterScan | None

@@ -1,4 +1,4 @@
-"""What ``annlab cluster`` writes: labels, centroids and a report, all or nothing."""
+"""Write labels, centroids and a report of ``annlab cluster``, all or nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OUTPUTS = (
 
 
 def output_name(source: str) -> str:
-    """Name of the folder for the results of an input."""
+    """Return the name of the folder for the results of an input."""
     if is_select(source):
         return "query-clusters"
     path = Path("stdin" if source == "-" else source)
@@ -43,7 +43,7 @@ def output_name(source: str) -> str:
 def prepare(folder: Path, *, force: bool) -> None:
     """Make the folder, and refuse one that cannot be written to."""
     if folder.exists() and not folder.is_dir():
-        raise invalid("--out", "a folder, or a name that is free", folder, "Name another one.")
+        raise invalid("--out", "a folder, or an unused name", folder, "Name another one.")
     # also files that this run would not write: they would look like its results
     found = [name for name in OUTPUTS if os.path.lexists(folder / name)]
     if found and not force:
@@ -97,7 +97,7 @@ def write_outputs(folder: Path, writers: Mapping[str, Callable[[Path], object]])
 
 
 def label_writers(labels: np.ndarray, table: Table) -> dict[str, Callable[[Path], object]]:
-    """Functions that write the labels of a table: as an array, and for people as a table."""
+    """Return functions that write the labels as an array and as a table."""
     import numpy as np
 
     def write_csv(path: Path) -> None:
@@ -111,7 +111,7 @@ def label_writers(labels: np.ndarray, table: Table) -> dict[str, Callable[[Path]
 def result_writers(
     result: KMeansResult, centroids: np.ndarray, report: dict[str, Any], table: Table
 ) -> dict[str, Callable[[Path], object]]:
-    """Functions that write the files of ``report["files"]``, except scan.csv."""
+    """Return functions that write the files of a report, except scan.csv."""
     import numpy as np
 
     called = table.names or [f"column {place + 1}" for place in table.columns]
@@ -141,7 +141,7 @@ def make_report(
     notes: list[str],
     total_s: float,
 ) -> dict[str, Any]:
-    """Collect everything about a run, as values that JSON holds."""
+    """Collect everything about a run as values that JSON can store."""
     import numpy as np
 
     n, d = table.X.shape

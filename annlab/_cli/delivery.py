@@ -27,7 +27,7 @@ PATTERNS = ("*.ipynb", "*.md", "gallery/*.ipynb", "images/*.png", "images/*.svg"
 
 @dataclass
 class Delivery:
-    """What `deliver` did, by relative name."""
+    """Relative names of the files, grouped by what `deliver` did with them."""
 
     added: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -94,7 +94,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _name_beside(folder: Path, name: str, known: dict[str, str]) -> str:
-    """Return a name for a newer original: a free one, or that of an older, unchanged original."""
+    """Return a name for a newer original: unused, or of an unchanged older one."""
     path = Path(name)
     for number in count(1):
         mark = f".new{number if number > 1 else ''}"
@@ -107,7 +107,7 @@ def _name_beside(folder: Path, name: str, known: dict[str, str]) -> str:
 
 
 def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) -> Delivery:
-    """Copy the notebooks into ``folder``, or update it, without touching what was changed.
+    """Copy the notebooks into ``folder``, or update them; edited files are kept.
 
     The copies have no outputs.
 
@@ -156,12 +156,12 @@ def deliver(folder: Path, *, source: Path | None = None, restore: bool = False) 
     source = source_folder() if source is None else Path(source)
     if folder.exists() and not folder.is_dir():
         raise invalid(
-            "--dir", "a folder, or a name that is free", f"the file {folder}", "Name another one."
+            "--dir", "a folder, or an unused name", f"the file {folder}", "Name another one."
         )
     if folder.exists() and folder.resolve() == source.resolve():
         raise invalid(
             "--dir",
-            "another folder than the one the notebooks come from",
+            "a folder other than that of the original notebooks",
             folder,
             "Use --no-copy to work on the originals themselves.",
         )

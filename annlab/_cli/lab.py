@@ -106,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _own_folder(here: Path) -> Path:
-    """Return the folder of the copies, seen from ``here``: no second copy is made inside one."""
+    """Return the folder for the copies; inside existing copies, their folder."""
     with contextlib.suppress(FileNotFoundError):
         originals = source_folder()
         if here == originals or originals in here.parents:
@@ -119,7 +119,7 @@ def _own_folder(here: Path) -> Path:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Copy the notebooks, then become JupyterLab."""
+    """Copy the notebooks, then run JupyterLab in place of this process."""
     if options.dir is not None:
         folder = options.dir.expanduser()
     elif not options.no_copy:

@@ -127,7 +127,7 @@ def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
             name,
             "free of missing values" if missing else "numeric",
             "at least one" if missing else f"values of dtype object ({reason})",
-            "Drop or impute the rows that lack a value (sklearn.impute does)."
+            "Drop or impute the rows with missing values (sklearn.impute does)."
             if missing
             else "Encode or drop the columns that are not numbers.",
             error=TypeError if isinstance(reason, TypeError) and not missing else ValueError,
@@ -153,7 +153,7 @@ def _numeric(X: Any, name: str) -> np.ndarray:
             name,
             "real and numeric",
             f"dtype {array.dtype}",
-            "Complex data not supported: split real and imaginary parts into columns."
+            "Complex data are not supported: split real and imaginary parts into columns."
             if array.dtype.kind == "c"
             else "Convert it to float32 or float64.",
         )
@@ -239,7 +239,7 @@ def check_data(
         if not accept_sparse:
             raise invalid(
                 name,
-                "dense here",
+                "dense for this function",
                 f"a sparse matrix of shape {X.shape}",
                 "Use algorithm='brute' or 'lsh', which take sparse input, "
                 "or reduce it first with sklearn.decomposition.TruncatedSVD.",
@@ -264,10 +264,10 @@ def check_data(
         if is_dask(X):
             raise invalid(
                 name,
-                "in the memory of this machine here",
-                f"a {type(X).__name__} of Dask",
-                "Call its compute() if it fits, or give it to kmeans_ann or KMeansANN.fit, "
-                "which leave it where it is.",
+                "in memory for this function",
+                f"a Dask {type(X).__name__}",
+                "Call its compute() if it fits, or pass it to kmeans_ann or KMeansANN.fit, "
+                "which do not load it.",
                 error=TypeError,
             )
         if is_npy_path(X):

@@ -1,4 +1,4 @@
-"""Results that unpack as a pair, as the slide deck writes it."""
+"""Results that unpack as a pair, as on the slides."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def checkout_folder() -> Path:
     if not folder.is_dir() or not (PACKAGE.parent / "pyproject.toml").is_file():
         raise invalid(
             "--dir",
-            "given where annlab is not run from a checkout of its repository",
+            "given unless annlab runs from a checkout of its repository",
             None,
             "Name the folder of the notebooks.",
         )

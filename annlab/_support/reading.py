@@ -62,7 +62,7 @@ def reading(name: str, rule: str, remedy: str) -> Iterator[None]:
 
 
 def npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of an array, from the beginning of an ``.npy`` file."""
+    """Return shape and dtype of an array from the header of an ``.npy`` file."""
     version = np.lib.format.read_magic(stream)
     read = (
         np.lib.format.read_array_header_1_0

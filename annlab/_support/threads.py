@@ -170,7 +170,7 @@ def _exchange_idle(pool: _Threads | None) -> _Threads | None:
 
 
 def _take_threads(n_threads: int) -> _Threads:
-    """Return the kept threads if their number is right, or new ones, for one user alone."""
+    """Return the kept threads if their number fits, else new ones; never shared."""
     kept = _exchange_idle(None)
     if kept is not None:
         if kept.n_threads == n_threads and kept.libraries is _controller:
@@ -288,7 +288,7 @@ class Workers:
 
 
 def _share(pool: _Threads, function: Callable[..., T], todo: list[Sequence[Any]]) -> list[T]:
-    """Do tasks on this thread and on those of the pool.
+    """Run tasks on this thread and on the threads of the pool.
 
     Waking a thread can take as long as a small task, so this thread begins at once, each takes the
     next task when it is free, and threads that have not begun by the end are not waited for.

@@ -250,7 +250,7 @@ def _texts(documents: Iterable[str]) -> list[str]:
 def _weights(
     texts: list[str], vectorizer: TfidfVectorizer | None
 ) -> tuple[csr_matrix, TfidfVectorizer]:
-    """TF-IDF as CSR, float32, and the fitted vectorizer."""
+    """Return the TF-IDF weights (CSR, float32) and the fitted vectorizer."""
     if vectorizer is None:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -289,7 +289,7 @@ def _represent(
     n_components: int | None,
     random_state: Seed,
 ) -> tuple[Matrix, str, TruncatedSVD | None]:
-    """The features of texts, what they are called, and the fitted SVD of LSA."""
+    """Return the features of texts, their name, and the fitted SVD of LSA."""
     if not isinstance(features, str):
         if n_components is not None:
             raise invalid("n_components", "None with features of your own", n_components)
@@ -308,7 +308,7 @@ def _represent(
 
 
 def _own_features(texts: list[str], features: Any) -> tuple[Matrix, str]:
-    """Vectors of the caller's encoder or function, or the caller's vectors, and their name."""
+    """Return the caller's vectors, or those of the caller's encoder, and a name."""
     if hasattr(features, "encode"):
         vectors, name = features.encode(texts), type(features).__name__
     elif callable(features):
@@ -341,7 +341,7 @@ def _reduced(
 
 @lru_cache(maxsize=1)
 def _wordllama() -> Any:
-    """Load the embedding model that is in the package's own folder."""
+    """Load the embedding model that wordllama ships."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
     package = require("wordllama", purpose="to embed documents", extra="text")
@@ -354,7 +354,7 @@ def _wordllama() -> Any:
 
 
 def _counts(texts: list[str], model: TfidfVectorizer, tfidf: csr_matrix) -> csr_matrix:
-    """How often each text holds each term; the weights where a vectorizer does not count."""
+    """Return term counts of texts, or the weights of a vectorizer without counts."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     if isinstance(model, CountVectorizer):
@@ -386,7 +386,7 @@ def _top_terms(
 
 
 def _representatives(X: Matrix, result: KMeansResult, metric: str) -> tuple[tuple[int, ...], ...]:
-    """The documents of each cluster that are nearest to its centroid."""
+    """Return the documents of each cluster that are nearest to its centroid."""
     rows, centroids = X, result.centroids
     if metric == "cosine":
         rows, centroids = unit_rows(X)[0], unit_rows(centroids)[0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | Image | np.ndarray"
 #: Larger pictures are refused before they are decoded, unless the caller raises the limit.
 MAX_PIXELS = 64_000_000
-#: Formats that Pillow decodes by itself; PostScript and the like would start other programs.
+#: Formats that Pillow decodes by itself; PostScript and others would start other programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
@@ -118,12 +118,14 @@ def _check_size(size: tuple[int, int], limit: int) -> None:
     if width * height > limit:
         raise invalid(
             "image",
-            f"of at most max_pixels={limit:,} pixels",
+            f"a picture of at most max_pixels={limit:,} pixels",
             f"{width} x {height}",
             "Scale it down, or raise max_pixels if you trust the file.",
         )
     if width * height == 0:
-        raise invalid("image", "of at least one pixel", f"{width} x {height}", "Pass a picture.")
+        raise invalid(
+            "image", "at least one pixel in size", f"{width} x {height}", "Pass a picture."
+        )
 
 
 def _from_file(stream: BinaryIO, limit: int) -> np.ndarray:
@@ -165,7 +167,7 @@ def _from_pil(picture: Image) -> np.ndarray:
         if picture.mode == "I" and picture.format != "PNG":
             raise invalid(
                 "image",
-                "of at most 16 bits per channel",
+                "a picture of at most 16 bits per channel",
                 f"32 bits (mode I, values from {grey.min()} to {grey.max()})",
                 "Scale it to floats from 0 to 1 and pass the array.",
             )

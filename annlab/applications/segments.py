@@ -180,7 +180,7 @@ def _positions(height: int, width: int, weight: float) -> np.ndarray:
 
 
 def _features(colours: np.ndarray, color_space: str) -> np.ndarray:
-    """Colours as float32 points in a box about one unit wide."""
+    """Return colours as float32 points in a box about one unit wide."""
     if color_space == "rgb":
         return colours.astype(np.float32) / np.float32(255)
     return (rgb_to_lab(colours) / 100).astype(np.float32)

@@ -30,7 +30,7 @@ _QUERIES = 1000
 def new_index(
     algorithm: str | Index, params: Mapping[str, Any] | None, seed: int | None = None
 ) -> Any:
-    """Return an unfitted index of a name, or a clone of an object."""
+    """Return an unfitted index by name, or a clone of the given object."""
     if isinstance(algorithm, str):
         index = make_index(algorithm, **(params or {}))
     else:
@@ -68,7 +68,7 @@ def name_of(index: Index) -> str:
 
 
 def warm_up(index: Index, X: np.ndarray, Q: np.ndarray) -> None:
-    """Import and start threads, by a search in a few rows."""
+    """Search a few rows, so that imports and new threads are not timed later."""
     few = X[:: max(1, len(X) // 256)][:256]
     clone_index(index).fit(few).kneighbors(Q[:8], n_neighbors=1)
 

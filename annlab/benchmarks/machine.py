@@ -214,7 +214,7 @@ DISTURBED = 0.25
 
 
 def wait_until_idle(limit_s: float) -> bool:
-    """Wait until other work ends, at most so long; return whether the machine is idle.
+    """Wait until other work ends or time is up; return whether the machine is idle.
 
     It is idle if others keep at most a quarter of a core busy, or if that is unknown.
     """
@@ -232,7 +232,7 @@ def wait_until_idle(limit_s: float) -> bool:
 
 
 def _best(action: Callable[[], Any], seconds: float) -> float:
-    """Return the shortest of the runs that fit in ``seconds``, after one that does not count."""
+    """Return the shortest of the runs that fit in ``seconds``, after a warm-up."""
     action()
     best, begin = np.inf, perf_counter()
     while True:

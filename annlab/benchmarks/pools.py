@@ -82,7 +82,7 @@ class RecordedPool:
 
     @classmethod
     def inline(cls) -> RecordedPool:
-        """Return one without processes: the caller does all tasks."""
+        """Return a pool without processes: the caller runs all tasks."""
         from multiprocessing.dummy import Pool
 
         return cls(lambda n_jobs: Pool(1))
@@ -162,7 +162,7 @@ class Lap:
 
 
 class Crew:
-    """Workers of one way, with clocks."""
+    """Workers of one kind, threads or processes, with clocks."""
 
     def __init__(self, n_jobs: int, way: str) -> None:
         self.n_jobs, self.way = n_jobs, way

@@ -86,7 +86,7 @@ class IterationCost:
 
     @property
     def serial_share(self) -> float:
-        """Share of the time on one core that further workers could not take over."""
+        """Share of the time on one core that cannot be parallelised."""
         if self.n_jobs != 1:
             raise invalid("serial_share", "read from one worker's iteration", self.n_jobs)
         return max(0.0, 1.0 - (self.assign_tasks_s + self.update_tasks_s) / self.total_s)

@@ -193,7 +193,7 @@ class Question:
 
     @property
     def letters(self) -> str:
-        """``"ABC"`` for three options."""
+        """Letters of the options: ``"ABC"`` for three."""
         return "ABCD"[: len(self.options)]
 
 
@@ -224,7 +224,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a teacher wants to know about a topic; becomes a section of ``TEACHING.md``."""
+    """Notes for teachers on a topic; a section of ``TEACHING.md``."""
 
     minutes: int  # for the notebook, without the exercises
     aims: Sequence[str]  # what a student can do afterwards; each begins with a verb

@@ -1,4 +1,4 @@
-"""What a check works with: its data, and helpers that recognise common mistakes.
+"""Data of a check, and helpers that recognise common mistakes.
 
 A check is a function ``check(case, answer)`` that raises `Wrong` if the answer is not right. It
 names mistakes by their keys; the messages are in ``content/NN.toml``.
@@ -88,7 +88,7 @@ class Case:
     # -- functions ---------------------------------------------------------------------------------
 
     def call(self, function: Any, *arguments: object, **options: object) -> Any:
-        """Call the student's function on copies of the arguments, whatever it does.
+        """Call the student's function on copies of the arguments.
 
         Its output is discarded, because anything on stderr costs the points of a grade cell.
         """
@@ -113,12 +113,12 @@ class Case:
                 f"{name} changes its argument. Work on a copy, or make a new array.",
             )
         if result is None or result is Ellipsis:
-            raise Wrong("unanswered", f"{name} returns nothing: is there a return?")
+            raise Wrong("unanswered", f"{name} returns nothing: did you forget the return?")
         return result
 
     @contextlib.contextmanager
     def retell(self, kind: str, key: str, *, saying: str = "", when: bool = True) -> Iterator[None]:
-        """Replace a general mistake of this kind in the block by a more helpful one.
+        """Replace a general mistake raised in the block by a more specific one.
 
         Only if ``when`` is true and the old message contains ``saying``. What the function raised
         is added to the new message.
@@ -145,7 +145,7 @@ class Case:
         atol: float = 1e-6,
         told: Mapping[str, object] | None = None,
     ) -> None:
-        """Raise unless the answer is the truth; recognise a mistake by the value it leads to.
+        """Raise unless the answer is right; recognise mistakes by their values.
 
         Parameters
         ----------
@@ -227,7 +227,7 @@ class Case:
 
 
 def run_check(exercise: Exercise, answer: object, *, hidden: bool = False) -> Verdict:
-    """Return the verdict on an answer, whatever it is."""
+    """Return the verdict on any answer."""
     text = exercise.takes == "text"
     try:
         with warnings.catch_warnings():

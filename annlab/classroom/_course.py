@@ -105,7 +105,7 @@ def find_leaks(folder: Path, name: str) -> list[str]:
 
 
 def nbgrader_api(root: Path, course: Path | None = None, **overrides: object) -> Any:
-    """Make nbgrader's API, working in ``root``, whose path contains no characters of patterns.
+    """Make nbgrader's API for ``root``, a path without wildcard characters.
 
     Settings and gradebook are those of ``course``, by default ``root``; overrides are named by
     section and trait, such as ``Execute__timeout=30``.

@@ -117,7 +117,7 @@ def grade_course(
 def _in_parallel(
     work: Callable[[Pair], None], todo: Sequence[Pair], jobs: int, running: Running
 ) -> None:
-    """Work in threads; end all processes if one of them fails or is interrupted."""
+    """Grade in threads; end all processes if one fails or is interrupted."""
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for future in [pool.submit(work, pair) for pair in todo]:
@@ -130,7 +130,7 @@ def _in_parallel(
 
 
 def remake_tables(folder: Path, say: Callable[[str], None] | None = None) -> list[Row]:
-    """Write the tables from the gradebook, as after marks were given by hand."""
+    """Write the tables from the gradebook again, for instance after manual marking."""
     return _Course(folder).write(say)
 
 
@@ -162,7 +162,7 @@ class _Course:
 
     def wanted(self, chosen: Sequence[str]) -> list[str]:
         """Return the assignments to grade."""
-        # an assignment that nobody has handed in is not missing yet
+        # an assignment without any submission is not missing yet
         collected = {name for _, name in self.handed_in}
         return list(chosen) or [name for name in self.released if name in collected]
 
@@ -173,7 +173,7 @@ class _Course:
         return Row(student, name, MISSING, [told], scores)
 
     def keep(self, row: Row) -> None:
-        """Save a row; mention the mark of an earlier submission if this one is broken."""
+        """Save a row; if the submission is broken, mention an earlier one's mark."""
         marks = self.book.marks().get(row.pair, {}).values()
         score = sum(one.score for one in marks)
         if row.status == BROKEN and score:

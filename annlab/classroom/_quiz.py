@@ -1,7 +1,7 @@
 """A quiz for the projector: a question, the votes of the class, the answer with its reason.
 
 Frames alternate: a question, then the same question with its answer. All votes are the text of one
-field, so a class may vote by buttons or by letters typed in one go.
+field, so a class may vote by buttons or by typing all letters at once.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def parse_votes(text: str, answers: Sequence[str]) -> tuple[list[str], list[str]
 
 
 def _parts(text: str) -> list[str]:
-    """Return the text for each question, without blanks and commas, in capitals."""
+    """Return the votes on each question in capitals, without blanks and commas."""
     return re.sub(r"[\s,]", "", text).upper().split("/")
 
 
@@ -96,7 +96,7 @@ class Quiz(Explorer):
         } | super()._widget_rows()
 
     def press(self, key: str) -> None:
-        """Do what a click on a button does."""
+        """Act as a click on a button does."""
         if key.startswith("vote_"):
             self.vote(key.removeprefix("vote_"))
         elif key == "undo":
@@ -139,7 +139,7 @@ class Quiz(Explorer):
         return self
 
     def _part(self) -> str:
-        """Return the text in the field for this question, with what does not count."""
+        """Return the field's text for this question, including invalid letters."""
         return [*_parts(self.values["votes"]), *[""] * len(self.questions)][self.frame // 2]
 
     def _put_part(self, part: str) -> None:

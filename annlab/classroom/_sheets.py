@@ -1,4 +1,4 @@
-"""One printable A4 page for each topic: picture, formula, five lines of code, one misconception."""
+"""Printable A4 pages, one per topic: picture, formula, code, misconception."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def make_page(number: int) -> Figure:
 
 @contextmanager
 def _fonts_in_silence() -> Iterator[None]:
-    """Ignore what fontTools says about the dates inside Matplotlib's own fonts."""
+    """Silence fontTools' warnings about dates in Matplotlib's fonts."""
     logger = logging.getLogger("fontTools.ttLib.tables._h_e_a_d")
     before = logger.level
     logger.setLevel(logging.ERROR)

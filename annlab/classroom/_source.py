@@ -264,7 +264,7 @@ def make_notebook(source: TopicSource) -> dict[str, Any]:
 
 
 def dumps(notebook: dict[str, Any]) -> str:
-    """Serialise a notebook, always in the same way."""
+    """Serialise a notebook deterministically."""
     cells = [
         {**cell, "source": cell["source"].splitlines(keepends=True)} for cell in notebook["cells"]
     ]

@@ -19,12 +19,12 @@ Notebook = dict[str, Any]
 
 
 def is_litter(name: str) -> bool:
-    """Whether a file or folder was made by a program and not by the student."""
+    """Return whether a program made a file or folder, and not the student."""
     return name.startswith(".") or name.lower() in _LITTER
 
 
 def is_notebook(name: str) -> bool:
-    """Whether this is the name of a notebook, possibly renamed by a browser."""
+    """Return whether this is the name of a notebook, perhaps renamed by a browser."""
     return _NOTEBOOK.search(name) is not None
 
 
@@ -98,7 +98,7 @@ def _released_cells(released: Notebook) -> dict[str, dict[str, Any]]:
 
 
 def _identity(cell: Mapping[str, Any], wanted: Mapping[str, object] | set[str]) -> str | None:
-    """Return which released cell this is; the cell's own id helps if metadata were lost."""
+    """Return the id of the released cell; the cell's own id helps without metadata."""
     for id in (mark(cell).get("grade_id"), cell.get("id")):
         if isinstance(id, str) and id in wanted:
             return id
@@ -129,7 +129,7 @@ def find_notebook(folder: Path, name: str, released: Notebook) -> tuple[Path, No
     known = [path for path in found if answers[path]]
     if not known:
         told = ", ".join(_shown(folder, path) for path in found)
-        raise ValueError(f"{told} has no answer cell of {name}: is it another notebook?")
+        raise ValueError(f"{told} has no answer cell of {name}: is it the right notebook?")
     filled = [path for path in known if any(answers[path][id] != blank[id] for id in answers[path])]
     meant = filled or known
     right = [path for path in meant if path.name.lower() == f"{name}.ipynb"]

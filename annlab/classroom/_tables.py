@@ -132,7 +132,7 @@ def _logins(path: Path) -> dict[str, str]:
 
 
 def _plain(values: Iterable[str]) -> list[str]:
-    """Return texts of one line each, and none that a spreadsheet takes for a formula."""
+    """Return one-line texts that no spreadsheet takes for formulas."""
     # blanks at the end of a name may be all that tells two students apart
     lines = [" ".join(value.splitlines()) for value in values]
     return [f"'{line}" if line.lstrip()[:1] in tuple("=+-@") else line for line in lines]

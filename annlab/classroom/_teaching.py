@@ -33,7 +33,7 @@ def overview() -> str:
 
 
 def section(number: int) -> str:
-    """Return what a teacher wants to know about a topic."""
+    """Return the teacher's notes on a topic."""
     from annlab.widgets._topics import TOPICS
 
     module, place = classroom.topic(number), TOPICS[number - 1]
@@ -72,7 +72,7 @@ def _points(one: Exercise) -> str:
 
 
 def rubric(one: Exercise) -> str:
-    """Return how to mark a free text."""
+    """Return the rubric of a free text."""
     share = one.points / len(one.rubric)
     points = "1 point" if share == 1 else f"{share:g} points"
     lines = [f"Free text {one.id}: {points} for each answer to", ""]
@@ -83,7 +83,7 @@ def rubric(one: Exercise) -> str:
 
 
 def made() -> str:
-    """Return everything between the two markers, and these."""
+    """Return the generated part of the file, including both markers."""
     parts = [overview(), *(section(number).rstrip("\n") for number in classroom.topics())]
     return "\n\n".join([BEGIN, *parts, END])
 

@@ -13,7 +13,7 @@ from annlab.classroom._case import Case
 
 
 def cluster_means(X: np.ndarray, labels: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Return the mean of each cluster; one without points stays where it starts."""
+    """Return the mean of each cluster; empty clusters keep their centroids."""
     means = np.array(start, dtype=float)
     for cluster in np.unique(labels):
         means[cluster] = X[labels == cluster].mean(axis=0)
@@ -28,12 +28,12 @@ def with_row(values: np.ndarray, row: int, what: ArrayLike) -> np.ndarray:
 
 
 def with_empty(values: np.ndarray, row: int) -> list[np.ndarray]:
-    """Return the values with the row of an empty cluster as it is, NaN and zero."""
+    """Return the values three times: the empty cluster's row unchanged, NaN, zero."""
     return [values, with_row(values, row, np.nan), with_row(values, row, 0.0)]
 
 
 def empty_cluster(truth: np.ndarray, row: int, name: str = "empty_cluster") -> dict[str, Any]:
-    """Return what becomes of the centroid of an empty cluster in three classic mistakes."""
+    """Return the centroid of an empty cluster after each of three classic mistakes."""
     return {
         f"{name}_nan": with_row(truth, row, np.nan),
         f"{name}_zero": with_row(truth, row, 0.0),
@@ -47,7 +47,7 @@ def hits_by_row(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def front(gain: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """Return the rows that no other one beats; no two are equal in both."""
+    """Return the rows that no other row beats; no two are equal in both columns."""
     as_good = (gain[:, None] >= gain) & (cost[:, None] <= cost)
     # each row is as good as itself
     return np.flatnonzero(as_good.sum(axis=0) == 1)
@@ -63,7 +63,7 @@ def encode(X: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def decode(codes: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
-    """Return the rows put together from their words."""
+    """Return the rows reconstructed from their words."""
     return np.hstack([book[column] for book, column in zip(books, codes.T, strict=True)])
 
 

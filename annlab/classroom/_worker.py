@@ -75,7 +75,7 @@ def grade_submission(order: dict[str, Any]) -> Row:
 
 
 def _autograde(api: Any, place: Path, name: str) -> str:
-    """Have nbgrader grade one submission; return its log if it did not succeed."""
+    """Grade one submission with nbgrader; return its log if that fails."""
     from nbgrader.apps.api import capture_log, temp_attrs
     from nbgrader.converters import Autograde
 
@@ -93,7 +93,7 @@ def _autograde(api: Any, place: Path, name: str) -> str:
 
 
 def _copy_files(path: Path, place: Path, notebook: Notebook, name: str) -> None:
-    """Write a submission: the notebook, and the student's data files."""
+    """Copy a submission: the notebook and the student's data files."""
     place.mkdir(parents=True)
     for file in files_in(path.parent):
         if not is_notebook(file.name):
@@ -106,7 +106,7 @@ def _copy_files(path: Path, place: Path, notebook: Notebook, name: str) -> None:
 def _outdated(
     marks: dict[str, Mark], before: Path, notebook: Notebook, released: Notebook
 ) -> dict[str, str]:
-    """Return a note on each mark by hand that was given to an earlier answer."""
+    """Return a note on each manual mark that was given to an earlier answer."""
     try:
         old = answers_in(read_notebook(before), released)
     except (OSError, ValueError):

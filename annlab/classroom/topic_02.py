@@ -12,7 +12,7 @@ from annlab.classroom._values import hits_by_row
 
 
 def _chain(n: int, *extra: tuple[int, int]) -> dict[int, list[int]]:
-    """Points in a row, each linked with its neighbours, and some links besides."""
+    """Return points in a row, linked with their neighbours, and extra links."""
     links = {i: [j for j in (i - 1, i + 1) if 0 <= j < n] for i in range(n)}
     for one, other in extra:
         links[one].append(other)
@@ -21,7 +21,7 @@ def _chain(n: int, *extra: tuple[int, int]) -> dict[int, list[int]]:
 
 
 def _graph(X: np.ndarray, links: dict[int, list[int]], entry: int) -> Any:
-    """Make the graph that annlab's walk takes of these links: one layer."""
+    """Make a graph of one layer from these links."""
     from annlab.indexes.walk import NavigableGraph
 
     rows = np.arange(len(X))

@@ -66,7 +66,7 @@ def keep_closer(case: Case, answer: object) -> None:
 
 
 class _Diary(Recorder):
-    """An exact index that notes what it was fitted on."""
+    """An exact index that records what it was fitted on."""
 
     def __init__(self) -> None:
         self.fitted: list[np.ndarray] = []

@@ -25,7 +25,7 @@ def collect_candidates(case: Case, answer: object) -> None:
     n, n_tables, n_hashes = 60, 3, 4
     code = case.rng.rand(n_tables, n_hashes) < 0.5
     codes = case.rng.rand(n, n_tables, n_hashes) < 0.5
-    # by luck nobody might share two buckets, or only the first table might have any
+    # by luck no two rows might share two buckets, or only the first table might have any
     codes[7], codes[30, :2] = code, code[:2]
     for table, row in enumerate((11, 23, 42)):
         codes[row] = ~code
@@ -51,7 +51,7 @@ def collect_candidates(case: Case, answer: object) -> None:
 
 
 def find_front(case: Case, answer: object) -> None:
-    """05-3: the settings that nobody beats."""
+    """05-3: the settings that no other setting beats."""
     recalls = np.array([32, 31, 30, 29, 28, 27, 26, 26, 22, 20, 16]) / 32
     work = np.array([90, 60, 75, 66, 40, 40, 20, 33, 30, 25, 8])
     for _ in range(2):

@@ -42,7 +42,7 @@ def contrast_of_rows(case: Case, answer: object) -> None:
 
 
 def measure_with_a_ruler(case: Case, answer: object) -> None:
-    """06-3: the intrinsic dimension, from how counts grow with the radius."""
+    """06-3: the intrinsic dimension, from counts that grow with the radius."""
     from annlab.distances import pairwise_sq
 
     for m, radius in ((2, 0.15), (1, 0.1), (3, 0.2)):
@@ -69,7 +69,7 @@ def measure_with_a_ruler(case: Case, answer: object) -> None:
 
 
 def _coded_rows(case: Case) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """45 rows that all have different codes, so that no two are equally far by code."""
+    """Return 45 rows with different codes, so that distances by code are distinct."""
     rows = case.rng.randn(400, 6)
     books = [np.round(case.rng.randn(5, 2), 2) for _ in range(3)]
     codes = encode(rows, books)

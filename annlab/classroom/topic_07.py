@@ -57,13 +57,13 @@ def write_honest_recall(case: Case, answer: object) -> None:
 
 
 def find_front(case: Case, answer: object) -> None:
-    """07-3: the settings that nothing beats."""
+    """07-3: the settings that no other setting beats."""
     n = 12
     speed = 100 * (1 + case.rng.permutation(n))
     # roughly a trade-off, with settings in between that are beaten
     recall = np.round(0.99 - 0.00045 * speed - 0.3 * case.rng.rand(n) * (speed % 300 > 0), 3)
     fastest, best = int(speed.argmax()), int(recall.argmax())
-    # two settings that lose in one respect only: by a breath, so that nobody else beats them
+    # two settings that lose in one respect only: by a little, so that no other one beats them
     recall = np.append(recall, [recall[fastest] - 1e-5, recall[best]])
     speed = np.append(speed, [speed[fastest], speed[best] - 1])
     mix = case.rng.permutation(n + 2)
@@ -88,7 +88,7 @@ def find_front(case: Case, answer: object) -> None:
 
 
 def worst_served_cluster(case: Case, answer: object) -> None:
-    """07-4: recall of the cluster that a search serves worst, one cluster having no points."""
+    """07-4: the lowest recall of any cluster, one cluster being empty."""
     k = 6
     # (points, misses): one cluster is served badly, and which one that is, is drawn
     worst = (case.rng.randint(9, 16), 6)

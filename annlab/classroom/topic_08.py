@@ -47,7 +47,7 @@ def measure_psnr(case: Case, answer: object) -> None:
 
 
 def move_weighted_colours(case: Case, answer: object) -> None:
-    """08-3: means of colours that have weights, and a colour of the palette that nobody takes."""
+    """08-3: means of weighted colours, and a palette colour without pixels."""
     m, k = 40, 5
     colours = case.rng.randint(0, 256, size=(m, 3)).astype(np.float64)
     count = case.rng.randint(1, 500, size=m)
@@ -76,7 +76,7 @@ def move_weighted_colours(case: Case, answer: object) -> None:
 
 
 class _Clerk(Recorder):
-    """Finds the nearest colour of a palette, and keeps a list of what it was asked."""
+    """A search for the nearest palette colour that records its queries."""
 
     def __init__(self, palette: np.ndarray) -> None:
         self.palette = palette
@@ -87,7 +87,7 @@ class _Clerk(Recorder):
 
         colours = np.asarray(colours, dtype=np.float64)
         if colours.ndim != 2 or colours.shape[1] != 3:
-            raise ValueError(f"nearest wants colours of shape (n, 3), not {colours.shape}")
+            raise ValueError(f"nearest expects colours of shape (n, 3), not {colours.shape}")
         self.asked.append(colours.copy())
         return k_nearest(colours, self.palette, 1)[1][:, 0]
 

@@ -83,7 +83,7 @@ def measure_purity(case: Case, answer: object) -> None:
 
 
 def move_themes(case: Case, answer: object) -> None:
-    """09-4: the centroids of spherical k-means, texts of unlike length, a theme without texts."""
+    """09-4: centroids of spherical k-means, with an empty theme."""
     from sklearn.preprocessing import normalize
 
     n, d, k = 30, 6, 4

@@ -89,7 +89,7 @@ def sampled_silhouettes(case: Case, answer: object) -> None:
 
 
 class _Witness(Recorder):
-    """Cluster and score for the shuffled twin, noting what they are given."""
+    """Cluster and score for the shuffled twin, recording their arguments."""
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values

@@ -107,7 +107,7 @@ def _smallest(
     broken: Callable[[float], bool],
     added: bool = False,
 ) -> int:
-    """Smallest number of wild values with which the statistic is broken."""
+    """Return the smallest number of wild values that breaks the statistic."""
     # added values outvote the good ones at last, but not those that a minimum looks for
     for m in range(1, 5 * len(values)):
         kept = values if added else values[m:]
@@ -117,7 +117,7 @@ def _smallest(
 
 
 def count_to_breakdown(case: Case, answer: object) -> None:
-    """12-4: how many values carry a statistic away."""
+    """12-4: how many wild values break a statistic."""
 
     def trimmed_mean(values: np.ndarray) -> float:
         return float(np.sort(values)[2:-2].mean())

@@ -85,7 +85,7 @@ def cut_rows(case: Case, answer: object) -> None:
 
 
 class _Pool(Recorder):
-    """A pool that does the tasks itself, the last one first, and notes how many there were."""
+    """A pool that runs the tasks itself, last one first, and counts them."""
 
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers
@@ -98,7 +98,7 @@ class _Pool(Recorder):
 
 
 def share_an_iteration(case: Case, answer: object) -> None:
-    """13-4: one iteration, handed out in chunks."""
+    """13-4: one iteration, distributed in chunks."""
     n, rows, k = 103, 20, 3
     centroids = np.array([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]])
     which = case.rng.choice(k, size=n, p=[0.7, 0.2, 0.1])

@@ -20,7 +20,7 @@ def _others(X: np.ndarray, n_neighbors: int) -> np.ndarray:
 
 
 def _shared(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean number of entries that two lists of neighbours have in common in a row."""
+    """Return how many neighbours two lists share, on average over the rows."""
     return float(hits_by_row(one, other).mean())
 
 
@@ -62,14 +62,14 @@ def keep_neighbors(case: Case, answer: object) -> None:
 
 
 def make_null(case: Case, answer: object) -> None:
-    """14-3: data of the same columns in which nothing is to be found."""
+    """14-3: null data with the same columns but no structure."""
     X = case.rng.randn(300, 4) + 10.0 * np.arange(4)
     got = case.array(case.call(answer, X, np.random.RandomState(case.seed)), X.shape)
     compare_shuffled(case, got, X)
 
 
 class _Nulls(Recorder):
-    """Makes null data that know their number, and scores them from a list."""
+    """Null data that carry their number, scored from a list."""
 
     def __init__(self, scores: np.ndarray) -> None:
         self.scores = scores

@@ -9,7 +9,7 @@ from annlab.classroom._content import load
 
 
 def code_bytes_by_hand() -> float:
-    """15-1: bytes of a photograph that is written in words."""
+    """15-1: bytes of a photograph that is stored as words."""
     n_tiles, n_words = (320 // 8) * (240 // 8), 500
     return n_tiles * np.ceil(np.log2(n_words)) / 8
 

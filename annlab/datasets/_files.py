@@ -1,4 +1,4 @@
-"""Where the files of ``data/`` are, in a checkout and in an installed wheel."""
+"""Locate the files of ``data/`` in a checkout or an installed wheel."""
 
 from __future__ import annotations
 

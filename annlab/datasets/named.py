@@ -112,7 +112,7 @@ _BENCHMARKS: dict[str, tuple[int, Callable[[int, Any], Dataset]]] = {
 
 
 def available_benchmark_data() -> tuple[str, ...]:
-    """Return the names that `load_benchmark_data` knows.
+    """Return the names that `load_benchmark_data` accepts.
 
     Examples
     --------

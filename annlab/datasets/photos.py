@@ -34,7 +34,7 @@ _BLOCK = 1 << 16
 
 
 def available_photos() -> tuple[str, ...]:
-    """Names that `load_photo` knows; those after the second need the ``lab`` extra.
+    """Return the names of photographs; all but two need the ``lab`` extra.
 
     Examples
     --------

@@ -42,7 +42,7 @@ _PURPOSE = "to fetch and read the standard nearest-neighbour benchmarks"
 
 
 def available_ann_benchmarks() -> dict[str, int]:
-    """Names that `fetch_ann_benchmark` knows, with the size of each download in MB.
+    """Return the names of the benchmarks, with the size of each download in MB.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def _sha256(path: Path) -> str:
 
 
 def _known(known_hash: str | None, record: Path) -> str | None:
-    """The required checksum: the caller's, or that of the first download."""
+    """Return the required checksum: the caller's, or that of the first download."""
     value = known_hash
     if value is None and record.is_file():
         value = record.read_text(encoding="ascii", errors="replace").split(maxsplit=1)[0]
@@ -206,7 +206,7 @@ def fetch_ann_benchmark(
             stream.write(f"{benchmark.sha256}  {target.name}\n")
         if is_first:
             warnings.warn(
-                f"No checksum is known for {name!r}; this first download was taken on trust. Its "
+                f"No checksum is known for {name!r}; this first download is not verified. Its "
                 f"sha256 {benchmark.sha256} is recorded in the cache and verified from now on.",
                 AnnlabWarning,
                 stacklevel=2,
@@ -305,7 +305,7 @@ def _read(path: Path, name: str, checksum: str | None, limit: int) -> ANNBenchma
             )
             neighbors = parts["neighbors"].astype(np.int64)[...]
         if neighbors.size and not 0 <= neighbors.min() <= neighbors.max() < n:
-            raise ValueError("neighbors name rows that train does not have")
+            raise ValueError("neighbors contain row numbers that train does not have")
         if not all(np.isfinite(array).all() for array in (train, test, distances)):
             raise ValueError("NaN or infinity in the data")
     except READ_FAULTS as reason:
@@ -330,7 +330,7 @@ def _read(path: Path, name: str, checksum: str | None, limit: int) -> ANNBenchma
 
 
 def _dataset(file: Any, part: str) -> Any:
-    """A plain 2-D numeric dataset stored in this very file."""
+    """Return a plain 2-D numeric dataset that is stored in this file."""
     import h5py
 
     link = file.get(part, getlink=True)

@@ -71,7 +71,7 @@ def load_documents() -> Corpus:
 
 
 def _root(package: str) -> Path:
-    """Folder of an installed package, found without importing it."""
+    """Return the folder of an installed package without importing it."""
     if not isinstance(package, str) or not package.isidentifier():
         raise invalid("packages", "names of top-level packages", repr(package))
     try:
@@ -99,7 +99,7 @@ def _documented(tree: ast.AST) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """Drop interpreter sessions and rulers; join the other lines."""
+    """Drop doctests and rules made of dashes; join the other lines."""
     kept, in_session = [], False
     for line in text.splitlines():
         bare = line.strip()

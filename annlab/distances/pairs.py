@@ -205,7 +205,7 @@ def unit_rows(X: Matrix) -> tuple[Matrix, np.ndarray]:
 
 
 def unit_means(means: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Scale means to length 1; a zero mean has no direction and keeps the centroid of before.
+    """Scale means to length 1; where a mean is zero, keep the old centroid.
 
     Parameters
     ----------

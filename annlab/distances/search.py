@@ -1,4 +1,4 @@
-"""The nearest rows by brute force, exactly."""
+"""Exact search for nearest rows by brute force."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def beside(
     workers: Workers,
     sample_weight: np.ndarray | None = None,
 ) -> MemoryRows:
-    """Put checked rows in memory into the coordinates of centroids; nothing is read."""
+    """Transform checked rows in memory into the coordinates of centroids."""
     dtype = working_dtype(X.dtype)
     frame = Coordinates(metric == "cosine", dtype, dtype)
     return MemoryRows(

@@ -36,7 +36,7 @@ _STATE_FACTS = {"story": str, "reason": str, "uncounted": int}
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """The content of a checkpoint.
+    """Content of a checkpoint.
 
     Attributes
     ----------
@@ -171,7 +171,7 @@ class Checkpoint:
                 )
 
     def load(self, settings: Settings, n: int, d: int) -> Progress | None:
-        """Read the file; None if there is none.
+        """Read the file; return None if it does not exist.
 
         Raises
         ------
@@ -201,7 +201,7 @@ class Checkpoint:
                 raise ValueError("a start or an algorithm that does not exist")
             shift = arrays.get("shift")
             if shift is not None and (shift.shape != (d,) or shift.dtype != np.float64):
-                raise ValueError("a shift of another shape")
+                raise ValueError("a shift of the wrong shape")
             own = OWN_START.get(plain["algorithm"])
             memory_type = None if own is None else own.memory_type
             size, best = (n, d, k), facts["best"]
@@ -243,7 +243,7 @@ class Checkpoint:
             ) from reason
 
     def remove(self) -> None:
-        """Delete the file, and what killed processes may have left beside it."""
+        """Delete the file, and temporary files that killed processes may have left."""
         pattern = f".{glob.escape(self.path.name)}.{'?' * 16}"
         for path in (self.path, *self.path.parent.glob(pattern)):
             try:
@@ -254,7 +254,7 @@ class Checkpoint:
 
 
 def _pack(state: State, arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
-    """Put the arrays of a state among ``arrays``; return the rest, ready for JSON."""
+    """Add the arrays of a state to ``arrays``; return the rest, ready for JSON."""
     for name in _STATE_ARRAYS:
         array = getattr(state, name)
         if array is not None and not (name == "known" and array is state.labels):
@@ -277,25 +277,25 @@ def _unpack(
     size: tuple[int, int, int],
     memory_type: Any,
 ) -> State:
-    """The state that `_pack` packed, for ``size = (n, d, k)``; every value is checked."""
+    """Return the state that `_pack` packed, for ``size = (n, d, k)``, all checked."""
     n, d, k = size
     own: dict[str, Any] = {name: arrays.get(f"{prefix}_{name}") for name in _STATE_ARRAYS}
     if own["known"] is None:
         own["known"] = own["labels"]
     for name in ("centroids", "at"):
         if own[name].shape != (k, d) or own[name].dtype not in (np.float32, np.float64):
-            raise ValueError("centroids of another shape")
+            raise ValueError("centroids of the wrong shape")
         if not np.isfinite(own[name]).all():
             raise ValueError("centroids that are not finite")
     for name in ("labels", "known"):
         check_labels(own[name], (n,), k, lowest=0)
     outliers = own["outliers"]
     if outliers is not None and (outliers.shape != (n,) or outliers.dtype != bool):
-        raise ValueError("outliers of another shape")
+        raise ValueError("outliers of the wrong shape")
     # the steps of a trace are in the caller's type, which need not be the working one
     steps = unpack_steps(facts["steps"], arrays, f"{prefix}_step", (n,), (k, d), None)
     if not steps or any(step.iteration != i for i, step in enumerate(steps, start=1)):
-        raise ValueError("steps that do not follow each other")
+        raise ValueError("steps that are not consecutive")
     plain = _checked({name: facts[name] for name in _STATE_FACTS}, _STATE_FACTS)
     memory = _unpack_memory(facts["memory"], arrays, f"{prefix}_memory", memory_type)
     if memory is not None:
@@ -309,7 +309,7 @@ def _unpack_memory(
     """Return an instance of ``memory_type``; None for algorithms without a memory."""
     if memory_type is None:
         if facts:
-            raise ValueError("a memory where there is nothing to remember")
+            raise ValueError("a memory for an algorithm without one")
         return None
     values = {}
     for name, kind in get_type_hints(memory_type).items():
@@ -333,14 +333,14 @@ def _checked(facts: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
 
 
 def _numbers_of(rng: np.random.RandomState) -> np.ndarray:
-    """The state of a generator as 627 numbers, which float64 holds exactly."""
+    """Return the state of a generator as 627 numbers, exact in float64."""
     whole: Any = rng.get_state(legacy=False)
     inner = whole["state"]
     return np.array([*inner["key"], inner["pos"], whole["has_gauss"], whole["gauss"]], np.float64)
 
 
 def _generator_of(numbers: np.ndarray) -> np.random.RandomState:
-    """The generator that `_numbers_of` describes."""
+    """Return the generator that `_numbers_of` describes."""
     if numbers.shape != (627,) or numbers.dtype != np.float64 or not np.isfinite(numbers).all():
         raise ValueError("not a state of random numbers")
     key, pos = numbers[:624], int(numbers[624])

@@ -1,4 +1,4 @@
-"""Choose an algorithm by the seconds that each would need, estimated.
+"""Choose the algorithm with the least estimated time.
 
 The figures are counts of floating-point operations divided by a rate, plus the cost of starting.
 They should be right within a factor of two: if two algorithms are that close, either will do.
@@ -226,7 +226,7 @@ def _with_own_start(name: str, rows: Rows, params: dict[str, Any], limits: Limit
 
 
 def _through(index: Index, name: str, rows: Rows, limits: Limits) -> Algorithm:
-    """Lloyd's algorithm through an index over the centroids."""
+    """Return Lloyd's algorithm with an index over the centroids."""
     if rows.sparse and not getattr(index, "accepts_sparse", False):
         raise _needs_dense(name)
     if not rows.keeps_labels:
@@ -267,7 +267,7 @@ def _stays(name: str, rows: Rows) -> Exception:
     where = "blocks" if rows.keeps_labels else "a Dask collection"
     return invalid(
         "algorithm",
-        f"one that leaves the data where it is, for X in {where}",
+        f"one that does not load all of X, for X in {where}",
         repr(name),
         "Use algorithm='auto', 'brute' or 'small_k'"
         + (", or an index over the centroids such as 'hnsw'." if rows.keeps_labels else "."),

@@ -1,4 +1,4 @@
-"""One step of Lloyd's algorithm: assign every point, move every centroid to the mean of its points.
+"""One step of Lloyd's algorithm: assign all points, then move all centroids.
 
 Points are assigned by a search (`annlab.fit.searches`). Other algorithms have another start and
 another `assign`; the step is the same.
@@ -48,7 +48,7 @@ class Lloyd:
         return self.start_at(start(rows, n_clusters, init, rng))
 
     def start_at(self, centroids: np.ndarray) -> State:
-        """The state before the first iteration, from given centroids (working coordinates)."""
+        """Return the state before the first iteration from centroids."""
         return State(centroids)
 
     def step(self, rows: Rows, state: State) -> State:
@@ -77,7 +77,7 @@ class Lloyd:
 
 
 def advance(algorithm: Any, rows: Rows, state: State) -> State:
-    """One step of any algorithm with ``assign(rows, state) -> Found``."""
+    """Take one step of any algorithm with ``assign(rows, state) -> Found``."""
     began = time.perf_counter()
     found = algorithm.assign(rows, state)
     centroids, reseeded = move(rows, found, state.centroids)

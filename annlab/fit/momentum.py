@@ -77,4 +77,4 @@ class Momentum(NamedTuple):
 def check_move(before: np.ndarray | None, k: int, d: int) -> None:
     """Raise ValueError unless it is None or a table of k centroids."""
     if before is not None and (before.shape != (k, d) or before.dtype.kind != "f"):
-        raise ValueError("centroids of another shape")
+        raise ValueError("centroids of the wrong shape")

@@ -29,7 +29,7 @@ from annlab.rows import Rows, open_rows
 
 
 class Variant:
-    """The parts of a fit that a variant of k-means may replace; this one replaces none."""
+    """Parts of a fit that variants of k-means may replace; the base keeps all."""
 
     #: Whether it needs the rows in memory or in a mapped file.
     together = False
@@ -162,7 +162,7 @@ class _Fit:
         ), last
 
     def interrupted(self) -> KMeansResult | None:
-        """The result of the last finished iteration; None if there is none."""
+        """Return the result of the last finished iteration, or None."""
         state = self.best or self.state
         if state is None or state.at is None:
             return None
@@ -293,7 +293,7 @@ def _prepare(
 
 
 def _shifted(rows: Rows, shift: np.ndarray | None) -> Rows:
-    """The rows in the coordinates of a checkpoint, which may differ in the last bit."""
+    """Return the rows in the coordinates of a checkpoint (last bits may differ)."""
     now = rows.coordinates.shift
     if now is None or shift is None or np.array_equal(now, shift):
         return rows

@@ -33,14 +33,14 @@ class Search(Protocol):
     exact: bool
 
     def task(self, rows: Rows, centroids: np.ndarray) -> Task:
-        """The task for centroids in the working coordinates of the rows."""
+        """Return the task for centroids in working coordinates."""
 
 
 # -- exact, through BLAS ---------------------------------------------------------------------------
 
 
 class Exact:
-    """Every point against every centroid, in blocks through BLAS: 2·n·k·d operations."""
+    """Compare all points with all centroids through BLAS: 2·n·k·d operations."""
 
     exact = True
 
@@ -71,7 +71,7 @@ class Compare(Task):
 
 
 def label_block(rows: Matrix, centroids: np.ndarray, frame: Frame) -> np.ndarray:
-    """Nearest of all centroids for some rows, shape (len(rows),), int32."""
+    """Return the nearest centroid of some rows, shape (len(rows),), int32."""
     labels = np.empty(rows.shape[0], dtype=np.int32)
     # the product of a sub-block stays in cache; sub-blocks depend on the chunk alone
     step = max(1024, (1 << 19) // len(centroids))
@@ -86,7 +86,7 @@ def label_block(rows: Matrix, centroids: np.ndarray, frame: Frame) -> np.ndarray
 
 @dataclass(frozen=True)
 class Fused:
-    """Every point against every centroid, distances and sums in one pass over the rows."""
+    """Compare all points with all centroids and sum them up, in one pass."""
 
     exact = True
 
@@ -206,10 +206,10 @@ def label_and_sum(
 
 
 class Index(Protocol):
-    """What ``algorithm`` may be: an index of annlab, of scikit-learn, or of the caller."""
+    """An index that ``algorithm`` accepts: annlab's, scikit-learn's or your own."""
 
     def fit(self, X: np.ndarray) -> Index:
-        """Hold the rows of X."""
+        """Index the rows of X."""
 
     def kneighbors(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
         """Return distances and indices of the nearest rows, each of shape (nq, n_neighbors)."""

@@ -68,13 +68,13 @@ class Settings:
         )
 
     def words(self) -> dict[str, str]:
-        """Describe the parameters that decide the result."""
+        """Describe the parameters that determine the result."""
         names = [field.name for field in fields(self) if field.name not in _WITHOUT_EFFECT]
         return {name: describe(getattr(self, name)) for name in names}
 
 
 def describe(value: object) -> str:
-    """Describe a parameter in words that are the same in another process.
+    """Describe a parameter by a text that is the same in every process.
 
     An array by its digest, a function by its name, an object by its class and parameters.
     """

@@ -102,7 +102,7 @@ class SparsePass(Task):
         if spoilt:
             raise invalid(
                 "X", f"a sparse matrix with indices from 0 to {rows.shape[1] - 1}",
-                f"{spoilt} rows with others", "Build it again: its structure is damaged.",
+                f"{spoilt} rows with other indices", "Build it again: its structure is damaged.",
             )  # fmt: skip
         terms = int(np.diff(starts).max(initial=0))
         close = uncertain(d1, d2, 2.0 * self.halves[: self.k], terms)

@@ -63,7 +63,7 @@ class State:
         return len(self.steps)
 
     def shown(self, rows: Rows) -> Step:
-        """The last step with its arrays, in the caller's coordinates."""
+        """Return the last step with its arrays, in the caller's coordinates."""
         assert self.at is not None
         before = self.steps[-2].new_centroids if self.iteration > 1 else None
         return replace(
@@ -75,7 +75,7 @@ class State:
 
 
 class Limits(NamedTuple):
-    """When a fit stops: iterations, the parameter ``tol``, and the Σ ‖new − old‖² it stands for."""
+    """Limits of a fit: iterations, ``tol``, and its threshold for Σ ‖new − old‖²."""
 
     max_iter: int
     tol: float
@@ -118,12 +118,12 @@ class Found:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the centroids go to the means of these labels."""
+        """Whether the new centroids are the means of these labels."""
         return self.members is None and self.kind != "relaxed"
 
 
 class Algorithm(Protocol):
-    """A way to cluster rows. Nothing is remembered outside of the states.
+    """An algorithm that clusters rows; all its memory is in the states.
 
     Attributes
     ----------
@@ -143,16 +143,16 @@ class Algorithm(Protocol):
     limits: Limits
 
     def begin(self, rows: Rows, n_clusters: int, init: Init, rng: np.random.RandomState) -> State:
-        """The state before the first iteration."""
+        """Return the state before the first iteration."""
 
     def step(self, rows: Rows, state: State) -> State:
-        """The state after one more iteration."""
+        """Return the state after one more iteration."""
 
     def finish(self, rows: Rows, state: State, centroids: np.ndarray, exact: bool) -> Found:
         """Label all rows for the returned centroids (the caller's coordinates)."""
 
     def cost(self, rows: Rows, state: State) -> float:
-        """Compare starts: the lowest is kept."""
+        """Return the cost by which starts are compared."""
 
 
 def states(
@@ -171,7 +171,7 @@ CONVERGED = ("labels unchanged", "tolerance", "small gain")
 
 
 def why_stop(step: Step, found: Found, limits: Limits) -> str:
-    """Return the strongest reason to stop after a step; empty if there is none."""
+    """Return the strongest reason to stop after a step, or ""."""
     # only plain Lloyd steps can signal convergence
     if found.is_plain and step.n_moved == 0:
         return "labels unchanged"

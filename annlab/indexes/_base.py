@@ -227,10 +227,10 @@ class NeighborIndex(BaseEstimator):
         """Raise for a bad value among ``query_knobs``; pass good ones on to a fitted library."""
 
     def _prepare(self, Q: Matrix, n_neighbors: int) -> None:
-        """Called once by ``kneighbors`` before the threads start."""
+        """Prepare a search; called by ``kneighbors`` before the threads start."""
 
     def _finish(self, Q: Matrix, n_neighbors: int) -> None:
-        """Called once by ``kneighbors`` after the threads have finished."""
+        """Clean up; called by ``kneighbors`` after the threads have finished."""
 
     def _search(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, int | None]:
         """Answer one chunk, on one thread, without writing to anything shared.
@@ -253,7 +253,7 @@ class NeighborIndex(BaseEstimator):
         raise NotImplementedError
 
     def _slack(self, Q: Matrix) -> Any:
-        """Bound how much nearer than the last candidate a row left out may be, in squares.
+        """Bound by how much, squared, an omitted row may be nearer than the last one.
 
         Not 0 for an exact index that searches in a lower precision than that of the data.
         """

@@ -55,7 +55,7 @@ def _linked(record: np.ndarray) -> np.ndarray:
 
 
 def read_faiss(graph: Any) -> Read:
-    """Read the links of a faiss ``IndexHNSWFlat``: one array, in which −1 marks a free place."""
+    """Read the links of a faiss ``IndexHNSWFlat``: one array, padded with −1."""
     faiss = require("faiss", purpose="to read a graph that faiss built", extra="lab")
     hnsw, n = graph.hnsw, graph.ntotal
     vectors = graph.reconstruct_n(0, n)

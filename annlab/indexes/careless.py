@@ -1,4 +1,4 @@
-"""An index that errs on purpose, to measure what errors of a known number and kind do.
+"""An index that errs on purpose, to measure the effect of known errors.
 
 It is not among `available_indexes`.
 """

@@ -116,7 +116,7 @@ class KDTreeIndex(_TreeIndex):
 
 
 class BallTreeIndex(_TreeIndex):
-    """Nest the rows in balls (scikit-learn's `BallTree`); exact, although the deck denies it.
+    """Nest the rows in balls (scikit-learn's `BallTree`); exact, unlike the deck says.
 
     Parameters
     ----------

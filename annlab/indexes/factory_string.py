@@ -92,7 +92,7 @@ class FactoryString:
 
     @property
     def sentence(self) -> str:
-        """The whole string as one sentence."""
+        """Describe the whole string in one sentence."""
         text = "; then ".join(part.meaning for part in self.parts)
         return f"{text[0].upper()}{text[1:]}."
 
@@ -101,7 +101,7 @@ class FactoryString:
 
 
 class _Reader:
-    """Reads the parts from left to right; each method takes a part if it is of its kind."""
+    """A parser that reads the parts from left to right, one method per kind."""
 
     def __init__(self, text: str, d: int) -> None:
         self.text, self.d, self.width = text, d, d
@@ -256,7 +256,7 @@ class _Reader:
             raise self.fail(part, rule, f"Use fewer bits: 'PQ{words[1]}x4'.")
 
     def read(self, part: str) -> None:
-        """Take one part, or say what is wrong with it."""
+        """Read one part, or raise an error about it."""
         is_refinement = part == "RFlat" or part.startswith("Refine(")
         if self.has("graph") and not self.has("encoding") and is_refinement:
             self.keep_whole_rows()
@@ -281,7 +281,7 @@ class _Reader:
         self.add("(Flat)", "encoding", meaning)
 
     def hint(self, part: str) -> str:
-        """Say what to write instead of an unknown part."""
+        """Suggest what to write instead of an unknown part."""
         if not part:
             return "There is nothing between two commas, or nothing at all."
         if " " in part:

@@ -222,7 +222,7 @@ class FaissIndex(NeighborIndex):
         return rows, len(Q) * n if self.exact else None
 
     def candidates(self, Q: MatrixLike, n_neighbors: int = 1) -> np.ndarray:
-        """Return rows as faiss ranks them by its codes, without the exact comparison.
+        """Return rows in faiss's order by code, without the exact comparison.
 
         Parameters
         ----------
@@ -360,7 +360,7 @@ def faiss_threads(n_threads: int = 1) -> Iterator[None]:
 
 
 def load_faiss(purpose: str = "for the 'faiss' index") -> Any:
-    """Import faiss, or raise `MissingExtraError`; ``purpose`` is readable after "is needed"."""
+    """Import faiss, or raise `MissingExtraError` with the purpose."""
     return require("faiss", purpose=purpose, extra="lab")
 
 

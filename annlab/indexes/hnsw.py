@@ -228,7 +228,7 @@ class HNSWIndex(NeighborIndex):
 
 
 class _HnswlibGraph:
-    """hnswlib behind the few calls that the index needs."""
+    """Adapter of hnswlib for the index."""
 
     def __init__(
         self, library: Any, points: np.ndarray, M: int, ef_construction: int, seed: int
@@ -264,7 +264,7 @@ class _HnswlibGraph:
 
 
 class _FaissGraph:
-    """faiss's HNSW behind the same calls."""
+    """Adapter of faiss's HNSW for the index."""
 
     def __init__(
         self, library: Any, points: np.ndarray, M: int, ef_construction: int, seed: int

@@ -288,7 +288,7 @@ def _walk(
     down_to: int = 0,
     last_only: bool = False,
 ) -> Iterator[Hop]:
-    """Yield the hops of a search for ``ef`` nodes in layer ``down_to``, or only the last one."""
+    """Yield the hops of a search down to a layer, or only the last hop."""
     measure = _Measure(vectors, query)
     best = entry_point, measure([entry_point])[0]
     for layer in range(len(links) - 1, down_to, -1):
@@ -427,6 +427,6 @@ def _choose_links(vectors: np.ndarray, candidates: list[tuple[float, int]], room
 
 
 def count_distances(graph: NavigableGraph, query: np.ndarray, ef: int) -> int:
-    """Return the number of distances that a walk computes."""
+    """Return the number of distances that walks compute."""
     *_, last = _walk(graph.vectors, graph.links, graph.entry_point, query, ef, last_only=True)
     return last.n_distances

@@ -27,7 +27,7 @@ def trustworthiness(
     metric: str = "euclidean",
     random_state: Seed = 0,
 ) -> float:
-    """Measure how far neighbours in a picture are neighbours in the data, as scikit-learn does.
+    """Measure how many neighbours in a picture are neighbours in the data.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def trustworthiness(
         )
         X, embedding, n = X[chosen], embedding[chosen], TRUSTWORTHINESS_ALL
         warnings.warn(
-            f"Trustworthiness of {n:,} points drawn at random: all would need n² distances.",
+            f"Trustworthiness is measured on {n:,} random points: all would need n² distances.",
             AnnlabWarning,
             stacklevel=2,
         )

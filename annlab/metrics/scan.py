@@ -1,4 +1,4 @@
-"""How many clusters: one pass over many k, in which each fit starts from the one before."""
+"""Choose the number of clusters: fits for many k, each from the one before."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class ClusterScan:
         return int(k[np.where(good, score, -1.0).argmax()]) if good.any() else None
 
     def to_table(self) -> list[dict[str, float]]:
-        """Return one dict of the scores for each k, as ``pandas.DataFrame`` takes them."""
+        """Return a dict of scores for each k, ready for ``pandas.DataFrame``."""
         columns = [getattr(self, name).tolist() for name in self._columns]
         return [dict(zip(self._columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -102,12 +102,12 @@ class ClusterScan:
 
     @property
     def answer(self) -> str:
-        """`best_k` in words."""
+        """Describe `best_k` in words."""
         return "no k stands out" if self.best_k is None else f"k = {self.best_k} stands out"
 
 
 class _Path:
-    """Fits of the same rows with more and more clusters."""
+    """Fits of the same rows with a growing number of clusters."""
 
     def __init__(self, X: Matrix, seed: int, metric: str, algorithm: str, workers: Workers) -> None:
         self.X, self.metric, self.algorithm, self.workers = X, metric, algorithm, workers
@@ -115,7 +115,7 @@ class _Path:
         self.centroids = np.empty((0, X.shape[1]))
 
     def grow(self, k: int) -> bool:
-        """Split clusters up to ``k``, then try to move a centroid; False if rows are too few."""
+        """Split clusters up to ``k``, then try to move a centroid; False if impossible."""
         if not len(self.centroids):
             self._keep(self._fit("random"))
         while (now := len(self.centroids)) < k:
@@ -187,7 +187,7 @@ class _Path:
         return sorted(tried, key=lambda one: -one[0])
 
     def _with_one_moved(self) -> np.ndarray:
-        """Move the centroid that is missed least into the cluster that gains most by a split."""
+        """Move the least useful centroid into the cluster that gains most by a split."""
         loss = self._sums(self.second) - self._sums(self.near)
         splits = self._splits(1)
         if not splits:
@@ -211,7 +211,7 @@ def scan_n_clusters(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> ClusterScan:
-    """Score a range of numbers of clusters, going from each k to the next by splitting.
+    """Score a range of numbers of clusters, splitting clusters to reach the next.
 
     Parameters
     ----------

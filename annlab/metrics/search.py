@@ -228,7 +228,7 @@ def intrinsic_dimension(
     X = np.unique(check_data(X, min_rows=3).astype(np.float64), axis=0)
     n = len(X)
     if n < 3:
-        raise invalid("X", "of at least three different rows", f"{n} different")
+        raise invalid("X", "an array with at least three different rows", f"{n} different")
     n_neighbors = min(check_integer(n_neighbors, "n_neighbors", minimum=2), n - 1)
     size = min(n, check_integer(n_queries, "n_queries"))
     # near the origin products keep their digits

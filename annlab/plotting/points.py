@@ -121,7 +121,7 @@ def plot_clusters(
 def _scatter(
     ax: Axes, X: np.ndarray, codes: np.ndarray, size: float | None, legend: bool | None
 ) -> None:
-    """Points by cluster, in 2-D or 3-D; −1 as crosses."""
+    """Draw points by cluster, in 2-D or 3-D; −1 as crosses."""
     names = np.unique(codes[codes >= 0])
     scatter: Callable[..., object] = ax.scatter
     area = (

@@ -200,7 +200,7 @@ def _draw_peer(ax: Axes, peer: dict[str, Any], points: list[dict[str, Any]], num
 
 
 def _plain_seconds(value: float, position: float | None = None) -> str:
-    """Seconds at 1, 2 and 5 of every power of ten."""
+    """Label seconds at 1, 2 and 5 of every power of ten."""
     digit = f"{value:e}"[0]
     return f"{value:g}" if digit in "125" else ""
 

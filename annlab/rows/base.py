@@ -1,4 +1,4 @@
-"""`Rows`: the interface of the engine to data of any kind."""
+"""`Rows`: the engine's interface to any kind of data."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Rows(ABC):
 
     @abstractmethod
     def survey(self) -> Survey:
-        """Summary of all rows."""
+        """Return a summary of all rows."""
 
     @abstractmethod
     def chunks(self, task: Task | None = None) -> Iterator[tuple[int, int, Chunk]]:
@@ -121,7 +121,7 @@ class Rows(ABC):
         return best[0]
 
     def _grouped(self, items: Iterator[Any], width: int) -> Iterator[list[Any]]:
-        """Group the items that are worked on at once: fewer if each has a wide answer."""
+        """Group items that are processed together; wide answers make small groups."""
         size = max(self.workers.n_jobs, _SUMS_AT_ONCE // max(width, 1))
         if self.streams:
             size = max(1, min(4 * self.workers.n_jobs, 16, size))
@@ -149,7 +149,7 @@ class Rows(ABC):
         return labels
 
     def shown(self, labels: Any) -> np.ndarray | None:
-        """Return labels for a callback or a trace; None if they stay elsewhere."""
+        """Return labels for a callback or a trace; None if they are not in memory."""
         return owned(labels)
 
     def labels_of(self, labels: Any, centroids: np.ndarray) -> Any:
@@ -179,7 +179,7 @@ class Rows(ABC):
         return self.d
 
     def weights(self, start: int, stop: int) -> np.ndarray | None:
-        """Weights of some rows, or None if all weigh 1."""
+        """Return weights of some rows, or None if all weigh 1."""
         return None if self.sample_weight is None else self.sample_weight[start:stop]
 
     @property
@@ -205,22 +205,22 @@ class Rows(ABC):
         return self.coordinates.outward(centroids)
 
     def around(self, centroids: np.ndarray) -> Rows:
-        """The same rows in the coordinates of centroids (k, d), themselves the caller's."""
+        """Return the same rows in the coordinates of the caller's centroids (k, d)."""
         return self.within(self.coordinates.around(centroids, may_shift=not self.sparse))
 
     def within(self, coordinates: Coordinates) -> Rows:
-        """The same rows in other coordinates."""
+        """Return the same rows in other coordinates."""
         twin = copy(self)
         twin.coordinates = coordinates
         return twin
 
     def target(self, centroids: np.ndarray) -> np.ndarray:
-        """Centroids of the caller's coordinates in float64, of length 1 for cosine."""
+        """Return the caller's centroids in float64, of length 1 for cosine."""
         wide = centroids.astype(np.float64)
         return unit_rows(wide)[0] if self.coordinates.unit else wide
 
     def digest(self) -> str:
-        """Digest of the values: the same for equal rows of any kind."""
+        """Return a digest of the values, the same for equal rows of any kind."""
         whole = hashlib.blake2b(f"{self.n} {self.d} {self.coordinates.out_dtype}".encode())
         for group in self._grouped(self.chunks(), 1):
             raw = [(chunk.raw, self.coordinates.out_dtype) for _, _, chunk in group]
@@ -230,17 +230,17 @@ class Rows(ABC):
 
 
 def _short(d: int) -> int:
-    """Rows of d values that a chunk has at most."""
+    """Return the maximum number of rows of d values in a chunk."""
     return min(max(256, (1 << 19) // max(d, 1)), 1 << 16)
 
 
 def short_bounds(n: int, d: int) -> list[tuple[int, int]]:
-    """Bounds of chunks of bounded size; they depend on n and d alone."""
+    """Return bounds of chunks of bounded size, which depend on n and d alone."""
     return chunk_bounds(n, _short(d))
 
 
 def hash_rows(rows: Matrix, dtype: np.dtype | None = None) -> bytes:
-    """Digest of the values of some rows."""
+    """Return a digest of the values of some rows."""
     digest = hashlib.blake2b(digest_size=16)
     if is_sparse(rows):
         for part in (rows.indptr.astype(np.int64), rows.indices.astype(np.int64), rows.data):

@@ -1,4 +1,4 @@
-"""More rows than memory: they are read block by block, again in each sweep.
+"""Out-of-core rows, which are read block by block in each sweep.
 
 Blocks of any size are cut into the chunks of the same data in memory, and sums are added in the
 order of the chunks. So from the same start exact k-means gives the same bits as in memory.
@@ -25,7 +25,7 @@ from annlab.rows.tally import Task
 
 
 class BlockRows(Rows):
-    """Rows that are read in blocks on this machine.
+    """Rows that are read block by block on this machine.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class BlockRows(Rows):
         return self._survey
 
     def _first_chunks(self) -> Iterator[np.ndarray]:
-        """Yield chunks in order, before the number of rows need be known."""
+        """Yield chunks in order; the number of rows may still be unknown."""
         blocks = self._blocks.open()
         if self._blocks.n is None or self._blocks.d is None:
             for block in blocks:

@@ -38,14 +38,14 @@ class Coordinates:
 
     @classmethod
     def plain(cls, dtype: DTypeLike) -> Coordinates:
-        """Coordinates in which rows stay what they are."""
+        """Return coordinates that leave rows unchanged."""
         return cls(False, np.dtype(dtype), np.dtype(dtype))
 
     @classmethod
     def fitting(
         cls, dtype: np.dtype, largest: float, shift: np.ndarray | None, *, fine: bool = False
     ) -> Coordinates:
-        """Euclidean coordinates for values up to ``largest`` in magnitude.
+        """Return Euclidean coordinates for values up to ``largest`` in magnitude.
 
         ``fine`` asks for float64, for groups that float32 does not resolve.
         """
@@ -59,7 +59,7 @@ class Coordinates:
         return cls(False, dtype, working, shift)
 
     def around(self, centroids: np.ndarray, *, may_shift: bool = True) -> Coordinates:
-        """Return coordinates that depend on centroids (k, d) alone, themselves the caller's.
+        """Return coordinates that depend on the caller's centroids (k, d) alone.
 
         A row's label then does not depend on other rows. ``may_shift`` is False for sparse rows,
         which a shift would fill.
@@ -97,12 +97,12 @@ class Coordinates:
         return np.subtract(raw, self.shift, dtype=np.float64).astype(self.dtype)
 
     def chunk(self, raw: Matrix) -> Chunk:
-        """Make a chunk of rows as the caller has them."""
+        """Make a chunk from rows in the caller's coordinates."""
         return Chunk(raw, self, zero_rows(raw) if self.unit else None)
 
 
 def zero_rows(raw: Matrix) -> np.ndarray:
-    """Mask of the rows without a direction, shape (n,), bool."""
+    """Return the mask of rows without a direction, shape (n,), bool."""
     if is_sparse(raw):
         entries = np.repeat(np.arange(raw.shape[0]), np.diff(raw.indptr))[raw.data != 0]
         return np.bincount(entries, minlength=raw.shape[0]) == 0

@@ -1,4 +1,4 @@
-"""k-means over many machines: rows that stay in the partitions of a Dask collection.
+"""k-means on many machines: rows stay in the partitions of a Dask collection.
 
 In a sweep each partition labels its rows and adds them up, and the sums are reduced as a tree,
 eight at a time. This process receives one table of sums, whatever the number of rows; it never

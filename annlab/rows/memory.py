@@ -95,7 +95,7 @@ class MemoryRows(Rows):
         return float(self.X.nnz / self.n) if self.sparse else self.d
 
     def settle(self) -> None:
-        """Keep a copy of all rows in working coordinates, if those differ."""
+        """Keep a copy of all rows in working coordinates if they differ from X."""
         if not self._may_settle:
             return
         self._may_settle = False
@@ -114,13 +114,13 @@ class MemoryRows(Rows):
         self._ready = ready
 
     def chunk(self, start: int, stop: int) -> Chunk:
-        """Rows ``start`` to ``stop``."""
+        """Return the rows ``start`` to ``stop`` as a chunk."""
         ready = None if self._ready is None else self._ready[start:stop]
         zero = None if self.zero is None else self.zero[start:stop]
         return Chunk(self.X[start:stop], self.coordinates, zero, ready)
 
     def pieces(self) -> list[Chunk]:
-        """The chunks, in order, for several passes."""
+        """Return the chunks in order, for several passes."""
         self.settle()
         return [self.chunk(start, stop) for start, stop in self.bounds()]
 
@@ -140,7 +140,7 @@ class MemoryRows(Rows):
         return bool(plain and self.X.flags.c_contiguous)
 
     def load(self, start: int, stop: int) -> Matrix:
-        """Rows ``start`` to ``stop`` in working coordinates."""
+        """Return the rows ``start`` to ``stop`` in working coordinates."""
         return self.chunk(start, stop).load()
 
     def take(self, indices: np.ndarray) -> np.ndarray:
@@ -172,7 +172,7 @@ class MemoryRows(Rows):
         )
 
     def reweighted(self, sample_weight: np.ndarray) -> MemoryRows:
-        """The same rows with other weights."""
+        """Return the same rows with other weights."""
         twin = copy(self)
         twin.sample_weight = sample_weight
         twin._survey = None

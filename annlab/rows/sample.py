@@ -10,7 +10,7 @@ SAMPLE_PER_CLUSTER = 8
 
 
 def sample_size(d: int, n_clusters: int) -> int:
-    """Rows of the sample for a start, if the rows are not in memory."""
+    """Return the sample size for a start if the rows are not in memory."""
     return max(SAMPLE_VALUES // d, SAMPLE_PER_CLUSTER * n_clusters)
 
 

@@ -1,4 +1,4 @@
-"""A summary of rows before a fit: sums, spread, magnitude. Summaries of parts add up."""
+"""Summaries of rows before a fit (sums, spread, magnitude), which add up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RESOLVED = 1000.0
 
 
 def widths(found: list[int]) -> Exception:
-    """Make the error for blocks of several widths."""
+    """Return the error for blocks of different widths."""
     return invalid(
         "X",
         "made of blocks of one width",
@@ -91,7 +91,7 @@ class Survey:
         return self.spread / self.total / len(self.sums)
 
     def coordinates(self, *, unit: bool, may_shift: bool = True) -> Coordinates:
-        """Working coordinates for these rows."""
+        """Return working coordinates for these rows."""
         if unit:
             return Coordinates(True, self.dtype, self.dtype)
         mean = self.sums / self.total
@@ -120,7 +120,7 @@ def survey(raw: Matrix, weights: np.ndarray | None, unit: bool) -> Survey:
 
 
 def _thinned(rows: np.ndarray) -> np.ndarray:
-    """Evenly spaced rows, about `_SOME` of them."""
+    """Return about `_SOME` evenly spaced rows."""
     return np.array(rows[:: max(1, len(rows) // _SOME)])
 
 

@@ -130,11 +130,11 @@ class Task(ABC):
         """
 
     def chunk_rows(self, n: int, d: int, usual: int) -> int:
-        """Rows of a chunk of rows in memory."""
+        """Return the rows per chunk of rows in memory."""
         return usual
 
     def work(self, n: int, d: int) -> float:
-        """Operations for n rows: threads are used if there are many."""
+        """Return the operations for n rows; threads are used if there are many."""
         return float(n) * d * (self.k + 8)
 
     def __call__(
@@ -176,7 +176,7 @@ class Task(ABC):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Labelled(Task):
-    """Keep the labels, and add up."""
+    """A task whose labels are known and only need adding up."""
 
     def find(
         self, rows: Matrix, old: np.ndarray | None
@@ -189,12 +189,12 @@ class Labelled(Task):
 
 
 def pass_rows(n: int, k: int, d: int, products: int) -> int:
-    """Rows of a chunk of a pass that adds up as it compares."""
+    """Return the rows per chunk of a pass that compares and adds up."""
     # one chunk for little work, 16 for more, and even more for a quick answer to Ctrl-C;
     # they depend on the data alone
     most = max(16, products >> 32)
     pieces = min(most, max(1, products >> 21), max(1, n // 768), max(4, MOST_SUMS // (k * d)))
-    # a fifth piece would be alone, on the threads of most machines
+    # with 4 threads, a fifth chunk would run alone
     pieces -= pieces % 4 if pieces > 4 else 0
     return -(-n // pieces)
 

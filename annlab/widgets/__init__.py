@@ -1,4 +1,4 @@
-"""Explorers: pictures to step through, to change and to predict, one line each in a notebook.
+"""Explorers: interactive pictures, one line each in a notebook.
 
 Each name loads on first use; ``__init__.pyi`` lists them. `annlab.widgets.base` explains how to
 write a new one.
@@ -26,7 +26,7 @@ __all__ = ["available_explorers", "example", *sorted(_HOMES)]
 
 
 def available_explorers() -> tuple[str, ...]:
-    """Names of the explorers, each a function of this package.
+    """Return the names of the explorers, each a function of this package.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""When an index over the centroids pays: against k, d and n, in distances and in seconds."""
+"""When an index over the centroids pays, in distances and in seconds."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Cost:
 
 
 def break_even(costs: list[Cost], n: int, seconds: bool) -> int | None:
-    """Return the smallest k from which on the index saves a tenth of the cost, or None.
+    """Return the smallest k from which the index saves a tenth of the cost, or None.
 
     Examples
     --------
@@ -360,5 +360,5 @@ def break_even_explorer(
 
 
 def example() -> BreakEvenExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     return break_even_explorer(max_clusters=100, predict="k")

@@ -1,4 +1,4 @@
-"""Put the start of k-means anywhere, then step and see where it ends."""
+"""Place the start of k-means, then step through it and see where it ends."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _BLUE, _GREEN, _ORANGE = "#0072B2", "#009E73", "#D55E00"
 
 @dataclass(frozen=True)
 class Ends:
-    """Where many random starts end, for one number of clusters."""
+    """Final inertias of many random starts for one number of clusters."""
 
     #: final inertia of each start, ascending, (100,) float64
     inertias: np.ndarray
@@ -74,7 +74,7 @@ class Ends:
 
 @dataclass(frozen=True)
 class Run:
-    """k-means from the reader's start, and what to compare it with."""
+    """k-means from the reader's start, and its references."""
 
     run: KMeansResult
     ends: Ends
@@ -298,7 +298,7 @@ class CentroidCanvas(CanvasExplorer):
         mine: float,
         limits: tuple[float, float],
     ) -> Part:
-        """Draw how many random starts end at which inertia, beside the reader's run."""
+        """Draw the histogram of final inertias, and the reader's run in it."""
         most = max(count for _, count in ends.places)
         # a bar of one start of a hundred must still be seen
         lengths = [max(count / most, 0.06) for _, count in ends.places]
@@ -380,5 +380,5 @@ def five_groups() -> np.ndarray:
 
 
 def example() -> CentroidCanvas:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     return centroid_canvas(five_groups()[:60], 3)

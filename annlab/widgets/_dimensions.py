@@ -127,7 +127,7 @@ class DimensionExplorer(Explorer):
     def _once(
         self, what: object, data: str, place: int, make: Callable[..., Any], *arguments: object
     ) -> Any:
-        """Measure something once: views and explorers share what they measure."""
+        """Return a measurement, shared by all views and explorers."""
         return _known.get((what, self.mark if data == OWN else data, place), make, *arguments)
 
     def compute(self, job: Job, *, view: str, data: str, pieces: int) -> Climb:
@@ -249,7 +249,7 @@ def _codes(count: int) -> str:
 
 
 def dimension_explorer(X: ArrayLike | None = None, *, predict: Predict = None) -> DimensionExplorer:
-    """Let the dimension grow, step by step, and watch distances, indexes and codes.
+    """Increase the dimension step by step; watch distances, indexes and codes.
 
     A thousand points are searched by a hundred others, in 2 to 1,024 dimensions. *Show* chooses
     between the distances from the queries and their contrast; what trees, hashing, a graph and
@@ -294,6 +294,6 @@ def dimension_explorer(X: ArrayLike | None = None, *, predict: Predict = None) -
 
 
 def example() -> DimensionExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     X = check_random_state(0).random_sample((80, 3)) @ check_random_state(1).randn(3, 12)
     return dimension_explorer(X, predict="contrast")

@@ -1,4 +1,4 @@
-"""Data of `dimension_explorer` in growing dimensions, and what is measured on them."""
+"""Data and measurements of `dimension_explorer` in growing dimensions."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coded:
-    """Queries as product quantization keeps them."""
+    """Queries as product quantization encodes them."""
 
     #: shape (queries, pieces)
     codes: np.ndarray

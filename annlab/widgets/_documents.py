@@ -97,7 +97,7 @@ class _ThemeButtons(Control):
         return int(text)
 
     def show(self, names: list[str]) -> None:
-        """Offer these themes; a theme that is gone is unmarked."""
+        """Show these themes as buttons; unmark a theme that no longer exists."""
         options = [("all", 0), *((name, number) for number, name in enumerate(names, 1))]
         if list(self.widget.options) != options:
             value = self.widget.value or 0
@@ -315,7 +315,7 @@ def _reading(result: Themes, theme: int) -> str:
 
 
 def _fitting(terms: tuple[str, ...], room: int) -> str:
-    """Join as many terms as fit into so many letters."""
+    """Join as many terms as fit into that many characters."""
     return textwrap.shorten(" ".join(terms), room, placeholder="") or "".join(terms[:1])[:room]
 
 
@@ -330,7 +330,7 @@ def _typical(clusters: DocumentClusters) -> list[np.ndarray]:
 
 @lru_cache(maxsize=8)
 def _map(documents: tuple[str, ...]) -> tuple[np.ndarray, int]:
-    """Place documents on a plane by t-SNE; also return how many dimensions their words have."""
+    """Map documents to a plane by t-SNE; also return the largest possible rank."""
     from matplotlib.figure import Figure
     from threadpoolctl import threadpool_limits
 
@@ -364,7 +364,7 @@ def _docstrings() -> Corpus:
 
 
 def _shelf(corpus: _Texts | Mapping[str, _Texts] | None) -> dict[str, _Book]:
-    """Name the corpora to choose from; the built-in ones are read when needed."""
+    """Return the corpora to choose from; built-in ones are read when needed."""
     if corpus is None:
         from annlab.datasets import load_documents
 
@@ -374,7 +374,7 @@ def _shelf(corpus: _Texts | Mapping[str, _Texts] | None) -> dict[str, _Book]:
     for name, texts in named.items():
         book = texts if isinstance(texts, Corpus) else _unlabelled(texts)
         if len(book.documents) < 4:
-            raise invalid("corpus", "of at least four documents", len(book.documents))
+            raise invalid("corpus", "a corpus of at least four documents", len(book.documents))
         shelf[str(name)] = book
     if not shelf:
         raise invalid("corpus", "at least one corpus", "none")
@@ -440,7 +440,7 @@ def document_explorer(
 
 
 def example() -> DocumentExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     from annlab.datasets import load_documents
 
     texts = load_documents()

@@ -84,9 +84,9 @@ class EmbeddingExplorer(Explorer):
             if cloud.truth is not None:
                 groups = max(groups, int(cloud.truth.max()) + 1)
             if d < n_components:
-                raise invalid("X", f"of at least {n_components} features", d)
+                raise invalid("X", f"an array with at least {n_components} features", d)
         elif labels is not None or tile is not None:
-            raise invalid("labels and tile", "given with X only", "one of them without X")
+            raise invalid("labels and tile", "given only with X", "one of them without X")
         controls = [*self._mapping(d > 2, n_components), *self._coloring(groups, known)]
         controls += _turning() if d > 2 else []
         super().__init__(controls, predict=ask(predict, {"kept": self._question}))
@@ -270,7 +270,7 @@ def _own_clouds(
     rows, truth = own_rows(X, labels, fewest=FEWEST, most=MOST)
     d = rows.shape[1]
     if d < 2:
-        raise invalid("X", "of at least 2 features", d, "Draw a histogram.")
+        raise invalid("X", "an array with at least 2 features", d, "Draw a histogram.")
     if tile is not None and int(np.prod(tile)) != d:
         raise invalid("tile", f"the shape of a picture of {d} numbers", tile)
     alone = shuffled_columns(rows, check_random_state(0))
@@ -278,7 +278,7 @@ def _own_clouds(
     for name, one in (("X", rows), ("X with shuffled columns", alone)):
         different = len(np.unique(one, axis=0))
         if different < least:
-            raise invalid(name, f"of at least {least} different rows", different)
+            raise invalid(name, f"an array with at least {least} different rows", different)
     return {
         OWN: cloud_of(rows, truth, n_clusters, tile),
         f"{OWN}, shuffled": cloud_of(alone, None, n_clusters, tile),
@@ -286,19 +286,19 @@ def _own_clouds(
 
 
 def _groups(cloud: Cloud, color: str) -> tuple[np.ndarray, str]:
-    """Return the groups to colour by, and what the sentence calls them."""
+    """Return the groups to colour by, and their name in the sentence."""
     if color == "true groups" and cloud.truth is not None:
         return cloud.truth, "the true groups"
     return cloud.labels, f"k-means of the data, k = {cloud.n_clusters}"
 
 
 def _kept(cloud: Cloud, view: View, row: int) -> int:
-    """Count the nearest points that are among the nearest on a map, too."""
+    """Count nearest points that are also among the nearest on a map."""
     return len(np.intersect1d(cloud.nearest[row], view.nearest[row]))
 
 
 def _turning() -> list[Control]:
-    """Make the controls that walk around maps in space."""
+    """Make the controls that rotate 3-D maps."""
     return [
         slider(
             "azimuth",
@@ -386,5 +386,5 @@ def embedding_explorer(
 
 
 def example() -> EmbeddingExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     return embedding_explorer(n_points=60, n_components=3, predict="kept")

@@ -147,7 +147,7 @@ def _sheet(tiles: np.ndarray, n_columns: int) -> np.ndarray:
 
 
 def _turned(Y: np.ndarray, azimuth: float, elevation: float) -> tuple[np.ndarray, np.ndarray]:
-    """Project points along a direction; also return how near each is."""
+    """Project points along a direction; also return their depth."""
     if Y.shape[1] == 2:
         return Y, np.zeros(len(Y))
     a, e = np.radians((azimuth, elevation))
@@ -174,14 +174,14 @@ def _placed(flat: np.ndarray, left: float) -> np.ndarray:
 
 
 def _depth(near: np.ndarray) -> np.ndarray:
-    """Return 0 for points of a plane, or 1, 2, 3 for the far, middle and near third."""
+    """Return 0 for 2-D points, or 1, 2, 3 for the far, middle and near third."""
     if not near.any():
         return np.zeros(len(near), dtype=int)
     return 1 + np.searchsorted(np.quantile(near, (1 / 3, 2 / 3)), near, side="right")
 
 
 def _edges(Y: np.ndarray, direction: tuple[float, float], left: float) -> np.ndarray:
-    """Return the edges of the box around a map in space."""
+    """Return the edges of the box around a 3-D map."""
     low, high = Y.min(axis=0), Y.max(axis=0)
     corners, _ = _turned(low + _CORNERS * (high - low), *direction)
     return _placed(corners, left)[_EDGES]

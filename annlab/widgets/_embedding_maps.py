@@ -1,4 +1,4 @@
-"""Data of `embedding_explorer`, maps to two or three dimensions, and what is measured on both."""
+"""Data, maps and measurements of `embedding_explorer`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _maker = ThreadPoolExecutor(1, thread_name_prefix="annlab-map")
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """Points to be mapped; compared by identity, because maps of them are cached."""
+    """Points to map, compared by identity, because their maps are cached."""
 
     X: np.ndarray
     truth: np.ndarray | None
@@ -159,7 +159,7 @@ def patiently(
     work: Callable[..., View],
     *arguments: object,
 ) -> View:
-    """Make a map in another thread, so that Stop takes effect before it is finished.
+    """Compute a map in another thread, so that Stop takes effect at once.
 
     A map that was stopped is finished nevertheless, and cached.
     """

@@ -121,7 +121,7 @@ class FaissExplorer(Explorer):
         )
 
     def _enough(self, factory: str) -> str:
-        """Return the least effort that finds 95 % of the nearest rows."""
+        """Return the lowest effort that finds 95 % of the nearest rows."""
         data, sample = self.values["data"], self.values["sample"]
         efforts = self.compute(Job(), data=data, index=factory, own="", sample=sample).efforts
         found = [one.dial for one in efforts if one.recall >= 0.95]
@@ -233,7 +233,7 @@ class FaissExplorer(Explorer):
 
 
 def _more(ratio: float) -> str:
-    """Compare an inertia with another by their ratio."""
+    """Say by how much one inertia exceeds another."""
     change = 100 * (ratio - 1)
     if abs(change) < 0.05:
         return "the inertia"
@@ -241,7 +241,7 @@ def _more(ratio: float) -> str:
 
 
 def _examples(n: int, d: int) -> list[str]:
-    """Return strings that fit these rows, simple ones first; the second has cells."""
+    """Return strings that fit these rows, simple first; the second has cells."""
     slices = max(m for m in range(1, 9) if d % m == 0)
     code = f"PQ{slices}" if n >= 2000 else f"PQ{slices}x4"
     cells = 16 if n >= 160 else 4
@@ -315,6 +315,6 @@ def faiss_explorer(
 
 
 def example() -> FaissExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     X = np.random.RandomState(0).rand(400, 6)
     return faiss_explorer(X, predict="nprobe")

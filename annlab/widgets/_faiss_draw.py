@@ -26,7 +26,7 @@ _KNOWN = {
 
 
 def percent(part: float) -> str:
-    """Write a share of queries; only all is 100%."""
+    """Write a share of queries as a percentage; only 1 is 100%."""
     return f"{min(100 * part, 100.0 if part == 1 else 99.9):.3g}%"
 
 
@@ -84,7 +84,7 @@ def _draw_box(axes: Axes, left: float, width: float, role: str) -> None:
 
 
 def draw_trouble(axes: Axes, result: Measured) -> None:
-    """Write what is wrong, and below it parts that can be read."""
+    """Write what is wrong and, below it, parts that can be used."""
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     write(axes, 0, 0.98, textwrap.fill(result.trouble, 82), "left top", size=14, color=INK)
@@ -112,7 +112,7 @@ def draw_search(axes: Axes, result: Measured, here: Effort, seen: list[Effort]) 
 
 
 def draw_bytes(axes: Axes, result: Measured) -> None:
-    """Draw the bytes of a row as it is, and as the index keeps it."""
+    """Draw the bytes of a row, raw and as the index stores it."""
     assert result.read is not None, "a string that cannot be read keeps no rows"
     read, raw = result.read, 4.0 * result.d
     chart(axes, "bytes", "", "what a row takes")

@@ -28,7 +28,7 @@ _counting = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """A search at one setting of its dial: share of nearest rows found, and rows compared."""
+    """A search at one setting: share of nearest rows found, and rows compared."""
 
     dial: int
     recall: float

@@ -248,7 +248,7 @@ def graph_build(
     X = check_plane(default_map() if X is None else X, most=_MOST_POINTS)
     X = X[np.sort(np.unique(X, axis=0, return_index=True)[1])]
     if len(X) < 3:
-        raise invalid("X", "of at least 3 different points", len(X))
+        raise invalid("X", "an array with at least 3 different points", len(X))
     point = min(115, len(X) - 1) if point is None else point
     M = check_integer(M, "M", minimum=2, maximum=_MOST_M)
     ef = check_integer(ef_construction, "ef_construction", maximum=_MOST_EF)
@@ -258,5 +258,5 @@ def graph_build(
 
 
 def example() -> GraphBuild:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     return graph_build(default_map()[:30])

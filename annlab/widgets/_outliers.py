@@ -1,4 +1,4 @@
-"""``outlier_sandbox``: put outliers anywhere and see which k-means they break, and how."""
+"""``outlier_sandbox``: place outliers and see which k-means they break."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ class OutlierSandbox(CanvasExplorer):
         }
 
     def _strips(self, result: Contest, values: dict[str, Any]) -> list[dict[str, Any]]:
-        """Draw the distances of both fits on a line each, with the limit of a rule."""
+        """Draw the distances of each fit on a line, with the outlier limit."""
         plain, robust = result.plain_distances, result.robust_distances
         threshold = values["threshold"]
         limit = outlier_limit(robust, threshold)
@@ -367,5 +367,5 @@ def three_groups() -> np.ndarray:
 
 
 def example() -> OutlierSandbox:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     return outlier_sandbox(three_groups()[:60])

@@ -158,13 +158,15 @@ class QualityExplorer(Explorer):
             rows, truth = own_rows(X, labels, fewest=_LEAST_K + 2, most=_MOST)
             different = len(np.unique(rows, axis=0))
             if different < _LEAST_K + 2:
-                raise invalid("X", f"of at least {_LEAST_K + 2} different rows", different)
+                raise invalid(
+                    "X", f"an array with at least {_LEAST_K + 2} different rows", different
+                )
             max_clusters = min(max_clusters, different - 1)
             name, twin = self._without_groups(rows, max_clusters)
             self.own = {OWN: (rows, truth), name: (twin, None)}
             known, menu = truth is not None, tuple(self.own)
         elif labels is not None:
-            raise invalid("labels", "given with X only", "labels without X")
+            raise invalid("labels", "given only with X", "labels without X")
         self.ks = tuple(range(_LEAST_K, max_clusters + 1))
         self.asked = "moons" if X is None else OWN
         shown = choice(
@@ -415,5 +417,5 @@ def quality_explorer(
 
 
 def example() -> QualityExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     return quality_explorer(max_clusters=4, predict="silhouette")

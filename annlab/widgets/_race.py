@@ -114,7 +114,7 @@ def front(laps: list[Lap], seconds: bool) -> list[Lap]:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An index of some rows, kept so that another way to count need not build it again.
+    """A fitted index, kept for both ways of counting.
 
     ``lock`` is held while the query knob is turned: two explorers may show the same state.
     """
@@ -257,7 +257,7 @@ class RaceExplorer(Explorer):
         return laps
 
     def _clocked(self, key: tuple[Any, ...], X: np.ndarray, job: Job) -> list[Lap]:
-        """Add times to laps: what is found does not depend on what is counted."""
+        """Add times to laps, which already have recall and distances."""
         counted = _known.get((*key, "distances"), self._counted, key, X, job)
         built = _built.get(key, self._build, key, X)
         with built.lock:
@@ -434,6 +434,6 @@ def index_race(
 
 
 def example() -> RaceExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     X = make_uniform_cube(420, 6, random_state=0, dtype=np.float64)
     return index_race(X, predict="winner")

@@ -85,7 +85,7 @@ class Scaling:
         return predict_parts(self.measured[max(self.measured)], n_jobs)
 
     def speed_up(self, n_jobs: int) -> float:
-        """Return how many times as fast as one core this is."""
+        """Return the speed-up over one core."""
         return self.alone.total_s / sum(self.parts(n_jobs).values())
 
     @property
@@ -100,7 +100,7 @@ class Scaling:
 
     @property
     def drift(self) -> float:
-        """Largest difference of a coordinate of a centroid from annlab's own chunks."""
+        """Largest difference of any centroid coordinate from annlab's own chunks."""
         return float(np.abs(self.alone.centroids - self.own.centroids).max())
 
     @property
@@ -182,7 +182,7 @@ class ScalingExplorer(Explorer):
         wanted = [(1, "threads", chunk), (1, "threads", 0)]
         wanted += [(p, way, chunk) for p in _JOBS if p <= max(1, self.cores)]
         found = []
-        # processes of ours would count as others
+        # our own processes would count as others
         load = OtherLoad() if way == "threads" else None
         for place, (n_jobs, how, rows) in enumerate(wanted):
             # a chunk cannot have more rows than there are
@@ -247,7 +247,7 @@ class ScalingExplorer(Explorer):
 
     @property
     def _which_cores(self) -> str:
-        """The cores of this machine: a stored picture is read on another one."""
+        """Describe the cores of this machine for readers of a stored picture."""
         return f"{self.cores} core{'s' * (self.cores > 1)}"
 
     def draw(
@@ -327,7 +327,7 @@ class ScalingExplorer(Explorer):
 
 
 def _drift(result: Scaling) -> str:
-    """Say what differs from annlab's own chunks."""
+    """Say how the result differs from that with annlab's own chunks."""
     if result.drift == 0 and result.same_labels:
         return "; against annlab's own chunks nothing differs"
     labels = "no label" if result.same_labels else "some labels"
@@ -395,6 +395,6 @@ def scaling_explorer(
 
 
 def example() -> ScalingExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     X = load_patches(900, 4, random_state=0)
     return scaling_explorer(X, n_clusters=8, predict="pool")

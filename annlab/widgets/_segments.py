@@ -275,7 +275,7 @@ def _loud(k: int) -> np.ndarray:
 
 
 def _collected(image: object) -> dict[str, np.ndarray]:
-    """Name the pictures of the menu: those given, or photographs of installed packages."""
+    """Return the pictures of the menu by name: given ones, or photographs."""
     if image is None:
         photos = {}
         for name in _PHOTOS:
@@ -345,6 +345,6 @@ def segmentation_explorer(
 
 
 def example() -> SegmentationExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     photos = {name: load_photo(name)[::16, ::16] for name in ("china", "flower")}
     return segmentation_explorer(photos, 4, predict="doubling")

@@ -89,14 +89,14 @@ class Race:
 
     @property
     def winner(self) -> str:
-        """Run with the lower final inertia, to three digits."""
+        """The run with the lower final inertia, to three digits."""
         ends = (self.exact.trace[-1].inertia, self.approximate.trace[-1].inertia)
         if three(ends[0]) == three(ends[1]):
             return "the same"
         return "exact" if ends[0] < ends[1] else "approximate"
 
     def steps(self, iteration: int) -> tuple[Any, Any, np.ndarray]:
-        """Return the steps of both runs at an iteration; a finished run keeps its last one."""
+        """Return the steps of both runs at an iteration, or their last steps."""
         a = min(iteration, len(self.exact.trace)) - 1
         b = min(iteration, len(self.approximate.trace)) - 1
         return self.exact.trace[a], self.approximate.trace[b], self.wrong[b]
@@ -444,7 +444,7 @@ def step_explorer(
 
 
 def example() -> StepExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     from annlab.datasets import make_blobs
 
     X = make_blobs(90, 5, random_state=1, dtype=np.float64).X

@@ -21,7 +21,7 @@ _STATIC = Path(__file__).parent / "static"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A notebook of the course and its question."""
+    """A topic of the course: its notebook and its question."""
 
     file: str
     title: str
@@ -59,7 +59,7 @@ def _read(path: Path) -> set[int]:
 
 
 class ProgressMap(ipywidgets.VBox):
-    """A field and a box to tick for each topic.
+    """A map of the topics with a check box for each.
 
     The ticks are read when a browser shows the map: a saved notebook must not carry them to
     another machine.
@@ -106,7 +106,7 @@ class ProgressMap(ipywidgets.VBox):
         return f"{told}; next: {open_[0].number}. {open_[0].title}."
 
     def tick(self, number: int, done: bool = True) -> Self:
-        """Tick the topic ``number``, from 1 to 15, or take the tick away."""
+        """Tick or untick the topic ``number``, from 1 to 15."""
         if number not in self.boxes:
             raise invalid("number", f"an integer from 1 to {len(TOPICS)}", repr(number))
         self.boxes[number].value = done

@@ -1,4 +1,4 @@
-"""How much recall k-means needs: recall@1 of the index against the inertia of the clusters."""
+"""How much recall k-means needs: recall@1 of the index against inertia."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Tradeoff:
     settings: tuple[Setting, ...]
 
     def needed(self, limit: float) -> float | None:
-        """Return the lowest recall from which on inertia is at most ``limit`` times the exact."""
+        """Return the lowest recall that keeps inertia within ``limit`` times the exact."""
         lowest = None
         for setting in sorted(self.settings, key=lambda one: -one.recall):
             if setting.ratio > limit:
@@ -373,6 +373,6 @@ def tradeoff_explorer(
 
 
 def example() -> TradeoffExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     X = make_blobs(60, 4, 4, random_state=0, dtype=np.float64).X
     return tradeoff_explorer(X, n_clusters=(4, 6), n_starts=1, max_iter=3, predict="recall")

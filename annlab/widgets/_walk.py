@@ -49,7 +49,7 @@ class Walk:
 
     @property
     def found_it(self) -> bool:
-        """Whether the walk ends at the true nearest node (or at one as near)."""
+        """Whether the walk ends at the nearest node (or at one equally near)."""
         return self.hops[-1].best_distance <= self.distance * (1 + 1e-12)
 
     def hop(self, frame: int) -> Hop:
@@ -248,7 +248,7 @@ class GraphWalk(CanvasExplorer):
         ]
 
     def _list_panel(self, result: Walk, frame: int, ef: int) -> Part:
-        """Draw the nearest nodes remembered as bars, and which of them the walk has left."""
+        """Draw the list of nearest nodes as bars, and mark the visited ones."""
         hop = result.hop(frame)
         found, distances, waiting = hop.found, np.array(hop.found_distances), hop.waiting
         if frame == 0:
@@ -288,7 +288,7 @@ def _best(result: Walk, frame: int) -> int:
 
 
 def _measured_before(result: Walk, frame: int, layer: int) -> set[int]:
-    """Nodes of a layer whose distance was known before the hop that is shown."""
+    """Return the nodes of a layer whose distances were known before this hop."""
     before = result.done(frame - 1, layer) if frame else []
     nodes = {i for hop in before for i in hop.visited}
     if result.done(frame, layer):
@@ -297,7 +297,7 @@ def _measured_before(result: Walk, frame: int, layer: int) -> set[int]:
 
 
 def _walked_links(hops: list[Hop]) -> list[tuple[int, int]]:
-    """Links by which the walk reached the nodes it walked from."""
+    """Return the links along which the walk moved."""
     links: list[tuple[int, int]] = []
     parent: dict[int, int] = {}
     for hop in hops:
@@ -381,5 +381,5 @@ def default_map() -> np.ndarray:
 
 
 def example() -> GraphWalk:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     return graph_walk(default_map()[:30], ef=2)

@@ -92,7 +92,7 @@ class VisualWordsExplorer(Explorer):
         if shortest < self.sizes[-1]:
             raise invalid(
                 "photos",
-                f"of at least {self.sizes[-1]} pixels on the shorter side",
+                f"pictures of at least {self.sizes[-1]} pixels on the shorter side",
                 f"{shortest} pixels",
                 "Pass a larger picture.",
             )
@@ -223,7 +223,7 @@ class VisualWordsExplorer(Explorer):
             self._look_at()
 
     def _look_at(self) -> None:
-        """Draw on the stage from now on; explorers that only give snapshots never do."""
+        """Draw on the stage from now on; not needed for snapshots."""
         with self._lock:
             if not self._looked_at:
                 self._looked_at = True
@@ -344,7 +344,7 @@ def _collected(
         raise invalid("photos", "at least one picture", "none")
     rest = pictures({} if unseen is None else unseen, "not seen", _MOST)
     if set(seen) & set(rest):
-        raise invalid("unseen", "named otherwise than photos", sorted(set(seen) & set(rest)))
+        raise invalid("unseen", "different from photos in name", sorted(set(seen) & set(rest)))
     return seen, rest
 
 
@@ -414,7 +414,7 @@ def visual_words_explorer(
 
 
 def example() -> VisualWordsExplorer:
-    """Make a small one, for the tests that run over all explorers."""
+    """Make a small explorer for the tests."""
     photos = {name: photo[::8, ::8] for name, photo in load_photos().items()}
     coffee = {"coffee": load_sample_image()[::8, ::8]}
     return visual_words_explorer(photos, 64, unseen=coffee, n_patches=800, predict="unseen")

@@ -30,14 +30,14 @@ def grid(n_words: int) -> tuple[int, float]:
 
 
 def _fitted(shape: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """Return the box of a photograph of these proportions (rows, columns) within its place."""
+    """Return the box of a photograph of shape (rows, columns) within a place."""
     left, top, width, height = _PHOTO
     scale = min(width / shape[1], height / shape[0])
     return left, top, shape[1] * scale, shape[0] * scale
 
 
 def place_at(x: float, y: float, order: np.ndarray, codes: np.ndarray) -> int | None:
-    """Return the place in the mosaic of the word at a spot of the picture, if there is one."""
+    """Return the place in the mosaic of the word at a point, or None."""
     columns, cell = grid(len(order))
     row, column = (y - _MOSAIC[1]) // cell, (x - _MOSAIC[0]) // cell
     if row >= 0 and 0 <= column < columns and row * columns + column < len(order):
@@ -51,7 +51,7 @@ def place_at(x: float, y: float, order: np.ndarray, codes: np.ndarray) -> int | 
 
 @cache
 def _tiled_image() -> type:
-    """Make a class of images that repeat pixels, which is faster than to resample them."""
+    """Make a class of images that repeats pixels, which is faster than resampling."""
     from matplotlib.image import AxesImage
 
     class TiledImage(AxesImage):
@@ -72,7 +72,7 @@ def _tiled_image() -> type:
 
 
 def _put(axes: Axes, pixels: np.ndarray, box: tuple[float, ...], title: str = "") -> None:
-    """Put a picture of bytes into a box of CSS pixels, and its title above it."""
+    """Draw a uint8 picture in a box of CSS pixels, with its title above."""
     left, top, width, height = box
     image = _tiled_image()(axes, extent=(left, left + width, top + height, top))
     image.set_data(pixels)
@@ -82,7 +82,7 @@ def _put(axes: Axes, pixels: np.ndarray, box: tuple[float, ...], title: str = ""
 
 
 def _ring(axes: Axes, left: float, top: float, width: float, height: float) -> None:
-    """Frame a tile in colours that are seen on dark and on light ground."""
+    """Frame a tile in colours visible on dark and light backgrounds."""
     from matplotlib.patches import Rectangle
 
     for color, line in ((INK, 4.5), (PAPER, 3.0), (ALARM, 1.6)):

@@ -88,7 +88,7 @@ def your_data(
     check_integer(max_rows, "max_rows", minimum=2)
     if path is None or not os.fspath(path):
         if default is None:
-            raise invalid("path", "given where there is no default", repr(path))
+            raise invalid("path", "given, as there is no default", repr(path))
         values = np.asarray(default)
     else:
         layout = {
@@ -152,7 +152,7 @@ def _holds_numbers(lines: list[str]) -> bool:
 
 
 def _table(path: Path, layout: dict[str, Any]) -> np.ndarray:
-    """Columns of numbers, scaled; what is left out is a warning."""
+    """Return the scaled columns of numbers; warn about what is left out."""
     table = read_table(path, skip_gaps=True, skip_text=True, **layout)
     if table.source is None:
         return np.asarray(table.X.todense() if is_sparse(table.X) else table.X)

@@ -5,7 +5,7 @@
 Each inner product that a distance is made from is moved by a random amount of at most
 ``√d u ‖q‖ ‖x‖``, which is what another processor may round differently; each sort that is not
 declared stable meets equal keys in random order. Products of compiled loops cannot be reached from
-here, so their NumPy twins run. What comes out must be what came out before: `make full-rounding`.
+here, so their NumPy twins run. Results must be the stored ones: `make full-rounding`.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def examine(folder: Path = COPIES) -> list[Finding]:
 
 
 def _places(folder: Path) -> list[Path]:
-    """Folders that are written to."""
+    """Return the folders that must be writable."""
     places = [folder]
     with contextlib.suppress(OSError):
         places.append(Path(tempfile.gettempdir()))

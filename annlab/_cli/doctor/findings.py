@@ -1,4 +1,4 @@
-"""The results of the checks: one `Finding` for each thing that was checked."""
+"""The results of the checks, one `Finding` each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATUSES = ("ok", "note", "warning", "problem")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked.
+    """The result of one check.
 
     Attributes
     ----------

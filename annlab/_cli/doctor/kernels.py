@@ -1,4 +1,4 @@
-"""The loops: whether compiled ones run here, or those in NumPy."""
+"""Check whether the compiled loops run here, or their NumPy substitutes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROCESSORS = {
 
 
 def check_kernels() -> Finding:
-    """Check whether the compiled loops are there, and for which processors they are."""
+    """Check whether the compiled loops are installed, and for which processors."""
     from annlab._kernels import loops
 
     facts = {"loops": loops.processor}

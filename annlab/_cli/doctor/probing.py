@@ -24,7 +24,7 @@ class Probe:
 
     @property
     def said(self) -> str:
-        """What went wrong, readable after "the package is installed and"."""
+        """Return what went wrong, to follow "the package is installed and"."""
         if self.how == "signal":
             return f"kills the process that uses it ({self.text})"
         return f"{'hangs' if self.how == 'time' else 'does not work'}: {self.text}"
@@ -73,7 +73,7 @@ def probe(code: str, module: str) -> Probe:
 
 
 def _signal_name(returncode: int) -> str:
-    """Name of the signal that ended a process; empty if none did."""
+    """Return the name of the signal that ended a process, or ""."""
     if os.name == "nt":
         # Windows has no signals: the status is the exception's code
         code = returncode & 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""Command lines to copy, in the words of this system's shell."""
+"""Command lines to copy, in the syntax of this system's shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def command_line(*words: str) -> str:
 
 
 def set_variable(name: str, folder: str) -> str:
-    """Set an environment variable to a new folder among the temporary ones."""
+    """Return the command that sets a variable to a new temporary folder."""
     if os.name == "nt":
         return f'$env:{name} = "$env:TEMP\\{folder}"'
     return f'export {name}="$(mktemp -d)/{folder}"'

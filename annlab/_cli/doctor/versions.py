@@ -1,4 +1,4 @@
-"""What annlab declares is installed and new enough, and how far it is from the tested versions."""
+"""Check that dependencies are installed and new enough, and compare with the pins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LOOKED_AT_ELSEWHERE = {"hnswlib", "ipywidgets", "anywidget"}
 
 
 def check_versions() -> list[Finding]:
-    """Check that what is declared is installed and new enough; compare with the pins."""
+    """Check that dependencies are installed and new enough; compare with the pins."""
     declared = requirements()
     if declared is None:
         text = "The package packaging is missing, so versions cannot be compared."

@@ -2,7 +2,7 @@
 
 - `targets`: the cases of annlab's own figures, with their goals; `verdicts` judges them.
 - `grid`: never slower than scikit-learn, over a grid of shapes.
-- `untuned`: distributions that nobody tuned on.
+- `untuned`: distributions not used for tuning.
 - `growth`: exponents of time in points, clusters and features.
 - `memory`: peak memory above the rows.
 - `page`: one page over whatever of these was run.

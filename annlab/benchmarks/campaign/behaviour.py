@@ -1,4 +1,4 @@
-"""Tie stored figures to the code by what a few fixed small fits return.
+"""Identify the code of stored figures by the results of fixed small fits.
 
 Renaming a variable or moving a file changes nothing here; another label, or another inertia in the
 first six digits, does.

@@ -1,4 +1,4 @@
-"""Cells: contenders on one shape of data, in turns, seed by seed, in a fresh process.
+"""Measure cells: contenders on data of one shape, in turns, in a new process.
 
 The grid, the growth curves, the untuned distributions and the peaks of memory are made of cells.
 They differ in their cells and in what is read from them, not in how a cell is measured.

@@ -52,7 +52,7 @@ class ChildEnded(Exception):
 
 @contextlib.contextmanager
 def stored(rows: np.ndarray) -> Iterator[Path]:
-    """Keep rows in a temporary file for the processes."""
+    """Save rows to a temporary file for the processes."""
     with tempfile.TemporaryDirectory(prefix="annlab-bench-") as folder:
         path = Path(folder) / "rows.npy"
         np.save(path, rows)
@@ -136,7 +136,7 @@ class Child:
 
 
 class _Server:
-    """The other end: rows, and what is remembered between two fits."""
+    """The child's side: the rows, and what it keeps between two fits."""
 
     def __init__(self, rows: np.ndarray, threads: int) -> None:
         self.rows, self.threads = rows, threads
@@ -198,7 +198,7 @@ class _Server:
         }
 
     def _prepare(self, peer: Peer, rung: dict[str, Any]) -> None:
-        """Import and start threads, by a fit of a few rows."""
+        """Fit a few rows, so that imports and new threads are not timed later."""
         few = np.ascontiguousarray(self.rows[:: max(1, len(self.rows) // 2048)][:2048])
         peer.run(few, min(8, len(few)), rung, 0, self.threads)
 

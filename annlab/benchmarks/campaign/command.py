@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="algorithm='auto' against scikit-learn's defaults: a heat map",
     )
-    add("--untuned", action="store_true", help="distributions that nobody tuned on")
+    add("--untuned", action="store_true", help="distributions not used for tuning")
     add("--growth", action="store_true", help="time against points, clusters, features")
     add("--memory", action="store_true", help="peak memory above the rows")
     add(
@@ -270,7 +270,7 @@ def _part(part: Part, options: argparse.Namespace, folder: Path, deadline: float
         and (not options.data or cell["data"] in options.data)
     ]
     if not cells:
-        raise invalid("--data, --clusters", "such that a cell is left", "none")
+        raise invalid("--data, --clusters", "names that select at least one cell", "none")
     random_state = FRESH if options.random_state is None else options.random_state
     path = folder / f"{part.name}{SUFFIX}"
     complete = measure_cells(

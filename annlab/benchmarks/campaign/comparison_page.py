@@ -108,7 +108,7 @@ def _blas(found: Measured) -> str:
 
 
 def _left_out(found: Measured) -> list[str]:
-    """Return a sentence for each reason why rungs have no time, convergence apart."""
+    """Return a sentence for each reason, except convergence, why rungs lack times."""
     counts: dict[str, dict[str, int]] = {}
     for run in found.runs:
         reason = run["status"].partition(":")[0]

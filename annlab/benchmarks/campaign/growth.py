@@ -115,7 +115,7 @@ def slopes(cells: Sequence[Cell]) -> dict[tuple[str, str], Slope]:
 
 
 def _fixed(cells: Sequence[Cell], name: str) -> str:
-    """Name what stays the same in a series."""
+    """Describe the sizes that are fixed in a series."""
     first = next(cell for cell in cells if cell["series"] == name)
     return first["data"] + "".join(
         f", {other} = {first[other]:,}" for other in "ndk" if other != name

@@ -57,7 +57,7 @@ class Part:
 PARTS = (
     Part("grid", "Never slower", grid.grid_cells, grid.page, grid.plot, (15, 10)),
     Part("growth", "Growth", growth.growth_cells, growth.page, growth.plot, (14, 5)),
-    Part("untuned", "Distributions that nobody tuned on", untuned.untuned_cells, untuned.page),
+    Part("untuned", "Distributions not used for tuning", untuned.untuned_cells, untuned.page),
     Part("memory", "Peak memory", memory.memory_cells, memory.page, repeats=1),
 )
 

@@ -98,7 +98,7 @@ class Peer:
         return self.key.startswith("annlab-")
 
     def missing(self, n_features: int | None = None) -> str:
-        """Return why the peer cannot run (on that many features); empty if it can."""
+        """Return why the peer cannot run (on that many features), or ""."""
         name, _, attribute = self.module.partition(":")
         if importlib.util.find_spec(name) is None:
             return f"the package {name!r} is not installed"
@@ -247,7 +247,7 @@ def _ours(name: str) -> Peer:
 
 
 def all_peers() -> dict[str, Peer]:
-    """Return every peer by key, whether it can run here or not, in the order of comparisons.
+    """Return all peers by key, in order; some may not be able to run here.
 
     Examples
     --------
@@ -267,7 +267,7 @@ def all_peers() -> dict[str, Peer]:
 
 
 def choose_peers(names: str | Sequence[str] | None = None) -> list[Peer]:
-    """Return peers by key; by default all but annlab's indexes that are no use for k-means.
+    """Return peers by key; by default all but annlab's indexes unfit for k-means.
 
     Raises
     ------

@@ -190,7 +190,7 @@ class _Runner:
         self.settings = store.header["settings"]
 
     def run(self, turns: list[Turn], line: Progress) -> None:
-        """Run what is left of the turns until the time is over.
+        """Run the remaining turns until the time is up.
 
         Of a time budget a turn gets at most twice its share, so no peer starves the others.
         """
@@ -213,7 +213,7 @@ class _Runner:
         return run is None or run["status"] == OUT_OF_TIME
 
     def _turn(self, peer: Peer, seed: int, rungs: list[Rung], ends: float) -> None:
-        """Run a peer's ladder in one process; in a new one after a rung that had to be ended."""
+        """Run a peer's ladder in one process; start a new one after a timeout."""
         limit, threads = self.settings["run_limit_s"], self.settings["threads"]
         child, skip, prepare_s = None, "", None
         done: list[tuple[int, float]] = []
@@ -265,7 +265,7 @@ class _Runner:
         self._note(peer, prepare_s)
 
     def _why_not(self, peer: Peer, rung: Rung, done: list[tuple[int, float]], ends: float) -> str:
-        """Return why a rung is not to be run; empty if it is."""
+        """Return the reason to skip a rung, or "" to run it."""
         limit = self.settings["run_limit_s"]
         for run in self.store.all("run"):
             if (run["peer"], run["rung"]) == (peer.key, rung):
@@ -281,7 +281,7 @@ class _Runner:
         return ""
 
     def _note(self, peer: Peer, prepare_s: float | None) -> None:
-        """Keep what a turn showed about its peer."""
+        """Record what a turn showed about its peer."""
         runs = [run["status"] for run in self.store.all("run") if run["peer"] == peer.key]
         failed = [status for status in runs if status.startswith(FAILED)]
         reason = failed[0] if failed and "ok" not in runs else ""
@@ -289,7 +289,7 @@ class _Runner:
 
 
 def expected_s(done: list[tuple[int, float]], step: int) -> float:
-    """Expect of a rung a start and so much for each iteration, as the last two rungs took.
+    """Extrapolate the seconds of a rung linearly from the last two rungs.
 
     One rung alone cannot tell the start from the iterations: then at least as long as that one.
     """
@@ -364,7 +364,7 @@ def _rows(data: Any, quick: bool, rng: np.random.RandomState) -> tuple[np.ndarra
 def _turns(
     peers: list[Peer], ladders: dict[str, list[int]], seeds: list[int], seeds_of: dict[bool, int]
 ) -> list[Turn]:
-    """Return the order of the processes: seed by seed, each time another peer begins."""
+    """Return the order of the processes, in which the peers take turns to begin."""
     turns = []
     for number, seed in enumerate(seeds):
         first = number * len(peers) // len(seeds)

@@ -36,7 +36,7 @@ def read_records(path: str | os.PathLike[str]) -> tuple[Record, dict[str, Record
     try:
         header = json.loads(lines[0])
         if header["format"] != FORMAT:
-            raise ValueError("another version of the format")
+            raise ValueError("an unsupported format version")
         if not isinstance(header["part"], str) or not isinstance(header["settings"], dict):
             raise TypeError("no part or settings in its first line")
         # without an end of line the last one was interrupted
@@ -54,7 +54,7 @@ def _name(record: Record) -> str:
 
 
 class Store:
-    """The records of one part or comparison, appended to their file as they come.
+    """Records of one part or comparison, appended to their file as they arrive.
 
     An existing file is resumed, unless ``again`` is true; it must have the same settings. Without a
     path everything is kept in memory. ``more`` are further entries of a new header.

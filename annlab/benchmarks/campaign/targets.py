@@ -1,4 +1,4 @@
-"""The cases of annlab's own figures, with the goal of each.
+"""The cases for annlab's own figures, each with its goals.
 
 A case is an ordinary comparison, run with ladders that are dense where its question is decided.
 """

@@ -1,4 +1,4 @@
-"""Distributions that nobody tuned on: annlab's defaults against 25 iterations of plain Lloyd."""
+"""Untuned distributions: annlab's defaults against 25 iterations of plain Lloyd."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def untuned_cells(*, full: bool = True) -> list[Cell]:
 
 
 def speed_up(cell: Cell, contender: str) -> float:
-    """Return how many times as fast as plain Lloyd a contender is."""
+    """Return the speed-up of a contender over plain Lloyd."""
     return seconds_of(cell, LLOYD) / seconds_of(cell, contender)
 
 

@@ -29,9 +29,9 @@ def target_of(comparison: Comparison) -> Target | None:
 
 @dataclass
 class Race:
-    """Seconds of a competitor to its point, beside annlab's to the target's inertia.
+    """Seconds that a competitor needs to reach the point that it is compared at.
 
-    ``is_bound`` says that it did not get there: its longest run bounds its time from below.
+    If ``is_bound``, it did not reach it, and its longest run is a lower bound.
     """
 
     who: str = "–"
@@ -39,13 +39,13 @@ class Race:
     is_bound: bool = False
 
     def faster(self, ours: float) -> float:
-        """Return how many times as fast annlab is; 0 if it did not get there."""
+        """Return how many times faster annlab is; 0 if it misses the target."""
         if np.isnan(self.seconds) or np.isnan(ours):
             return _NAN
         return self.seconds / ours if np.isfinite(ours) else 0.0
 
     def is_won(self, ours: float, goal: float) -> bool | None:
-        """Return whether annlab is fast enough; None if that is not known."""
+        """Return whether annlab is fast enough; None if unknown."""
         found = self.faster(ours)
         if np.isnan(found) or (found < goal and self.is_bound):
             return None
@@ -70,7 +70,7 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
 
     def reached(self) -> dict[str, bool | None]:
-        """Return of each part of the target whether it is reached; None if that is not known."""
+        """Return whether each part of the target is reached; None if unknown."""
         target, ours = self.target, self.seconds
         parts: dict[str, bool | None] = {
             "inertia": None if np.isnan(self.quality) else self.quality <= target.quality,
@@ -143,7 +143,7 @@ def _at(comparison: Comparison, key: str, rung: dict[str, object]) -> tuple[floa
 
 
 def _iterations(comparison: Comparison, steps: int, notes: list[str]) -> tuple[float, float]:
-    """Return seconds and inertia of so many random-start iterations, extrapolated if need be."""
+    """Return seconds and inertia of that many iterations, perhaps extrapolated."""
     seconds, inertia, n_runs = _at(comparison, REFERENCE_PEER, {"max_iter": steps})
     if n_runs:
         if n_runs == 1:
@@ -166,7 +166,7 @@ def _iterations(comparison: Comparison, steps: int, notes: list[str]) -> tuple[f
 
 
 def _best(comparison: Comparison, keys: Sequence[str], point: float, notes: list[str]) -> Race:
-    """Return the quickest of some peers to a ratio; the nearest one if none got there."""
+    """Return the fastest of some peers to a ratio, or the closest if none got there."""
     keys = [key for key in keys if comparison.finished(key)]
     if not keys or not np.isfinite(point):
         return Race()

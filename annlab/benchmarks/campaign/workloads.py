@@ -1,4 +1,4 @@
-"""Rows of the cells: three kinds for the grid, and distributions that nobody tuned on.
+"""Rows of the cells: three kinds for the grid, and untuned distributions.
 
 All are drawn from ``random_state``, float32, without a network.
 """
@@ -124,7 +124,7 @@ DESCRIPTIONS = {
 
 
 def available_workloads() -> tuple[str, ...]:
-    """Return the names that `make_rows` knows."""
+    """Return the names that `make_rows` accepts."""
     return tuple(_MAKERS)
 
 

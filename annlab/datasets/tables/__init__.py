@@ -126,7 +126,7 @@ def _read(source: Any, options: Options, folder: str) -> Table:
         except OtherEncoding:
             continue
     rule = "text in UTF-8, UTF-16 or Latin-1"
-    raise invalid(name, rule, "other bytes", "Save it again as UTF-8.")
+    raise invalid(name, rule, "another encoding", "Save it again as UTF-8.")
 
 
 def is_select(source: Any) -> bool:
@@ -187,7 +187,7 @@ def _load(source: sources.Source) -> Table:
 
 
 def _choose_columns(source: sources.Source) -> list[int]:
-    """Positions of the columns to use; which are left out is noted."""
+    """Return the positions of the columns to use; note the ones left out."""
     options, d = source.database.options, len(source.names)
     chosen = options.choose(tuple(source.names), d)
     given = chosen is not None
@@ -207,7 +207,7 @@ def _choose_columns(source: sources.Source) -> list[int]:
 
 
 def _text_column(source: sources.Source, place: int, good: list[int]) -> Exception:
-    """Build the refusal of a column of text, naming the columns that hold numbers."""
+    """Return the error for a column of text, listing the numeric columns."""
     names = source.names
     remedy = "Encode the text as numbers, such as one column of 0 and 1 for each value."
     if good:

@@ -47,7 +47,7 @@ def _read_npz(path: Path, options: Options) -> Matrix:
     with reading(path.name, "an .npz file as numpy.savez writes it", remedy):
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array and no archive")
+            raise ValueError("it holds a single array, not an archive")
     with archive:
         names, key = archive.files, options.key
         if key is None and set(names) >= _SPARSE:
@@ -104,8 +104,8 @@ def _check_room(shape: tuple[int, ...], dtype: np.dtype, name: str, options: Opt
     if free is not None and wanted > free:
         raise invalid(
             name,
-            f"small enough for the {readable_size(free)} that are free",
-            f"a need of {readable_size(wanted)}",
+            f"small enough for the {readable_size(free)} of free memory",
+            f"{readable_size(wanted)}",
             f"Choose fewer columns with {option('columns')}, or save it as a float32 .npy "
             "file, which is read in blocks.",
         )

@@ -1,4 +1,4 @@
-"""DuckDB as the reader of tables, and its errors in annlab's words."""
+"""Read tables with DuckDB, and translate its errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Database:
         )
 
     def run(self, query: str) -> duckdb.DuckDBPyConnection:
-        """Execute a query; an error of DuckDB becomes one of annlab."""
+        """Execute a query; translate errors of DuckDB."""
         import duckdb
 
         try:
@@ -61,7 +61,7 @@ class Database:
         return self.run(query).fetchall()
 
     def refusal(self, words: str) -> Exception:
-        """Build the error for what DuckDB says."""
+        """Return the error for a message of DuckDB."""
         if "nicode" in words:
             return OtherEncoding(words)
         line = re.search(r"CSV Error on Line: (\d+)", words)
@@ -87,7 +87,7 @@ class Database:
         return invalid(self.name, "a table that can be read", got, "Save it again.")
 
     def lines(self, path: str, encoding: str, limit: str = "") -> Iterator[str]:
-        """Lines of a text file, without their ends and without a byte order mark."""
+        """Yield the lines of a text file without line ends and byte order mark."""
         import duckdb
 
         try:
@@ -125,18 +125,18 @@ class Database:
         return copy, rows, lines
 
     def records(self, path: str, encoding: str, layout: Layout) -> Iterator[Record]:
-        """Records of a text table below its header."""
+        """Return the records of a text table below its header."""
         try:
             for line, fields in records(self.lines(path, encoding), layout.delimiter, strict=True):
                 if line > layout.skip:
                     yield line, fields
         except csv.Error as reason:
             rule = "a table whose quotes are closed"
-            raise invalid(self.name, rule, f"an odd quote ({reason})", "Correct it.") from reason
+            raise invalid(self.name, rule, f"a stray quote ({reason})", "Correct it.") from reason
 
 
 def _raw(path: str, encoding: str) -> str:
-    """A relation of the lines of a text file; blank ones are NULL."""
+    """Return the lines of a text file as a relation; blank ones are NULL."""
     return (
         f"read_csv({quoted(path)}, columns={{'line': 'VARCHAR'}}, delim='\x01', quote='', "
         "escape='', header=false, auto_detect=false, strict_mode=false, "

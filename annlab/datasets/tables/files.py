@@ -1,4 +1,4 @@
-"""Files that hold tables, by name: found, recognised by their endings, or refused."""
+"""Find the files of a table by name, and recognise them by their endings."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 
 
 def ending_of(path: str) -> str:
-    """The ending that says what a file holds, in lower case, without that of a compression."""
+    """Return the file's ending in lower case, ignoring that of a compression."""
     name = Path(path.lower())
     return Path(name.stem).suffix if name.suffix in COMPRESSED else name.suffix
 
 
 def find_files(source: str) -> list[str]:
-    """Paths of the files that a path or a pattern names; refuse what cannot be read as a table."""
+    """Return the files that a path or pattern names; refuse unreadable ones."""
     found = [source] if Path(source).exists() else sorted(glob.glob(source))
     if not found:
         raise _no_such_file(Path(source))
@@ -37,7 +37,7 @@ def find_files(source: str) -> list[str]:
         except OSError as reason:
             got = reason.strerror or reason
             raise invalid(
-                path.name, "a file that can be read", got, "Check its rights."
+                path.name, "a file that can be read", got, "Check its permissions."
             ) from reason
         ending = ending_of(str(path))
         if ending not in (*TEXT, *PARQUET, *ARRAYS):
@@ -53,7 +53,7 @@ def find_files(source: str) -> list[str]:
 
 
 def _no_such_file(path: Path) -> Exception:
-    """The refusal of a missing file, with the name of a similar one that could be read."""
+    """Return the error for a missing file, which suggests a similar name."""
     folder = path.absolute().parent
     # compared without the endings, which many files share
     files: dict[str, str] = {}
@@ -67,7 +67,7 @@ def _no_such_file(path: Path) -> Exception:
     return invalid(
         path.name,
         "an existing file",
-        f"nothing in {folder}" if folder.is_dir() else f"no folder {folder}",
+        f"no such file in {folder}" if folder.is_dir() else f"no folder {folder}",
         near or "Check its name and folder.",
         error=FileNotFoundError,
     )

@@ -1,4 +1,4 @@
-"""How a text table is laid out: delimiter, width, header and marks, by explicit rules.
+"""Detect the layout of a text table (delimiter, width, header, marks) by rules.
 
 DuckDB then reads the file with exactly these options and refuses the first line that does not
 fit. A rule that is wrong about a file leads to a refusal, not to wrong numbers.
@@ -48,7 +48,7 @@ class Layout:
     notes: list[str] = field(compare=False)
 
     def column(self, place: int) -> list[str]:
-        """Fields of one column in the first rows."""
+        """Return the fields of one column in the first rows."""
         return [fields[place] for _, fields in self.rows if len(fields) > place]
 
 
@@ -82,7 +82,7 @@ def are_numbers(cells: Sequence[str]) -> bool:
 
 
 def records(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> Iterator[Record]:
-    """Split lines into fields; leave blank lines out. If strict, open quotes are a csv.Error."""
+    """Split lines into fields, skipping blank lines; open quotes may be an error."""
     if delimiter == " ":
         lines = (re.sub(r"[ \t]+", " ", line.strip(" \t")) for line in lines)
     before = csv.field_size_limit(1 << 30)
@@ -98,11 +98,11 @@ def records(lines: Iterable[str], delimiter: str, *, strict: bool = False) -> It
 
 
 def lay_out(lines: list[str], name: str, options: Options) -> Layout:
-    """Decide from its first lines how a table is laid out, or refuse what can be read two ways."""
+    """Detect the layout of a table from its first lines; refuse ambiguous ones."""
     delimiter = DELIMITERS.get(options.delimiter) or _find_delimiter(lines, options.marks)
     rows = list(records(lines, delimiter))
     if not rows:
-        raise invalid(name, "a file with rows", "one that is empty", "Fill it.")
+        raise invalid(name, "a file with rows", "an empty file", "Fill it.")
     width = _width(rows)
     start, names, notes = _find_start(rows, width, delimiter)
     line, first = rows[start] if start < len(rows) else (0, [])
@@ -111,13 +111,13 @@ def lay_out(lines: list[str], name: str, options: Options) -> Layout:
         has_names = options.header == "yes" or _are_names(first, below)
         if has_names is None:
             yes, no = option("header", "yes"), option("header", "no")
-            rule = "clear about its first row, which may be names or data"
+            rule = "unambiguous about its first row, which may be names or data"
             raise invalid(name, rule, f"{first} in line {line}", f"Say which: {yes}, or {no}.")
         if has_names:
             names, start = first, start + 1
     rest = rows[start:]
     if not rest:
-        raise invalid(name, "a file with rows", "one that has none", "Fill it.")
+        raise invalid(name, "a file with rows", "none", "Fill it.")
     skip = rows[start - 1][0] if start else 0
     if names is None:
         said = option("header", "yes")
@@ -135,13 +135,13 @@ def lay_out(lines: list[str], name: str, options: Options) -> Layout:
 
 
 def _width(rows: list[Record]) -> int:
-    """The number of fields that most records have; the larger of equally frequent ones."""
+    """Return the most frequent number of fields; the larger one on ties."""
     counts = Counter(len(fields) for _, fields in rows)
     return max(counts, key=lambda width: (counts[width], width), default=0)
 
 
 def _find_delimiter(lines: list[str], marks: tuple[str, str]) -> str:
-    """The delimiter that fits best; a mark inside numbers only if nothing else fits."""
+    """Return the best delimiter; marks inside numbers are the last resort."""
     fits = {mark: _fitness(lines, mark) for mark in DELIMITERS.values()}
     # a mark inside numbers can also delimit where the numbers are quoted
     quoted = list(fits) if any('"' in line for line in lines) else []
@@ -153,7 +153,7 @@ def _find_delimiter(lines: list[str], marks: tuple[str, str]) -> str:
 
 
 def _fitness(lines: list[str], delimiter: str) -> tuple[float, float]:
-    """How well a delimiter fits: rows of one width times cells that are numbers; rows alone."""
+    """Return how well a delimiter fits: rows of equal width, and numeric cells."""
     rows = list(records(lines, delimiter))
     width = _width(rows)
     regular = [fields for _, fields in rows if len(fields) == width]
@@ -200,7 +200,7 @@ def _find_start(
 
 
 def _is_title(fields: list[str], below: list[list[str]], delimiter: str) -> bool:
-    """Tell whether a line holds one word above several columns, perhaps filled with delimiters."""
+    """Tell whether a line is a title: one word, perhaps padded with delimiters."""
     if not fields[0] or any(fields[1:]) or looks_numeric(fields[0]) or not below:
         return False
     if len(below[0]) == 2 and len(fields) == 1 and delimiter == ",":
@@ -224,7 +224,7 @@ def _are_row_names(cells: list[str]) -> bool:
 
 
 def _are_names(first: list[str], below: list[list[str]]) -> bool | None:
-    """Tell whether the first row holds names: one word makes a header. None if it is unclear.
+    """Tell whether the first row holds names; None if that is unclear.
 
     It is unclear only where all words are above text and there are integers beside them. Years
     and integers that count are names.
@@ -245,7 +245,7 @@ def _are_names(first: list[str], below: list[list[str]]) -> bool | None:
 def _find_decimal(
     rows: list[Record], delimiter: str, has_names: bool, name: str, options: Options
 ) -> str:
-    """The decimal mark: a comma only where it cannot be anything else."""
+    """Return the decimal mark: a comma only if it cannot mean anything else."""
     if options.decimal != "auto" or options.thousands == "comma":
         return MARKS.get(options.decimal, ".")
     cells = [(line, cell) for line, fields in rows for cell in fields]
@@ -259,7 +259,7 @@ def _find_decimal(
     line, cell = commas[0]
     raise invalid(
         name,
-        "clear about its commas",
+        "unambiguous about its commas",
         f"{cell!r} in line {line}",
         f"Say what they mean: {option('decimal', 'comma')}, "
         f"{option('decimal', 'point')}, or {option('thousands', 'comma')}.",
@@ -267,7 +267,7 @@ def _find_decimal(
 
 
 def _split_numbers(rows: list[Record], cells: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Fields of a nameless table of integers that may be halves of numbers with a comma."""
+    """Return fields of integers that may be halves of numbers with decimal commas."""
     # no integer is written 024 or -0, and few have 11 digits
     halves = [(line, cell) for line, cell in cells if re.fullmatch(r"[+-]0|0\d+|\d{11,}", cell)]
     last = {len(fields[-1]) for _, fields in rows}

@@ -38,7 +38,7 @@ def named_as_flags() -> Iterator[None]:
 
 
 def option(name: str, value: str | bool = "") -> str:
-    """Write an option, and its value if given, as the caller's user has to type it.
+    """Return an option, and its value if given, as the user has to type it.
 
     Examples
     --------
@@ -78,18 +78,18 @@ class Options:
 
     @property
     def marks(self) -> tuple[str, str]:
-        """The marks of decimals and of thousands that were given; empty where none was."""
+        """Return the given decimal and thousands marks; "" for one not given."""
         return MARKS.get(self.decimal, ""), MARKS.get(self.thousands, "")
 
     def check_not_text(self, name: str) -> None:
-        """Refuse options that describe text, for a file that has a layout of its own."""
+        """Refuse text options for a file format that defines its own layout."""
         for one in (*CHOICES, "skip_bad_rows"):
             if getattr(self, one) != getattr(Options, one):
                 rule, got = "given with a text table only", f"{getattr(self, one)!r} for {name}"
                 raise invalid(option(one), rule, got, "Leave it out.")
 
     def choose(self, names: tuple[str, ...] | None, d: int) -> list[int] | None:
-        """Positions of the columns named by ``columns``, in that order; None for all."""
+        """Return the positions of the columns named by ``columns``; None for all."""
         if self.columns is None:
             return None
         places = {name: place for place, name in enumerate(names or ()) if name}

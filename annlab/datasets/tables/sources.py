@@ -1,4 +1,4 @@
-"""Where a table comes from: a relation in DuckDB, and what is known of its columns."""
+"""Sources of tables: relations in DuckDB with facts about their columns."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _INDEX_NAME = re.compile(r"Unnamed: 0[\d_.a-z]*", re.ASCII)
 
 @dataclass
 class Source:
-    """A relation in DuckDB, and what is known of its columns."""
+    """A relation in DuckDB with facts about its columns."""
 
     database: Database
     relation: str
@@ -54,7 +54,7 @@ class Source:
     encoding: str = "utf-8"
 
     def record(self, row: int) -> Record | None:
-        """Line and fields of a row, counted from 1, if there is one file of text."""
+        """Return line number (from 1) and fields of a row of a single text file."""
         if self.layout is None or self.path is None:
             return None
         found = self.database.records(self.path, self.encoding, self.layout)
@@ -80,7 +80,7 @@ def open_select(database: Database, query: str) -> Source:
         raise database.refusal(str(reason)) from reason
     if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
         rule = "one SELECT statement"
-        raise invalid("INPUT", rule, repr(query), "Only reading is possible here.")
+        raise invalid("INPUT", rule, repr(query), "Use a statement that only reads.")
     return _typed(database, f"({query.rstrip().rstrip(';')})", None)
 
 
@@ -101,7 +101,7 @@ def open_parquet(database: Database, paths: Sequence[str]) -> Source:
 
 
 def _typed(database: Database, relation: str, names: list[str] | None) -> Source:
-    """A source whose columns have types; ``names`` as they are before DuckDB renames doubles."""
+    """Return a source with typed columns; ``names`` are the original ones."""
     described = database.rows(f"DESCRIBE SELECT * FROM {relation}")
     read, kinds = [row[0] for row in described], [row[1] for row in described]
     _refuse_doubles(read if names is None else names, database.name)
@@ -126,7 +126,7 @@ def _refuse_doubles(names: list[str], table: str) -> None:
 
 
 def open_text(database: Database, paths: list[str], encoding: str) -> Source:
-    """Open text files that are laid out alike as one table."""
+    """Open text files with the same layout as one table."""
     with open(paths[0], "rb") as file:
         if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             encoding = "utf-16"
@@ -167,7 +167,7 @@ def open_text(database: Database, paths: list[str], encoding: str) -> Source:
 
 
 def _find_index(layout: Layout, columns: list[list[str]]) -> set[int]:
-    """Columns that are no features: names of rows, and what follows a trailing delimiter."""
+    """Return columns that are not features: row names, and trailing empty ones."""
     if layout.names is None or layout.width == 1:
         index = set()
     else:
@@ -189,7 +189,7 @@ def _first_text(layout: Layout, place: int) -> str:
 
 
 def _read_csv(paths: Sequence[str], encoding: str, layout: Layout, skip: int) -> str:
-    """The rows of a text table, as columns c0, c1, … of text."""
+    """Return the rows of a text table as text columns c0, c1, …."""
     columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(layout.width))
     listed = ", ".join(map(quoted, paths))
     # DuckDB takes a blank line for a row where rows have one field
@@ -203,7 +203,7 @@ def _read_csv(paths: Sequence[str], encoding: str, layout: Layout, skip: int) ->
 
 
 def _number(cell: str, values: list[str], layout: Layout) -> str | None:
-    """SQL for a field as a number, as `Source.numbers` has it."""
+    """Return the SQL that converts a field to a number, for `Source.numbers`."""
     if not are_numbers(values):
         return None
     # DuckDB alone reads 1_000 as a number

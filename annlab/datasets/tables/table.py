@@ -1,4 +1,4 @@
-"""A table of numbers, and the refusal of values that are not numbers."""
+"""A table of numbers, and errors for values that are not numbers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Table:
     source: Source | None = None
 
     def refuse_bad_value(self) -> None:
-        """Refuse the first value that is missing, infinite or too large, if there is one."""
+        """Raise for the first value that is missing, infinite or too large, if any."""
         found = _search(self.X) if isinstance(self.X, np.ndarray) else None
         if found is None:
             return
@@ -77,7 +77,7 @@ class Table:
 
 
 def _remedy(cell: str, may_be_name: bool) -> str:
-    """What to do about a field that cannot be used."""
+    """Return the remedy for a field that cannot be used."""
     skip, columns = option("skip_bad_rows", True), option("columns")
     if is_missing(cell):
         return f"Fill in or remove the rows that lack a value, or skip them: {skip}."
@@ -96,7 +96,7 @@ def _remedy(cell: str, may_be_name: bool) -> str:
 
 
 def _search(X: np.ndarray) -> tuple[int, int, int] | None:
-    """Row and column of the first value that is NaN or too large, and the number of such values."""
+    """Return row and column of the first bad value, and the number of bad values."""
     largest = min(LARGEST, float(np.finfo(X.dtype).max)) if X.dtype.kind == "f" else np.inf
     height = max(1, _SEARCHED // X.shape[1])
     first, count = None, 0
@@ -111,5 +111,5 @@ def _search(X: np.ndarray) -> tuple[int, int, int] | None:
 
 
 def column_of(table: str, name: str, place: int) -> str:
-    """What errors call a column."""
+    """Return the name of a column for error messages."""
     return f"Column {repr(name) if name else place + 1} of {table}"

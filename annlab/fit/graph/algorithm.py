@@ -65,12 +65,12 @@ class Layout(NamedTuple):
     def check(self, n: int, k: int, d: int) -> None:
         """Raise ValueError unless it fits data of this size: it may come from a file."""
         if self.order is None or self.members is None:
-            raise ValueError("no layout after an iteration")
+            raise ValueError("no layout, although an iteration is finished")
         for row in (self.order, self.members):
             if row.shape != (n,) or row.dtype != np.int32 or row.min() < 0:
-                raise ValueError("an order or labels of another shape")
+                raise ValueError("an order or labels of the wrong shape")
         if self.members.max() >= k:
-            raise ValueError("labels beyond the clusters")
+            raise ValueError("labels out of range")
         if not (np.bincount(self.order, minlength=n) == 1).all():
             raise ValueError("an order that is not a permutation")
         if not 0 <= self.seed < 2**32:
@@ -217,7 +217,7 @@ class Graph(Lloyd):
     def _find(
         self, rows: MemoryRows, state: State, centroids: np.ndarray
     ) -> tuple[Layout, Cloud, Nearby]:
-        """Look each point up among the neighbours of its cluster; all clusters the first time."""
+        """Assign each point among its cluster's neighbours; at first among all."""
         layout: Layout = state.memory
         rng = np.random.RandomState([layout.seed, state.iteration])
         around = neighbourhoods(centroids, rows.workers, rng, width=self._width)
@@ -243,13 +243,13 @@ class Graph(Lloyd):
         return layout, cloud, assign_nearby(cloud, centroids, members, around)
 
     def _cloud(self, rows: MemoryRows, order: np.ndarray) -> Cloud:
-        """The points in the given order, copied again only for another order."""
+        """Return the points in the given order; copy them only if it changed."""
         if self._laid_out is None or self._laid_out[0] is not order:
             self._laid_out = (order, Cloud.reordered(rows, order))
         return self._laid_out[1]
 
     def _report(self, rows: MemoryRows, layout: Layout, found: Nearby, k: int) -> Found:
-        """Labels and inertia in the order of the data; without sums."""
+        """Return labels and inertia in the order of the data, without sums."""
         labels = np.empty(rows.n, dtype=np.int32)
         distances_sq = np.empty(rows.n)
         labels[layout.order] = found.labels

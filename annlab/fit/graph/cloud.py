@@ -40,13 +40,13 @@ class Cloud:
 
     @classmethod
     def of(cls, rows: MemoryRows) -> Cloud:
-        """Rows in working coordinates, in their own order."""
+        """Make a cloud of rows in working coordinates, in their own order."""
         X = np.ascontiguousarray(rows.load(0, rows.n))
         return cls(X, np.einsum("ij,ij->i", X, X), scaled_weights(rows), rows.workers)
 
     @classmethod
     def reordered(cls, rows: MemoryRows, order: np.ndarray) -> Cloud:
-        """Rows in the given order: one copy of the data."""
+        """Return the rows in the given order: one copy of the data."""
         X = np.empty((rows.n, rows.d), dtype=rows.dtype)
         norms = np.empty(rows.n, dtype=rows.dtype)
 
@@ -60,7 +60,7 @@ class Cloud:
 
 
 def scaled_weights(rows: MemoryRows) -> np.ndarray:
-    """Weights in the type of the data, at most 1; empty if every point weighs 1."""
+    """Return weights in the data's dtype, at most 1; empty if all weigh 1."""
     weights = rows.sample_weight
     if weights is None:
         return np.empty(0, dtype=rows.dtype)
@@ -68,13 +68,13 @@ def scaled_weights(rows: MemoryRows) -> np.ndarray:
 
 
 def weighed(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Values times weights (which may be empty), in float64."""
+    """Return values times weights (which may be empty), in float64."""
     wide = values.astype(np.float64)
     return wide * weights if len(weights) > 0 else wide
 
 
 def sort_by(keys: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
-    """Stable order (n,), int32, of int32 keys, and where each key begins (n_keys + 1,), int64."""
+    """Return the stable order of int32 keys, and where each key begins."""
     order = np.empty(len(keys), dtype=np.int32)
     starts = np.empty(n_keys + 1, dtype=np.int64)
     loops.counting_sort(keys, order, starts)
@@ -92,13 +92,13 @@ def even_cuts(starts: np.ndarray, pieces: int = 64) -> list[tuple[int, int]]:
 
 
 def pieces(values: int) -> int:
-    """Number of tasks for a pass over so many values: one for a short pass."""
+    """Return the number of tasks for a pass over that many values."""
     return min(64, max(1, values >> 16))
 
 
 @dataclass
 class Nearby:
-    """Two nearest centroids of each point.
+    """The two nearest centroids of each point.
 
     Attributes
     ----------
@@ -216,7 +216,7 @@ def assign_all(rows: MemoryRows, centroids: np.ndarray) -> Nearby:
 
 
 def sums_of(cloud: Cloud, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sum (k, d) and weight (k,) of each cluster's points, in float64."""
+    """Return sum (k, d) and weight (k,) of each cluster's points, in float64."""
     order, starts = sort_by(labels, k)
     sums = np.empty((k, cloud.X.shape[1]))
     mass = np.empty(k)
@@ -229,6 +229,6 @@ def sums_of(cloud: Cloud, labels: np.ndarray, k: int) -> tuple[np.ndarray, np.nd
 
 
 def means_of(cloud: Cloud, labels: np.ndarray, centroids: np.ndarray, *, unit: bool) -> np.ndarray:
-    """Means of the clusters; an empty cluster keeps its centroid. ``unit``: scaled to length 1."""
+    """Return cluster means, unit ones if ``unit``; empty clusters keep theirs."""
     sums, mass = sums_of(cloud, labels, len(centroids))
     return cluster_means(sums, mass, centroids, unit=unit).astype(centroids.dtype)

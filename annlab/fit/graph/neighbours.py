@@ -92,7 +92,7 @@ def neighbourhoods(
 def _near_blocks(
     centroids: np.ndarray, members: np.ndarray, starts: np.ndarray, workers: Workers
 ) -> np.ndarray:
-    """The nearest blocks of each block, itself first: shape (n_blocks, 10 or fewer), int32."""
+    """Return the nearest blocks of each block, itself first."""
     n_blocks = len(starts) - 1
     # in float64: rounding must not choose the neighbours
     middle = np.add.reduceat(centroids[members].astype(np.float64), starts[:-1], axis=0)

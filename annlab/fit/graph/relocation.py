@@ -1,4 +1,4 @@
-"""Move centroids that are hardly needed to where one centroid serves too many points."""
+"""Move centroids that are hardly needed to clusters that gain by a split."""
 
 from __future__ import annotations
 

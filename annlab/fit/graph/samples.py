@@ -1,4 +1,4 @@
-"""A start for data of high intrinsic dimension: k-means with relocation on a sample."""
+"""Start for data of high intrinsic dimension: relocating k-means on a sample."""
 
 from __future__ import annotations
 

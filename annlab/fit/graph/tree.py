@@ -167,7 +167,7 @@ def plant_tree(
 
 
 def _contrast(d1: np.ndarray, d2: np.ndarray) -> float:
-    """Median of ``d2 / d1`` over some 4,096 points."""
+    """Return the median of ``d2 / d1`` over at most 4,096 points."""
     step = max(1, len(d1) // 4096)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = d2[::step] / d1[::step]

@@ -43,7 +43,7 @@ def _canvas() -> type[ipywidgets.DOMWidget]:
 
 
 def check_plane(X: ArrayLike, *, most: int) -> np.ndarray:
-    """Return points of a plane as float64; refuse more than can be drawn during a drag."""
+    """Return 2-D points as float64; refuse too many to draw during a drag."""
     rows = np.asarray(check_data(X, n_features=2, min_rows=2), dtype=np.float64)
     if len(rows) > most:
         rule = f"at most {most:,} points, so that dragging stays smooth"
@@ -53,7 +53,7 @@ def check_plane(X: ArrayLike, *, most: int) -> np.ndarray:
 
 
 def check_handles(places: ArrayLike, name: str, low: int, high: int) -> list[list[float]]:
-    """Return ``low`` to ``high`` positions of handles, with five digits, as browsers send them."""
+    """Return ``low`` to ``high`` handle positions, rounded to five digits."""
     rule = f"a list of {low} to {high} pairs [x, y] of finite numbers"
     try:
         rows = np.asarray(places, dtype=np.float64)

@@ -52,7 +52,7 @@ class Control:
         self.widget.value = value
 
     def accept(self, value: object) -> Any:
-        """Return a value as the control takes it; raise ValueError if it cannot."""
+        """Return the value in the control's form; raise ValueError if invalid."""
         return self.decode(self.encode(value))
 
 
@@ -227,6 +227,6 @@ def entry(
     *,
     trials: Sequence[str],
 ) -> Control:
-    """Make a line of text, taken over with Enter."""
+    """Make a text field, submitted with Enter."""
     widget = ipywidgets.Text(value=value, **_dress(description, tooltip))
     return Control(name, widget, decode=str, trials=trials)

@@ -61,11 +61,11 @@ class Explorer(Replay):
         raise NotImplementedError
 
     def sentence(self, result: Any, frame: int, *args: Any, **values: Any) -> str:
-        """Say in one sentence what the frame shows, what changes first."""
+        """Describe the frame in one sentence, changing facts first."""
         raise NotImplementedError
 
     def present(self, result: Any, frame: int, **values: Any) -> None:
-        """Bring a frame onto the stage; override for a canvas."""
+        """Show a frame on the stage; override for a canvas."""
         self.stage.value = self._png(result, frame, values)
 
     # -- construction --------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class Explorer(Replay):
 
     @property
     def text(self) -> str:
-        """The sentence under the picture."""
+        """The sentence below the picture."""
         return self._sentence
 
     @property
@@ -160,7 +160,7 @@ class Explorer(Replay):
         )
 
     def _refresh(self) -> None:
-        """Bring picture, sentence and state up to date with result, frame and values."""
+        """Update picture, sentence and state to result, frame and values."""
         with self._lock:
             self._sentence = self.sentence(self.result, self._frame, **self._values)
             self.present(self.result, self._frame, **self._values)
@@ -186,7 +186,7 @@ class Explorer(Replay):
         return self
 
     def press(self, key: str) -> None:
-        """Do what a click on the button ``key`` does."""
+        """Act as a click on the button ``key`` does."""
         if key == "stop":
             if self.worker is not None:
                 self.worker.stop()
@@ -231,7 +231,7 @@ class Explorer(Replay):
                 self._want(self._chosen())
 
     def _want(self, values: dict[str, Any], frame: int | None = None) -> None:
-        """Show the result of values: from a thread if a browser asks and it is not known."""
+        """Show the result of values; compute new ones for a browser in a thread."""
         if self._key(values) not in self._results and jobs.asked_by_browser():
             self._start_job(values, frame)
         else:
@@ -253,7 +253,7 @@ class Explorer(Replay):
         return result
 
     def _apply(self, values: dict[str, Any], frame: int | None = None) -> None:
-        """Show the result of values, here and now; an error changes nothing."""
+        """Compute and show the result of values; an error changes nothing."""
         if self.worker is not None:
             self.worker.cancel()
         result = self._computed(values, Job(), frame)
@@ -261,7 +261,7 @@ class Explorer(Replay):
         self._accept(values, result, frame)
 
     def _put(self, values: dict[str, Any]) -> None:
-        """Put values on the controls and ignore the change."""
+        """Set the controls to values without reacting to the change."""
         with self._unheard():
             for name, value in values.items():
                 self.controls[name].value = value
@@ -304,7 +304,7 @@ class Explorer(Replay):
             self._pause()
 
     def _draw_ahead(self) -> None:
-        """Draw the frames to come in a thread, but only if a browser shows the explorer."""
+        """Draw the next frames in a thread if a browser shows the explorer."""
         assert self._pictures is not None, "an explorer that is shown is complete"
         self._pictures.stop()
         if self._view_count and self.replay and isinstance(self.stage, ipywidgets.Image):
@@ -328,7 +328,7 @@ class Explorer(Replay):
 
     @property
     def state(self) -> str:
-        """Short text that names this frame and these values; `restore` reads it."""
+        """Short text of this frame and these values, for `restore`."""
         frame = self._frame if self.replay else None
         return states.written(self.name, frame, self.controls, self._values)
 

@@ -40,7 +40,7 @@ def _dress() -> type[ipywidgets.DOMWidget]:
 
 
 def make_dress() -> ipywidgets.DOMWidget:
-    """Make the hidden widget that brings the style of explorers and texts for screen readers."""
+    """Make the hidden widget with styles and texts for screen readers."""
     hidden = {"display": "none"}
     try:
         return _dress()(layout=hidden)

@@ -60,7 +60,7 @@ class Store:
         return len(self._known)
 
     def get(self, key: object, measure: Callable[..., Any], *arguments: object) -> Any:
-        """Return what is known by this key, or else what ``measure(*arguments)`` returns."""
+        """Return the stored result of a key; compute it if it is new."""
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
@@ -114,7 +114,7 @@ class Job:
 
 
 class Worker:
-    """Computes in a thread what a browser requests; the latest request wins.
+    """A thread that computes what a browser requests; the latest request wins.
 
     The explorer's ``lock`` is held while a result is handed over. With a ``stop_button``, ``row``
     shows the progress of what takes longer than 0.3 s.
@@ -139,7 +139,7 @@ class Worker:
             )
 
     def start(self, compute: Callable[[Job], object], done: Callable[[Any, str], None]) -> None:
-        """Call ``done`` with what ``compute`` returns, or with None and what went wrong."""
+        """Call ``done`` with the result of ``compute``, or with None and the error."""
         self.cancel()
         job = self._job = Job(self._show if self.row else None)
         threading.Thread(target=self._work, args=(job, compute, done), daemon=True).start()

@@ -1,4 +1,4 @@
-"""How the pictures of the widgets look: colours, markers, text size, and the drawing of a frame.
+"""Style of the widgets' pictures, and the drawing of a frame.
 
 Frames are drawn with `matplotlib.figure.Figure` and the Agg canvas, never with pyplot, whose global
 state is not thread-safe.
@@ -43,7 +43,7 @@ class Look:
 
     @property
     def key(self) -> tuple[float, float, float]:
-        """What a cached frame depends on."""
+        """Key of cached frames."""
         return (self.size, self.text, self.lines)
 
 
@@ -116,7 +116,7 @@ def _of_kind(kind: type, artists: list[Any]) -> list[Any]:
 
 
 def _artists(parent: Artist) -> Iterator[Any]:
-    """Yield all drawn parts; an axis that is off is skipped, since asking makes its ticks."""
+    """Yield all artists; skip axes that are off, which would create ticks."""
     from matplotlib.axis import Axis
 
     for part in parent.get_children():
@@ -171,7 +171,7 @@ def scatter_clusters(
     size: float = 22.0,
     alpha: float = 0.75,
 ) -> None:
-    """Draw points with the colour and the marker of their cluster.
+    """Draw points in the colour and marker of their cluster.
 
     A label of −1 (an outlier) is a grey cross; ``labels=None`` draws all points grey. ``size``
     is the area of a marker in points².
@@ -213,7 +213,7 @@ def scatter_centroids(
     size: float = 130.0,
     colors: Sequence[str] | np.ndarray | None = None,
 ) -> None:
-    """Draw centroids with the colour and the marker of their cluster, and arrows for their moves.
+    """Draw centroids in the colour and marker of their cluster, with arrows.
 
     Rows with NaN are left out. ``moved_to`` are the tips of the arrows, ``size`` is the area of a
     marker in points², and ``colors`` replace the palette.

@@ -1,4 +1,4 @@
-"""What charts of several explorers draw: curves, the mark of the chosen setting, legends, words."""
+"""Parts of charts: curves, the mark of the chosen setting, legends, texts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def curve(
 def chosen(
     axes: Axes, x: float, y: float, *, size: float = 12.0, zorder: float = 5.0, **more: Any
 ) -> None:
-    """Mark what the controls choose: a diamond that the eye finds first."""
+    """Mark the chosen setting with a diamond."""
     look: dict[str, Any] = {"color": ALARM, "markeredgecolor": INK}
     axes.plot([x], [y], "D", markersize=size, zorder=zorder, **look, **more)
 
@@ -54,7 +54,7 @@ def ringed(
     marker: str = "o",
     **more: Any,
 ) -> None:
-    """Put a ring around a place of a curve."""
+    """Draw a ring around a point of a curve."""
     look: dict[str, Any] = {"color": "none", "markeredgecolor": color, "markeredgewidth": width}
     axes.plot([x], [y], marker, markersize=size, zorder=5, **look, **more)
 
@@ -83,7 +83,7 @@ def write(
     size: float = SMALL,
     **more: Any,
 ) -> None:
-    """Write words at a place of the axes.
+    """Write a text at a position of the axes.
 
     ``place`` is the horizontal and the vertical alignment; "center" alone means both.
     """
@@ -92,7 +92,7 @@ def write(
 
 
 def page(figure: Figure, size: tuple[int, int]) -> Axes:
-    """Make one pair of axes in CSS pixels for the whole figure, y downwards.
+    """Make axes in CSS pixels for the whole figure, y downwards.
 
     Clicks can be looked up in it, and it is faster than axes with automatic layout.
     """

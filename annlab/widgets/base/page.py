@@ -1,4 +1,4 @@
-"""A self-contained page of frames with a scrubber: it needs no kernel, no network, no library."""
+"""A self-contained page of frames with a scrubber, without kernel or network."""
 
 from __future__ import annotations
 

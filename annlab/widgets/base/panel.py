@@ -61,7 +61,7 @@ class Panel(ipywidgets.VBox):
         return ipywidgets.Image(format="png")
 
     def press(self, key: str) -> None:
-        """Do what a click on the button ``key`` does."""
+        """Act as a click on the button ``key`` does."""
         raise NotImplementedError
 
     def _on_frame(self, change: dict[str, Any]) -> None:

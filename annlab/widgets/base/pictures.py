@@ -21,7 +21,7 @@ _QUIET_S = 0.4
 
 
 class _Turns:
-    """Lock for drawing (matplotlib has module-wide caches) in which requested frames go first.
+    """Lock for drawing with matplotlib, in which requested frames go first.
 
     With a plain lock, explorers that draw ahead could pass it among themselves while a reader
     waits for a frame.
@@ -68,7 +68,7 @@ class Pictures:
         self._stop_ahead = threading.Event()
 
     def get(self, key: object, draw: Callable[[Figure], None], *, ahead: bool = False) -> bytes:
-        """Return the PNG of a frame; ``key`` says all that it depends on."""
+        """Return the PNG of a frame; ``key`` covers all that it depends on."""
 
         def made() -> bytes:
             with _turns.take(ahead):
@@ -79,7 +79,7 @@ class Pictures:
         return bytes(self.known.get(key, made))
 
     def draw_ahead(self, frames: Sequence[int], draw: Callable[[int], object]) -> None:
-        """Draw frames in a thread, instead of those that are still being drawn ahead."""
+        """Draw frames ahead in a thread, replacing the previous list."""
         self.stop()
         stop = self._stop_ahead = threading.Event()
 
@@ -93,5 +93,5 @@ class Pictures:
         threading.Thread(target=work, daemon=True).start()
 
     def stop(self) -> None:
-        """Draw nothing ahead."""
+        """Stop drawing ahead."""
         self._stop_ahead.set()

@@ -1,4 +1,4 @@
-"""The controls of a replay: scrubber, number field, speed, and the thread that runs it."""
+"""Controls of a replay (scrubber, number field, speed) and its thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPEEDS = {"slow": 1.6, "normal": 0.8, "fast": 0.25}
 
 
 class Player:
-    """Scrubber, number field and speed of a replay whose frame is called ``word``."""
+    """Scrubber, number field and speed of a replay; ``word`` names its frames."""
 
     def __init__(self, word: str, animated: bool) -> None:
         self.scrubber = ipywidgets.IntSlider(
@@ -65,7 +65,7 @@ class Player:
         threading.Thread(target=work, daemon=True).start()
 
     def pause(self) -> None:
-        """Stay at the frame that is shown."""
+        """Stop at the current frame."""
         if self._stop is not None:
             self._stop.set()
             self._stop = None

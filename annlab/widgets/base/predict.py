@@ -1,4 +1,4 @@
-"""Predict before you run: an answer is typed or clicked first and shown beside the truth."""
+"""Predictions: the reader answers first, then sees the truth beside it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _shown(value: object) -> str:
 
 
 class Prediction(ipywidgets.VBox):
-    """A question, a field for the reader's answer, and the truth beside it once it is known.
+    """A question, a field for the answer, and the truth once it is known.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class Prediction(ipywidgets.VBox):
         return self._find is not None and self.truth is None
 
     def predict(self, answer: object) -> Self:
-        """Note an answer, as a click or a typed number does.
+        """Record an answer, as a click or a typed number does.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Stepping through the frames of an explorer."""
+"""Step through the frames of an explorer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from annlab.widgets.base.panel import Panel
 
 
 class Replay(Panel):
-    """The frames of a result: which one is shown, and how to go to another one."""
+    """The frames of a result, and navigation between them."""
 
     result: Any
     _frame = 0
@@ -20,12 +20,12 @@ class Replay(Panel):
         return 1
 
     def _refresh(self) -> None:
-        """Bring picture, sentence and state up to date with result, frame and values."""
+        """Update picture, sentence and state to result, frame and values."""
         raise NotImplementedError
 
     @property
     def frame(self) -> int:
-        """Frame that is shown; setting it goes there.
+        """Current frame; setting it goes there.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Replay(Panel):
         return int(frame)
 
     def _go(self, frame: int) -> None:
-        """Show the frame, or the first or last one if it is beyond."""
+        """Show a frame; numbers out of range mean the first or last one."""
         with self._lock:
             self._frame = min(max(frame, 0), self.n_frames - 1)
             self._show_frame_controls()
@@ -77,13 +77,13 @@ class Replay(Panel):
                 self._go(int(change["new"]))
 
     def step(self) -> Self:
-        """Go on one frame; the last one stays."""
+        """Go to the next frame; stay at the last one."""
         with self._lock:
             self._go(self._frame + 1)
         return self
 
     def step_back(self) -> Self:
-        """Go back one frame; the first one stays."""
+        """Go to the previous frame; stay at the first one."""
         with self._lock:
             self._go(self._frame - 1)
         return self
@@ -103,7 +103,7 @@ class Replay(Panel):
         return self
 
     def _run_on(self) -> bool:
-        """Go on one frame, and tell whether more follow."""
+        """Go to the next frame, and tell whether more follow."""
         self.step()
         more = self._frame < self.n_frames - 1
         if not more:

@@ -1,4 +1,4 @@
-"""Rows and pictures that explorers show: thinned, rotated onto their axes, or without groups."""
+"""Rows and pictures for explorers: thinned, rotated or without groups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN = "your data"
 
 
 def digest(X: np.ndarray) -> str:
-    """Return a key of the rows' content, by which measurements on them are kept."""
+    """Return a key of the rows' content, for stored measurements."""
     return hashlib.sha256(X.tobytes()).hexdigest()
 
 
@@ -42,7 +42,7 @@ def own_rows(
 
 
 def evenly(X: np.ndarray, most: int) -> np.ndarray:
-    """Return at most so many rows, evenly spaced."""
+    """Return at most that many rows, evenly spaced."""
     return X[:: -(-len(X) // most)]
 
 
@@ -52,7 +52,7 @@ def shuffled_columns(X: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
 
 
 def main_axes(X: np.ndarray, count: int | None = None) -> np.ndarray:
-    """Return the directions in which rows of mean 0 spread most, the widest first.
+    """Return the principal axes of centred rows, the widest first.
 
     The result has shape (d, count), by default (d, d).
     """
@@ -76,7 +76,7 @@ def cube_or_patches(kind: str, count: int) -> np.ndarray:
 
 
 def thinned(pixels: np.ndarray, most: int) -> np.ndarray:
-    """Leave out rows and columns of a picture until it has at most so many pixels."""
+    """Thin a picture to at most that many pixels."""
     step = max(1, int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / most))))
     return np.ascontiguousarray(pixels[::step, ::step])
 

@@ -33,7 +33,7 @@ Words = str | Sequence[str]
 
 
 def numbers(values: ArrayLike) -> list[float]:
-    """Turn an array into floats of five significant digits: exact enough for pixels, and short."""
+    """Turn an array into floats of five significant digits, enough for pixels."""
     return [float(f"{value:.5g}") for value in np.asarray(values, dtype=float).ravel()]
 
 
@@ -102,7 +102,7 @@ def _layer(kind: str, X: ArrayLike, **style: object) -> Part:
 
 
 def _plain(style: Part) -> Part:
-    """Turn sequences into lists, which JSON knows."""
+    """Turn sequences into lists for JSON."""
     return {
         key: value if isinstance(value, (str, bool, int, float)) else list(value)
         for key, value in style.items()
@@ -219,7 +219,7 @@ def handles(
     places: bool = False,
     glide: bool = True,
 ) -> Part:
-    """Describe the points that the reader moves, in the first panel.
+    """Describe the points that the reader can move, in the first panel.
 
     ``name`` is what one is called, ``size`` its radius in CSS pixels, ``text`` one or two letters
     on each; there may be ``low`` to ``high``. A click on free ground adds one if ``adds``, or

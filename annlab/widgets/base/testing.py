@@ -1,4 +1,4 @@
-"""Drive any explorer through everything that it offers, as its tests must.
+"""Test any explorer through everything that it offers.
 
 `exercise` sets every control to its minimum, its maximum and every option, presses every button,
 walks the frames and then acts at random. Later explorers are covered by being in the registry.
@@ -30,7 +30,7 @@ def parts_of(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
 
 
 def _check_anatomy(explorer: Explorer) -> None:
-    """Assert what holds for every new explorer."""
+    """Assert what must be true of every new explorer."""
     assert explorer.name and explorer.title, "an explorer has a name and a title"
     parts = list(parts_of(explorer))
     for part in parts:
@@ -123,7 +123,7 @@ def _try_state(explorer: Explorer, fresh: Explorer) -> None:
 def exercise(
     make: Callable[[], Explorer], *, n_actions: int = 50, random_state: Seed = 0
 ) -> Explorer:
-    """Drive an explorer, made twice by ``make``, through all it offers, then at random.
+    """Test an explorer, made twice by ``make``, systematically and at random.
 
     Returns
     -------
