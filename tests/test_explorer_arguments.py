@@ -87,7 +87,7 @@ WRONG = {
             ({"predict": "unseen"}, "predict must be None"),
             ({"photos": {}}, "photos must be at least one"),
             ({"photos": LOW}, "photos must be pictures of at least 12"),
-            ({"unseen": {"china": LOW}}, "unseen must be named"),
+            ({"unseen": {"china": LOW}}, "unseen must be different"),
         ],
     ),
     "segmentation_explorer": (

@@ -153,7 +153,7 @@ def _numeric(X: Any, name: str) -> np.ndarray:
             name,
             "real and numeric",
             f"dtype {array.dtype}",
-            "Complex data are not supported: split real and imaginary parts into columns."
+            "Complex data not supported: split real and imaginary parts into columns."
             if array.dtype.kind == "c"
             else "Convert it to float32 or float64.",
         )
