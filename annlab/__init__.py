@@ -1,4 +1,4 @@
-"""k-means clustering with approximate nearest neighbours: taught, measured and fast.
+"""k-means with approximate nearest neighbours: taught, measured and fast.
 
 Every name loads on first use, so that ``import annlab`` is instant. The one list of the public
 names, and of where each is from, is ``__init__.pyi``, which type checkers read as well.

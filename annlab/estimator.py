@@ -1,4 +1,4 @@
-"""`KMeansANN`: k-means as a scikit-learn estimator. The algorithms are in `annlab.fit`."""
+"""`KMeansANN`: k-means as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from annlab.rows.reading import is_mapped
 
 
 class KMeansANN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
-    """k-means through a nearest-neighbour index over the centroids, as a scikit-learn estimator.
+    """k-means with an index over the centroids, as a scikit-learn estimator.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ final_assignment, checkpoint
             del self.feature_names_in_
 
     def _learn(self, last: Found | None) -> None:
-        """Set the mean and weight of each cluster, from which `partial_fit` continues."""
+        """Set mean and weight of each cluster, with which `partial_fit` continues."""
         centroids = self.cluster_centers_
         self._means = centroids.astype(np.float64)
         if last is None:
@@ -264,7 +264,7 @@ final_assignment, checkpoint
             raise
 
     def partial_fit(self, X: MatrixLike, y: object = None, sample_weight: Any = None) -> KMeansANN:
-        """Update the centroids with one batch; each is the mean of all rows it ever got.
+        """Update the centroids with one batch; each is the mean of all its rows.
 
         An error or Ctrl-C leaves the estimator as it was before the batch.
 

@@ -1,4 +1,4 @@
-"""Centroids for other libraries: inverted files of faiss, flat indexes, graphs of hnswlib."""
+"""Export centroids to inverted files of faiss, flat indexes and hnswlib."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ivf(
     progress: bool = False,
     **fit_params: Any,
 ) -> Any:
-    """Build an inverted file of faiss whose coarse quantizer is trained by annlab.
+    """Build an inverted file of faiss with a coarse quantizer by annlab.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def _fill(
 
 
 def to_faiss(result: KMeansResult) -> Any:
-    """Return the centroids as a flat index of faiss, which assigns rows to clusters.
+    """Return the centroids as a flat faiss index, which assigns rows to clusters.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def to_faiss(result: KMeansResult) -> Any:
 def to_hnswlib(
     result: KMeansResult, *, M: int = 16, ef_construction: int = 200, random_state: int = 0
 ) -> Any:
-    """Return the centroids as a graph of hnswlib, which assigns rows if k is large.
+    """Return the centroids as a graph of hnswlib, for assignment at large k.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""k-means by faiss: trained on all points by default, with labels and exact totals for all."""
+"""k-means by faiss, trained on all points, with exact labels and totals."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def kmeans_faiss(
 
 
 def _single(points: MemoryRows) -> tuple[np.ndarray, float]:
-    """Return all rows in working coordinates as float32, and the scale they were divided by."""
+    """Return all rows in working coordinates as float32, and their scale."""
     rows = points.load(0, points.n)
     scale = 1.0
     if rows.dtype == np.float64:
@@ -185,7 +185,7 @@ def _single(points: MemoryRows) -> tuple[np.ndarray, float]:
 
 
 def _next_shift_sq(points: MemoryRows, centroids: np.ndarray, labels: np.ndarray) -> float:
-    """Return Σ ‖mean − centroid‖² over the non-empty clusters: the size of one more update."""
+    """Return Σ ‖mean − centroid‖² over the clusters with points."""
     tally = points.sweep(Labelled(centroids=centroids), labels)[1]
     filled = tally.totals > 0
     found = cluster_means(tally.sums, tally.totals, centroids, unit=points.coordinates.unit)

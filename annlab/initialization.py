@@ -1,4 +1,4 @@
-"""Starts: initial centroids of shape (k, d), drawn from the points, in working coordinates."""
+"""Starts: initial centroids (k, d) from the points, working coordinates."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def random_points(points: MemoryRows, n_clusters: int, rng: np.random.RandomStat
 def k_means_plus_plus(
     points: MemoryRows, n_clusters: int, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Draw points one by one with probability proportional to D², each the best of some.
+    """Draw points one by one, proportionally to D², each the best of some.
 
     Each round draws ``2 + ln k`` candidates and keeps the one that lowers Σ w D² most.
 
@@ -97,7 +97,7 @@ def k_means_plus_plus(
 
 
 def _draw(mass: np.ndarray, size: int, rng: np.random.RandomState) -> Any:
-    """Draw indices with probability proportional to ``mass``; None if it is all zero."""
+    """Draw indices proportionally to ``mass``; return None if it is all zero."""
     cumulative = np.cumsum(mass)
     total = cumulative[-1]
     if not total > 0:
@@ -112,7 +112,7 @@ def _draw(mass: np.ndarray, size: int, rng: np.random.RandomState) -> Any:
 def _closer(
     chunk: Chunk, candidates: np.ndarray, closest: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distances to the nearest centroid with each candidate, and the potentials."""
+    """Return nearest distances with each candidate added, and the potentials."""
     # in the working type: these tables are large
     distances = np.ascontiguousarray(pairwise_sq(chunk.load(), candidates).T)
     np.minimum(distances, closest, out=distances)
@@ -134,7 +134,7 @@ def _exactly(
 def k_means_parallel(
     points: MemoryRows, n_clusters: int, rng: np.random.RandomState, *, n_rounds: int = 5
 ) -> np.ndarray:
-    """Draw many points in each of some rounds and reduce them to k: k-means||, for large k.
+    """Draw many points in a few rounds, then reduce them to k: k-means||.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Results of a fit: steps, trace and result, all frozen with read-only arrays."""
+"""Results of a fit: steps, trace and result, all read-only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def owned(array: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """One iteration: assignment to ``centroids``, then update to ``new_centroids``.
+    """One iteration: assignment to ``centroids``, update to ``new_centroids``.
 
     Attributes
     ----------
@@ -417,7 +417,7 @@ def _check_facts(facts: dict[str, Any], types: dict[str, tuple[type, ...]]) -> N
 def pack_steps(
     steps: Iterable[Step], arrays: dict[str, np.ndarray], prefix: str
 ) -> list[dict[str, Any]]:
-    """Add the arrays of steps to ``arrays``; return their numbers, ready for JSON."""
+    """Add the arrays of steps to ``arrays``; return the rest, ready for JSON."""
     entries = []
     for number, step in enumerate(steps):
         entries.append({name: getattr(step, name) for name in _STEP_TYPES})
@@ -460,7 +460,7 @@ def unpack_steps(
 
 
 def check_labels(labels: np.ndarray, shape: tuple[int, ...], k: int, *, lowest: int) -> None:
-    """Raise ValueError unless labels are int32 of this shape, from ``lowest`` to k − 1."""
+    """Raise ValueError unless labels are int32 from ``lowest`` to k − 1."""
     if labels.shape != shape or labels.ndim != 1 or labels.dtype != np.int32:
         raise ValueError("the labels are not int32, or not one for each row")
     if labels.size and not lowest <= labels.min() <= labels.max() < k:

@@ -163,7 +163,7 @@ class Trimmed:
 
 
 def paired(rows: MemoryRows, centroids: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the squared distance of each row to the centroid of its label, (n,) float64."""
+    """Return the squared distance of each row to its centroid, (n,) float64."""
     tasks = [(chunk, centroids, labels[a:b]) for a, b, chunk in rows.chunks()]
     return np.concatenate(rows.workers.map(_paired_chunk, tasks, work=4 * rows.n * rows.d))
 
@@ -178,7 +178,7 @@ def _paired_chunk(chunk: Chunk, centroids: np.ndarray, labels: np.ndarray) -> np
 def without_itself(
     rows: MemoryRows, centroids: np.ndarray, labels: np.ndarray, distances_sq: np.ndarray
 ) -> np.ndarray:
-    """Return the squared distances to the means of the other points of each cluster.
+    """Return squared distances to the means of each cluster's other points.
 
     An outlier that a start has drawn is at distance 0 from its centroid. The mean of the other
     points of a cluster is m/(m − 1) times as far away as that of all; for a point alone in its

@@ -75,7 +75,7 @@ def is_placeholder(repository: str) -> bool:
 
 
 def binder_link(repository: str, path: str) -> str:
-    """Return the address that opens a file of the repository in JupyterLab on Binder.
+    """Return the address that opens a repository file in JupyterLab on Binder.
 
     A notebook of the course opens as the reader's copy, without outputs.
     """
@@ -91,7 +91,7 @@ def colab_link(repository: str, path: str) -> str:
 
 
 def badges(repository: str, path: str, images: str = "images") -> str:
-    """Return both buttons for a notebook as one line of Markdown; empty for a placeholder."""
+    """Return both buttons as a line of Markdown; empty for a placeholder."""
     if is_placeholder(repository):
         return ""
     return (

@@ -123,7 +123,7 @@ def _metadata(notebook: NotebookNode) -> Iterator[str]:
 
 
 def machine_traces(text: str) -> list[str]:
-    """Return what belongs to one machine or one run: paths, hosts, memory addresses.
+    """Return traces of one machine or run: paths, hosts, memory addresses.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Make a notebook small enough for the previews of code hosts: at most 1.5 MB."""
+"""Make a notebook small enough for previews on code hosts: at most 1.5 MB."""
 
 from __future__ import annotations
 

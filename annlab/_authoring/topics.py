@@ -1,4 +1,4 @@
-"""What a topic notebook must have: sections in order, short cells, enough prose."""
+"""Rules for topic notebooks: sections in order, short cells, enough prose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collect the verdicts on the slides' claims from the outputs of the notebooks."""
+"""Collect the verdicts on the slides' claims from the notebooks' outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VERDICT = re.compile(r"\| slide (\d+) says \| we measured \| verdict \|\n\|(?:-
 
 
 def verdicts(notebook: NotebookNode) -> list[tuple[int, str]]:
-    """Return (slide, row ``| claim | measurement | verdict |``) of each verdict that is shown."""
+    """Return (slide, row ``| claim | measurement | verdict |``) of each verdict."""
     shown = [
         output.get("data", {}).get("text/markdown", "")
         for _, cell in code_cells(notebook)
@@ -50,7 +50,7 @@ def verdict_findings(notebook: NotebookNode) -> Iterator[str]:
 
 
 def verdict_table(folder: Path) -> str:
-    """Return the text of ``notebooks/README.md``, from the stored outputs in that folder."""
+    """Return the text of ``notebooks/README.md`` from the stored outputs."""
     nbformat = require("nbformat", purpose="to read notebooks", extra="test")
     rows = []
     for path in sorted(filter(Path.is_file, folder.glob("*.ipynb"))):

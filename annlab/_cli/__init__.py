@@ -1,1 +1,1 @@
-"""The ``annlab`` command: one module for each subcommand, loaded when it is called."""
+"""The ``annlab`` command: one module for each subcommand, loaded on demand."""

@@ -198,7 +198,7 @@ def _predict(options: argparse.Namespace, folder: Path) -> int:
 
 
 def _check_options(options: argparse.Namespace) -> list[int]:
-    """Check what can be checked without the data; return the numbers of clusters to try."""
+    """Check options without reading data; return the numbers of clusters to try."""
     from annlab._support.checks import check_choice, check_integer
     from annlab.fit.choose import available_algorithms
 
@@ -307,7 +307,7 @@ def _fit(table: Table, ks: list[int], options: argparse.Namespace) -> _Fitted:
 def _scale(
     table: Table, options: argparse.Namespace
 ) -> tuple[Matrix, tuple[np.ndarray, np.ndarray] | None, list[str]]:
-    """Standardise the columns if asked for; else note columns of very different spread."""
+    """Standardise the columns if requested; else note very different spreads."""
     import numpy as np
 
     from annlab._support.checks import working_dtype

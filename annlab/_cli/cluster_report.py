@@ -71,7 +71,7 @@ def prepare(folder: Path, *, force: bool) -> None:
 
 
 def write_outputs(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> list[Path]:
-    """Write files, each by its function; replace older results once all are written."""
+    """Write files, each by its function; replace older results at the end."""
     staging = Path(tempfile.mkdtemp(dir=folder, prefix=".annlab-"))
     try:
         for name, write in writers.items():

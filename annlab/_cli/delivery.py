@@ -42,7 +42,7 @@ class Delivery:
 
 
 def _as_delivered(name: str, content: bytes) -> bytes:
-    """Return the content of a copy: a notebook without outputs, which would show the answers."""
+    """Return a copy's content: notebooks lose outputs, which show the answers."""
     if not name.endswith(".ipynb"):
         return content
     try:
@@ -59,7 +59,7 @@ def _as_delivered(name: str, content: bytes) -> bytes:
 
 
 def _digest(name: str, content: bytes) -> str:
-    """Return the SHA-256 of a file, for a notebook without what JupyterLab writes on opening it."""
+    """Return the SHA-256 of a file, ignoring what JupyterLab writes on opening."""
     if name.endswith(".ipynb"):
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
             notebook = json.loads(content)
@@ -86,7 +86,7 @@ def _read_manifest(folder: Path) -> dict[str, str]:
 
 
 def _content(path: Path) -> bytes | None:
-    """Return the content of a plain file; None for a folder, a link or an unreadable file."""
+    """Return the content of a plain, readable file, else None."""
     try:
         return path.read_bytes() if path.is_file() and not path.is_symlink() else None
     except OSError:

@@ -1,4 +1,4 @@
-"""``annlab lab``: copy the notebooks into your folder, and open JupyterLab on it."""
+"""``annlab lab``: copy the notebooks into your folder, and open JupyterLab."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ START = "00_start_here.ipynb"
 def lab_command(
     folder: Path, *, page: str | None = START, arguments: tuple[str, ...] = ()
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the command line and environment that open JupyterLab with annlab's settings.
+    """Return the command and environment that open JupyterLab for annlab.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def lab_command(
 
 
 def _where_it_opens(arguments: Sequence[str]) -> str:
-    """Say where JupyterLab will appear, by the arguments that are passed on to it."""
+    """Say where JupyterLab will open, judging by the arguments passed on to it."""
     opens = True
     for word in arguments:
         name, _, value = word.partition("=")

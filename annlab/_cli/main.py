@@ -1,4 +1,4 @@
-"""The ``annlab`` command: a table of subcommands, each a module that is loaded when called.
+"""The ``annlab`` command: a table of subcommands, loaded on demand.
 
 A module has ``add_arguments(parser)`` and ``run(options)``, which returns the exit status.
 """

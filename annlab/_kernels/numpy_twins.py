@@ -1,4 +1,4 @@
-"""The loops in plain NumPy: the reference for the compiled ones, and their substitute.
+"""NumPy versions of the compiled loops: their reference and substitute.
 
 The compiled loops have the same names, arguments and, except for rounding, answers. Outputs are
 arguments: a function fills the rows or clusters from ``lo`` to ``hi`` and touches nothing else, so
@@ -27,7 +27,7 @@ def _weights(weights: np.ndarray, rows: np.ndarray | slice, count: int) -> np.nd
 
 
 def _sums(rows: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.ndarray:
-    """Sum weighted rows by label: a product with the sparse matrix of memberships."""
+    """Sum weighted rows by label, as a product with a sparse matrix."""
     from scipy.sparse import csr_matrix
 
     n = len(rows)
@@ -38,7 +38,7 @@ def _sums(rows: np.ndarray, labels: np.ndarray, w: np.ndarray, k: int) -> np.nda
 def _two_nearest(
     rows: np.ndarray, centroids: np.ndarray, half_norms: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Find positions and values of the two least ½‖c‖² − x·c; ties go to the lower position."""
+    """Find the two least ½‖c‖² − x·c; ties go to the lower position."""
     values = half_norms - products(rows, centroids)
     n = np.arange(len(values))
     first = values.argmin(axis=1)
@@ -167,7 +167,7 @@ def _half_norms(centroids: np.ndarray) -> np.ndarray:
 
 
 def counting_sort(keys: np.ndarray, order: np.ndarray, starts: np.ndarray) -> None:
-    """Sort small integer keys (n,): stable order, and where each key begins (n_keys + 1,)."""
+    """Sort small integer keys; return the stable order and where each key begins."""
     order[:] = np.argsort(keys, kind="stable")
     starts[0] = 0
     np.cumsum(np.bincount(keys, minlength=len(starts) - 1), out=starts[1:])
@@ -183,7 +183,7 @@ def cluster_sums(
     sums: np.ndarray,
     mass: np.ndarray,
 ) -> None:
-    """Sum the weighted points and the weights of each cluster ``lo <= c < hi``, in float64."""
+    """Sum weighted points and weights of clusters ``lo <= c < hi``, in float64."""
     for c in range(lo, hi):
         members = order[starts[c] : starts[c + 1]]
         w = _weights(weights, members, len(members))
@@ -427,7 +427,7 @@ def assign_sparse(
     sums: np.ndarray,
     mass: np.ndarray,
 ) -> int:
-    """Label sparse rows ``lo <= i < hi`` exactly and sum them by cluster, in float64.
+    """Label sparse rows ``lo <= i < hi`` exactly and sum them, in float64.
 
     Parameters
     ----------
@@ -472,7 +472,7 @@ def moments(
     second: np.ndarray,
     extremes: np.ndarray,
 ) -> float:
-    """Add up values and squares of each feature over some rows; find the extremes.
+    """Sum values and squares of each feature over some rows; find the extremes.
 
     ``first`` and ``second`` (d,) float64 are added to; ``extremes`` gets the least value, the
     largest, and a third number that is 0 if all values are finite and NaN otherwise.

@@ -1,4 +1,4 @@
-"""Checks of arguments: accept and convert, or raise an error that names the parameter."""
+"""Checks of arguments: accept and convert, or raise an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGEST = 1e150
 
 
 def is_sparse(X: Any) -> TypeGuard[csr_matrix]:
-    """Tell whether ``X`` is a SciPy sparse matrix or array, without importing SciPy."""
+    """Tell whether ``X`` is a SciPy sparse matrix, without importing SciPy."""
     return hasattr(X, "tocsr") and hasattr(X, "nnz")
 
 
@@ -74,7 +74,7 @@ def check_items(value: Any, name: str, rule: str) -> list[Any]:
 
 
 def as_array(value: Any, name: str) -> np.ndarray:
-    """Convert anything to an array of any type; raise TypeError if that is impossible."""
+    """Convert anything to an array of any type; raise TypeError if impossible."""
     try:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as reason:
@@ -88,7 +88,7 @@ def as_array(value: Any, name: str) -> np.ndarray:
 
 
 def _as_dense(X: Any, name: str) -> Any:
-    """Collect lazy frames; return the data of masked arrays without masked values."""
+    """Collect lazy frames; return the data of masked arrays without masks."""
     if hasattr(X, "collect") and hasattr(X, "lazy"):
         return X.collect()
     if np.ma.isMaskedArray(X):
@@ -105,7 +105,7 @@ def _as_dense(X: Any, name: str) -> Any:
 
 
 def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
-    """Convert an object array: mixed or nullable numbers, or one vector in each cell."""
+    """Convert an object array: mixed or nullable numbers, or vectors in cells."""
     cells = array.ravel()
     if array.size == len(array) and len(cells) and hasattr(cells[0], "__len__"):
         # a column of vectors, such as embeddings
@@ -161,7 +161,7 @@ def _numeric(X: Any, name: str) -> np.ndarray:
 
 
 def working_dtype(dtype: np.dtype) -> np.dtype:
-    """Return float32 if it represents all values of ``dtype`` exactly, else float64."""
+    """Return float32 if it represents every value of ``dtype``, else float64."""
     # by name, because the byte order does not matter
     if dtype.name in _FITS_FLOAT32:
         return np.dtype(np.float32)
@@ -338,7 +338,7 @@ def check_real(
     maximum: float = np.inf,
     strict: bool = False,
 ) -> float:
-    """Accept a finite real number with ``minimum <= value <= maximum`` (``<`` if strict)."""
+    """Accept a real number, ``minimum <= value <= maximum`` (``<`` if strict)."""
     sign = ">" if strict else ">="
     rule = f"a finite number {sign} {minimum:g}"
     if np.isfinite(maximum):
@@ -383,7 +383,7 @@ def check_n_clusters(n_clusters: Any, n_samples: int, name: str = "n_clusters") 
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
-    """Accept None, one number, or one weight per sample; return (n,) float64 or None."""
+    """Accept None, a number, or a weight per sample; return (n,) float64 or None."""
     if sample_weight is None:
         return None
     weights = np.asarray(_numeric(sample_weight, "sample_weight"), dtype=np.float64)
@@ -415,7 +415,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
 
 
 def check_random_state(random_state: Any) -> np.random.RandomState:
-    """Accept None, an int, a RandomState or a Generator (drawn from once); return a RandomState."""
+    """Accept None, an int, a RandomState or a Generator; return a RandomState."""
     if random_state is None:
         # seeded by the system: annlab has no global random state
         return np.random.RandomState()

@@ -1,4 +1,4 @@
-"""The template for errors, the warning class, and the import of optional packages."""
+"""The template for errors, the warning class, and optional imports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def invalid(
     *,
     error: type[Exception] = ValueError,
 ) -> Exception:
-    """Build an error from parameter, rule (after "must be"), value received and remedy.
+    """Build an error from parameter, rule (after "must be"), value and remedy.
 
     The value is shown with ``str`` and cut at 120 characters. The caller raises the error.
 

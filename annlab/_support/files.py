@@ -13,7 +13,7 @@ from typing import IO, Any
 
 @contextmanager
 def atomic_write(target: str | os.PathLike[str], *, text: bool = False) -> Iterator[IO[Any]]:
-    """Open a new file that replaces ``target`` when the block ends without an error.
+    """Open a new file that replaces ``target`` if the block succeeds.
 
     A full disk, an error or a kill leaves the older file unchanged. Text is UTF-8 with ``\\n``.
 
@@ -57,7 +57,7 @@ def atomic_write(target: str | os.PathLike[str], *, text: bool = False) -> Itera
 
 
 def is_disk_full(reason: BaseException) -> bool:
-    """Tell whether an error means that a disk is full; NumPy's error has no errno."""
+    """Tell whether an error means a full disk; NumPy's error has no errno."""
     if not isinstance(reason, OSError):
         return False
     return reason.errno == errno.ENOSPC or "requested and" in str(reason)

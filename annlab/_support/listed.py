@@ -1,4 +1,4 @@
-"""Read the public names of a package from the type stub beside its ``__init__.py``."""
+"""Read a package's public names from the stub beside its ``__init__.py``."""
 
 from __future__ import annotations
 

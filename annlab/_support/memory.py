@@ -32,7 +32,7 @@ def _number(path: Path) -> int | None:
 
 
 def _entry(path: Path, name: str) -> int:
-    """Read a number from a file of lines such as ``name 123``; 0 if it is missing."""
+    """Read a number from a file of lines such as ``name 123``; 0 if missing."""
     try:
         for line in path.read_text().splitlines():
             words = line.replace(":", " ").split()
@@ -69,7 +69,7 @@ def _container_free(root: Path) -> int | None:
 
 
 def total_memory() -> int | None:
-    """Return the memory of the machine or of the container in bytes; None if unknown."""
+    """Return the memory of the machine or container in bytes; None if unknown."""
     sizes = [container_limit()]
     try:
         sizes.append(int(os.sysconf("SC_PAGE_SIZE")) * int(os.sysconf("SC_PHYS_PAGES")))

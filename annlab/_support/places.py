@@ -12,7 +12,7 @@ COPIES = Path("annlab-notebooks")
 
 
 def shipped(inside: str, beside: str, file: str = "") -> Path | None:
-    """Return a folder that is shipped with annlab, or a file in it; None if it is missing.
+    """Return a folder or file that is shipped with annlab; None if missing.
 
     ``inside`` is its name in the package of a wheel, ``beside`` its name in a checkout.
 
@@ -45,7 +45,7 @@ def source_folder() -> Path:
 
 
 def checkout_folder() -> Path:
-    """Return the folder ``notebooks/`` of the checkout that this package runs from.
+    """Return ``notebooks/`` of the checkout that this package runs from.
 
     Raises
     ------

@@ -16,7 +16,7 @@ def tell(text: str, end: str = "\n") -> None:
 
 
 class Progress:
-    """Redraw a line at most four times a second, with an estimate of the time left.
+    """Redraw a line at most four times a second, with the estimated time left.
 
     Parameters
     ----------

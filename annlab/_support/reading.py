@@ -80,7 +80,7 @@ def write_npz(target: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def read_npz(path: str | os.PathLike[str], *, max_bytes: int) -> dict[str, np.ndarray]:
-    """Read the arrays of an ``.npz`` file; sizes are checked before anything is decoded.
+    """Read the arrays of an ``.npz`` file; check sizes before decoding.
 
     Raises
     ------

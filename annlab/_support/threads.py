@@ -1,4 +1,4 @@
-"""Threads for the whole package: how many, and an ordered map over fixed chunks.
+"""Threads of the package: their number, and an ordered map over chunks.
 
 A fit has the same bits for every ``n_jobs``: bounds of chunks depend on the data alone, each chunk
 is computed with single-threaded BLAS, and results are combined in the order of the chunks.
@@ -21,14 +21,14 @@ T = TypeVar("T")
 
 
 def available_cpus() -> int:
-    """Count the cores that this process may use, container quotas and affinity included."""
+    """Count the available cores, within container quotas and affinity."""
     from joblib import cpu_count
 
     return int(cpu_count())
 
 
 def _configured() -> tuple[Any, int | None]:
-    """Return the backend and n_jobs of joblib's ``parallel_config``, None if not set."""
+    """Return backend and n_jobs of joblib's ``parallel_config``; None if not set."""
     from joblib import parallel
 
     config = getattr(getattr(parallel, "_backend", None), "config", None)
@@ -199,11 +199,11 @@ _task = threading.local()
 
 
 class Stopped(Exception):
-    """The result of this task is not needed: another task failed, or the user interrupted."""
+    """The result is not needed: another task failed, or the user interrupted."""
 
 
 def breathe() -> None:
-    """Raise `Stopped` if the task of this thread is not needed; called between parts of a task."""
+    """Raise `Stopped` if the task of this thread is no longer needed."""
     stop = getattr(_task, "stop", None)
     if stop is not None and stop.is_set():
         raise Stopped

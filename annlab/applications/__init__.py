@@ -1,4 +1,4 @@
-"""Applications of k-means: segments of pictures, groups of documents, visual words."""
+"""Applications of k-means: image segments, document groups, visual words."""
 
 from annlab.applications.colours import lab_to_rgb, rgb_to_lab
 from annlab.applications.documents import DocumentClusters, cluster_documents

@@ -165,7 +165,7 @@ def segment_image(
 
 
 def _distinct_colours(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct colours, the place of each pixel's colour, and the pixels of each."""
+    """Return the distinct colours, each pixel's colour number, and the counts."""
     packed = colours.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
     values, places, repeats = np.unique(packed, return_inverse=True, return_counts=True)
     distinct = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1)
@@ -173,7 +173,7 @@ def _distinct_colours(colours: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def _positions(height: int, width: int, weight: float) -> np.ndarray:
-    """Return the column and row of each pixel, the longer side of the picture ``weight`` long."""
+    """Return column and row of each pixel; the longer side is ``weight`` long."""
     y, x = np.divmod(np.arange(height * width), width)
     places = np.stack([x, y], axis=1) * (weight / max(height - 1, width - 1, 1))
     return places.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Measure k-means and searches; each time comes with its own run's quality and machine.
+"""Measure k-means and searches: times with quality and machine.
 
 Times are wall times by `time.perf_counter`. Warm-up is outside the clock, build and queries are
 timed apart, and quality is recomputed in float64 outside the clock.

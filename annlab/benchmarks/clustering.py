@@ -1,4 +1,4 @@
-"""Compare exact and approximate k-means fairly (slide 4): same start, same stopping rule."""
+"""Compare exact and approximate k-means (slide 4): same start, same stop."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def benchmark_kmeans(
     n_jobs: int | None = None,
     repeats: int = 1,
 ) -> Seconds:
-    """Time scikit-learn's exact k-means from a start that `benchmark_kmeans_ann` shares.
+    """Time scikit-learn's k-means from the start of `benchmark_kmeans_ann`.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def benchmark_kmeans_ann(
     n_jobs: int | None = None,
     repeats: int = 1,
 ) -> Seconds:
-    """Time `annlab.kmeans_ann` from the start and with the stopping rule of `benchmark_kmeans`.
+    """Time `annlab.kmeans_ann`, with start and stop of `benchmark_kmeans`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Measure recall against speed over the knobs of an index, beside brute force."""
+"""Measure recall against speed over an index's knobs, beside brute force."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class RecallSpeedCurve(Sequence[RecallSpeedPoint]):
         return self.points[item]
 
     def front(self) -> list[RecallSpeedPoint]:
-        """Return the settings that no other beats in both recall and speed, by rising recall."""
+        """Return the settings that no other beats in recall and speed, by recall."""
         best: list[RecallSpeedPoint] = []
         order = sorted(self.points, key=lambda point: (-point.queries_per_s, -point.recall))
         for point in order:
@@ -171,7 +171,7 @@ def recall_speed_curve(
     random_state: Seed = 42,
     progress: bool = False,
 ) -> RecallSpeedCurve:
-    """Measure recall and speed of an index over its own knobs, beside brute force.
+    """Measure recall and speed over an index's own knobs, beside brute force.
 
     Parameters
     ----------

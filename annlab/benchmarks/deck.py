@@ -1,4 +1,4 @@
-"""The slide deck's own k-means (slide 3), changed only as far as it needs to run.
+"""The slide deck's own k-means (slide 3), changed only so that it runs.
 
 The random state is a parameter, and an empty cluster keeps its centroid, where the slide takes the
 mean of nothing, gets NaN and fails in the next fit.
@@ -12,7 +12,7 @@ import numpy as np
 def deck_kmeans_ann(
     X: np.ndarray, n_clusters: int, max_iter: int = 100, random_state: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cluster as on slide 3: an index over the centroids, built again in each iteration.
+    """Cluster as on slide 3: rebuild an index over the centroids each iteration.
 
     Parameters
     ----------

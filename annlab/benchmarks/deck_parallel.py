@@ -1,4 +1,4 @@
-"""The slide deck's parallel k-means (slide 13): its text, and the same in a form that runs.
+"""The slide deck's parallel k-means (slide 13): its text, and a running form.
 
 The loop says ``in``, random state and pool are parameters, and an empty cluster keeps its centroid,
 where the slide takes the mean of nothing. Processes can import it from here, but not from a
@@ -90,7 +90,7 @@ def deck_parallel_kmeans_ann(
     random_state: int | None = None,
     pool: Any = Pool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cluster as on slide 13: each iteration starts a pool and sends all of X to it.
+    """Cluster as on slide 13: a new pool in each iteration receives all of X.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Compare inverted files trained by annlab with those that faiss trains itself."""
+"""Compare inverted files trained by annlab with those trained by faiss."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def compare_inverted_lists(
     random_state: Seed = 0,
     n_jobs: int | None = None,
 ) -> Iterator[InvertedLists]:
-    """Train inverted files with annlab and with faiss, and measure time and recall.
+    """Train inverted files with annlab and faiss; measure time and recall.
 
     Parameters
     ----------

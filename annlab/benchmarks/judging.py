@@ -76,7 +76,7 @@ def warm_up(index: Index, X: np.ndarray, Q: np.ndarray) -> None:
 def split_queries(
     X: np.ndarray, Q: MatrixLike | None, n_queries: int | None, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows to index and the queries: those given, or some held out of X."""
+    """Return rows to index and queries: given ones, or rows held out of X."""
     if Q is not None:
         return X, check_data(Q, name="Q", n_features=X.shape[1])
     size = (

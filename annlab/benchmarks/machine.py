@@ -1,4 +1,4 @@
-"""Describe the machine of a measurement: its limits, its memory, and what else used it."""
+"""Describe the machine: its limits, its memory, and other load."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PACKAGES = (
 
 
 def _package_versions() -> dict[str, str]:
-    """Return the versions of the installed packages that take part in measurements."""
+    """Return the versions of the packages that take part in measurements."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
@@ -151,7 +151,7 @@ class PeakMemory:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
     def peak_bytes(self) -> int | None:
-        """Return the highest memory since the last reset, above the base; None if unknown."""
+        """Return the peak memory since the last reset, above the base, or None."""
         if self.method == "anonymous":
             now = _status()
             files = now["RssFile"] + now.get("RssShmem", 0)
@@ -214,7 +214,7 @@ DISTURBED = 0.25
 
 
 def wait_until_idle(limit_s: float) -> bool:
-    """Wait until other work ends or time is up; return whether the machine is idle.
+    """Wait for an idle machine until time is up; return whether it is idle.
 
     It is idle if others keep at most a quarter of a core busy, or if that is unknown.
     """
@@ -268,7 +268,7 @@ def _memory_rate(seconds: float) -> float:
 
 
 def measure_floors(n: int, d: int, n_clusters: int, *, seconds: float = 1.0) -> dict[str, float]:
-    """Measure lower bounds for one exact k-means iteration: its products, one read of the data.
+    """Measure lower bounds for an exact iteration: its products, one data read.
 
     Parameters
     ----------

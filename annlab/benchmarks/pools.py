@@ -216,7 +216,7 @@ class Crew:
     def in_processes(
         self, function: Callable[..., object], tasks: Sequence[Sequence[object]]
     ) -> Lap:
-        """Send tasks to processes; a second round that does nothing times the sending."""
+        """Send tasks to processes; time the sending by a second, empty round."""
         todo = [(function, *task) for task in tasks]
         begin = perf_counter()
         pool = self._pool or self._new_pool()

@@ -1,4 +1,4 @@
-"""Measure where the time of one exact k-means iteration goes when several cores share it.
+"""Measure the parts of the time of one exact k-means iteration on many cores.
 
 Chunks are handed to threads, as annlab does, or sent to processes, as the slide deck does.
 """

@@ -1,4 +1,4 @@
-"""Measure searches: build and query apart, many queries, recall against brute force.
+"""Measure searches: build and query time, and recall against brute force.
 
 Answers are judged outside the clock, by distances that are recomputed here for all indexes alike.
 """
@@ -146,7 +146,7 @@ def benchmark_high_dim(
     random_state: Seed = 42,
     repeats: int = 1,
 ) -> Seconds:
-    """Time an index on uniform data of a dimension, and measure the contrast of distances.
+    """Time an index on uniform data, and measure the contrast of distances.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A duration that is a float, as the slide deck uses it, with the facts of its measurement."""
+"""A duration that is a float, as in the slide deck, with measurement facts."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Seconds(float):
 
 
 def timed(action: Callable[[], Any], repeats: int = 1) -> tuple[float, tuple[float, ...], Any]:
-    """Run ``action``; return the median seconds, the seconds of every run, the last answer."""
+    """Run ``action``; return median seconds, all seconds, and the last answer."""
     times = []
     answer = None
     for _ in range(repeats):

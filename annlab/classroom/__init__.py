@@ -1,4 +1,4 @@
-"""The classroom: exercises that check themselves, and a course folder for teachers.
+"""The classroom: self-checking exercises, and course folders for teachers.
 
 In any notebook::
 
@@ -45,7 +45,7 @@ def topics() -> tuple[int, ...]:
 
 
 def topic(number: int | str) -> Any:
-    """Return the module of a topic: ``EXERCISES``, ``QUESTIONS``, ``SHEET``, ``LESSON``.
+    """Return a topic's module, with its ``EXERCISES`` and ``QUESTIONS``.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def check(id: str, answer: Any) -> Verdict:
 
 
 def grade(id: str, answer: Any, *, hidden: bool = False) -> int | None:
-    """Check an answer in a grade cell: show the verdict, and raise unless it earns points.
+    """Check an answer in a grade cell: show the verdict; raise for zero points.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The parts of a topic: exercises and their verdicts, quiz questions, the sheet, the lesson.
+"""The parts of a topic: exercises, verdicts, quiz questions, sheet, lesson.
 
 The texts are in ``content/NN.toml``, the checks in ``topic_NN.py``. No solution is stored here,
 because this package is installed on the students' machines: a check computes the truth with the
@@ -22,7 +22,7 @@ ANSWERS = ("value", "function", "text")
 
 
 class Wrong(Exception):
-    """An answer is not right yet: the kind of mistake, and the message for the student."""
+    """A wrong answer: the kind of mistake, and the message for the student."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class Wrong(Exception):
 
 
 class WrongAnswer(AssertionError):
-    """Raised in the grade cells of a notebook; Jupyter shows the verdict and no traceback."""
+    """Error of a grade cell, which Jupyter shows without traceback."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(f"[{verdict.kind}] {verdict.message}")
@@ -43,7 +43,7 @@ class WrongAnswer(AssertionError):
 
 @dataclass(frozen=True)
 class Criterion:
-    """A line of the rubric by which a teacher marks a free text.
+    """A line of the rubric for marking a free text.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ MIN_WORDS = 8
 
 
 class Recorder:
-    """An object that a check passes to the student's function and reads afterwards."""
+    """An object that is passed to the student's function and examined afterwards."""
 
     def __deepcopy__(self, memo: object) -> Recorder:
         # `Case.call` passes copies; this must remain the object that the check reads
@@ -212,7 +212,7 @@ class Case:
     # -- free texts --------------------------------------------------------------------------------
 
     def look_for_terms(self, answer: object) -> None:
-        """Raise if a free text seems to leave a question of the rubric out."""
+        """Raise if a free text seems to omit a question of the rubric."""
         answered(answer)
         if not isinstance(answer, str):
             said = _with_article(answer)
@@ -278,7 +278,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _kind_of(key: str) -> str:
-    """Return the kind of a message's key: ``"off_by_one"`` for ``"off_by_one-2"``."""
+    """Return the kind in a key: ``"off_by_one"`` for ``"off_by_one-2"``."""
     return key.partition("-")[0]
 
 

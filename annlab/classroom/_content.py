@@ -1,4 +1,4 @@
-"""Read the texts of a topic from ``content/NN.toml``; a long text may be broken anywhere."""
+"""Read the texts of a topic from ``content/NN.toml``, joining broken lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Topic(NamedTuple):
 
 
 def load(number: int, checks: Sequence[Callable[..., Any]]) -> Topic:
-    """Combine the texts of a topic with its checks, in the order of the exercises.
+    """Combine the texts of a topic with its checks, in exercise order.
 
     That is, for a value, a function that returns the right one; for a function,
     ``check(case, answer)``; nothing for a free text, which has a rubric.

@@ -1,4 +1,4 @@
-"""Make a course folder: sources, student copies without solutions, and nbgrader's settings."""
+"""Make a course folder: sources, student copies, and nbgrader's settings."""
 
 from __future__ import annotations
 

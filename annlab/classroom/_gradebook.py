@@ -1,4 +1,4 @@
-"""The course's ``gradebook.db``: nbgrader's marks, and annlab's notes on each submission.
+"""The course's ``gradebook.db``: nbgrader's marks, and annlab's notes.
 
 All tables of the course are made from this database. annlab adds two of its own: ``annlab_rows``
 (status, notes and messages of each submission) and ``annlab_files`` (digests of the CSV files that
@@ -43,7 +43,7 @@ def graded_notebook(folder: Path, student: str, name: str) -> Path:
 
 
 class Gradebook:
-    """Marks and rows of the course in a folder; a ValueError if it has no valid database."""
+    """Marks and rows of a course; a ValueError without a valid database."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -151,7 +151,7 @@ class Gradebook:
         return dict(sorted(found.items()))
 
     def _scores(self, pair: Pair, marks: Mapping[str, Mark]) -> list[Score]:
-        """Return the points of the checks, with messages if the graded notebook still exists."""
+        """Return the points of the checks, with messages from the notebook, if any."""
         with suppress(OSError, ValueError):
             return scores_of(read_notebook(graded_notebook(self.folder, *pair)), marks)
         return [mark.as_score(exercise) for exercise, mark in sorted(marks.items())]

@@ -41,7 +41,7 @@ def grade_course(
     told: Callable[[Row], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Row]:
-    """Grade all submissions and write the tables; a broken one affects its own row only.
+    """Grade all submissions and write the tables; errors affect single rows.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def _in_parallel(
 
 
 def remake_tables(folder: Path, say: Callable[[str], None] | None = None) -> list[Row]:
-    """Write the tables from the gradebook again, for instance after manual marking."""
+    """Write the tables from the gradebook again, after manual marking."""
     return _Course(folder).write(say)
 
 
@@ -152,7 +152,7 @@ class _Course:
         self.strays = list(_strays(self.folder, self.released))
 
     def students(self, chosen: Sequence[str]) -> list[str]:
-        """Return the students to grade: all who handed something in, or the chosen ones."""
+        """Return the students to grade: all with a submission, or chosen ones."""
         known = {student for student, _ in self._folders}.difference(self.released)
         if not chosen:
             return sorted(known)
@@ -205,7 +205,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _strays(folder: Path, released: Sequence[str]) -> Iterator[Row]:
-    """Make a row for each file or folder that is not in ``submitted/STUDENT/ASSIGNMENT/``."""
+    """Make a row for each file outside of ``submitted/STUDENT/ASSIGNMENT/``."""
     submitted = folder / "submitted"
     for path in sorted([*submitted.glob("*"), *submitted.glob("*/*")]):
         outer = "" if path.parent == submitted else path.parent.name
@@ -266,7 +266,7 @@ class Running:
 def grade_one(
     folder: Path, student: str, name: str, timeout_s: float, limit_s: float, running: Running
 ) -> Row:
-    """Grade one submission in its own process, ended with all its children when time is up."""
+    """Grade one submission in its own process, killed when time is up."""
     order = {"folder": str(folder.resolve()), "student": student, "assignment": name}
     row, trouble = _in_a_process(order | {"timeout_s": timeout_s}, limit_s, running)
     if row is not None and not running.stopped and {LOCKED, DIED} & set(row.notes):

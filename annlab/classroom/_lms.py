@@ -1,4 +1,4 @@
-"""Exchange with learning platforms: quiz questions as GIFT and QTI 2.1, downloaded submissions."""
+"""Exchange with learning platforms: quizzes (GIFT, QTI 2.1) and submissions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CANVAS = re.compile(r"(?P<student>[^_]+)(_LATE)?_(?P<number>\d+)_\d+_(?P<file>.
 
 
 def write_quizzes(folder: Path, topics: Sequence[int] = ()) -> list[Path]:
-    """Write the quizzes, by default of all topics, as GIFT and QTI 2.1; return the paths."""
+    """Write the quizzes of topics (default: all) as GIFT and QTI 2.1."""
     quizzes = {number: classroom.questions(number) for number in topics or classroom.topics()}
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def _escaped(text: str) -> str:
 
 
 def qti(number: int, questions: Sequence[Question]) -> dict[str, str]:
-    """Return the files of a QTI 2.1 package by name: a manifest, a test, and the questions."""
+    """Return the files of a QTI 2.1 package by name: manifest, test, questions."""
 
     def filled(template: str, **texts: str) -> str:
         path = resources.files(__package__) / "content" / f"qti_{template}.xml"

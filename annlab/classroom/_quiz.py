@@ -1,4 +1,4 @@
-"""A quiz for the projector: a question, the votes of the class, the answer with its reason.
+"""A quiz for the projector: question, votes of the class, answer with reason.
 
 Frames alternate: a question, then the same question with its answer. All votes are the text of one
 field, so a class may vote by buttons or by typing all letters at once.
@@ -21,7 +21,7 @@ _RIGHT = "#009E73"
 
 
 def parse_votes(text: str, answers: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the votes for each question, and descriptions of what does not count.
+    """Return the votes for each question, and descriptions of invalid letters.
 
     A slash separates questions; case, blanks and commas do not matter.
 
@@ -225,7 +225,7 @@ class Quiz(Explorer):
 
 
 def quiz(topic: int | str, questions: Any = None) -> Quiz:
-    """Ask the class: a question on the projector, votes, then the answer with its reason.
+    """Ask the class: show a question, collect votes, then explain the answer.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Results of grading: a row for each submission, made from the notebook that nbgrader has run."""
+"""Results of grading: a row for each submission, from nbgrader's notebook."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def no_points(released: Notebook | None, message: str) -> list[Score]:
 
 
 def scores_of(graded: Notebook, marks: Mapping[str, Mark]) -> list[Score]:
-    """Return the points of the checks, with reasons, from a notebook that nbgrader has run."""
+    """Return points and reasons of the checks in a notebook that nbgrader ran."""
     trouble, found = {}, []
     for cell in graded["cells"]:
         id, exercise = str(mark(cell).get("grade_id", "")), exercise_of(cell)
@@ -125,7 +125,7 @@ def scores_of(graded: Notebook, marks: Mapping[str, Mark]) -> list[Score]:
 
 
 def _free_text(exercise: str, points: Mark, advice: Mapping[str, Any]) -> Score:
-    """Return the score of an answer that the teacher marks, with the advice of the check."""
+    """Return the score of a free text, with the advice of the check."""
     if points.auto is not None:
         # nbgrader gives no points for an unchanged cell
         return Score(exercise, points.auto, points.most, "unanswered", "there is no answer")

@@ -24,7 +24,7 @@ _INK, _QUIET, _RULE = "#1a1a1a", "#555555", "#0072B2"
 
 
 def wrapped(figure: Figure, text: str, size: float, width: float, **font: Any) -> str:
-    """Break a text into lines that are no wider than ``width``, a share of the figure.
+    """Break a text into lines no wider than ``width``, a share of the figure.
 
     Measured with the renderer of the figure's Agg canvas, because letters differ in width.
     """
@@ -168,7 +168,7 @@ def _fonts_in_silence() -> Iterator[None]:
 
 
 def write_sheets(folder: Path, topics: Sequence[int] = ()) -> list[Path]:
-    """Write the sheets, by default of all topics, as PDF files; return their paths."""
+    """Write the sheets of topics (default: all) as PDF files; return their paths."""
     import matplotlib
 
     numbers = topics or classroom.topics()

@@ -56,13 +56,13 @@ _HEADING = re.compile(r"^## (\d\d-\d)[ \t]*$", flags=re.M)
 
 
 def assignment_name(number: int) -> str:
-    """Return the name of a topic's assignment, folder and notebook: ``"topic_03"``."""
+    """Return the name of a topic's assignment and notebook: ``"topic_03"``."""
     return f"topic_{number:02d}"
 
 
 @dataclass(frozen=True)
 class WrongAnswerSource:
-    """A known-wrong answer, and the kind and a part of the message that it must get."""
+    """A known-wrong answer, with the kind and part of the expected message."""
 
     code: str
     kind: str
@@ -71,7 +71,7 @@ class WrongAnswerSource:
 
 @dataclass
 class Part:
-    """An exercise in the source: cells before and after the answer, answers for tests."""
+    """An exercise in the source: cells around the answer, and test answers."""
 
     exercise: Exercise
     cells: list[tuple[str, str]] = field(default_factory=list)
@@ -91,7 +91,7 @@ class TopicSource:
 
 
 def exercises_folder() -> Path:
-    """Return ``notebooks/exercises`` of the checkout; an installed annlab has none."""
+    """Return ``notebooks/exercises`` of the checkout; wheels do not include it."""
     folder = Path(__file__).resolve().parents[2] / "notebooks" / "exercises"
     if not (folder / "topics").is_dir():
         raise FileNotFoundError(
@@ -129,7 +129,7 @@ def read_topic(path: Path) -> TopicSource:
 
 
 def _blocks(text: str) -> list[tuple[str, str, str]]:
-    """Split Markdown into (``markdown`` or ``code``, words after ``python``, content)."""
+    """Split Markdown into (kind, words after ``python``, content)."""
     found: list[tuple[str, str, str]] = []
     place = 0
     for fence in _FENCE.finditer(text):

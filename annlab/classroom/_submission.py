@@ -1,4 +1,4 @@
-"""Find and read the notebook that a student handed in, and restore missing cells."""
+"""Find and read a student's notebook, and restore missing cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_litter(name: str) -> bool:
 
 
 def is_notebook(name: str) -> bool:
-    """Return whether this is the name of a notebook, perhaps renamed by a browser."""
+    """Return whether this is a notebook's name, perhaps changed by a browser."""
     return _NOTEBOOK.search(name) is not None
 
 
@@ -60,7 +60,7 @@ def exercise_named(grade_id: str) -> str:
 
 
 def read_notebook(path: Path) -> Notebook:
-    """Read a notebook in any encoding; a ValueError if the file is not a notebook."""
+    """Read a notebook in any encoding; raise ValueError if it is not one."""
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"the notebook is larger than {MAX_BYTES / 1e6:.0f} MB")
     try:
@@ -98,7 +98,7 @@ def _released_cells(released: Notebook) -> dict[str, dict[str, Any]]:
 
 
 def _identity(cell: Mapping[str, Any], wanted: Mapping[str, object] | set[str]) -> str | None:
-    """Return the id of the released cell; the cell's own id helps without metadata."""
+    """Return the id of the released cell; use the cell's own id without metadata."""
     for id in (mark(cell).get("grade_id"), cell.get("id")):
         if isinstance(id, str) and id in wanted:
             return id
@@ -109,7 +109,7 @@ def _identity(cell: Mapping[str, Any], wanted: Mapping[str, object] | set[str]) 
 
 
 def find_notebook(folder: Path, name: str, released: Notebook) -> tuple[Path, Notebook, list[str]]:
-    """Find the notebook of an assignment in a student's folder, also under another name.
+    """Find an assignment's notebook in a student's folder, under any name.
 
     A notebook with answers is preferred, then the right name. Returns its path, its content and
     notes on what was unusual; a ValueError if there is none, or if it is ambiguous.
@@ -177,7 +177,7 @@ def _nothing_found(
 
 
 def restore(submitted: Notebook, released: Notebook) -> tuple[Notebook, list[str]]:
-    """Restore cells that the student deleted, doubled or edited; return notes on each.
+    """Restore deleted, duplicated or edited cells; return notes on each.
 
     Only answer cells are the student's: nbgrader overwrites grade cells with those of the source,
     and a missing answer cell becomes the empty stub.
@@ -230,7 +230,7 @@ def _clean(cell: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def _restored(ids: Sequence[str], fault: str) -> list[str]:
-    """Return one sentence for all restored test cells and one for all answer cells."""
+    """Return a sentence for all restored test cells and one for answer cells."""
     notes = []
     for what in ("test", "answer"):
         those = [id.split("-", 1)[1] for id in ids if id.startswith("test-") is (what == "test")]

@@ -1,4 +1,4 @@
-"""The tables of a course, made from the gradebook, also for Moodle and Canvas."""
+"""The tables of a course, from the gradebook, also for Moodle and Canvas."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _by_student(rows: Iterable[Row], logins: Mapping[str, str]) -> dict[str, Tab
 
 
 def _mistakes(rows: Iterable[Row]) -> Table:
-    """Return how many students made each kind of mistake, the most frequent first."""
+    """Return the number of students per kind of mistake, most frequent first."""
     students: dict[tuple[str, str], set[str]] = defaultdict(set)
     told: dict[tuple[str, str], str] = {}
     graded: dict[str, set[str]] = defaultdict(set)

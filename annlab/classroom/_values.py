@@ -28,12 +28,12 @@ def with_row(values: np.ndarray, row: int, what: ArrayLike) -> np.ndarray:
 
 
 def with_empty(values: np.ndarray, row: int) -> list[np.ndarray]:
-    """Return the values three times: the empty cluster's row unchanged, NaN, zero."""
+    """Return three variants: the empty cluster's row unchanged, NaN, or zero."""
     return [values, with_row(values, row, np.nan), with_row(values, row, 0.0)]
 
 
 def empty_cluster(truth: np.ndarray, row: int, name: str = "empty_cluster") -> dict[str, Any]:
-    """Return the centroid of an empty cluster after each of three classic mistakes."""
+    """Return an empty cluster's centroid after each of three classic mistakes."""
     return {
         f"{name}_nan": with_row(truth, row, np.nan),
         f"{name}_zero": with_row(truth, row, 0.0),
@@ -42,7 +42,7 @@ def empty_cluster(truth: np.ndarray, row: int, name: str = "empty_cluster") -> d
 
 
 def hits_by_row(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return how many entries of each row of ``truth`` are in the same row of ``found``."""
+    """Return how many entries of each row of ``truth`` are in that of ``found``."""
     return np.array([len(set(a) & set(b)) for a, b in zip(found, truth, strict=True)])
 
 
@@ -68,7 +68,7 @@ def decode(codes: np.ndarray, books: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def compare_shuffled(case: Case, data: np.ndarray, X: np.ndarray) -> None:
-    """Raise unless every column of X is shuffled by itself; its values must be distinct."""
+    """Raise unless each column of X, of distinct values, is shuffled by itself."""
     ordered = np.sort(X, axis=0)
     if np.array_equal(data, X):
         raise case.wrong("unchanged")

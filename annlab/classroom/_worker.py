@@ -1,4 +1,4 @@
-"""Grade one submission: ``python -m annlab.classroom._worker ORDER``, started by `_grading`."""
+"""Grade one submission: ``python -m annlab.classroom._worker ORDER``."""
 
 from __future__ import annotations
 

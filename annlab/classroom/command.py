@@ -1,4 +1,4 @@
-"""``annlab classroom``: make and grade a course, exchange with platforms, print the sheets."""
+"""``annlab classroom``: courses, grading, learning platforms, printed sheets."""
 
 from __future__ import annotations
 

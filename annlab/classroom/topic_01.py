@@ -10,7 +10,7 @@ from annlab.classroom._values import cluster_means, empty_cluster
 
 
 def inertia_by_hand() -> float:
-    """01-1: the inertia at the end, five points on a line."""
+    """Check 01-1: the inertia at the end, five points on a line."""
     from annlab.lloyd import kmeans
 
     X, start = np.array([[0.0], [2.0], [3.0], [11.0], [13.0]]), np.array([[0.0], [2.0]])
@@ -18,7 +18,7 @@ def inertia_by_hand() -> float:
 
 
 def assign_points(case: Case, answer: object) -> None:
-    """01-2: labels of the nearest centroids."""
+    """Check 01-2: labels of the nearest centroids."""
     from annlab.distances import pairwise_sq
 
     X, centroids = case.rng.randn(40, 3), case.rng.randn(6, 3)
@@ -37,7 +37,7 @@ def assign_points(case: Case, answer: object) -> None:
 
 
 def move_centroids(case: Case, answer: object) -> None:
-    """01-3: means, and the empty cluster."""
+    """Check 01-3: means, and the empty cluster."""
     X = case.rng.randn(30, 2) + 5.0
     labels, centroids = case.rng.randint(3, size=30), case.rng.randn(5, 2)
     # cluster 3 is left empty, in the middle
@@ -58,7 +58,7 @@ def move_centroids(case: Case, answer: object) -> None:
 
 
 def measure_inertia(case: Case, answer: object) -> None:
-    """01-4: inertia of any labels."""
+    """Check 01-4: inertia of any labels."""
     from annlab.distances import paired_sq
 
     X, centroids = case.rng.randn(50, 4), case.rng.randn(6, 4)

@@ -30,7 +30,7 @@ def _graph(X: np.ndarray, links: dict[int, list[int]], entry: int) -> Any:
 
 
 def distances_by_hand() -> int:
-    """02-1: how many distances a greedy walk measures."""
+    """Check 02-1: the number of distances that a greedy walk measures."""
     from annlab.indexes.walk import greedy_walk
 
     graph = _graph(np.arange(12.0)[:, None], _chain(12, (0, 8)), 0)
@@ -38,7 +38,7 @@ def distances_by_hand() -> int:
 
 
 def write_recall(case: Case, answer: object) -> None:
-    """02-2: recall of a search for several neighbours."""
+    """Check 02-2: recall of a search for several neighbours."""
     truth = np.array([case.rng.choice(100, 5, replace=False) for _ in range(30)])
     found = truth.copy()
     for row in found:
@@ -62,7 +62,7 @@ def write_recall(case: Case, answer: object) -> None:
 
 
 def other_neighbors(case: Case, answer: object) -> None:
-    """02-3: the neighbours of a point, without the point itself."""
+    """Check 02-3: the neighbours of a point, without the point itself."""
     from annlab.distances import k_nearest
 
     X, m = case.rng.randn(40, 3), 4
@@ -80,7 +80,7 @@ def other_neighbors(case: Case, answer: object) -> None:
 
 
 def greedy_walk(case: Case, answer: object) -> None:
-    """02-4: where a greedy walk ends."""
+    """Check 02-4: where a greedy walk ends."""
     from annlab.indexes.walk import greedy_walk as walk
 
     links, rounds = _chain(40, (0, 20), (10, 30)), 0

@@ -11,7 +11,7 @@ from annlab.classroom._values import cluster_means
 
 
 def recall_by_hand() -> float:
-    """03-1: recall of seven labels."""
+    """Check 03-1: recall of seven labels."""
     from annlab.distances import pairwise_sq
 
     X = np.array([0.0, 1.0, 2.0, 6.0, 7.0, 12.0, 14.0])[:, None]
@@ -20,7 +20,7 @@ def recall_by_hand() -> float:
 
 
 def write_recall(case: Case, answer: object) -> None:
-    """03-2: a function that measures recall."""
+    """Check 03-2: a function that measures recall."""
     from annlab.distances import pairwise_sq
 
     for n, k, share in ((60, 5, 0.3), (40, 7, 0.6)):
@@ -44,7 +44,7 @@ def write_recall(case: Case, answer: object) -> None:
 
 
 def keep_closer(case: Case, answer: object) -> None:
-    """03-3: the line that makes any search safe."""
+    """Check 03-3: the line that makes any search safe."""
     from annlab.distances import paired_sq
 
     X, centroids = case.rng.randn(50, 2), case.rng.randn(6, 2)
@@ -84,7 +84,7 @@ class _Diary(Recorder):
 
 
 def loop_with_index(case: Case, answer: object) -> None:
-    """03-4: the loop, with an index over the centroids."""
+    """Check 03-4: the loop, with an index over the centroids."""
     from annlab.datasets import make_uniform_cube
     from annlab.lloyd import kmeans
 

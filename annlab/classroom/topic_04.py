@@ -9,13 +9,13 @@ from annlab.classroom._content import load
 
 
 def looks_by_hand() -> float:
-    """04-1: looks into a sorted list, for all points of an iteration."""
+    """Check 04-1: looks into a sorted list, for all points of an iteration."""
     n, k = 300, 128
     return n * np.log2(k)
 
 
 def share_computed(case: Case, answer: object) -> None:
-    """04-2: what share of the distances an index computes."""
+    """Check 04-2: what share of the distances an index computes."""
     from annlab.indexes import make_index
 
     def computed(rows: np.ndarray, asked: np.ndarray, name: str) -> int:
@@ -43,7 +43,7 @@ def share_computed(case: Case, answer: object) -> None:
 
 
 def first_that_saves(case: Case, answer: object) -> None:
-    """04-3: the break-even, from a table of shares."""
+    """Check 04-3: the break-even, from a table of shares."""
     ks = np.array([8, 24, 70, 220, 650, 2000, 6000])
     # sixty-fourths, so that no rounding decides what "at least" means
     for saving in (0.25, 0.125):
@@ -78,7 +78,7 @@ def first_that_saves(case: Case, answer: object) -> None:
 
 
 def points_that_pay(case: Case, answer: object) -> None:
-    """04-4: from how many points on the build is paid for."""
+    """Check 04-4: the number of points from which the build pays."""
     lift = 100 if case.hidden else 0
     rounds = (
         # a remainder; none; a dear jump; nothing gained; a loss that counting does not see

@@ -12,7 +12,7 @@ from annlab.classroom._values import front
 
 
 def answer_of_the_hash() -> int:
-    """05-1: which point a hash with two directions returns."""
+    """Check 05-1: which point a hash with two directions returns."""
     X = np.array([[4, 3], [1, 5], [2, 1], [-3, -1], [-1, 2], [2, 4], [3, -2], [3, 6]])
     query, directions = np.array([1, 2]), np.array([[1, 0], [1, -1]])
     bucket = ((X @ directions.T > 0) == (directions @ query > 0)).all(axis=1)
@@ -21,7 +21,7 @@ def answer_of_the_hash() -> int:
 
 
 def collect_candidates(case: Case, answer: object) -> None:
-    """05-2: the candidates of a hash with several tables."""
+    """Check 05-2: the candidates of a hash with several tables."""
     n, n_tables, n_hashes = 60, 3, 4
     code = case.rng.rand(n_tables, n_hashes) < 0.5
     codes = case.rng.rand(n, n_tables, n_hashes) < 0.5
@@ -51,7 +51,7 @@ def collect_candidates(case: Case, answer: object) -> None:
 
 
 def find_front(case: Case, answer: object) -> None:
-    """05-3: the settings that no other setting beats."""
+    """Check 05-3: the settings that no other setting beats."""
     recalls = np.array([32, 31, 30, 29, 28, 27, 26, 26, 22, 20, 16]) / 32
     work = np.array([90, 60, 75, 66, 40, 40, 20, 33, 30, 25, 8])
     for _ in range(2):
@@ -77,13 +77,13 @@ def find_front(case: Case, answer: object) -> None:
 def _report(
     hits: np.ndarray, place: np.ndarray, which: int, first: int = 0, last: int = 2
 ) -> np.ndarray:
-    """Return the row of a setting, and its recall over one half of the queries or over both."""
+    """Return a setting's row, and its recall over half or all of the queries."""
     row, half = place[which], hits.shape[1] // 2
     return np.array([row, hits[row, first * half : last * half].mean()])
 
 
 def choose_and_report(case: Case, answer: object) -> None:
-    """05-4: choose on one half of the queries, report the other."""
+    """Check 05-4: choose on one half of the queries, report the other."""
     half, wanted = 32, 0.75
     # hits in the half to choose with, hits in the other half, work
     plan = np.array([[32, 31, 90], [24, 19, 30], [20, 30, 20], [28, 27, 45], [15, 16, 5]])

@@ -10,14 +10,14 @@ from annlab.classroom._values import decode, encode
 
 
 def distance_from_codes() -> float:
-    """06-1: a distance from codes."""
+    """Check 06-1: a distance from codes."""
     books = [np.array([[0.0, 0.0], [4.0, 2.0]]), np.array([[0.0, 5.0], [3.0, 3.0]])]
     stored = decode(encode(np.array([[5.0, 1.0, 2.0, 6.0]]), books), books)
     return float(((stored - [1.0, 2.0, 3.0, 0.0]) ** 2).sum())
 
 
 def contrast_of_rows(case: Case, answer: object) -> None:
-    """06-2: the median contrast, every row against the others."""
+    """Check 06-2: the median contrast, every row against the others."""
     from annlab.distances import pairwise_sq
     from annlab.metrics import distance_contrast
 
@@ -42,7 +42,7 @@ def contrast_of_rows(case: Case, answer: object) -> None:
 
 
 def measure_with_a_ruler(case: Case, answer: object) -> None:
-    """06-3: the intrinsic dimension, from counts that grow with the radius."""
+    """Check 06-3: the intrinsic dimension, from counts that grow with the radius."""
     from annlab.distances import pairwise_sq
 
     for m, radius in ((2, 0.15), (1, 0.1), (3, 0.2)):
@@ -69,7 +69,7 @@ def measure_with_a_ruler(case: Case, answer: object) -> None:
 
 
 def _coded_rows(case: Case) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Return 45 rows with different codes, so that distances by code are distinct."""
+    """Return 45 rows with different codes, hence distinct distances by code."""
     rows = case.rng.randn(400, 6)
     books = [np.round(case.rng.randn(5, 2), 2) for _ in range(3)]
     codes = encode(rows, books)
@@ -78,7 +78,7 @@ def _coded_rows(case: Case) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
 
 
 def search_with_codes(case: Case, answer: object) -> None:
-    """06-4: product quantization with re-ranking."""
+    """Check 06-4: product quantization with re-ranking."""
     from annlab.distances import pairwise_sq
 
     X, codes, books = _coded_rows(case)

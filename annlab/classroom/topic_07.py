@@ -10,7 +10,7 @@ from annlab.classroom._values import front, hits_by_row
 
 
 def recall_by_hand() -> float:
-    """07-1: recall on a line, where the query is one of the points."""
+    """Check 07-1: recall on a line, where the query is one of the points."""
     from annlab.distances import k_nearest
 
     places = np.array([0.0, 1.0, 3.0, 7.0, 8.0, 12.0, 15.0, 20.0, 25.0])
@@ -19,7 +19,7 @@ def recall_by_hand() -> float:
 
 
 def write_honest_recall(case: Case, answer: object) -> None:
-    """07-2: recall where every question is a row of the data."""
+    """Check 07-2: recall where every question is a row of the data."""
     n, m, easy = 40, 4, case.rng.randint(5, 15)
     found, true = np.empty((2, n, m + 1), dtype=np.int64)
     clean_found, clean_true = np.empty((2, n, m), dtype=np.int64)
@@ -57,7 +57,7 @@ def write_honest_recall(case: Case, answer: object) -> None:
 
 
 def find_front(case: Case, answer: object) -> None:
-    """07-3: the settings that no other setting beats."""
+    """Check 07-3: the settings that no other setting beats."""
     n = 12
     speed = 100 * (1 + case.rng.permutation(n))
     # roughly a trade-off, with settings in between that are beaten
@@ -88,7 +88,7 @@ def find_front(case: Case, answer: object) -> None:
 
 
 def worst_served_cluster(case: Case, answer: object) -> None:
-    """07-4: the lowest recall of any cluster, one cluster being empty."""
+    """Check 07-4: the lowest recall of any cluster, one cluster being empty."""
     k = 6
     # (points, misses): one cluster is served badly, and which one that is, is drawn
     worst = (case.rng.randint(9, 16), 6)

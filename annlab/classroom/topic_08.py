@@ -11,13 +11,13 @@ from annlab.classroom._values import cluster_means, empty_cluster, with_empty, w
 
 
 def bytes_by_hand() -> float:
-    """08-1: bytes of a picture with a palette."""
+    """Check 08-1: bytes of a picture with a palette."""
     n_pixels, n_colours = 60 * 100, 40
     return n_pixels * np.ceil(np.log2(n_colours)) / 8 + 3 * n_colours
 
 
 def measure_psnr(case: Case, answer: object) -> None:
-    """08-2: the quality of a palette, with whole numbers that wrap round."""
+    """Check 08-2: the quality of a palette, with whole numbers that wrap round."""
     h, w, k = 9, 14, 5
     palette = case.rng.randint(60, 200, size=(k, 3)).astype(np.uint8)
     labels = case.rng.randint(k, size=(h, w))
@@ -47,7 +47,7 @@ def measure_psnr(case: Case, answer: object) -> None:
 
 
 def move_weighted_colours(case: Case, answer: object) -> None:
-    """08-3: means of weighted colours, and a palette colour without pixels."""
+    """Check 08-3: means of weighted colours, and a palette colour without pixels."""
     m, k = 40, 5
     colours = case.rng.randint(0, 256, size=(m, 3)).astype(np.float64)
     count = case.rng.randint(1, 500, size=m)
@@ -93,7 +93,7 @@ class _Clerk(Recorder):
 
 
 def ask_each_colour_once(case: Case, answer: object) -> None:
-    """08-4: labels of a picture, each distinct colour looked up once."""
+    """Check 08-4: labels of a picture, each distinct colour looked up once."""
     from annlab.distances import k_nearest
 
     # wide, high, and of one colour

@@ -10,14 +10,14 @@ from annlab.classroom._values import cluster_means, empty_cluster, with_empty, w
 
 
 def cosine_by_hand() -> float:
-    """09-1: the cosine between two texts of five words."""
+    """Check 09-1: the cosine between two texts of five words."""
     texts = "milk milk tea lemon lemon".split(), "tea milk milk sugar sugar".split()
     x, y = ([text.count(term) for term in sorted({*texts[0], *texts[1]})] for text in texts)
     return float(np.dot(x, y) / (np.linalg.norm(x) * np.linalg.norm(y)))
 
 
 def weigh_words(case: Case, answer: object) -> None:
-    """09-2: TF-IDF from counts, with a text that has no word."""
+    """Check 09-2: TF-IDF from counts, with a text that has no word."""
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.preprocessing import normalize
 
@@ -56,7 +56,7 @@ def weigh_words(case: Case, answer: object) -> None:
 
 
 def measure_purity(case: Case, answer: object) -> None:
-    """09-3: purity, with cluster numbers that leave gaps."""
+    """Check 09-3: purity, with cluster numbers that leave gaps."""
     from annlab.metrics import purity
 
     # rows are clusters, columns are subjects; the noise keeps each row's largest where it is
@@ -83,7 +83,7 @@ def measure_purity(case: Case, answer: object) -> None:
 
 
 def move_themes(case: Case, answer: object) -> None:
-    """09-4: centroids of spherical k-means, with an empty theme."""
+    """Check 09-4: centroids of spherical k-means, with an empty theme."""
     from sklearn.preprocessing import normalize
 
     n, d, k = 30, 6, 4

@@ -13,14 +13,14 @@ from annlab.classroom._values import cluster_means, encode
 
 
 def bytes_by_hand() -> float:
-    """10-1: bytes of a row in an index."""
+    """Check 10-1: bytes of a row in an index."""
     from annlab.indexes.factory_string import explain_factory
 
     return explain_factory("PCA96,IVF512,PQ24", 384).bytes_per_row
 
 
 def encode_rows(case: Case, answer: object) -> None:
-    """10-2: product quantization, the encoding half."""
+    """Check 10-2: product quantization, the encoding half."""
     from annlab.distances import pairwise_sq
 
     for m, n_words, width in ((3, 5, 2), (2, 6, 4)):
@@ -43,7 +43,7 @@ def encode_rows(case: Case, answer: object) -> None:
 
 
 def search_cells(case: Case, answer: object) -> None:
-    """10-3: an inverted file, with an empty cell."""
+    """Check 10-3: an inverted file, with an empty cell."""
     from annlab.distances import pairwise_sq
 
     X, heads = case.rng.rand(80, 2), case.rng.rand(9, 2)
@@ -94,7 +94,7 @@ def search_cells(case: Case, answer: object) -> None:
 
 
 def price_of_a_sample(case: Case, answer: object) -> None:
-    """10-4: what it costs to train on a few rows."""
+    """Check 10-4: the loss of training on a few rows."""
     from annlab.metrics import inertia
 
     X, labels = case.rng.randn(120, 3) + 4.0, np.arange(120) % 4

@@ -11,7 +11,7 @@ from annlab.classroom._values import compare_shuffled
 
 
 def silhouette_by_hand() -> float:
-    """11-1: the silhouette of one point among seven."""
+    """Check 11-1: the silhouette of one point among seven."""
     from sklearn.metrics import silhouette_samples
 
     X = np.array([0.0, 9.0, 10.0, 11.0, 13.0, 20.0, 22.0])[:, None]
@@ -19,7 +19,7 @@ def silhouette_by_hand() -> float:
 
 
 def write_rand_index(case: Case, answer: object) -> None:
-    """11-2: the Rand index, before it is adjusted."""
+    """Check 11-2: the unadjusted Rand index."""
     from sklearn.metrics import rand_score
 
     for n, k in ((30, 3), (24, 5)):
@@ -47,7 +47,7 @@ def write_rand_index(case: Case, answer: object) -> None:
 
 
 def _lonely_point(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make points, labels and some rows; the only point of cluster 3 is among them."""
+    """Make points, labels and some rows, with the only point of cluster 3."""
     groups = [case.rng.randn(12, 2) + middle for middle in ([0, 0], [3, 0], [0, 3])]
     X = np.vstack([*groups, [[-6.0, 5.0]]])
     labels = np.concatenate([np.repeat([0, 1, 2], 12), [3]])
@@ -59,7 +59,7 @@ def _lonely_point(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def sampled_silhouettes(case: Case, answer: object) -> None:
-    """11-3: silhouettes of some rows, each against all points."""
+    """Check 11-3: silhouettes of some rows, each against all points."""
     from sklearn.metrics import silhouette_samples
 
     from annlab.distances import pairwise_sq
@@ -106,7 +106,7 @@ class _Witness(Recorder):
 
 
 def shuffled_twin(case: Case, answer: object) -> None:
-    """11-4: the score of the same columns without their groups."""
+    """Check 11-4: the score of the same columns without their groups."""
     # no number occurs twice, and every column has numbers of its own
     X = case.rng.permutation(120).reshape(40, 3) + np.array([0.0, 0.25, 0.5])
     X[:, 1] *= 2

@@ -13,14 +13,14 @@ from annlab.classroom._values import cluster_means, empty_cluster, with_row
 
 
 def limit_by_hand() -> float:
-    """12-1: the limit by median and MAD, seven distances."""
+    """Check 12-1: the limit by median and MAD, seven distances."""
     from annlab.robust import outlier_limit
 
     return outlier_limit(np.array([2.0, 3.0, 3.0, 4.0, 5.0, 7.0, 60.0]), 3.0)
 
 
 def move_without_outliers(case: Case, answer: object) -> None:
-    """12-2: means of the points inside the limit."""
+    """Check 12-2: means of the points inside the limit."""
     X = case.rng.randn(40, 2)
     labels, centroids = case.rng.randint(3, size=40), case.rng.randn(4, 2)
     # cluster 3 has outliers only; two points of the others lie exactly on the limit
@@ -56,7 +56,7 @@ def move_without_outliers(case: Case, answer: object) -> None:
 
 
 def mark_outliers(case: Case, answer: object) -> None:
-    """12-3: labels, with −1 for outliers."""
+    """Check 12-3: labels, with −1 for outliers."""
     from annlab.distances import pairwise_sq
     from annlab.robust import MAD_TO_SIGMA, outlier_limit
 
@@ -117,7 +117,7 @@ def _smallest(
 
 
 def count_to_breakdown(case: Case, answer: object) -> None:
-    """12-4: how many wild values break a statistic."""
+    """Check 12-4: how many wild values break a statistic."""
 
     def trimmed_mean(values: np.ndarray) -> float:
         return float(np.sort(values)[2:-2].mean())

@@ -14,14 +14,14 @@ from annlab.classroom._values import cluster_means, empty_cluster, with_empty, w
 
 
 def speed_up_by_hand() -> float:
-    """13-1: Amdahl's law on paper."""
+    """Check 13-1: Amdahl's law on paper."""
     from annlab.benchmarks.scaling import amdahl
 
     return float(amdahl(10 / 90, 4))
 
 
 def join_chunks(case: Case, answer: object) -> None:
-    """13-2: from the sums of the chunks to centroids."""
+    """Check 13-2: centroids from the sums of the chunks."""
     chunks, k, d = 5, 4, 2
     counts = case.rng.randint(1, 30, size=(chunks, k))
     # one cluster is missing in one chunk only, another in all of them
@@ -58,7 +58,7 @@ def join_chunks(case: Case, answer: object) -> None:
 
 
 def cut_rows(case: Case, answer: object) -> None:
-    """13-3: chunks that follow from the data alone."""
+    """Check 13-3: chunks that follow from the data alone."""
     from annlab._support.threads import chunk_bounds
 
     odd = int(case.rng.randint(41, 49))
@@ -98,7 +98,7 @@ class _Pool(Recorder):
 
 
 def share_an_iteration(case: Case, answer: object) -> None:
-    """13-4: one iteration, distributed in chunks."""
+    """Check 13-4: one iteration, distributed in chunks."""
     n, rows, k = 103, 20, 3
     centroids = np.array([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]])
     which = case.rng.choice(k, size=n, p=[0.7, 0.2, 0.1])

@@ -25,7 +25,7 @@ def _shared(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def trust_by_hand() -> float:
-    """14-1: trustworthiness of a map of five points."""
+    """Check 14-1: trustworthiness of a map of five points."""
     from annlab.metrics import trustworthiness
 
     data = np.array([0.0, 1.0, 3.0, 7.0, 15.0])[:, None]
@@ -34,7 +34,7 @@ def trust_by_hand() -> float:
 
 
 def keep_neighbors(case: Case, answer: object) -> None:
-    """14-2: the share of neighbours that a map keeps."""
+    """Check 14-2: the share of neighbours that a map keeps."""
     for n, m in ((30, 4), (25, 6)):
         X = case.rng.randn(n, 6)
         Y = X[:, :2] + 0.2 * case.rng.randn(n, 2)
@@ -62,7 +62,7 @@ def keep_neighbors(case: Case, answer: object) -> None:
 
 
 def make_null(case: Case, answer: object) -> None:
-    """14-3: null data with the same columns but no structure."""
+    """Check 14-3: null data with the same columns but no structure."""
     X = case.rng.randn(300, 4) + 10.0 * np.arange(4)
     got = case.array(case.call(answer, X, np.random.RandomState(case.seed)), X.shape)
     compare_shuffled(case, got, X)
@@ -87,7 +87,7 @@ class _Nulls(Recorder):
 
 
 def compare_with_nulls(case: Case, answer: object) -> None:
-    """14-4: how often noise scores as high as the data."""
+    """Check 14-4: how often noise scores as high as the data."""
     n_nulls = 20
     # the score of the data is number 0: seven nulls reach it, two of these only just
     scores = np.array([0.3] * 2 + [0.45, 0.5, 0.55, 0.6, 0.65] + list(np.linspace(0.1, 0.25, 13)))

@@ -9,13 +9,13 @@ from annlab.classroom._content import load
 
 
 def code_bytes_by_hand() -> float:
-    """15-1: bytes of a photograph that is stored as words."""
+    """Check 15-1: bytes of a photograph that is stored as words."""
     n_tiles, n_words = (320 // 8) * (240 // 8), 500
     return n_tiles * np.ceil(np.log2(n_words)) / 8
 
 
 def cut_into_tiles(case: Case, answer: object) -> None:
-    """15-2: tiles of a grey picture."""
+    """Check 15-2: tiles of a grey picture."""
     from annlab.applications import cut_tiles
 
     for height, width, size in ((7, 11, 2), (10, 13, 3), (8, 12, 4)):
@@ -49,7 +49,7 @@ def cut_into_tiles(case: Case, answer: object) -> None:
 
 
 def count_words(case: Case, answer: object) -> None:
-    """15-3: the bag of words."""
+    """Check 15-3: the bag of words."""
     n_words = 12
     codes = case.rng.choice([0, 1, 2, 4, 5, 7, 8], size=(6, 9))
     codes[0, :2] = 1, 8
@@ -74,7 +74,7 @@ def count_words(case: Case, answer: object) -> None:
 
 
 def reach_the_target(case: Case, answer: object) -> None:
-    """15-4: seconds until a run is good enough, if it ever is."""
+    """Check 15-4: seconds until a run is good enough, if it ever is."""
     for what in ("reached", "never", "tie", "at once"):
         seconds = np.cumsum(0.5 + case.rng.rand(8)) + 9.0
         # rises again after the step that reaches the target, and once more at the end

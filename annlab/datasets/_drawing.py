@@ -26,7 +26,7 @@ def group_sizes(n: int, k: int) -> np.ndarray:
 
 
 def add_noise(X: np.ndarray, noise: float, rng: np.random.RandomState) -> None:
-    """Add normal noise in place, in blocks; the stream does not depend on the block size."""
+    """Add normal noise in place; the result does not depend on the block size."""
     if noise == 0:
         return
     for start, stop in chunk_bounds(len(X), max(1, _BLOCK // X.shape[1])):

@@ -97,7 +97,7 @@ class Corpus(Pair):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ANNBenchmark:
-    """A standard nearest-neighbour benchmark: points, queries and the true answers.
+    """A standard nearest-neighbour benchmark: points, queries and true answers.
 
     Attributes
     ----------

@@ -196,7 +196,7 @@ def _as_photos(photos: Any) -> list[np.ndarray]:
 def sample_patches(
     n: int, size: int, photos: Any, mirror: bool, random_state: Seed
 ) -> Iterator[np.ndarray]:
-    """Yield ``n`` patches in random order, as uint8 blocks of shape (m, 3·size·size)."""
+    """Yield ``n`` patches in random order as uint8 blocks (m, 3·size·size)."""
     n = check_integer(n, "n")
     size = check_integer(size, "size")
     rng = check_random_state(random_state)

@@ -1,4 +1,4 @@
-"""The standard nearest-neighbour benchmarks: downloaded once, verified, read from the cache."""
+"""The standard nearest-neighbour benchmarks: downloaded, verified and cached."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def fetch_ann_benchmark(
 
 
 def _address(name: str, url: str | None) -> str:
-    """Return the address of a file; refuse other schemes, and names that are paths."""
+    """Return the address of a file; refuse other schemes and paths as names."""
     if url is None:
         check_choice(name, "name", _SIZES_MB)
         return f"{_SITE}/{name}.hdf5"

@@ -56,7 +56,7 @@ def make_rings(
     random_state: Seed = None,
     dtype: DTypeLike = np.float32,
 ) -> Dataset:
-    """Draw concentric rings of radius 1, 2, … in the plane, which k-means cannot find.
+    """Draw concentric rings of radius 1, 2, …, which k-means cannot find.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Texts with known themes: annlab's documents, and the docstrings of installed packages."""
+"""Texts with known themes: annlab's documents, and docstrings of packages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _corpus(
 
 
 def load_documents() -> Corpus:
-    """Load ``documents.jsonl``: short English texts on eight themes, written for annlab.
+    """Load ``documents.jsonl``: short English texts on eight themes.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def _root(package: str) -> Path:
 
 
 def _documented(tree: ast.AST) -> Iterator[str]:
-    """Yield the docstrings of a module, its classes and functions, in the order of the source."""
+    """Yield the docstrings of a module, its classes and functions, in order."""
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     nodes = [node for node in ast.walk(tree) if isinstance(node, kinds)]
     for node in sorted(nodes, key=lambda node: getattr(node, "lineno", 0)):
@@ -208,7 +208,7 @@ def load_docstrings(
 
 @lru_cache(maxsize=16)
 def _package_texts(root: Path) -> tuple[tuple[str, str], ...]:
-    """Read a package once per process: pairs of first-level folder (or "") and text."""
+    """Read a package once per process: pairs of first-level folder and text."""
     pairs = []
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts

@@ -1,4 +1,4 @@
-"""Exact distances, in blocks of bounded memory: the only place that computes them.
+"""Exact distances, in blocks of bounded memory, computed only here.
 
 Data is float32, float64 or, for queries, SciPy CSR. Results are computed in the type of the data,
 and a caller's array is never written to. Large products run through BLAS as

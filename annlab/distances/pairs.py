@@ -88,7 +88,7 @@ def pairwise_sq(Q: Matrix, X: np.ndarray) -> np.ndarray:
 
 
 def paired_sq(Q: Matrix, X: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Return the squared distance of each query to the rows of ``X`` chosen for it.
+    """Return the squared distances of each query to its chosen rows of ``X``.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ _FEW = 1 << 12
 
 @dataclass(frozen=True)
 class Frame:
-    """Rows that queries are compared with, shifted so that products keep most digits.
+    """Rows to compare with queries, shifted so that products keep most digits.
 
     Rows that all point in much the same direction differ only in the last digits of their
     products; around their mean they do not.
@@ -81,7 +81,7 @@ def nearest(
     *,
     frame: Frame | None = None,
 ) -> np.ndarray:
-    """Return the index of the nearest row of ``X`` for each row of ``Q``; ties: lowest index.
+    """Return the nearest row of ``X`` for each row of ``Q``; ties: lowest index.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _decide_close(Q: Matrix, X: np.ndarray, frame: Frame, margins: np.ndarray) -
 def k_nearest(
     Q: Matrix, X: np.ndarray, n_neighbors: int, *, metric: str = "euclidean"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the ``n_neighbors`` nearest rows of ``X`` for each query by brute force.
+    """Find the ``n_neighbors`` nearest rows of ``X`` by brute force.
 
     Parameters
     ----------

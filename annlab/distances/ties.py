@@ -38,7 +38,7 @@ BLOCK = 1024
 
 
 def scores(Q: Matrix, X: np.ndarray, norms: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield ``‖x‖² − 2 q·x`` for blocks of rows of X, with the first row of each block."""
+    """Yield ``‖x‖² − 2 q·x`` for blocks of X, with each block's first row."""
     # a sparse product gains nothing from blocks, and a slice of columns would be copied
     width = max(BLOCK, (1 << 23) // max(Q.shape[0], 1)) if is_sparse(Q) else BLOCK
     for start in range(0, X.shape[0], width):
@@ -80,7 +80,7 @@ def widest_margin(Q: Matrix, norms: np.ndarray) -> float:
 def rivals(
     Q: Matrix, X: np.ndarray, norms: np.ndarray, margins: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """List the pairs of a query and a row that may be its nearest by the products.
+    """List pairs of a query and a row that may be its nearest by the products.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def rivals(
 
 
 def decide(Q: Matrix, X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return the nearest of listed candidates by float64 differences; ties: lowest index.
+    """Return the nearest listed candidates by float64 differences; ties: lowest.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def decide(Q: Matrix, X: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> n
 
 
 def tie_limit(least: np.ndarray, size: np.ndarray, d: int) -> np.ndarray:
-    """Return the squared distance up to which a candidate is as near as one at ``least``.
+    """Return the squared distance up to which candidates tie with ``least``.
 
     ``least`` is by float64 differences, ``size`` the norm of the query. The sum of d squares errs
     by (d + 2) u; the coordinates, means among them, by a few u of their own size each.
@@ -144,7 +144,7 @@ def tie_limit(least: np.ndarray, size: np.ndarray, d: int) -> np.ndarray:
 
 
 def uncertain(d1: np.ndarray, d2: np.ndarray, norms: np.ndarray, d: int) -> np.ndarray:
-    """Find the queries whose nearest and second nearest row a product cannot tell apart.
+    """Find queries whose two nearest rows the products cannot tell apart.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def uncertain(d1: np.ndarray, d2: np.ndarray, norms: np.ndarray, d: int) -> np.n
 
 
 def ranked(distances_sq: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
-    """Order the candidates of each row by distance; equal ones stay in their order.
+    """Order the candidates of each row by distance, stably.
 
     Parameters
     ----------
@@ -220,5 +220,5 @@ def first_least(values: np.ndarray, dtype: DTypeLike) -> int:
 
 
 def same_total(total: float, dtype: DTypeLike) -> float:
-    """Return the value up to which another sum of distances in ``dtype`` counts as equal."""
+    """Return the value up to which another sum of distances counts as equal."""
     return total * (1.0 + float(np.finfo(dtype).eps) ** 0.75)

@@ -1,4 +1,4 @@
-"""Exact labels, distances and inertia, and an estimate of the share of exact labels."""
+"""Exact labels, distances and inertia, and an estimate of label recall."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def warn_zero_rows(rows: Rows, stacklevel: int = 4) -> None:
 def open_beside(
     X: Any, centroids: np.ndarray, *, metric: str, workers: Workers, sample_weight: Any = None
 ) -> Rows:
-    """Open rows for one comparison with centroids (k, d), in the caller's coordinates."""
+    """Open rows for one comparison with the caller's centroids (k, d)."""
     rows = open_rows(X, metric=metric, sample_weight=sample_weight, workers=workers)
     if rows.d != centroids.shape[1]:
         raise invalid(
@@ -54,13 +54,13 @@ def open_beside(
 
 
 def label(rows: Rows, centroids: np.ndarray) -> tuple[Any, Tally]:
-    """Label rows in the coordinates of ``centroids`` exactly, and add them up by cluster."""
+    """Label rows exactly and sum them by cluster, in the centroids' coordinates."""
     task = Exact().task(rows, rows.inward(centroids))
     return rows.sweep(replace(task, target=rows.target(centroids)))
 
 
 def label_rows(X: Matrix, centroids: np.ndarray, *, metric: str, workers: Workers) -> np.ndarray:
-    """Find the nearest centroid of each row exactly; a label depends on that row alone.
+    """Find the nearest centroid of each row exactly, independently of other rows.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def beside(
 
 
 def distances_to(rows: MemoryRows, centroids: np.ndarray) -> np.ndarray:
-    """Compute all distances to all centroids, shape (n, k); exactly 0 for equal rows.
+    """Compute distances to all centroids, (n, k); exactly 0 for equal rows.
 
     Notes
     -----

@@ -277,7 +277,7 @@ def _unpack(
     size: tuple[int, int, int],
     memory_type: Any,
 ) -> State:
-    """Return the state that `_pack` packed, for ``size = (n, d, k)``, all checked."""
+    """Return and check the state that `_pack` packed; ``size`` is (n, d, k)."""
     n, d, k = size
     own: dict[str, Any] = {name: arrays.get(f"{prefix}_{name}") for name in _STATE_ARRAYS}
     if own["known"] is None:
@@ -306,7 +306,7 @@ def _unpack(
 def _unpack_memory(
     facts: dict[str, Any], arrays: dict[str, np.ndarray], prefix: str, memory_type: Any
 ) -> Any:
-    """Return an instance of ``memory_type``; None for algorithms without a memory."""
+    """Return an instance of ``memory_type``; None if there is no such type."""
     if memory_type is None:
         if facts:
             raise ValueError("a memory for an algorithm without one")

@@ -113,7 +113,7 @@ def advance(algorithm: Any, rows: Rows, state: State) -> State:
 def start(
     rows: Rows, n_clusters: int, init: Init, rng: np.random.RandomState, seeds: Rows | None = None
 ) -> np.ndarray:
-    """Turn the parameter ``init`` into centroids of shape (k, d), working coordinates.
+    """Turn the parameter ``init`` into centroids (k, d), working coordinates.
 
     Points are drawn from ``seeds`` (`MemoryRows`), by default ``rows.sample``.
     """
@@ -127,7 +127,7 @@ def start(
 def cluster_means(
     sums: np.ndarray, totals: np.ndarray, centroids: np.ndarray, *, unit: bool = False
 ) -> np.ndarray:
-    """Divide sums (k, d) by weights (k,), in float64; an empty cluster keeps its centroid.
+    """Divide sums (k, d) by weights (k,); an empty cluster keeps its centroid.
 
     ``unit`` scales the means to length 1.
 
@@ -149,7 +149,7 @@ def cluster_means(
 
 
 def move(rows: Rows, found: Found, centroids: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
-    """Move each centroid to the weighted mean of its points; re-seed the empty ones.
+    """Move each centroid to the weighted mean of its points; re-seed empty ones.
 
     An empty cluster takes over the point of largest weight times squared distance, but never the
     last point of a cluster. It keeps its centroid if no point is left.

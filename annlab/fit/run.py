@@ -1,4 +1,4 @@
-"""A whole fit: starts, callback, progress, Ctrl-C and checkpoint around the states."""
+"""A whole fit: starts, callback, progress, Ctrl-C and checkpoint."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ def _prepare(
     workers: Workers,
     began: float,
 ) -> _Fit:
-    """Open the rows, choose the algorithm, and load the checkpoint if there is one."""
+    """Open the rows, choose the algorithm, and load the checkpoint, if any."""
     algorithm, is_named = settings.algorithm, isinstance(settings.algorithm, str)
     rows = open_rows(
         X, metric=settings.metric, sample_weight=settings.sample_weight, workers=workers,

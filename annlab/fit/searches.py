@@ -28,7 +28,7 @@ _INDEX_ROWS = 1 << 16
 
 
 class Search(Protocol):
-    """A way to find the centroid of each point; ``exact`` if it is always the nearest."""
+    """A way to find each point's centroid; ``exact`` if always the nearest."""
 
     exact: bool
 
@@ -96,7 +96,7 @@ class Fused:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FusedPass(Task):
-    """Compare rows with all centroids and add them up by cluster, in one read of them.
+    """Compare rows with all centroids and sum them by cluster, in one read.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class FusedPass(Task):
 
 
 def half_norms(centroids: np.ndarray) -> np.ndarray:
-    """Compute ½‖c‖² of each centroid in float64, returned in the dtype of the centroids."""
+    """Compute ½‖c‖² of each centroid in float64; return the centroids' dtype."""
     total = np.einsum("ij,ij->i", centroids, centroids, dtype=np.float64)
     return (0.5 * total).astype(centroids.dtype)
 
@@ -162,7 +162,7 @@ def label_and_sum(
     centroids: np.ndarray,
     halves: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Label some rows and add them up by cluster; near-ties by the rule of `annlab.distances`.
+    """Label some rows and sum them by cluster; near-ties follow the tie rule.
 
     Parameters
     ----------
@@ -212,11 +212,11 @@ class Index(Protocol):
         """Index the rows of X."""
 
     def kneighbors(self, Q: Matrix, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return distances and indices of the nearest rows, each of shape (nq, n_neighbors)."""
+        """Return distances and indices of the nearest rows, (nq, n_neighbors)."""
 
 
 class Indexed:
-    """Ask a nearest-neighbour index over the *centroids*, built again for each assignment.
+    """Search an index over the *centroids*, rebuilt for each assignment.
 
     A point keeps its old label unless the candidate is really closer: an approximate search
     never makes the inertia rise.
@@ -236,7 +236,7 @@ class Indexed:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LookUp(Task):
-    """Ask an index that holds the centroids; ``exact`` answers are not compared with old labels."""
+    """Search an index of centroids; keep old labels that beat inexact answers."""
 
     # an index has its own threads, and counts distances for one caller at a time
     has_threads = True

@@ -1,4 +1,4 @@
-"""k-means at small k: one fused pass an iteration, most iterations on a sample.
+"""k-means at small k: fused passes, most iterations on a sample.
 
 At small k an iteration reads all of X and computes little, so the number of passes counts:
 
@@ -123,7 +123,7 @@ class SmallK(Lloyd):
 def _seed(
     rows: MemoryRows, n_clusters: int, rng: np.random.RandomState, unit: bool
 ) -> tuple[np.ndarray, int]:
-    """Seed and relocate on a small sample; return the best of a few tries, and the distances.
+    """Seed and relocate on a small sample; return the best try and distances.
 
     Seeds come from D² sampling, or from a tree at larger k, where that is faster.
     """

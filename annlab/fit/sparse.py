@@ -1,4 +1,4 @@
-"""Exact search for sparse rows: stored values times centroids, in one compiled pass."""
+"""Exact search for sparse rows in one compiled pass over stored values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ABREAST = 8
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SparsePass(Task):
-    """Compare sparse rows with all centroids and add them up by cluster, in float64.
+    """Compare sparse rows with all centroids and sum them, in float64.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""k-means as a sequence of states: `begin` makes the first, `step` makes the next.
+"""k-means as a sequence of states: `begin` the first, `step` the next.
 
 A step is in `annlab.fit.lloyd`; several starts, callbacks, checkpoints and Ctrl-C are in
 `annlab.fit.run`.
@@ -158,7 +158,7 @@ class Algorithm(Protocol):
 def states(
     algorithm: Algorithm, rows: Rows, state: State, *, trace: bool = False
 ) -> Iterator[State]:
-    """Iterate until there is a reason to stop; ``trace`` keeps the arrays of each step."""
+    """Iterate until a reason to stop; ``trace`` keeps the arrays of each step."""
     while not state.reason:
         state = algorithm.step(rows, state)
         if trace:

@@ -23,7 +23,7 @@ __all__ = ["available_indexes", "index_class", "make_index"]
 
 
 def available_indexes() -> tuple[str, ...]:
-    """Return the names that `make_index` and ``kmeans_ann(algorithm=...)`` accept.
+    """Return the names for `make_index` and ``kmeans_ann(algorithm=...)``.
 
     Examples
     --------

@@ -220,11 +220,11 @@ class NeighborIndex(BaseEstimator):
             )
 
     def _build(self, X: np.ndarray) -> None:
-        """Check the parameters and build what ``_search`` needs; for cosine, of unit rows."""
+        """Check the parameters and build the index; for cosine, of unit rows."""
         raise NotImplementedError
 
     def _check_query_params(self) -> None:
-        """Raise for a bad value among ``query_knobs``; pass good ones on to a fitted library."""
+        """Check the ``query_knobs``, and pass them on to a fitted library."""
 
     def _prepare(self, Q: Matrix, n_neighbors: int) -> None:
         """Prepare a search; called by ``kneighbors`` before the threads start."""
@@ -297,7 +297,7 @@ class NeighborIndex(BaseEstimator):
 
 
 class Frame:
-    """A shift and a scale with which products and casts to float32 keep their digits.
+    """A shift and a scale that keep the digits of products and float32 casts.
 
     The frame subtracts the middle of rows that are far from the origin compared with their spread,
     and divides by a power of two if values are extreme. Both are rounded to a coarse binary grid,
@@ -339,7 +339,7 @@ class Frame:
         self._largest = safe**1.25
 
     def apply(self, X: np.ndarray) -> np.ndarray:
-        """Return rows in the frame, in C order and its dtype; the same array if unchanged."""
+        """Return rows in the frame, C-ordered, in its dtype; no copy if unchanged."""
         out = X if self.shift is None else X - self.shift
         if self.scale != 1.0:
             out = out / self.scale
@@ -349,7 +349,7 @@ class Frame:
 
 
 def first_equal_rows(X: np.ndarray) -> np.ndarray:
-    """Return the index of the first row that equals each row, (n,) int64; sorts the rows.
+    """Find each row's first equal row by sorting; return its index, (n,) int64.
 
     Examples
     --------

@@ -16,7 +16,7 @@ Read = tuple[np.ndarray, np.ndarray, tuple[tuple[np.ndarray, ...], ...], int, np
 
 
 def read_hnswlib(graph: hnswlib.Index) -> Read:
-    """Parse the state that hnswlib pickles: one record per element, then its upper links.
+    """Parse the state that hnswlib pickles: records of elements, upper links.
 
     A record of layer 0 is a 4-byte count with up to 2·M 4-byte links, the vector, and an 8-byte
     label; an element of level L has L records of a count and up to M links in ``link_lists``.

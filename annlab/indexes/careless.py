@@ -82,7 +82,7 @@ class CarelessIndex(NeighborIndex):
         self._rows = X
 
     def _rounded(self, X: np.ndarray) -> np.ndarray:
-        """Round rows to about six digits: the last bits of means differ between processors."""
+        """Round rows to about six digits; last bits differ between processors."""
         return np.rint(np.asarray(X, dtype=np.float64) / self._grid)
 
     def _search(self, Q: np.ndarray, n_neighbors: int) -> tuple[np.ndarray, int]:
@@ -104,7 +104,7 @@ class CarelessIndex(NeighborIndex):
 
 
 def _uniform(seeds: np.ndarray, count: int) -> np.ndarray:
-    """Draw ``count`` numbers from [0, 1) for each seed, a pure function of the seed.
+    """Draw ``count`` numbers from [0, 1) for each seed, deterministically.
 
     The mixing steps of SplitMix64 (Steele, Lea & Flood 2014, doi 10.1145/2660193.2660195); a
     generator for each query would take a hundred times as long.

@@ -13,7 +13,7 @@ from annlab.indexes._base import NeighborIndex
 
 
 class BruteIndex(NeighborIndex):
-    """Compare each query with every row, in blocks that fit the cache, through BLAS.
+    """Compare each query with every row through BLAS, in cache-sized blocks.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class _TreeIndex(NeighborIndex):
 
 
 class KDTreeIndex(_TreeIndex):
-    """Cut space at medians of single coordinates (scikit-learn's `KDTree`); exact.
+    """Split space at medians of coordinates (scikit-learn's `KDTree`); exact.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class KDTreeIndex(_TreeIndex):
 
 
 class BallTreeIndex(_TreeIndex):
-    """Nest the rows in balls (scikit-learn's `BallTree`); exact, unlike the deck says.
+    """Nest the rows in balls (scikit-learn's `BallTree`); exact.
 
     Parameters
     ----------

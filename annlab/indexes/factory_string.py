@@ -1,4 +1,4 @@
-"""Read an ``index_factory`` string: its parts, what each does, and the bytes that a row takes."""
+"""Read an ``index_factory`` string: its parts, their effects, bytes per row."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ class _Reader:
             raise self.fail(part, rule, "faiss ends the process on fewer. Use 'HNSW16'.")
 
     def check_rows(self, part: str, n_rows: int) -> None:
-        """Raise if a part has more cells or codewords than there are rows to train on."""
+        """Raise if a part has more cells or codewords than training rows."""
         rule = f"trainable on {n_rows:,} rows"
         if self.n_cells > n_rows:
             raise self.fail(part, rule, f"Use 'IVF{max(1, round(n_rows**0.5))}' or less.")
@@ -308,7 +308,7 @@ class _Reader:
 
 
 def explain_factory(factory: str, d: int, *, n_rows: int | None = None) -> FactoryString:
-    """Read a factory string: transform, coarse quantizer or graph, encoding, refinement.
+    """Explain a factory string: transform, quantizer, encoding, refinement.
 
     Parameters
     ----------

@@ -252,7 +252,7 @@ class FaissIndex(NeighborIndex):
             return np.asarray(self.index_.search(Q, n_neighbors)[1])
 
     def compared(self, Q: MatrixLike) -> np.ndarray:
-        """Count the rows that a search compares with each query, centroids of cells excluded.
+        """Count the rows compared with each query, without centroids of cells.
 
         Parameters
         ----------
@@ -302,7 +302,7 @@ class FaissIndex(NeighborIndex):
         return np.ascontiguousarray(self._frame.apply(Q), dtype=np.float32)
 
     def _cells_and(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Return the part that has cells, and the rows after the transforms before it."""
+        """Return the part that has cells, and the rows transformed for it."""
         faiss = load_faiss()
         part = faiss.downcast_index(self.index_)
         while not hasattr(part, "nlist"):
@@ -381,7 +381,7 @@ def _cells(index: Any) -> int:
 def _prepare_training(
     index: Any, rng: np.random.RandomState | None, most: int | None, *, polysemous: bool
 ) -> None:
-    """Seed all parts of an index that draw random numbers, and set their training sample."""
+    """Seed all random parts of an index, and set their training sample."""
     faiss = load_faiss()
     seed = None if rng is None else int(rng.randint(1, 2**31 - 1))
     part = index

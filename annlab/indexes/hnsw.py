@@ -27,7 +27,7 @@ _stand_in_announced = False
 
 
 class HNSWIndex(NeighborIndex):
-    """Walk greedily over a graph of neighbours, from long links down to short ones.
+    """Search a graph of neighbours greedily, from long links to short ones.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def _library(backend: str) -> tuple[str, Any]:
 
 
 def _groups(first: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows sorted by group of equal rows, and begin and size of the group of each row."""
+    """Return rows sorted by group of equal rows, and where the groups are."""
     order = np.argsort(first, kind="stable")
     sizes = np.bincount(first, minlength=len(first))
     return order, np.cumsum(sizes) - sizes, sizes

@@ -1,4 +1,4 @@
-"""Locality-sensitive hashing: near rows share a bucket more often than far ones."""
+"""Locality-sensitive hashing: near rows often share a bucket."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_TABLES = 1 << 16
 
 
 class LSHIndex(NeighborIndex):
-    """Hash rows into buckets of several tables; compare a query with the rows of its buckets.
+    """Hash rows into buckets of several tables; compare queries with theirs.
 
     Each table has ``n_hashes`` random directions. A *hyperplane* hash is the side of a random
     hyperplane on which a row lies; two rows at angle θ agree with probability 1 − θ/π. A *p-stable*
@@ -186,7 +186,7 @@ class LSHIndex(NeighborIndex):
             self._buckets.append((found, np.append(first, n) + table * n))
 
     def hashes(self, Q: MatrixLike) -> np.ndarray:
-        """Return the hashes of queries: sides of hyperplanes (0 or 1), or numbers of slabs.
+        """Return the hashes of queries: sides of planes (0, 1), or slab numbers.
 
         Parameters
         ----------
@@ -232,7 +232,7 @@ class LSHIndex(NeighborIndex):
         return (cells * self._multipliers.reshape(1, -1, self.n_hashes_)).sum(axis=2)
 
     def _probes(self, positions: np.ndarray) -> np.ndarray:
-        """Return the codes of the buckets to search: (nq, L, probes) uint64, own bucket first."""
+        """Return the codes of buckets to search, (nq, L, probes), own bucket first."""
         codes = self._codes(positions)
         sets = probing_sequence(self.n_hashes_, self.n_probes, self.family_)
         multipliers = self._multipliers.reshape(1, -1, self.n_hashes_)
@@ -297,7 +297,7 @@ class LSHIndex(NeighborIndex):
 
 
 def p_stable_collision(distance: ArrayLike, width: float) -> np.ndarray:
-    """Return the probability that a p-stable hash is the same for rows at a distance.
+    """Return the collision probability of a p-stable hash at a distance.
 
     Notes
     -----
@@ -369,7 +369,7 @@ def probing_sequence(n_hashes: int, n_probes: int, family: str) -> list[tuple[in
 
 
 def _scales(rows: np.ndarray, rng: np.random.RandomState) -> tuple[float, np.ndarray]:
-    """Return the upper quartile of nearest-row distances, and distances of random pairs.
+    """Return a typical nearest distance (upper quartile) and random distances.
 
     On a sample of at most 128 rows, each against 256 random rows.
     """

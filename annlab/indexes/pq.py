@@ -1,4 +1,4 @@
-"""Product quantization: rows become a few bytes, distances become table look-ups."""
+"""Product quantization: rows become short codes, distances look-ups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _QUERIES = 64
 
 
 class PQIndex(NeighborIndex):
-    """Cut vectors into pieces, quantize each piece with its own k-means, search the codes.
+    """Cut vectors into pieces, quantize each by k-means, search the codes.
 
     A row becomes ``n_subspaces`` codes, each the nearest of ``n_codes`` centroids of its piece. A
     query is not coded (*asymmetric* distance): its pieces are compared with all centroids once, and
@@ -188,7 +188,7 @@ class PQIndex(NeighborIndex):
         return self._encode(self._frame.apply(Q))
 
     def decode(self, codes: ArrayLike) -> np.ndarray:
-        """Return the rows that codes represent: the centroids of their pieces, side by side.
+        """Return the rows that codes represent: the centroids of their pieces.
 
         Parameters
         ----------

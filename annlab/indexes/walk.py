@@ -1,4 +1,4 @@
-"""The graph of an HNSW index as plain arrays, and the greedy walk over it, step by step."""
+"""The graph of an HNSW index as arrays, and the greedy walk over it."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ def _walk(
 def _look(
     links: Layer, node: int, known: set[int], measure: _Measure
 ) -> tuple[list[int], list[int], list[float]]:
-    """Return the links of a node, the new ones among them, and the distances of those."""
+    """Return the links of a node, the new ones, and their distances."""
     neighbors = [int(i) for i in links[node]]
     new = [i for i in neighbors if i not in known]
     known.update(new)
@@ -346,7 +346,7 @@ def _spread(
     ef: int,
     last_only: bool,
 ) -> Iterator[Hop]:
-    """Continue from the nearest waiting node while it may be among the ``ef`` nearest."""
+    """Explore the nearest waiting nodes while they may be among the nearest."""
     known = {best[0]}
     waiting = [(best[1], best[0])]
     # a heap with the farthest on top
@@ -416,7 +416,7 @@ def _insert(
 
 
 def _choose_links(vectors: np.ndarray, candidates: list[tuple[float, int]], room: int) -> list[int]:
-    """Keep candidates, nearest first, that are nearer to the node than to those kept before."""
+    """Keep candidates that are nearer to the node than to those kept before."""
     kept: list[int] = []
     for distance, other in candidates:
         if len(kept) == room:

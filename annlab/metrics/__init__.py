@@ -1,4 +1,4 @@
-"""Quality of clusterings and searches. Outliers (label −1) are left out of every measure."""
+"""Quality of clusterings and searches; outliers (label −1) are ignored."""
 
 from annlab.metrics.labels import check_labels as check_labels
 from annlab.metrics.labels import label_agreement, purity

@@ -14,7 +14,7 @@ from annlab._support.types import LabelsLike
 
 
 def _labels_of(labels: object) -> Any:
-    """Return the labels of a result or of a fitted estimator, or the argument itself."""
+    """Return the labels of a result or fitted estimator, else the argument."""
     for name in ("labels", "labels_"):
         if hasattr(labels, name):
             return getattr(labels, name)
@@ -22,7 +22,7 @@ def _labels_of(labels: object) -> Any:
 
 
 def check_labels(labels: LabelsLike, name: str, n: int | None = None) -> np.ndarray:
-    """Accept ``n`` labels: integers, names (numbered in sorted order), or a result.
+    """Accept ``n`` labels: integers, names (sorted and numbered), or a result.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def label_agreement(labels: LabelsLike, reference: LabelsLike, *, match: bool = 
 
 
 def purity(labels: LabelsLike, reference: LabelsLike) -> float:
-    """Return the share of points in the most frequent true group of their cluster.
+    """Return the share of points in their cluster's most frequent true group.
 
     Parameters
     ----------

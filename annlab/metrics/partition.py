@@ -216,7 +216,7 @@ def evaluate_clustering(
 
 
 def centred(rows: Any, metric: str) -> Any:
-    """Shift rows to their mean, which changes no score and keeps the digits of products."""
+    """Shift rows to mean 0, which keeps scores and the digits of products."""
     if metric != "euclidean" or is_sparse(rows):
         return rows
     return rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
@@ -250,7 +250,7 @@ def _agreement(
 def _inertia_with(
     X: Matrix, labels: np.ndarray, centroids: ArrayLike | None, metric: str, n_jobs: int | None
 ) -> float:
-    """Return the inertia with the centroids given, else with the means of the clusters."""
+    """Return the inertia with the given centroids, else with the means."""
     if centroids is None:
         kept = labels >= 0
         names, codes = np.unique(labels[kept], return_inverse=True)
@@ -261,7 +261,7 @@ def _inertia_with(
 
 
 def spread_scores(X: Matrix, codes: np.ndarray, n_clusters: int) -> tuple[float, float]:
-    """Return Davies-Bouldin and Calinski-Harabasz, by scikit-learn for dense rows."""
+    """Return Davies-Bouldin and Calinski-Harabasz scores."""
     if not is_sparse(X):
         from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 

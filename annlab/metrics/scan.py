@@ -37,7 +37,7 @@ _SPLIT_ROWS, _RESAMPLE_ROWS = 1000, 5000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ClusterScan:
-    """Scores of fits with different numbers of clusters, by increasing k; NaN if undefined.
+    """Scores of fits by increasing number of clusters; NaN if undefined.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class _Path:
         self.centroids = np.empty((0, X.shape[1]))
 
     def grow(self, k: int) -> bool:
-        """Split clusters up to ``k``, then try to move a centroid; False if impossible."""
+        """Split clusters up to ``k``, then try to move a centroid; False if unable."""
         if not len(self.centroids):
             self._keep(self._fit("random"))
         while (now := len(self.centroids)) < k:
@@ -159,7 +159,7 @@ class _Path:
         return np.bincount(self.labels, weights=squared, minlength=len(self.centroids))
 
     def _splits(self, count: int) -> list[tuple[float, tuple[int, np.ndarray]]]:
-        """Split the clusters of largest inertia; return (gain, (cluster, halves)), best first."""
+        """Split the clusters of largest inertia; return (gain, (cluster, halves))."""
         own = self._sums(self.near)
         order = np.argsort(self.labels, kind="stable")
         ends = np.cumsum(np.bincount(self.labels, minlength=len(own)))

@@ -20,7 +20,7 @@ from annlab.distances import from_squared, k_nearest, pairwise_sq, unit_rows
 def recall_at_k(
     found: object, truth: object, n_neighbors: int | None = None, *, tolerance: float = 1e-6
 ) -> float:
-    """Return the share of true nearest neighbours that a search found, by distance.
+    """Return the share of true nearest neighbours found, judged by distance.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def distance_contrast(
     metric: str = "euclidean",
     random_state: Seed = 0,
 ) -> float:
-    """Return the relative contrast (farthest − nearest) / nearest, its median over queries.
+    """Return the median relative contrast (farthest − nearest) / nearest.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def intrinsic_dimension(
     n_queries: int = 1000,
     random_state: Seed = 0,
 ) -> float:
-    """Estimate the intrinsic dimension of the data from distances to nearest neighbours.
+    """Estimate the intrinsic dimension from distances to nearest neighbours.
 
     Parameters
     ----------

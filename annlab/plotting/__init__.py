@@ -1,4 +1,4 @@
-"""Pictures of points, fits, searches and comparisons: ``plot_…(…, ax=None) -> ax``.
+"""Pictures of points, fits, searches, comparisons: ``plot_…(…, ax) -> ax``.
 
 Without axes a function makes a pyplot figure, which notebooks show. The colours suit colour-blind
 readers, and clusters also differ by marker.

@@ -157,7 +157,7 @@ def plot_elbow(
 
 
 def plot_scan(scan: ClusterScan, *, ax: Axes | None = None) -> Axes:
-    """Draw the scores of a scan against k: silhouette and stability, and inertia at the right.
+    """Draw the scores of a scan against k: silhouette, stability and inertia.
 
     Parameters
     ----------

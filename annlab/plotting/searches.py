@@ -38,7 +38,7 @@ _FLOORS = (
 
 
 def plot_recall_speed(curves: object, *, ax: Axes | None = None, all_settings: bool = True) -> Axes:
-    """Draw queries per second against recall, with the exact baseline always on the plot.
+    """Draw queries per second against recall, with the exact baseline.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def plot_recall_speed(curves: object, *, ax: Axes | None = None, all_settings: b
 def plot_time_to_quality(
     comparison: Any, *, ax: Axes | None = None, peers: Iterable[str] | None = None
 ) -> Axes:
-    """Draw every peer's inertia against its time, with the floor of exact k-means.
+    """Draw the peers' inertia against time, with the floor of exact k-means.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def plot_time_to_quality(
 
 
 def _draw_peer(ax: Axes, peer: dict[str, Any], points: list[dict[str, Any]], number: int) -> None:
-    """Draw the ladder of a peer as a line, and its default run as a mark with a dark edge."""
+    """Draw a peer's ladder as a line, and its default run as a mark."""
     color, marker = cluster_color(number), cluster_marker(number)
     ladder = [point for point in points if not point["rung"].get("defaults")]
     own = [point for point in points if point["rung"].get("defaults")]

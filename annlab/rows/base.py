@@ -141,7 +141,7 @@ class Rows(ABC):
         return self.n if before is None else int(np.count_nonzero(labels != before))
 
     def relabelled(self, labels: Any, changes: dict[int, int]) -> Any:
-        """Return labels with some points in other clusters; the given labels are not changed."""
+        """Return a copy of labels with some points in other clusters."""
         if not changes:
             return labels
         labels = labels.copy()

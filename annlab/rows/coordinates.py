@@ -1,4 +1,4 @@
-"""Working coordinates: unit rows for cosine, centred rows for Euclidean distances.
+"""Working coordinates: unit rows for cosine, centred rows for Euclidean.
 
 ``‖x‖² − 2 x·c + ‖c‖²`` in float32 loses the distance far from the origin: an offset of 10,000
 standard deviations changes more than half of all labels. So rows are shifted by their mean if it is
@@ -134,7 +134,7 @@ class Chunk:
         return self.coordinates.load(self.raw) if self.ready is None else self.ready
 
     def dense(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return contiguous rows of the working type, and the shift still to be subtracted."""
+        """Return contiguous rows of the working dtype, and the remaining shift."""
         frame, raw = self.coordinates, self.raw
         shift = np.zeros(raw.shape[1], dtype=frame.dtype)
         lies_well = raw.__class__ is np.ndarray and raw.flags.c_contiguous

@@ -63,7 +63,7 @@ def table_of(raw: object) -> np.ndarray:
 
 
 def _compared(raw: np.ndarray, centroids: np.ndarray, metric: str) -> tuple[Chunk, np.ndarray]:
-    """Return rows of a partition, and centroids, in the coordinates of the centroids."""
+    """Return rows of a partition and centroids, in the centroids' coordinates."""
     rows = check_data(table_of(raw), n_features=centroids.shape[1])
     dtype = working_dtype(rows.dtype)
     frame = Coordinates(metric == "cosine", dtype, dtype).around(centroids)
@@ -71,7 +71,7 @@ def _compared(raw: np.ndarray, centroids: np.ndarray, metric: str) -> tuple[Chun
 
 
 def label_part(raw: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarray:
-    """Label the rows of a partition as `KMeansANN.predict`: shape (len(raw),), int32."""
+    """Label the rows of a partition as `KMeansANN.predict` does."""
     if len(table_of(raw)) == 0:
         return np.empty(0, dtype=np.int32)
     with single_threaded_blas():
@@ -88,7 +88,7 @@ def label_part(raw: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarra
 
 
 def distance_part(raw: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarray:
-    """Compute distances of the rows of a partition to all centroids, shape (len(raw), k)."""
+    """Compute distances of a partition's rows to all centroids, (len(raw), k)."""
     table = table_of(raw)
     out = np.empty((len(table), len(centroids)), dtype=working_dtype(table.dtype))
     if len(table) == 0:
@@ -105,7 +105,7 @@ def distance_part(raw: np.ndarray, centroids: np.ndarray, metric: str) -> np.nda
 
 
 def lazy_labels(X: Collection, centroids: np.ndarray, *, metric: str) -> Any:
-    """Find the nearest centroid of each row: a lazy Dask array of shape (n,), int32.
+    """Find the nearest centroid of each row: a lazy Dask array (n,), int32.
 
     Centroids (k, d) are in the caller's coordinates. 2·n·k·d operations each time it is computed.
     """
@@ -117,7 +117,7 @@ def lazy_labels(X: Collection, centroids: np.ndarray, *, metric: str) -> Any:
 
 
 def lazy_distances(X: Collection, centroids: np.ndarray, *, metric: str) -> Any:
-    """Compute distances of each row to all centroids: a lazy Dask array of shape (n, k)."""
+    """Compute distances to all centroids: a lazy Dask array of shape (n, k)."""
     array: Any = as_array(X)
     dtype = working_dtype(array.dtype)
     return array.map_blocks(

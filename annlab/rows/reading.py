@@ -1,4 +1,4 @@
-"""Blocks of rows that can be read again and again: files, tables, sequences, functions."""
+"""Re-readable blocks of rows: files, tables, sequences, functions."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def is_in_blocks(X: Any) -> bool:
 
 
 def open_blocks(X: Any) -> Blocks:
-    """Open a memmap, an .npy path, a sequence of 2-D arrays or paths, or a function.
+    """Open a memmap, an .npy path, a sequence of arrays or paths, or a function.
 
     A function returns an iterable of blocks, a fresh one at each call. Raises TypeError or
     ValueError.
@@ -117,7 +117,7 @@ def _called(function: Callable[[], Any]) -> Any:
 
 
 def _as_block(block: Any, number: int | None) -> Any:
-    """Return a block that has a shape and a dtype and can be sliced; arrays stay as they are."""
+    """Return a block with shape, dtype and slicing; arrays are unchanged."""
     name = "X" if number is None else f"block {number} of X"
     if is_npy_path(block):
         block = map_npy(block, name)
@@ -147,7 +147,7 @@ def changed(got: str) -> Exception:
 
 
 def cut(blocks: Iterator[Any], bounds: Sequence[tuple[int, int]]) -> Iterator[np.ndarray]:
-    """Cut consecutive blocks into consecutive chunks; views where a block holds the chunk.
+    """Cut consecutive blocks into consecutive chunks, as views if possible.
 
     Bounds have no gaps and begin at 0. Raises ValueError if there are more or fewer rows.
     """

@@ -125,7 +125,7 @@ def _thinned(rows: np.ndarray) -> np.ndarray:
 
 
 def has_far_groups(rows: np.ndarray) -> bool:
-    """Tell whether groups of rows are too far apart for float32 to resolve their inside.
+    """Tell whether groups of rows are too far apart for float32.
 
     Parameters
     ----------

@@ -202,7 +202,7 @@ def pass_rows(n: int, k: int, d: int, products: int) -> int:
 def chunk_sums(
     rows: Matrix, labels: np.ndarray, weights: np.ndarray | None, n_clusters: int
 ) -> Matrix:
-    """Sum the weighted rows of each cluster, shape (k, d), float64; sparse for sparse rows.
+    """Sum the weighted rows of each cluster, (k, d) float64, perhaps sparse.
 
     Examples
     --------
@@ -248,7 +248,7 @@ def inertia_of_rows(
 
 @dataclass(frozen=True, eq=False)
 class Worst:
-    """The points farthest from their centroids, worst first; ties in order of index.
+    """The points farthest from their centroids, worst first; ties by index.
 
     Attributes
     ----------
@@ -292,7 +292,7 @@ def worst_in(
     size: int,
     seeds: np.ndarray | None = None,
 ) -> Worst:
-    """Find the worst of a chunk that begins at row ``first``; ``seeds`` replace the weights."""
+    """Find the worst points of a chunk; ``seeds`` replace the weights."""
     rows = chunk.load()
     badness = paired_sq(rows, centroids, labels)
     allowed = weights if seeds is None else seeds

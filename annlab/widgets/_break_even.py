@@ -68,7 +68,7 @@ class Cost:
     index_s: float | None = None
 
     def totals(self, n: int, seconds: bool) -> tuple[float, float, float]:
-        """Return the cost for ``n`` points: without an index; to build one; to search it."""
+        """Return the cost for ``n`` points: without index, its build, its search."""
         if not seconds:
             return float(n * self.k), 0.0, n * self.distances
         assert self.exact_s is not None and self.build_s is not None and self.index_s is not None
@@ -81,7 +81,7 @@ class Cost:
 
 
 def break_even(costs: list[Cost], n: int, seconds: bool) -> int | None:
-    """Return the smallest k from which the index saves a tenth of the cost, or None.
+    """Return the smallest k at which an index saves a tenth of the cost, or None.
 
     Examples
     --------
@@ -314,7 +314,7 @@ def _short(value: float) -> str:
 def break_even_explorer(
     X: ArrayLike | None = None, *, max_clusters: int = 3200, predict: Predict = None
 ) -> BreakEvenExplorer:
-    """Find the number of centroids from which an index beats comparing with all of them.
+    """Find the number of centroids from which an index beats full comparison.
 
     The left chart shows the cost of one point against k, with the index and without; the right
     one the cost of assigning n points at the chosen k. Costs are distance computations or, on

@@ -374,7 +374,7 @@ def centroid_canvas(
 
 
 def five_groups() -> np.ndarray:
-    """Make two pairs of near groups and a single one: bad starts are easy to find."""
+    """Make two pairs of near groups and a single one, with many bad starts."""
     centers = [[0.0, 0.0], [2.6, 0.4], [9.0, 5.5], [8.6, 8.2], [1.2, 7.4]]
     return make_blobs(300, centers=centers, cluster_std=0.55, random_state=4, dtype=np.float64).X
 

@@ -1,4 +1,4 @@
-"""``dimension_explorer``: what many dimensions do to distances, indexes and codes."""
+"""``dimension_explorer``: distances, indexes and codes in many dimensions."""
 
 from __future__ import annotations
 

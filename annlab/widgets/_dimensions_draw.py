@@ -38,7 +38,7 @@ _CONTRASTS = ([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
 
 
 def draw_distances(figure: Figure, result: Climb, frame: int, data: str, row: int) -> None:
-    """Draw the spread of the distances, and their contrast as the dimension grows."""
+    """Draw the spread of distances, and their contrast in growing dimensions."""
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     _draw_spread(left, result, frame, data, row)
     here = result.spaces[frame].d
@@ -105,7 +105,7 @@ def draw_indexes(figure: Figure, result: Climb, frame: int, data: str) -> None:
 
 
 def draw_intrinsic(figure: Figure, result: Climb, frame: int, data: str) -> None:
-    """Draw the intrinsic dimension against the columns, and the contrast against it."""
+    """Draw intrinsic dimension against columns, and contrast against it."""
     left, right = figure.subplots(1, 2)
     estimated = "intrinsic dimension, estimated"
     chart(left, "dimensions d (columns)", estimated, "the data's own dimension")

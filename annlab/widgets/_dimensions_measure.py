@@ -102,7 +102,7 @@ class Climb:
 
 
 def _sheet(n: int, d: int, m: int) -> np.ndarray:
-    """Make a curved m-dimensional sheet in d dimensions: each column is a wave over it."""
+    """Make a curved m-dimensional sheet in d dimensions, one wave per column."""
     rng = check_random_state(m)
     place = rng.random_sample((n, m))
     waves, phases = 1.5 * rng.standard_normal((m, d)), rng.uniform(0, 2 * np.pi, d)

@@ -1,4 +1,4 @@
-"""``document_explorer``: themes of a corpus on a map, and the documents of each theme."""
+"""``document_explorer``: themes of a corpus on a map, and their documents."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Themes:
     typical: list[np.ndarray]
 
     def main_label(self, theme: int) -> tuple[str, float] | None:
-        """Return the most frequent true theme of a cluster and its share, if any is known."""
+        """Return a cluster's most frequent true theme and its share, if known."""
         known = self.corpus.labels[self.typical[theme]]
         known = known[known >= 0]
         if not len(known):

@@ -1,4 +1,4 @@
-"""``embedding_explorer``: PCA, t-SNE and UMAP side by side, and how far to trust each."""
+"""``embedding_explorer``: PCA, t-SNE, UMAP, and how far to trust each."""
 
 from __future__ import annotations
 
@@ -331,7 +331,7 @@ def embedding_explorer(
     n_components: int = 2,
     predict: Predict = None,
 ) -> EmbeddingExplorer:
-    """Compare maps of one cloud of points: PCA, t-SNE, and t-SNE from a random start or UMAP.
+    """Compare maps of points: PCA, t-SNE, and UMAP or randomly started t-SNE.
 
     The maps are linked: a highlighted group, or a followed point with its nearest in the data, is
     shown on all of them. Below: how trustworthy each map is, and the silhouette of k-means made

@@ -95,7 +95,7 @@ def _draw_bars(
     heading: str,
     shown: dict[str, tuple[float, str]],
 ) -> None:
-    """Draw bars on a scale from ``base`` to 1, whose ends are at ``reach`` in CSS pixels."""
+    """Draw bars from ``base`` to 1, between two places in CSS pixels (``reach``)."""
     (start, end), (top, bottom) = reach, _BARS
     write(axes, start, top - 12, heading, "left bottom", size=MEDIUM, color=INK)
     middles = top + (np.arange(len(shown)) + 0.5) / len(shown) * (bottom - top)
@@ -113,7 +113,7 @@ def _draw_bars(
 
 
 def draw_tiles(axes: Axes, cloud: Cloud, follow: int) -> None:
-    """Draw the pictures of the followed point and its nearest, or say how to see them."""
+    """Draw the followed point and its neighbours, or say how to see them."""
     left, top, width = _TILES
     if cloud.tile is None or not follow:
         words = "Follow a point\nto see its nearest\non every map"

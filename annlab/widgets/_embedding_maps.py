@@ -68,7 +68,7 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """The maps that are shown; if the third is missing, why."""
+    """The maps that are shown, and the reason if the third is missing."""
 
     cloud: Cloud
     views: tuple[View, ...]

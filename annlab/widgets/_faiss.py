@@ -267,7 +267,7 @@ def faiss_explorer(
     factory: str = "IVF16,Flat",
     predict: Predict = None,
 ) -> FaissExplorer:
-    """Take an ``index_factory`` string of faiss apart and see what it does to real rows.
+    """Take an ``index_factory`` string apart and see what it does to rows.
 
     Above, the parts of the string and what each does. Below: the share of nearest rows that a
     search finds against rows compared, over its dial; the bytes of a row; and the k-means inside,

@@ -97,7 +97,7 @@ def draw_trouble(axes: Axes, result: Measured) -> None:
 
 
 def draw_search(axes: Axes, result: Measured, here: Effort, seen: list[Effort]) -> None:
-    """Draw nearest rows found against rows compared; ``seen`` are the efforts to show."""
+    """Draw nearest rows found against rows compared; show efforts in ``seen``."""
     chart(axes, f"rows compared, of {result.n:,}", "nearest row found", "what it finds")
     found = [one.recall for one in seen]
     curve(axes, [one.compared for one in seen], found, PALETTE[0], width=2.2)

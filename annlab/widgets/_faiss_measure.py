@@ -1,4 +1,4 @@
-"""Measurements of `faiss_explorer`: searches at each effort, and the loss of k-means."""
+"""Measurements of `faiss_explorer`: searches, and the loss of k-means."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Effort:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A factory string on data; if it is wrong, only ``parts``, ``trouble`` and ``wrong``."""
+    """A factory string on data; wrong ones have only parts and an error."""
 
     factory: str
     n: int

@@ -1,4 +1,4 @@
-"""``graph_build``: the insertion of one point into an HNSW graph, step by step."""
+"""``graph_build``: insert a point into an HNSW graph, step by step."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Insertion:
-    """A graph before and after the insertion of its last point, and the steps between."""
+    """A graph before and after its last insertion, and the steps between."""
 
     before: NavigableGraph
     after: NavigableGraph

@@ -305,7 +305,7 @@ def outlier_sandbox(
     random_state: Seed = 0,
     predict: Prediction | None = None,
 ) -> OutlierSandbox:
-    """Click outliers into a picture and watch plain and robust k-means deal with them.
+    """Click outliers into a picture; compare plain and robust k-means.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""``quality_explorer``: four scores of a clustering against k, and where each misleads."""
+"""``quality_explorer``: four scores of a clustering, and their failures."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Report:
     total: float
 
     def best(self, score: str) -> int | None:
-        """Return the k that a score would choose; None if the score needs true groups."""
+        """Return a score's choice of k; None if the score needs true groups."""
         values = {k: getattr(one.scores, score) for k, one in self.by_k.items()}
         if None in values.values():
             return None
@@ -107,7 +107,7 @@ def _unequal() -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=8)
 def _data(name: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Make a built-in set: points in float64, and their true groups if they have any."""
+    """Make a built-in set: points in float64, and their true groups, if any."""
     if name == "uniform":
         return make_uniform_cube(_POINTS, 2, random_state=0, dtype=np.float64), None
     if name == "unequal":
@@ -368,7 +368,7 @@ def quality_explorer(
     predict: Predict = None,
     random_state: int = 0,
 ) -> QualityExplorer:
-    """See four scores of a clustering side by side, against k, on data of several shapes.
+    """Compare four scores of a clustering against k, on data of many shapes.
 
     Above: the points by cluster, and the silhouette of each. Below, against k: inertia (the
     elbow), silhouette, Davies–Bouldin and, where true groups are known, the adjusted Rand index.

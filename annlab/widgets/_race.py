@@ -1,4 +1,4 @@
-"""Indexes race for recall and speed on one data set; the front grows with every racer."""
+"""``index_race``: recall and speed of indexes on one data set."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Lap:
 
 
 def front(laps: list[Lap], seconds: bool) -> list[Lap]:
-    """Return the laps that no other one beats in both recall and cost, by falling recall.
+    """Return the laps that no other beats in recall and cost, by recall.
 
     Examples
     --------
@@ -391,7 +391,7 @@ def _scale(axes: Axes, result: list[Lap], seconds: bool) -> None:
 def index_race(
     X: ArrayLike | None = None, *, max_samples: int = 4000, predict: Predict = None
 ) -> RaceExplorer:
-    """Let indexes race for recall@10 against work, on data, dimension and size of your choice.
+    """Let indexes race for recall@10 against work, on data of your choice.
 
     Each racer is measured at several settings of its query parameter; *Build* changes the one that
     needs a rebuild. The thick grey line is the front: settings that no other one beats in both

@@ -1,4 +1,4 @@
-"""``scaling_explorer``: measured speed-up, Amdahl's line, and where the time goes."""
+"""``scaling_explorer``: measured speed-up, Amdahl's law, parts of the time."""
 
 from __future__ import annotations
 

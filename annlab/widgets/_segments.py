@@ -1,4 +1,4 @@
-"""``segmentation_explorer``: a photograph divided by the clusters of its pixels."""
+"""``segmentation_explorer``: segment a photograph by its pixels' clusters."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ def _decibels(result: SegmentationResult) -> str:
 
 
 def _loud(k: int) -> np.ndarray:
-    """Make a colour for each of k segments: the palette, then lighter and darker ones."""
+    """Make a colour for each of k segments: the palette, then its variants."""
     from matplotlib.colors import to_rgb
 
     base = np.array([to_rgb(cluster_color(j)) for j in range(k)])
@@ -298,7 +298,7 @@ def segmentation_explorer(
     predict: Predict = None,
     random_state: Seed = 0,
 ) -> SegmentationExplorer:
-    """Divide a picture into segments by k, the colour space and the weight of the position.
+    """Segment a picture by k, colour space and weight of the position.
 
     The picture and its segments are side by side, over a bar of the palette. The sentence names
     PSNR and the bytes of an indexed picture. "Upload" takes a picture of your own.

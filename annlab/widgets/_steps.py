@@ -1,4 +1,4 @@
-"""Exact and approximate k-means side by side, in lock-step from the same start."""
+"""``step_explorer``: exact and approximate k-means from the same start."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ PREDICTIONS = {
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """Two fits with traces from one start, and where the approximate search was wrong.
+    """Two fits from one start, and the errors of the approximate search.
 
     ``wrong`` marks, for each approximate step, the points for which another centroid was nearer.
     """
@@ -103,7 +103,7 @@ class Race:
 
 
 def misassigned(X: np.ndarray, centroids: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Mark the points for which another centroid is nearer than that of their label.
+    """Mark the points that are nearer to another centroid than their own.
 
     Returns an ndarray of shape (n,), bool. Distances are compared, so a tie is no error.
 
@@ -374,7 +374,7 @@ def step_explorer(
     predict: Predict = None,
     random_state: Seed = None,
 ) -> StepExplorer:
-    """Step through exact and approximate k-means side by side, from the same start.
+    """Step through exact and approximate k-means from the same start.
 
     Each frame shows the points, the centroids and their moves, and rings the points that the
     approximate search assigned to a centroid that is not the nearest. The sentence gives moved

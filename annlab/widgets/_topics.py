@@ -1,4 +1,4 @@
-"""``progress_map``: the topics of the course, and those ticked on this machine."""
+"""``progress_map``: the course's topics, with the completed ones ticked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TOPICS = tuple(
 
 
 def progress_path() -> Path:
-    """Return the file of this user's ticks; ``ANNLAB_PROGRESS`` names another one."""
+    """Return the file of this user's ticks, or ``ANNLAB_PROGRESS`` if set."""
     named = os.environ.get("ANNLAB_PROGRESS")
     if named:
         return Path(named)
@@ -156,7 +156,7 @@ class ProgressMap(ipywidgets.VBox):
 
 
 def progress_map() -> ProgressMap:
-    """Show which of the fifteen topics are done, on this machine and for this user.
+    """Show which of the fifteen topics this user has completed.
 
     Returns
     -------

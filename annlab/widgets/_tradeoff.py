@@ -91,13 +91,13 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class Tradeoff:
-    """Runs with exact search and with an index in six settings, from the same starts."""
+    """Runs with exact search and six settings of an index, from the same starts."""
 
     exact: tuple[KMeansResult, ...]
     settings: tuple[Setting, ...]
 
     def needed(self, limit: float) -> float | None:
-        """Return the lowest recall that keeps inertia within ``limit`` times the exact."""
+        """Return the lowest recall with at most ``limit`` times the exact inertia."""
         lowest = None
         for setting in sorted(self.settings, key=lambda one: -one.recall):
             if setting.ratio > limit:

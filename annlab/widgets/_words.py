@@ -1,4 +1,4 @@
-"""``visual_words_explorer``: patches of photographs as words, and photographs rebuilt from them."""
+"""``visual_words_explorer``: patches as words, and rebuilt photographs."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ class VisualWordsExplorer(Explorer):
         return Learned(vocabulary, rebuilt, orders(vocabulary), members_of(X, vocabulary), len(X))
 
     def _gap(self, learned: Learned) -> float:
-        """Return the decibels between photographs that gave patches and those that did not."""
+        """Return the gap in decibels between seen and unseen photographs."""
         seen = np.mean([learned.rebuilt[name].psnr_db for name in self.seen])
         return round(float(seen - np.mean([learned.rebuilt[n].psnr_db for n in self.unseen])), 1)
 
@@ -359,7 +359,7 @@ def visual_words_explorer(
     predict: Predict = None,
     random_state: Seed = 0,
 ) -> VisualWordsExplorer:
-    """Cluster patches of photographs into visual words, and rebuild photographs from them.
+    """Cluster patches into visual words, and rebuild photographs from them.
 
     On the left all words as a mosaic; on the right a photograph, with the tiles of the chosen
     word, or rebuilt; below it the word among its patches. Click a word, or a spot of the

@@ -51,7 +51,7 @@ def place_at(x: float, y: float, order: np.ndarray, codes: np.ndarray) -> int | 
 
 @cache
 def _tiled_image() -> type:
-    """Make a class of images that repeats pixels, which is faster than resampling."""
+    """Make an image class that repeats pixels, which beats resampling in speed."""
     from matplotlib.image import AxesImage
 
     class TiledImage(AxesImage):

@@ -43,7 +43,7 @@ def your_data(
     thousands: str = "none",
     skip_bad_rows: bool = False,
 ) -> np.ndarray:
-    """Read a table, an image or a text of your own; without a path, return the default.
+    """Read your own table, image or text; without a path, return the default.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _holds_numbers(lines: list[str]) -> bool:
-    """Tell a table from prose: most lines are nothing but numbers."""
+    """Tell whether a text is a table: most lines contain only numbers."""
     held = [line for line in lines[:200] if line.strip() and not line.startswith("#")]
     cells = [re.split(r"[\s,;|]+", line.strip(" \t,;|")) for line in held]
     return sum(all(map(looks_numeric, row)) for row in cells) * 2 > len(held)

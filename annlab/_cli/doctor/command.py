@@ -25,7 +25,7 @@ from annlab._version import __version__
 
 
 def examine(folder: Path = COPIES) -> list[Finding]:
-    """Run every check, in the order in which to fix what is found; takes a few seconds."""
+    """Run every check, in the order in which to fix problems, in a few seconds."""
     checks: list[Callable[[], Finding | list[Finding]]] = [
         check_python,
         check_import,

@@ -1,4 +1,4 @@
-"""Compiled packages, each tried in a process of its own: hnswlib, faiss and the others."""
+"""Compiled packages, each tested in its own process: hnswlib, faiss, others."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
 
 
 def _rebuild_hnswlib() -> str:
-    """Return the command that builds hnswlib again, without the wheel in pip's cache."""
+    """Return the command that rebuilds hnswlib without pip's cached wheel."""
     wanted = f"hnswlib=={pins().get('hnswlib', '0.8.0')}"
     command = install("--force-reinstall", "--no-deps", "--no-cache-dir", wanted)
     return command if os.name == "nt" else f"HNSWLIB_NO_NATIVE=1 {command}"
 
 
 def check_hnswlib() -> Finding:
-    """Check that hnswlib is installed, built for this processor, and answers correctly."""
+    """Check that hnswlib is installed, built for this processor, and correct."""
     version = installed("hnswlib")
     got = probe(_PROBE_HNSWLIB, "hnswlib")
     facts: dict[str, Any] = {"version": version, "probe": got.how, "detail": got.text}
@@ -84,7 +84,7 @@ def check_hnswlib() -> Finding:
 
 
 def check_faiss() -> Finding:
-    """Check that faiss answers correctly if it is installed; most systems can do without it."""
+    """Check that faiss, which is optional, answers correctly if installed."""
     version = installed("faiss-cpu")
     got = probe(_PROBE_FAISS, "faiss")
     facts = {"version": version, "probe": got.how, "detail": got.text}

@@ -20,7 +20,7 @@ _LITTLE_DISK, _TOO_LITTLE_DISK = 500_000_000, 50_000_000
 
 
 def check_threads() -> Finding:
-    """Check the cores that this process may use, after affinity, quota and settings."""
+    """Check the cores available after affinity, quota and settings."""
     machine = os.cpu_count() or 1
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
     quota = _cpu_quota()
@@ -52,7 +52,7 @@ def check_threads() -> Finding:
 
 
 def _cpu_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Return the cores that the container may use, as a fraction; None without a quota."""
+    """Return the container's quota of cores, a fraction; None without a quota."""
     with contextlib.suppress(OSError, ValueError):
         quota, period = (root / "cpu.max").read_text().split()
         return None if quota == "max" else int(quota) / int(period)
@@ -92,7 +92,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _write_error(folder: Path) -> str:
-    """Return why a folder, or the nearest existing one above it, cannot be written to, or ""."""
+    """Return why a folder or its nearest parent is not writable, or ""."""
     place = _existing(folder)
     if not place.is_dir():
         return f"{place} is not a folder"

@@ -1,4 +1,4 @@
-"""Installed packages, the versions that annlab was tested with, and commands that install them."""
+"""Installed packages, the tested versions, and commands that install them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from annlab._support.places import shipped
 
 
 def install(*wanted: str) -> str:
-    """Return the command that installs packages into the environment that is examined."""
+    """Return the command that installs packages into the checked environment."""
     from importlib.util import find_spec
 
     if find_spec("pip") is None and shutil.which("uv"):
@@ -24,13 +24,13 @@ def install(*wanted: str) -> str:
 
 
 def tested(name: str) -> str:
-    """Return the requirement for a package in the version that annlab was tested with."""
+    """Return the requirement for a package in the tested version."""
     version = pins().get(_normal(name))
     return f"{name}=={version}" if version else name
 
 
 def pins_file() -> Path | None:
-    """Return the list of the versions that annlab was tested with, which Binder installs."""
+    """Return the list of tested versions, which Binder installs."""
     return shipped("_pins", "binder", "requirements.txt")
 
 
@@ -58,7 +58,7 @@ def installed(name: str) -> str | None:
 
 
 def requirements() -> list[Any] | None:
-    """Return what annlab declares, as packaging's objects; None if packaging is missing."""
+    """Return annlab's declared requirements; None if packaging is missing."""
     try:
         from packaging.requirements import Requirement
     except ImportError:

@@ -1,4 +1,4 @@
-"""Try a few lines of Python in a process of their own, where a crash does no harm."""
+"""Try a few lines of Python in their own process, where a crash is harmless."""
 
 from __future__ import annotations
 

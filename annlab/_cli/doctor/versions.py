@@ -1,4 +1,4 @@
-"""Check that dependencies are installed and new enough, and compare with the pins."""
+"""Check that dependencies are installed and new enough; compare with pins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LOOKED_AT_ELSEWHERE = {"hnswlib", "ipywidgets", "anywidget"}
 
 
 def check_versions() -> list[Finding]:
-    """Check that dependencies are installed and new enough; compare with the pins."""
+    """Check that dependencies are installed and new enough; compare with pins."""
     declared = requirements()
     if declared is None:
         text = "The package packaging is missing, so versions cannot be compared."
@@ -59,7 +59,7 @@ def _applies(requirement: Any, *, extra: str) -> bool:
 
 
 def _missing_or_old(group: str, status: str, declared: list[Any]) -> list[Finding]:
-    """Return a finding for each package that is too old, and one for all that are missing."""
+    """Return a finding for each outdated package, and one for all missing ones."""
     findings = []
     missing = []
     for requirement in declared:

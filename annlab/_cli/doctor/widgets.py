@@ -15,7 +15,7 @@ from annlab._cli.doctor.shell import command_line
 
 
 def _lab_extension(name: str) -> tuple[str | None, Path | None]:
-    """Return the version and the folder of a JupyterLab extension, found as JupyterLab does."""
+    """Return version and folder of an extension, as JupyterLab finds it."""
     try:
         from jupyter_core.paths import jupyter_path
 
@@ -60,7 +60,7 @@ def _at_least(version: str | None, least: str) -> bool:
 
 
 def check_widgets() -> list[Finding]:
-    """Check ipywidgets and anywidget, and that their front ends in JupyterLab match."""
+    """Check ipywidgets, anywidget and their matching front ends in JupyterLab."""
     findings = []
     off = _switched_off()
     least = {"ipywidgets": "8.1", "anywidget": "0.9.13"}

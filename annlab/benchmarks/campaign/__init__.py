@@ -1,4 +1,4 @@
-"""What ``annlab bench`` runs: k-means implementations side by side, and the figures of annlab.
+"""``annlab bench``: compare k-means implementations, and measure annlab.
 
 - `targets`: the cases of annlab's own figures, with their goals; `verdicts` judges them.
 - `grid`: never slower than scikit-learn, over a grid of shapes.

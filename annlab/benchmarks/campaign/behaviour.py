@@ -28,7 +28,7 @@ _FITS = (
 
 @lru_cache(maxsize=1)
 def behaviour() -> str:
-    """Return a digest of labels and inertia of the fixed fits: 12 hexadecimal digits.
+    """Return a digest of labels and inertia of the fixed fits: 12 hex digits.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def behaviour() -> str:
 
 
 def code_facts() -> dict[str, str]:
-    """Return version, commit (empty outside of a checkout) and behaviour of this annlab."""
+    """Return version, commit (empty outside of a checkout) and behaviour."""
     return {"version": __version__, "commit": _commit(), "behaviour": behaviour()}
 
 
@@ -72,7 +72,7 @@ def _commit() -> str:
 
 
 def behaviour_of(settings: dict[str, Any]) -> str | None:
-    """Return the behaviour under which figures were measured; None in files without one."""
+    """Return the behaviour that figures belong to; None in files without one."""
     return (settings.get("code") or {}).get("behaviour")
 
 

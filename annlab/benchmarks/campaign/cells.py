@@ -66,7 +66,7 @@ def settings_of(threads: int, repeats: int, random_state: int) -> dict[str, Any]
 
 
 def fresh_seeds(random_state: int, key: str, repeats: int) -> list[int]:
-    """Draw the seeds of a cell: its own, and none of the small ones used for tuning.
+    """Draw the seeds of a cell, none of them among the small ones for tuning.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def measure_cells(
     wait_idle_s: float = 0.0,
     progress: bool = True,
 ) -> bool:
-    """Measure the cells that the store does not have; return whether all are measured now.
+    """Measure the missing cells; return whether all are measured now.
 
     Neighbours with the same data share a process. No cell begins after ``deadline``, a moment of
     `time.perf_counter`; ``wait_idle_s`` is the longest wait for other work before each process.
@@ -210,7 +210,7 @@ def settings_facts(header: dict[str, Any], cells: Sequence[Cell]) -> list[str]:
 
 
 def machine_facts(header: dict[str, Any], cells: Sequence[Cell]) -> list[str]:
-    """Return lines about machine, date, versions and seeds, failures and disturbances."""
+    """Return lines on machine, dates, versions, seeds, failures and disturbances."""
     settings, machine = header["settings"], header["machine"]
     finished = [cell for cell in cells if cell["status"] == "ok"]
     dates = sorted(cell["date"] for cell in finished)

@@ -1,4 +1,4 @@
-"""A fresh process that holds rows and fits peers, one request after the other.
+"""A new process that holds rows and fits peers, one request after another.
 
 Requests and answers are lines of JSON. `Child` is the caller's end; `main` runs in the process,
 where standard output carries answers alone and what libraries print goes to standard error.
@@ -96,7 +96,7 @@ class Child:
         self._lines.put(None)
 
     def ask(self, limit_s: float, *, ends: float = float("inf"), **request: Any) -> dict[str, Any]:
-        """Send a request and return its answer; ``error`` in it is what the library raised.
+        """Send a request and return its answer; its ``error`` is a library's error.
 
         The time for a new process to start is added to the limit; no answer is awaited past the
         moment ``ends`` of `time.perf_counter`.
@@ -155,7 +155,7 @@ class _Server:
     def fit(
         self, peer: str, k: int, rung: dict[str, Any], seed: int, ladder: bool, peak: bool
     ) -> dict[str, Any]:
-        """Fit once and judge the result; a rung of a ladder is warmed up and repeated if quick."""
+        """Fit once and judge; a quick rung of a ladder is warmed up and repeated."""
         runner = self.peers[peer]
         if peer not in self.prepare_s:
             begin = perf_counter()

@@ -117,7 +117,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run what the options ask for; the exit status is 0 if all of it has a result."""
+    """Run what the options ask for; return 0 if everything has a result."""
     if options.list:
         for peer in choose_peers(options.peers):
             reason = peer.missing()
@@ -242,7 +242,7 @@ def _targets(options: argparse.Namespace, folder: Path, deadline: float) -> int:
 
 
 def _inverted_lists(options: argparse.Namespace, folder: Path) -> int:
-    """Compare inverted files trained by annlab and by faiss, and write a page of its own."""
+    """Compare inverted files trained by annlab and by faiss, and write a page."""
     (name,) = options.data or ["P1M"]
     data = _data(name)
     rows = load_benchmark_data(data).X if isinstance(data, str) else data.X

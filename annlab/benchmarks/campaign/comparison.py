@@ -57,7 +57,7 @@ class Comparison(Measured):
         )
 
     def table(self) -> str:
-        """Return the comparison as a page in Markdown: times to quality, floors, settings."""
+        """Return the comparison in Markdown: times to quality, floors, settings."""
         return page(self)
 
     def plot(self, ax: Axes | None = None) -> Axes:

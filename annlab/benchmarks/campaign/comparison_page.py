@@ -19,7 +19,7 @@ from annlab.benchmarks.machine import DISTURBED
 
 
 def page(found: Measured) -> str:
-    """Return a comparison as a page in Markdown: times to quality, floors, settings."""
+    """Return a comparison in Markdown: times to quality, floors, settings."""
     levels = found.levels()
     n, d, k = found.data["n"], found.data["d"], found.n_clusters
     lines = [
@@ -108,7 +108,7 @@ def _blas(found: Measured) -> str:
 
 
 def _left_out(found: Measured) -> list[str]:
-    """Return a sentence for each reason, except convergence, why rungs lack times."""
+    """Return the reasons, except convergence, why rungs have no times."""
     counts: dict[str, dict[str, int]] = {}
     for run in found.runs:
         reason = run["status"].partition(":")[0]

@@ -1,4 +1,4 @@
-"""Never slower: ``auto`` against scikit-learn's defaults over a grid of shapes, as a heat map."""
+"""``auto`` against scikit-learn's defaults over a grid, as a heat map."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def grid_cells(
     k: Sequence[int] = K,
     full: bool = True,
 ) -> list[Cell]:
-    """Return the cells of the grid, small data first; none has more clusters than rows.
+    """Return the cells of the grid, small data first, with at most n clusters.
 
     Without ``full`` those are left out in which scikit-learn alone takes minutes.
 
@@ -68,7 +68,7 @@ def speed_ratio(cell: Cell) -> float:
 
 
 def judge_cell(cell: Cell) -> list[str]:
-    """Return ``[IN_RULE]``, or the breaches: some of ``SLOW``, ``TOO_SLOW`` and ``WORSE``."""
+    """Return ``[IN_RULE]``, or breaches among ``SLOW``, ``TOO_SLOW``, ``WORSE``."""
     ours, theirs = seconds_of(cell, "auto"), seconds_of(cell, "default")
     breaches = []
     if ours > max(HARD_FACTOR * theirs, theirs + SLACK_S):
@@ -82,7 +82,7 @@ def judge_cell(cell: Cell) -> list[str]:
 
 
 def summarize(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Return the shares of a grid in the rule, whether it is kept, and the worst cells."""
+    """Return the shares of a grid, whether the rule is kept, and the worst cells."""
     verdicts = [judge_cell(cell) for cell in cells]
     share_fast = _share([not {SLOW, TOO_SLOW} & set(verdict) for verdict in verdicts])
     share_good = _share([WORSE not in verdict for verdict in verdicts])

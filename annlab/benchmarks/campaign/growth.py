@@ -1,4 +1,4 @@
-"""Growth: how annlab's time grows with the points, the clusters and the features."""
+"""How annlab's time grows with the points, the clusters and the features."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NAMES = {"n": "points", "k": "clusters", "d": "features"}
 
 
 def growth_cells(*, full: bool = True) -> list[Cell]:
-    """Return the cells of the growth curves; without ``full`` every other value of a series.
+    """Return the cells of the growth curves; every other value unless ``full``.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class Slope(NamedTuple):
 
 
 def fit_slope(values: ArrayLike, seconds: ArrayLike) -> Slope:
-    """Fit an exponent to the seconds of runs, several for the same value if it was repeated.
+    """Fit an exponent to the seconds of runs, perhaps several for each value.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def fit_slope(values: ArrayLike, seconds: ArrayLike) -> Slope:
 
 
 def slopes(cells: Sequence[Cell]) -> dict[tuple[str, str], Slope]:
-    """Return fitted slopes by series and contender; a series of one value has none."""
+    """Return slopes by series and contender, for series of two values or more."""
     found = {}
     for name in SERIES:
         for contender in CONTENDERS:

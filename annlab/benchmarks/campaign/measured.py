@@ -85,7 +85,7 @@ class Measured:
         return sorted(points, key=lambda point: point["seconds"])
 
     def time_to(self, key: str, ratio: float) -> float:
-        """Return the seconds of a peer to an inertia of ``ratio`` times the reference.
+        """Return a peer's seconds to an inertia of ``ratio`` times the reference.
 
         It is the median over the seeds, infinite if the median seed never gets there. A peer's time
         is interpolated between the two rungs that enclose the quality, as if it had stopped at the
@@ -108,17 +108,17 @@ class Measured:
         return float(np.median(times)) if times else float("inf")
 
     def best(self, key: str) -> float:
-        """Return the lowest ratio of a peer: the median over its seeds at its best rung."""
+        """Return a peer's lowest ratio: the median of its seeds at its best rung."""
         return min((point["ratio"] for point in self.curve(key)), default=float("inf"))
 
     def levels(self) -> list[float]:
-        """Return the ratios worth a column: 1.05, 1.01, 1.00, and lower ones that were reached."""
+        """Return the ratios of the columns: 1.05, 1.01, 1.00, and lower reached ones."""
         lowest = min((self.best(key) for key in self.keys()), default=1.0)
         below = [round(1.0 - 0.05 * step, 2) for step in range(1, 20)]
         return [1.05, 1.01, 1.0, *[level for level in below if level >= lowest][:5]]
 
     def disturbed(self) -> float:
-        """Return the share of runs during which others kept more than a quarter of a core busy."""
+        """Return the share of runs during which others used over a quarter of a core."""
         known = [run["others_cores"] for run in self.runs if run.get("others_cores") is not None]
         return float(np.mean([cores > DISTURBED for cores in known])) if known else 0.0
 
@@ -132,7 +132,7 @@ class Measured:
 
 
 def _first_time(runs: list[Record], limit: float, whole_runs: bool) -> float:
-    """Return the least time of one seed's runs to an inertia of at most ``limit``."""
+    """Return the least time of one seed to an inertia of at most ``limit``."""
     reached = [run for run in runs if run["inertia"] <= limit]
     if not reached:
         return float("inf")
@@ -146,7 +146,7 @@ def _first_time(runs: list[Record], limit: float, whole_runs: bool) -> float:
 
 
 def reference_of(runs: list[Record]) -> Record:
-    """Return the median inertia of the reference peer at its rung, or of the nearest one."""
+    """Return the reference run: the median inertia at its rung, or the nearest."""
     finished = [run for run in runs if run["status"] == "ok"]
     last: dict[int, tuple[int, float]] = {}
     cut_short = set()

@@ -14,7 +14,7 @@ _NAMES = ("auto", "graph", "random-3")
 
 
 def memory_cells(*, full: bool = True) -> list[Cell]:
-    """Return the cells, ``full`` or not: each contender gets a process of its own."""
+    """Return the cells; each contender gets its own process."""
     return [make_cell(DATA, N, D, K, [name], series=name, peak=True) for name in _NAMES]
 
 

@@ -63,14 +63,14 @@ PARTS = (
 
 
 def finished_cells(path: Path) -> tuple[Record, list[Cell], list[Cell]]:
-    """Return the header of a part's file, all its cells, and those that have times."""
+    """Return the header of a part's file, all its cells, and the timed ones."""
     header, records = read_records(path)
     cells = list(records.values())
     return header, cells, [cell for cell in cells if cell["status"] == "ok"]
 
 
 def write_page(folder: str | Path) -> Path:
-    """Write ``README.md`` over all measurements in a folder, with tables and plots.
+    """Write ``README.md`` on all measurements in a folder, with tables and plots.
 
     Figures of fits that behave otherwise than those measured last are named but not shown.
 
@@ -111,7 +111,7 @@ def write_page(folder: str | Path) -> Path:
 
 
 def _of_one_behaviour(headers: dict[Path, Record]) -> tuple[list[Path], list[str]]:
-    """Return the files of the behaviour measured last, and sentences that name the others."""
+    """Return the files of the latest behaviour, and sentences on the others."""
     tie = {file: behaviour_of(header["settings"]) for file, header in headers.items()}
     last = max(headers, key=lambda file: headers[file]["machine"].get("date", ""))
     return [file for file in headers if tie[file] == tie[last]], [
@@ -123,7 +123,7 @@ def _of_one_behaviour(headers: dict[Path, Record]) -> tuple[list[Path], list[str
 
 
 def _verdicts(comparisons: list[Comparison], missing: list[str]) -> list[str]:
-    """Return lines about the targets; add the cases that were not run to what is missing."""
+    """Return lines about the targets; add absent cases to ``missing``."""
     judged = {
         case: judge(found, case) for found in comparisons if (case := target_of(found)) is not None
     }
@@ -138,7 +138,7 @@ def _verdicts(comparisons: list[Comparison], missing: list[str]) -> list[str]:
 
 
 def _section(part: Part, path: Path, files: list[Path], missing: list[str]) -> list[str]:
-    """Return lines of a part; add the cells that were not measured to what is missing."""
+    """Return lines of a part; add unmeasured cells to ``missing``."""
     command = f"`annlab bench --{part.name}`"
     if path not in files:
         missing.append(f"{part.title} ({command}): not run")

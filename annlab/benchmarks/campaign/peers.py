@@ -39,7 +39,7 @@ DEFAULTS = {"defaults": True}
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to run k-means; to compare another one, add an entry to ``_OTHERS``.
+    """One way to run k-means; add others to ``_OTHERS``.
 
     Attributes
     ----------
@@ -83,12 +83,12 @@ class Peer:
         return tuple(step for step in ladder if self.worth is None or step in self.worth)
 
     def rungs(self, ladder: tuple[int, ...]) -> list[dict[str, Any]]:
-        """Return the settings of each rung, from cheap to expensive, the defaults last."""
+        """Return the settings of the rungs, from cheap to expensive, defaults last."""
         steps = [{self.knob: step} for step in (*self.first, *ladder) if step <= self.most]
         return [*steps, DEFAULTS] if self.has_defaults else steps
 
     def run(self, X: np.ndarray, k: int, rung: dict[str, Any], seed: int, threads: int) -> Answer:
-        """Fit once, with the fixed settings and the knob, or with none for the defaults."""
+        """Fit once with the fixed settings and the knob, if any."""
         settings = {} if rung.get("defaults") else {**self.settings, **rung}
         return self.fit(X, k, settings, seed, threads)
 

@@ -302,7 +302,7 @@ def expected_s(done: list[tuple[int, float]], step: int) -> float:
 
 
 def _floors(rows: Path, threads: int, k: int, seconds: float) -> dict[str, Any]:
-    """Measure the floors, and the machine as a fresh process with these threads sees it."""
+    """Measure the floors, and the machine as a new process sees it."""
     child = Child(rows, threads)
     try:
         return child.ask(START_S, task="floors", k=k, seconds=seconds)

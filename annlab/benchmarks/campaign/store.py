@@ -26,7 +26,7 @@ _IDENTITY = {"cell": ("key",), "peer": ("key",), "run": ("peer", "seed", "rung")
 
 
 def read_records(path: str | os.PathLike[str]) -> tuple[Record, dict[str, Record]]:
-    """Read the header and the records of a file; a last line cut short is left out.
+    """Read header and records of a file; ignore a truncated last line.
 
     Raises
     ------

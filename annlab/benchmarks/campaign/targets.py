@@ -29,7 +29,7 @@ _PLAIN = (REFERENCE_PEER, "faiss", "faiss-super", "superkmeans-flat")
 
 
 def _ladders(steps: tuple[int, ...], **more: tuple[int, ...]) -> Ladders:
-    """Return ladders of all strong peers: these steps for plain iterations, others by key."""
+    """Return the ladders of all strong peers; ``steps`` are for plain iterations."""
     return {
         **dict.fromkeys(_PLAIN, steps),
         OURS: _OUR_STEPS,

@@ -1,4 +1,4 @@
-"""Untuned distributions: annlab's defaults against 25 iterations of plain Lloyd."""
+"""Untuned distributions: annlab's defaults against 25 plain iterations."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def speed_up(cell: Cell, contender: str) -> float:
 
 
 def is_kept(cell: Cell, contender: str) -> bool:
-    """Return whether a contender is neither slower than plain Lloyd nor much worse."""
+    """Return whether a contender is not slower than plain Lloyd, nor much worse."""
     return bool(speed_up(cell, contender) >= 1 and inertia_ratio(cell, contender, LLOYD) <= QUALITY)
 
 

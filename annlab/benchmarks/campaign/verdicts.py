@@ -54,7 +54,7 @@ class Race:
 
 @dataclass
 class Verdict:
-    """Figures of a case; NaN where something was not run, infinite where it was not reached.
+    """Figures of a case: NaN if not run, infinite if not reached.
 
     ``seconds`` are annlab's to the target's inertia, ``quality`` is its lowest inertia over that of
     ``target.of``; ``own_s`` and ``own_quality`` are those of its default run.
@@ -134,7 +134,7 @@ def judge(comparison: Comparison, target: Target) -> Verdict:
 
 
 def _at(comparison: Comparison, key: str, rung: dict[str, object]) -> tuple[float, float, int]:
-    """Return median seconds and inertia of a rung, and how many runs; NaN if it was not run."""
+    """Return median seconds, inertia and runs of a rung; NaN if it was not run."""
     runs = [run for run in comparison.finished(key) if run["rung"] == rung]
     if not runs:
         return _NAN, _NAN, 0
@@ -166,7 +166,7 @@ def _iterations(comparison: Comparison, steps: int, notes: list[str]) -> tuple[f
 
 
 def _best(comparison: Comparison, keys: Sequence[str], point: float, notes: list[str]) -> Race:
-    """Return the fastest of some peers to a ratio, or the closest if none got there."""
+    """Return the fastest of some peers to a ratio, else the closest one."""
     keys = [key for key in keys if comparison.finished(key)]
     if not keys or not np.isfinite(point):
         return Race()
@@ -208,7 +208,7 @@ def _to(ratio: str | float) -> str:
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return lines of Markdown: a table for each question, a row for each case, then the notes."""
+    """Return Markdown: a table per question, a row per case, then the notes."""
     questions: dict[str, list[list[str]]] = {}
     notes = []
     for verdict in verdicts:

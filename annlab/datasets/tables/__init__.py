@@ -1,4 +1,4 @@
-"""Tables of numbers from text, Parquet and array files, frames and SELECT statements.
+"""Tables of numbers from text, Parquet, array files, frames and SELECT.
 
 DuckDB reads all but the arrays. What it leaves open in a text file is decided by the rules in
 `layout`, passed to it as options, and applied strictly: a table is read as it is meant, or
@@ -135,7 +135,7 @@ def is_select(source: Any) -> bool:
 
 
 def _copy_stream(path: str, folder: str) -> str:
-    """Copy standard input or a pipe, which can be read only once; return the path to read."""
+    """Copy standard input or a pipe to a file; return the path to read."""
     if path != "-" and not (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)):
         return path
     copy = Path(folder, "stream" + (Path(path).suffix or ".csv"))

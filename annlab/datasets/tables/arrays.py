@@ -1,4 +1,4 @@
-"""Arrays of numbers from ``.npy`` and ``.npz`` files, checked before they are read."""
+"""Arrays of numbers from ``.npy`` and ``.npz`` files, checked before reading."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SPARSE = {"data", "shape", "format"}
 
 
 def read_array(path: Path, options: Options) -> tuple[Matrix, list[int]]:
-    """Read the chosen columns of an ``.npy`` or ``.npz`` file; return them and their positions.
+    """Return columns of an ``.npy`` or ``.npz`` file, and their positions.
 
     Nothing in a file is executed. An ``.npy`` file is memory-mapped, unless columns are chosen.
     """

@@ -31,7 +31,7 @@ def identifier(text: str) -> str:
 
 
 class Database:
-    """A connection that reads one table, downloads no extension and opens no remote file."""
+    """A connection that reads one table, without extensions and remote files."""
 
     def __init__(self, name: str, options: Options, folder: str) -> None:
         import duckdb
@@ -100,7 +100,7 @@ class Database:
             raise self.refusal(str(reason)) from reason
 
     def single_blanks(self, path: str, encoding: str) -> str:
-        """Copy a file whose columns are separated by runs of blanks to one with single blanks."""
+        """Copy a file, reducing runs of blanks to the single blanks of a delimiter."""
         copy = os.path.join(self.folder, f"blanks-{len(os.listdir(self.folder))}.txt")
         line = "regexp_replace(trim(line, ' \t'), '[ \t]+', ' ', 'g')"
         options = "FORMAT csv, HEADER false, DELIMITER '\x01', QUOTE '', ESCAPE '', NULLSTR ''"
@@ -110,7 +110,7 @@ class Database:
     def good_rows(
         self, paths: Sequence[str], encoding: str, layout: Layout
     ) -> tuple[str, list[int], list[int]]:
-        """Copy rows of the right width; return the file, their numbers, and the others' lines."""
+        """Copy rows of the right width; return the file, row numbers, other lines."""
         copy = os.path.join(self.folder, "good-rows.txt")
         rows, lines = [], []
         with open(copy, "w", encoding="utf-8", newline="") as file:

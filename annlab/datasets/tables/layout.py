@@ -1,4 +1,4 @@
-"""Detect the layout of a text table (delimiter, width, header, marks) by rules.
+"""Detect the layout of a text table: delimiter, width, header, marks.
 
 DuckDB then reads the file with exactly these options and refuses the first line that does not
 fit. A rule that is wrong about a file leads to a refusal, not to wrong numbers.
@@ -63,7 +63,7 @@ def is_missing(text: str) -> bool:
 
 
 def looks_numeric(text: str) -> bool:
-    """Tell whether a field is a number in some notation: ``1.5``, ``1,5``, ``1,033.5``."""
+    """Tell whether a field is a number, such as ``1.5``, ``1,5``, ``1,033.5``."""
     plain = text.strip().replace(" ", "").replace("'", "")
     points = (plain, plain.replace(".", "").replace(",", "."), plain.replace(",", ""))
     return any(map(is_number, points))
@@ -76,7 +76,7 @@ def are_booleans(cells: Sequence[str]) -> bool:
 
 
 def are_numbers(cells: Sequence[str]) -> bool:
-    """Tell whether a column is meant to hold numbers: at least half of its values do."""
+    """Tell whether at least half of a column's values are numbers."""
     held = [cell for cell in cells if not is_missing(cell)]
     return are_booleans(held) or 2 * sum(map(looks_numeric, held)) >= len(held)
 
@@ -267,7 +267,7 @@ def _find_decimal(
 
 
 def _split_numbers(rows: list[Record], cells: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Return fields of integers that may be halves of numbers with decimal commas."""
+    """Return integers that may be halves of numbers with decimal commas."""
     # no integer is written 024 or -0, and few have 11 digits
     halves = [(line, cell) for line, cell in cells if re.fullmatch(r"[+-]0|0\d+|\d{11,}", cell)]
     last = {len(fields[-1]) for _, fields in rows}

@@ -1,4 +1,4 @@
-"""k-means at large k: start from a tree, then compare points with neighbouring centroids only.
+"""k-means at large k: start from a tree, then compare with near centroids.
 
 BLAS cannot be beaten on rate, only on work: a point that was near a centroid is, after one update,
 near that centroid or one of its neighbours. So an iteration compares each point with about a

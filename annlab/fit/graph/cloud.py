@@ -1,4 +1,4 @@
-"""Points in the layout of the compiled loops, and the passes that graph fits share."""
+"""Points in the layout of the compiled loops, and passes of graph fits."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def sort_by(keys: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def even_cuts(starts: np.ndarray, pieces: int = 64) -> list[tuple[int, int]]:
-    """Cut blocks into runs of about equally many points; the same for every thread count."""
+    """Cut blocks into runs of similar size, independently of the threads."""
     n_blocks, n = len(starts) - 1, int(starts[-1])
     if pieces == 1 or n_blocks == 1:
         return [(0, n_blocks)]

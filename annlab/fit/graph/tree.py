@@ -1,4 +1,4 @@
-"""A tree to start from: coarse groups, each of which gets its share of the clusters."""
+"""A tree to start from: coarse groups share the clusters among them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COARSE_SAMPLE = 64
 
 
 def share_out(total: int, mass: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """Split ``total`` in proportion to ``mass``: at least 1 if there is room, at most the room.
+    """Split ``total`` in proportion to ``mass``, from 1 up to the room of each.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def grow(
     passes: int,
     uniforms: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the children of all groups by D² sampling, then run ``passes`` Lloyd iterations.
+    """Draw the groups' children by D² sampling, then run ``passes`` iterations.
 
     Points are compared with the children of their own group only.
 
@@ -130,7 +130,7 @@ class Tree:
 def plant_tree(
     rows: MemoryRows, n_clusters: int, rng: np.random.RandomState, *, least_contrast: float = 0.0
 ) -> Tree | None:
-    """Run two-level k-means: coarse groups, and in each group its share of the clusters.
+    """Run two-level k-means: coarse groups, then clusters in each group.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Explorers whose picture is a canvas: points that the reader drags, adds and removes.
+"""Explorers with a canvas: points that the reader drags, adds and removes.
 
 A subclass writes ``scene(result, frame, **values)`` (see `annlab.widgets.base.scene`) where other
 explorers write ``draw``; browser, snapshot and saved page are drawn from it.
@@ -69,7 +69,7 @@ def check_handles(places: ArrayLike, name: str, low: int, high: int) -> list[lis
 
 
 class CanvasExplorer(Explorer):
-    """Base of the explorers with a canvas, whose ``handles`` are made by `handle_control`."""
+    """Base of explorers with a canvas; `handle_control` makes its ``handles``."""
 
     #: what mouse and keys do, under the canvas
     hint: ClassVar[str] = ""

@@ -1,4 +1,4 @@
-"""Controls of an explorer: an ipywidget, its name, and how a state string writes its value.
+"""Controls of an explorer: widget, name, and value in a state string.
 
 Every control has a description and a tooltip. Sliders report their value when they are released.
 """
@@ -94,7 +94,7 @@ def slider(
     *,
     step: float | None = None,
 ) -> Control:
-    """Make a slider over integers, or over real numbers if any argument is a float.
+    """Make a slider over integers, or real numbers if any argument is a float.
 
     ``step`` is 1 for integers and a hundredth of the range for real numbers by default.
     """

@@ -1,4 +1,4 @@
-"""The base class of all explorers; `annlab.widgets.base` tells how to write one."""
+"""The base class of all explorers; see `annlab.widgets.base`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Explorer(Replay):
 
     # (the bare *args only tells type checkers that a subclass names its own keywords)
     def compute(self, job: Job, *args: Any, **values: Any) -> Any:
-        """Compute what the picture shows; ``values`` are those of the recomputing controls."""
+        """Compute what the picture shows from the values of recomputing controls."""
         raise NotImplementedError
 
     def draw(self, figure: Figure, result: Any, frame: int, *args: Any, **values: Any) -> None:
@@ -333,7 +333,7 @@ class Explorer(Replay):
         return states.written(self.name, frame, self.controls, self._values)
 
     def restore(self, text: str) -> Self:
-        """Go to the frame and the values of a state string from an explorer of the same kind.
+        """Go to the frame and values of a state string of the same explorer.
 
         Raises
         ------
@@ -359,7 +359,7 @@ class Explorer(Replay):
                 self._say_note(str(reason))
 
     def save_html(self, path: str | os.PathLike[str], *, over: str | None = None) -> Path:
-        """Write a self-contained page with the frames and a scrubber: no kernel, no network.
+        """Write a self-contained page with the frames and a scrubber.
 
         Parameters
         ----------
@@ -408,7 +408,7 @@ class Explorer(Replay):
 
 
 def projector(on: bool = True) -> None:
-    """Enlarge text, lines and pictures of all explorers for a lecture hall, or go back.
+    """Enlarge all explorers for a lecture hall, or restore their size.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Widgets with a front end of their own, from files in ``annlab/widgets/static``."""
+"""Widgets with their own front ends, from ``annlab/widgets/static``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STATIC = Path(__file__).parents[1] / "static"
 
 
 def canvas_class(name: str, **traits: traitlets.TraitType) -> type[ipywidgets.DOMWidget]:
-    """Make an anywidget class with these traits from ``static/<name>.js`` and ``.css``.
+    """Make an anywidget class with traits from ``static/<name>.js`` and ``.css``.
 
     It also has a ``description``; all traits are synchronised with the browser.
 

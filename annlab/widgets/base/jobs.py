@@ -1,4 +1,4 @@
-"""Computations of explorers: progress and Stop, threads, and measurements made once."""
+"""Computations of explorers: progress, Stop, threads, stored measurements."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ending() -> bool:
 
 
 def asked_by_browser() -> bool:
-    """Tell whether a message of a widget in a browser is being handled, and not a cell."""
+    """Tell whether a message from a browser is being handled, and not a cell."""
     try:
         from IPython import get_ipython
 
@@ -79,7 +79,7 @@ class Stopped(Exception):
 
 
 class Job:
-    """Progress and Stop of one ``compute``; ``show`` is called with the share done and a text."""
+    """Progress and Stop of one ``compute``; ``show`` gets the share and a text."""
 
     def __init__(self, show: Callable[[float, str], None] | None = None) -> None:
         self._show = show
@@ -95,13 +95,13 @@ class Job:
             raise Stopped
 
     def report(self, done: float, total: float, text: str = "") -> None:
-        """Show that ``done`` of ``total`` is finished, or raise `Stopped`; do not catch it."""
+        """Report ``done`` of ``total``, or raise `Stopped`, which must not be caught."""
         self.check()
         if self._show is not None:
             self._show(min(1.0, done / max(total, 1e-12)), text)
 
     def callback(self, total: int, before: int = 0) -> Callable[[Step], bool]:
-        """Make a ``callback`` for ``kmeans_ann`` that reports each iteration and can stop it.
+        """Make a ``callback`` that reports each iteration and can stop the fit.
 
         ``total`` counts the iterations of all fits, ``before`` those of the fits before this one.
         """

@@ -36,7 +36,7 @@ MIN_POINTS = 11.0
 
 
 class Look:
-    """Enlargement of pictures, text and lines; `projector` sets it for all explorers."""
+    """Enlargement of pictures, text and lines, set by `projector`."""
 
     def __init__(self) -> None:
         self.size, self.text, self.lines = 1.0, 1.0, 1.0
@@ -126,14 +126,14 @@ def _artists(parent: Artist) -> Iterator[Any]:
 
 
 def frame_limits(X: np.ndarray, pad: float = 0.06) -> tuple[tuple[float, float], ...]:
-    """Return limits (low, high) of x and y with a margin, a share of the longer side."""
+    """Return limits (low, high) of x and y with a margin."""
     low, high = np.min(X, axis=0), np.max(X, axis=0)
     margin = pad * max(float(np.max(high - low)), 1e-9)
     return tuple((float(a) - margin, float(b) + margin) for a, b in zip(low, high, strict=True))
 
 
 def plane(axes: Axes, limits: tuple[tuple[float, float], ...], title: str = "") -> Axes:
-    """Dress axes as a picture of points: equal aspect, limits of `frame_limits`, no ticks.
+    """Style axes for points: equal aspect, limits of `frame_limits`, no ticks.
 
     Unequal scales make right assignments look wrong, so use it for every 2-D picture of points.
     """
@@ -198,7 +198,7 @@ def scatter_clusters(
 
 
 def _by_marker(clusters: Iterable[int]) -> dict[str, list[int]]:
-    """Group clusters by marker: ten times as fast as one scatter for each cluster."""
+    """Group clusters by marker, which is faster than a scatter per cluster."""
     groups: dict[str, list[int]] = {}
     for cluster in clusters:
         groups.setdefault(cluster_marker(int(cluster)), []).append(int(cluster))
@@ -244,7 +244,7 @@ def scatter_centroids(
 
 
 def three(value: float) -> str:
-    """Write a number with three significant digits; more would differ between processors.
+    """Write three significant digits; further ones differ between processors.
 
     Examples
     --------

@@ -181,14 +181,14 @@ Predict = str | Prediction | None
 
 
 def ask(predict: Predict, questions: Mapping[str, Callable[[], Prediction]]) -> Prediction | None:
-    """Return the named question, the one given, or None; raise ValueError for unknown names."""
+    """Return the named question, the given one, or None; check the name."""
     if not isinstance(predict, str):
         return predict
     return questions[check_choice(predict, "predict", tuple(questions))]()
 
 
 def predict(question: str, options: Sequence[str] = (), *, unit: str = "") -> Prediction:
-    """Ask the reader for a prediction, in a notebook, before the cell that gives the truth.
+    """Ask for a prediction in a notebook, before the cell with the truth.
 
     Parameters
     ----------

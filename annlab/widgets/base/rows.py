@@ -29,7 +29,7 @@ def digest(X: np.ndarray) -> str:
 def own_rows(
     X: ArrayLike, labels: LabelsLike | None, *, fewest: int, most: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Check a reader's own rows, and keep evenly spaced ones if there are too many.
+    """Check a reader's own rows, and thin them evenly if there are too many.
 
     Returns the rows as float64, and their groups numbered from 0 (−1 for outliers) or None.
     """
@@ -62,14 +62,14 @@ def main_axes(X: np.ndarray, count: int | None = None) -> np.ndarray:
 
 
 def rotated(X: np.ndarray) -> np.ndarray:
-    """Centre rows and rotate them onto their main axes: the first d columns are the best d."""
+    """Centre rows and rotate them onto their main axes, widest first."""
     X = X - X.mean(axis=0)
     return X @ main_axes(X)
 
 
 @lru_cache(maxsize=4)
 def cube_or_patches(kind: str, count: int) -> np.ndarray:
-    """Return rows of 192 features: uniform ones, or image patches on their main axes."""
+    """Return rows of 192 features: uniform ones, or rotated image patches."""
     if kind == "uniform":
         return make_uniform_cube(count, 192, random_state=0, dtype=np.float64)
     return rotated(load_patches(count, 8, random_state=0).astype(np.float64))
@@ -82,7 +82,7 @@ def thinned(pixels: np.ndarray, most: int) -> np.ndarray:
 
 
 def pictures(images: object, name: str, most: int) -> dict[str, np.ndarray]:
-    """Return the pixels of one picture, or of a mapping of names to pictures, by name."""
+    """Return the pixels of one picture, or of a mapping of pictures, by name."""
     from annlab.applications import load_image
 
     if not isinstance(images, Mapping):

@@ -1,4 +1,4 @@
-"""The picture of a canvas as plain data: drawn by ``static/canvas.js`` and `scene_figure`.
+"""The picture of a canvas as plain data, for canvas.js and `scene_figure`.
 
 A scene is a dict of JSON values, so that the browser, a snapshot and a saved page show the same::
 
@@ -38,7 +38,7 @@ def numbers(values: ArrayLike) -> list[float]:
 
 
 def square_bounds(X: np.ndarray, rect: Sequence[float], pad: float = 0.08) -> list[float]:
-    """Return bounds (x0, x1, y0, y1) that hold ``X``, with equal scales on both axes.
+    """Return bounds (x0, x1, y0, y1) around ``X``, of equal scale on both axes.
 
     ``rect`` is (left, top, width, height) of the panel, ``pad`` the margin as a share of the
     longer side.
@@ -54,7 +54,7 @@ def square_bounds(X: np.ndarray, rect: Sequence[float], pad: float = 0.08) -> li
 def panel(
     rect: Sequence[float], bounds: Sequence[float], layers: Sequence[Part], **dress: Any
 ) -> Part:
-    """Make a rectangle (left, top, width, height) of a scene with bounds (x0, x1, y0, y1).
+    """Make a panel (left, top, width, height) with bounds (x0, x1, y0, y1).
 
     ``dress`` may have ``title``, ``xlabel``; ``xticks`` and ``yticks`` as lists of (place, text);
     ``axes=True`` for two axis lines instead of a frame, ``bare=True`` for neither, ``active=True``
@@ -120,7 +120,7 @@ def points(
     width: float = 0.0,
     hollow: bool = False,
 ) -> Part:
-    """Make a layer of markers; ``size`` is their radius, ``width`` their line, in CSS pixels."""
+    """Make a layer of markers; ``size`` (radius) and ``width`` in CSS pixels."""
     return _layer(
         "points",
         X,
@@ -137,7 +137,7 @@ def points(
 def cluster_points(
     X: np.ndarray, labels: np.ndarray, *, size: float = 4.2, alpha: float = 0.85
 ) -> Part:
-    """Make a layer of points in the colour and marker of their cluster; −1 is a cross."""
+    """Make a layer of points in their cluster's colour and marker; −1: a cross."""
     return points(
         X,
         color=[cluster_color(int(c)) if c >= 0 else "ink" for c in labels],
@@ -200,7 +200,7 @@ def texts(
     dy: float = 0.0,
     bold: bool = False,
 ) -> Part:
-    """Make a layer of words beside places; ``dx`` and ``dy`` (upwards) are CSS pixels."""
+    """Make a layer of texts; ``dx`` and ``dy`` (upwards) are CSS pixels."""
     return _layer("texts", X, text=words, color=color, align=align, dx=dx, dy=dy, bold=bold)
 
 

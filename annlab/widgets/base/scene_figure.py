@@ -1,4 +1,4 @@
-"""A scene of `annlab.widgets.base.scene`, drawn by matplotlib for snapshots and saved pages."""
+"""Draw scenes of `annlab.widgets.base.scene` with matplotlib."""
 
 from __future__ import annotations
 
