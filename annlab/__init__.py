@@ -13,7 +13,7 @@ from annlab._support.listed import public_names
 from annlab._version import __version__
 
 _HOMES = public_names(__file__)
-#: without the modules that can be reached as attributes, such as ``annlab.datasets``
+#: without modules that are available as attributes, such as ``annlab.datasets``
 __all__ = ["__version__", *sorted(name for name in _HOMES if _HOMES[name] != "annlab")]
 
 

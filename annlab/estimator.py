@@ -259,7 +259,7 @@ final_assignment, checkpoint
         try:
             validate_data(self, X, reset=reset, skip_check_array=True)
         except (IndexError, KeyError, AttributeError):
-            # scikit-learn fails on odd first rows; our own check has the better message
+            # scikit-learn fails on unusual first rows; our own check has a better message
             check_data(X, accept_sparse=True)
             raise
 

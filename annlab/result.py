@@ -383,7 +383,7 @@ def _assign_chunk(rows: Matrix, centroids: np.ndarray, frame: Frame, metric: str
 _STEP_ARRAYS = ("labels", "centroids", "new_centroids")
 _RESULT_ARRAYS = ("labels", "centroids", "trace", "outlier_mask")
 
-#: Types of the values of a file by the annotation of their field; a hostile one may hold anything.
+#: Types of the values of a file by the annotation of their field; a hostile file may hold anything.
 _NUMBER = (int, float)
 _TYPES: dict[Any, tuple[type, ...]] = {
     "int": (int,),

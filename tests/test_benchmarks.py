@@ -361,7 +361,7 @@ def test_an_exact_index_has_one_setting_and_full_recall(X, metric):
 
 
 def test_bad_knobs_are_named(X):
-    with pytest.raises(ValueError, match="knobs must be among the parameters"):
+    with pytest.raises(ValueError, match="knobs must be one of the parameters"):
         recall_speed_curve("lsh", X, knobs={"ef": [1]})
     with pytest.raises(ValueError, match="knobs must be a dict of name to a list"):
         recall_speed_curve("lsh", X, knobs={"n_probes": 3})

@@ -103,7 +103,7 @@ def test_peers_are_chosen_by_key():
     assert "annlab-lsh" not in keys
     assert [p.key for p in peers.choose_peers("annlab-lsh")] == ["annlab-lsh"]
     assert [p.key for p in peers.choose_peers(["deck", "deck"])] == ["deck"]
-    with pytest.raises(ValueError, match="peers must be among sklearn-random"):
+    with pytest.raises(ValueError, match="peers must be one of sklearn-random"):
         peers.choose_peers(["sklearn"])
 
 
@@ -241,7 +241,7 @@ def test_a_quality_that_the_median_seed_misses_takes_infinitely_long(made):
     assert made.time_to("gone", 2.0) == np.inf
     with pytest.raises(ValueError, match="ratio"):
         made.time_to("peer", 0)
-    with pytest.raises(ValueError, match="key must be among peer, annlab-x, gone"):
+    with pytest.raises(ValueError, match="key must be one of peer, annlab-x, gone"):
         made.time_to("nobody", 1)
 
 

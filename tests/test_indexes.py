@@ -237,7 +237,7 @@ def test_bad_parameters_keep_an_earlier_fit(name, params, words):
 def test_make_index_refuses_unknown_names_and_parameters():
     with pytest.raises(ValueError, match="name must be one of 'brute'"):
         make_index("annoy")
-    with pytest.raises(ValueError, match=r"params must be among .*efs"):
+    with pytest.raises(ValueError, match=r"params must be one of .*efs"):
         make_index("hnsw", efs=3)
     for name in available_indexes():
         assert issubclass(index_class(name), NeighborIndex) and index_class(name).name == name

@@ -496,7 +496,7 @@ def test_recall_tolerance():
             (np.ones((1, 2)), np.ones((1, 3), int)),
             np.ones((1, 2)),
             None,
-            "found must be two arrays of one shape",
+            "found must be two arrays of the same shape",
         ),
     ],
 )

@@ -281,7 +281,7 @@ def test_elbow_draws_results_in_order(blobs, ax):
     assert ax.get_ylim()[0] == 0
     with pytest.raises(ValueError, match="inertias must be one value for each of the 2"):
         plot_elbow([1, 2], [3.0], ax=ax)
-    with pytest.raises(ValueError, match="chosen must be among n_clusters"):
+    with pytest.raises(ValueError, match="chosen must be one of n_clusters"):
         plot_elbow([1, 2], [3.0, 2.0], chosen=5, ax=ax)
     draw(ax)
 

@@ -91,7 +91,7 @@ def shows_timings(cell: NotebookNode) -> bool:
 def _keep_output(fresh: NotebookNode, stored: NotebookNode, number: int) -> None:
     """Restore the stored output of a cell, or none if the cell has been edited."""
     new, old = fresh.cells[number - 1], stored.cells[number - 1]
-    # the identifier is made from the content, so that of an edited cell no longer matches
+    # the identifier is made from the content, so an edited cell gets another one
     kept = old.outputs if old.get("id", "").startswith(content_name(old)) else []
     if not kept:
         new.metadata["annlab"].pop("measured", None)

@@ -20,7 +20,7 @@ from annlab._support.places import source_folder
 
 #: Where `deliver` records what it wrote: relative name -> `_digest` of the content as delivered.
 MANIFEST = Path(".annlab") / "delivered.json"
-#: What travels, relative to notebooks/; the same patterns as package-data in pyproject.toml.
+#: Files to deliver, relative to notebooks/; the same patterns as package-data in pyproject.toml.
 #: Not exercises/, which hold the solutions (see annlab classroom).
 PATTERNS = ("*.ipynb", "*.md", "gallery/*.ipynb", "images/*.png", "images/*.svg")
 
@@ -36,7 +36,7 @@ class Delivery:
     kept: list[str] = field(default_factory=list)
     #: (changed by the student and kept, name of the newer original that is now beside it)
     beside: list[tuple[str, str]] = field(default_factory=list)
-    #: deleted by the student and left so
+    #: deleted by the student and not restored
     left_out: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
 
@@ -53,7 +53,7 @@ def _as_delivered(name: str, content: bytes) -> bytes:
         # state of the widgets that were shown
         notebook["metadata"].pop("widgets", None)
     except (ValueError, KeyError, TypeError, AttributeError):
-        # not a notebook in spite of its name: copied as it is
+        # not a notebook in spite of its name: copied unchanged
         return content
     return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
 

@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             return _run(words)
         finally:
-            # raises here if the reader has gone, rather than when the interpreter exits
+            # raises here, not at exit, if the reader has gone
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:

@@ -114,7 +114,7 @@ def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
             if len(lengths) > 1:
                 raise invalid(
                     name,
-                    "made of vectors of one length",
+                    "made of vectors of equal length",
                     f"lengths from {lengths[0]} to {lengths[-1]}",
                     "Give every row the same number of values.",
                 )

@@ -209,7 +209,7 @@ def breathe() -> None:
         raise Stopped
 
 
-#: Operations from which threads pay.
+#: Number of operations from which threads pay off.
 _WORTH_THREADS = 4e6
 
 
@@ -251,7 +251,7 @@ class Workers:
             if pool is not None:
                 self._close(pool, *exc)
         finally:
-            # also where a second Ctrl-C comes while the threads end their chunks
+            # also after a second Ctrl-C while the threads end their chunks
             blas, self._blas = self._blas, None
             if blas is not None:
                 blas.__exit__(*exc)
@@ -264,7 +264,7 @@ class Workers:
         try:
             pool.__exit__(*exc)
         except BaseException:
-            # Ctrl-C while the threads end their chunks: they end all the same, unattended
+            # Ctrl-C while the threads end their chunks: do not wait for them
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 
-#: Dimensions of latent semantic analysis, where fewer terms or texts do not limit them.
+#: Dimensions of latent semantic analysis, unless there are fewer terms or texts.
 _LSA_COMPONENTS = 50
 #: Documents that represent a cluster.
 _N_REPRESENTATIVES = 3

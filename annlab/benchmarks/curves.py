@@ -135,7 +135,7 @@ def _settings(
     for name, values in ladders.items():
         if name not in known:
             raise invalid(
-                "knobs", f"among the parameters of the index ({', '.join(known)})", repr(name)
+                "knobs", f"one of the parameters of the index ({', '.join(known)})", repr(name)
             )
         if isinstance(values, (str, bytes)) or not isinstance(values, (Sequence, np.ndarray)):
             raise invalid("knobs", "a dict of name to a list of values", f"{name}={values!r}")

@@ -18,7 +18,7 @@ from annlab.benchmarks.machine import machine_record
 #: Neighbours that recall counts, and the numbers of lists that a query probes.
 N_NEIGHBORS = 10
 PROBES = (1, 4, 16, 64)
-#: Rows that faiss samples for each list in its quickest setting; by default it takes up to 256.
+#: Rows that faiss samples for each list in its fastest setting; the default is up to 256.
 SAMPLED = 64
 
 

@@ -122,7 +122,7 @@ def _answer_nothing(*task: object) -> None:
 
 
 def _one_blas_thread() -> None:
-    # for the life of the process: its tasks are its share of the cores
+    # for the life of the process, which uses one core
     single_threaded_blas().__enter__()
 
 

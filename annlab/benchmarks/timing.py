@@ -60,7 +60,7 @@ class Seconds(float):
         return self
 
     def __getattr__(self, name: str) -> Any:
-        if name == "facts":  # while unpickling there are none yet
+        if name == "facts":  # they are missing during unpickling
             raise AttributeError(name)
         try:
             return self.facts[name]

@@ -138,9 +138,9 @@ class Exercise:
     #: ``check(case, answer)`` returns if the answer is right, and raises `Wrong` otherwise.
     check: Callable[..., None] = field(repr=False)
     praise: str = "Well done."
-    what: str = "The answer"  # subject of messages about its type and shape
+    what: str = "The answer"  # subject of messages about type and shape
     #: What to say of each mistake. A key is a kind, and after a hyphen the number of a variant;
-    #: "different" is for an answer that is no known mistake.
+    #: "different" is for answers without a known mistake.
     messages: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: What each mistake leads to in an exercise that takes a value; keys as in ``messages``.
     values: Mapping[str, float | list[float]] = field(default_factory=dict, repr=False)
@@ -148,7 +148,7 @@ class Exercise:
     part_points: Mapping[str, int] = field(default_factory=dict, repr=False)
     #: What a free text has to answer, each for an equal share of the points.
     rubric: Sequence[Criterion] = field(default=(), repr=False)
-    #: What the teacher may write beside common wrong claims of a free text.
+    #: Suggested comments on common wrong claims of a free text.
     replies: Sequence[str] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:

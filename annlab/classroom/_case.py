@@ -240,7 +240,7 @@ def run_check(exercise: Exercise, answer: object, *, hidden: bool = False) -> Ve
         advice = text and wrong.kind == "not_recognised"
         return Verdict(exercise.id, False, wrong.kind, message, advice, points)
     except Exception as reason:
-        # an answer so odd that the check itself fails must not look like a fault of annlab
+        # an answer that makes the check itself fail must not look like a fault of annlab
         said = f"{type(reason).__name__}: {reason}"[:150]
         message = f"The check cannot make sense of this answer ({said}). Read the exercise again."
         return Verdict(exercise.id, False, "wrong_type", message)

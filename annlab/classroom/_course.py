@@ -48,7 +48,7 @@ def new_course(
     known = [int(path.stem) for path in sorted((origin / "topics").glob("[0-9][0-9].md"))]
     for number in topics:
         if number not in known:
-            rule = "among " + ", ".join(f"{n:02d}" for n in known)
+            rule = "one of " + ", ".join(f"{n:02d}" for n in known)
             raise invalid("--topics", rule, f"{number:02d}")
     names = [assignment_name(number) for number in (sorted(set(topics)) or known)]
     with tempfile.TemporaryDirectory(prefix="annlab-course-") as private:

@@ -73,7 +73,7 @@ def grade_course(
     course = _Course(folder)
     for name in assignments:
         if name not in course.released:
-            raise invalid("--assignments", "among " + ", ".join(course.released), repr(name))
+            raise invalid("--assignments", "one of " + ", ".join(course.released), repr(name))
     names = course.students(students)
     todo = [(student, name) for student in names for name in course.wanted(assignments)]
     if not names and not course.strays:

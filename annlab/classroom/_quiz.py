@@ -59,7 +59,7 @@ class Quiz(Explorer):
     size = (840, 400)
     replay = True
     frame_word = "screen"
-    # the class goes on when it has voted
+    # continue after the vote
     animated = False
 
     def __init__(self, questions: Any, heading: str = "") -> None:

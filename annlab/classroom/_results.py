@@ -11,7 +11,7 @@ from annlab.classroom._submission import Notebook, exercise_of, mark
 
 #: Status of a submission.
 GRADED, BROKEN, MISSING = "graded", "not graded", "not handed in"
-#: Kinds of a score that the teacher gave, and of one that the teacher has to give.
+#: Kinds of scores: given by the teacher, and still to be given.
 BY_HAND, WAITS = "by_hand", "waits"
 
 

@@ -132,7 +132,7 @@ def make_page(number: int) -> Figure:
     y = page.write(sheet.caption, y - 0.6 * gap, 10, color=_QUIET, style="italic")
 
     y = page.write("In one formula", y - 1.6 * gap, 13, weight="bold", color=_RULE)
-    # limits of sums reach out of the box that Matplotlib reports, hence the wide gaps
+    # limits of sums exceed the box that Matplotlib reports, hence the wide gaps
     y = page.write(sheet.formula, y - 1.9 * gap, 17, wrap=False)
     y = page.write(sheet.reading, y - 1.6 * gap, 11.5)
 

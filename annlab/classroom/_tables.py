@@ -81,7 +81,7 @@ def _by_student(rows: Iterable[Row], logins: Mapping[str, str]) -> dict[str, Tab
     most: dict[str, float] = defaultdict(float)
     scores: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
-        # a stray file has no points to be had
+        # a stray file cannot earn points
         if row.max_score:
             most[row.assignment] = max(most[row.assignment], row.max_score)
             scores[row.student][row.assignment] = row.score

@@ -1,4 +1,4 @@
-"""Topic 1, introduction to k-means: its checks."""
+"""Checks of topic 1, introduction to k-means."""
 
 from __future__ import annotations
 

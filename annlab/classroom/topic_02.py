@@ -1,4 +1,4 @@
-"""Topic 2, approximate nearest neighbours: its checks."""
+"""Checks of topic 2, approximate nearest neighbours."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def greedy_walk(case: Case, answer: object) -> None:
         truth = walk(_graph(X, links, node), query, ef=1)[-1].best
         gaps = ((X - query) ** 2).sum(axis=1)
         nearest, first = int(gaps.argmin()), min([node, *links[node]], key=gaps.__getitem__)
-        # where the walker goes to and fro at the end, if she never compares with the present point
+        # where the walk oscillates at its end if it ignores the current point
         ends = [node]
         for _ in range(100):
             ends = [*ends[-1:], min(links[ends[-1]], key=gaps.__getitem__)]

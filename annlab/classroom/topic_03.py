@@ -1,4 +1,4 @@
-"""Topic 3, k-means with approximate search: its checks."""
+"""Checks of topic 3, k-means with approximate search."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_recall(case: Case, answer: object) -> None:
         nearest = pairwise_sq(X, centroids).argmin(axis=1)
         labels = np.where(case.rng.rand(n) < share, (nearest + 1) % k, nearest)
         owner = pairwise_sq(centroids, X).argmin(axis=1)
-        # or a search turned round might look perfect by chance
+        # otherwise a reversed search might look perfect by chance
         labels[owner[0]] = 1
         truth = (labels == nearest).mean()
         case.compare(

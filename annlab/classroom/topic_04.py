@@ -1,4 +1,4 @@
-"""Topic 4, when an index pays: its checks."""
+"""Checks of topic 4, when an index pays."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def points_that_pay(case: Case, answer: object) -> None:
     """Check 04-4: the number of points from which the build pays."""
     lift = 100 if case.hidden else 0
     rounds = (
-        # a remainder; none; a dear jump; nothing gained; a loss that counting does not see
+        # a remainder; none; an expensive step; no gain; a loss that counts do not show
         (200, 30, 5_030 + lift, 1),
         (120, 20, 8_000 + lift, 1),
         (300, 40, 4_020 + lift, 2.5),

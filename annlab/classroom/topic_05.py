@@ -1,4 +1,4 @@
-"""Topic 5, choosing an index: its checks."""
+"""Checks of topic 5, choosing an index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Topic 6, high-dimensional data: its checks."""
+"""Checks of topic 6, high-dimensional data."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def search_with_codes(case: Case, answer: object) -> None:
             "codes_the_query": best(by_word, few),
             "position_not_row": place,
         }
-        # a query at which every one of these goes wrong, and differently
+        # a query for which each of these mistakes gives a different wrong answer
         apart = np.sort(np.column_stack([truth, *kinds.values()]), axis=1)
         clear = np.flatnonzero((np.diff(apart, axis=1) > 0).all(axis=1))
         assert len(clear), "no query tells the mistakes apart"

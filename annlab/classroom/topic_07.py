@@ -1,4 +1,4 @@
-"""Topic 7, accuracy and speed: its checks."""
+"""Checks of topic 7, accuracy and speed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def find_front(case: Case, answer: object) -> None:
 def worst_served_cluster(case: Case, answer: object) -> None:
     """Check 07-4: the lowest recall of any cluster, one cluster being empty."""
     k = 6
-    # (points, misses): one cluster is served badly, and which one that is, is drawn
+    # (points, misses): one randomly chosen cluster is served badly
     worst = (case.rng.randint(9, 16), 6)
     sizes = np.array([(30, 4), worst, (25, 2), (15, 3), (20, 2)])[case.rng.permutation(k - 1)]
     nearest = np.repeat(np.arange(1, k), sizes[:, 0])

@@ -1,4 +1,4 @@
-"""Topic 8, image segmentation: its checks."""
+"""Checks of topic 8, image segmentation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def measure_psnr(case: Case, answer: object) -> None:
     h, w, k = 9, 14, 5
     palette = case.rng.randint(60, 200, size=(k, 3)).astype(np.uint8)
     labels = case.rng.randint(k, size=(h, w))
-    # errors as those of a small palette, to both sides
+    # errors like those of a small palette, of both signs
     image = (palette[labels] + case.rng.randint(-30, 31, size=(h, w, 3))).astype(np.uint8)
     error = image.astype(np.float64) - palette[labels]
     mse = np.square(error).mean()

@@ -1,4 +1,4 @@
-"""Topic 9, document clustering: its checks."""
+"""Checks of topic 9, document clustering."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def weigh_words(case: Case, answer: object) -> None:
     }
     got = case.call(answer, counts)
     case.compare(
-        # a sparse matrix is as right
+        # a sparse matrix is also right
         got.toarray() if hasattr(got, "toarray") else got,
         truth,
         {
@@ -88,7 +88,7 @@ def move_themes(case: Case, answer: object) -> None:
 
     n, d, k = 30, 6, 4
     X = case.rng.rand(n, d) ** 3
-    # from a note to a novel: within each theme, the lengths differ by a factor of a hundred
+    # within each theme, the lengths differ by a factor of a hundred
     X = normalize(X) * np.logspace(0, 2, n)[case.rng.permutation(n), None]
     labels = case.rng.choice([0, 2, 3], size=n)
     labels[:6] = [0, 2, 3, 0, 2, 3]

@@ -1,4 +1,4 @@
-"""Topic 10, faiss: its checks.
+"""Checks of topic 10, faiss.
 
 The checks need no faiss: strings are read by annlab, and the searches are small enough for NumPy.
 """

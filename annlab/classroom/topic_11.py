@@ -1,4 +1,4 @@
-"""Topic 11, evaluating quality: its checks."""
+"""Checks of topic 11, evaluating quality."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_rand_index(case: Case, answer: object) -> None:
 
     for n, k in ((30, 3), (24, 5)):
         truth = case.rng.randint(k, size=n)
-        # the same names for other groups, a gap in the numbers, and a third of all points astray
+        # permuted names, a gap in the numbers, and a third of all points moved
         labels = np.where(case.rng.rand(n) < 0.35, case.rng.randint(k, size=n), (truth + 1) % k)
         labels[labels == k - 1] = 8
         right = rand_score(truth, labels)
@@ -107,7 +107,7 @@ class _Witness(Recorder):
 
 def shuffled_twin(case: Case, answer: object) -> None:
     """Check 11-4: the score of the same columns without their groups."""
-    # no number occurs twice, and every column has numbers of its own
+    # all numbers are different, within and across columns
     X = case.rng.permutation(120).reshape(40, 3) + np.array([0.0, 0.25, 0.5])
     X[:, 1] *= 2
     X[:, 2] *= 3

@@ -1,4 +1,4 @@
-"""Topic 12, outliers and noise: its checks."""
+"""Checks of topic 12, outliers and noise."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def mark_outliers(case: Case, answer: object) -> None:
     )
     n, threshold = len(ladder), 2.0
     middles = np.array([[0.0, 0.0], [300.0, 0.0], [0.0, 300.0]]) + case.rng.randn(3, 2)
-    # near points go to the first cluster: a yardstick for each cluster would be another one
+    # near points go to the first cluster, so a limit per cluster would differ
     owner = np.arange(n) * 3 // n
     owner[-5:] = [0, 1, 2, 0, 1]
     angle = case.rng.uniform(0, 2 * np.pi, size=n)
@@ -108,7 +108,7 @@ def _smallest(
     added: bool = False,
 ) -> int:
     """Return the smallest number of wild values that breaks the statistic."""
-    # added values outvote the good ones at last, but not those that a minimum looks for
+    # added values finally outvote the good ones, but cannot change a minimum
     for m in range(1, 5 * len(values)):
         kept = values if added else values[m:]
         if broken(float(statistic(np.concatenate([np.full(m, wild), kept])))):
@@ -134,7 +134,7 @@ def count_to_breakdown(case: Case, answer: object) -> None:
         (lower_quartile, 13),
         (np.min, 7),
     ):
-        # the least comes first: to replace it moves every one of these statistics
+        # the smallest value comes first: replacing it changes all of these statistics
         values = np.r_[9.0, case.rng.uniform(10, 20, size=n - 1)]
         low, high = values.min(), values.max()
 

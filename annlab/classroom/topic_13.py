@@ -1,4 +1,4 @@
-"""Topic 13, parallel processing: its checks."""
+"""Checks of topic 13, parallel processing."""
 
 from __future__ import annotations
 

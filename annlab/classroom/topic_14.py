@@ -1,4 +1,4 @@
-"""Topic 14, visualization: its checks."""
+"""Checks of topic 14, visualization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Topic 15, resources and capstone: its checks."""
+"""Checks of topic 15, resources and capstone."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ def _k_nearest_block(
     with np.errstate(over="ignore", invalid="ignore"):
         limit = chosen + margin(moved, frame.norms, chosen)
     wild = ~np.isfinite(limit) & (X.dtype != np.float64)
-    # all that was left out has at least this score: look again where that is too near
+    # all omitted rows have at least this score: search again where that is too near
     for row in np.flatnonzero(~wild & ~(left_out > limit)):
         close = np.flatnonzero(table[row] <= limit[row])
         again, order = ranked(listed_sq(Q, X, np.full(len(close), row), close)[None], X.shape[1])

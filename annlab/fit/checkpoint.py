@@ -249,7 +249,7 @@ class Checkpoint:
             try:
                 path.unlink(missing_ok=True)
             except OSError:
-                # it is no longer used and does no harm
+                # an unused file does no harm
                 continue
 
 

@@ -39,7 +39,7 @@ TYPICAL_THREADS = 4
 MARGIN = 2.0
 #: Share of stored values from which a sparse matrix is treated like a dense one.
 DENSE_FROM = 0.1
-#: Points per cluster below which neighbourhoods say little.
+#: Points per cluster below which neighbourhoods are not informative.
 LEAST_PER_CLUSTER = 2
 #: Algorithms with a start of their own.
 OWN_START: dict[str, type[SmallK] | type[Graph]] = {"small_k": SmallK, "graph": Graph}

@@ -62,7 +62,7 @@ class Lloyd:
     def finish(self, rows: Rows, state: State, centroids: np.ndarray, exact: bool) -> Found:
         target = rows.target(centroids)
         if exact:
-            # coordinates of `predict`: labels are equal to the last near-tie
+            # coordinates of `predict`: labels are equal, near-ties included
             rows = rows.around(centroids)
         search = self.last if exact else self.search
         task = replace(search.task(rows, rows.inward(centroids)), target=target)

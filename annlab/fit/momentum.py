@@ -8,7 +8,7 @@ import numpy as np
 
 from annlab._support.threads import chunk_bounds
 
-#: Values of the centroids that a step treats at once.
+#: Values of the centroids that a step processes at once.
 _STEP_VALUES = 1 << 16
 
 

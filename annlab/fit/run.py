@@ -194,7 +194,7 @@ class _Fit:
     ) -> KMeansResult:
         counts = [step.n_distances for step in state.steps] + (more_distances or [])
         why = self.why
-        # of several starts the returned one need not be the last
+        # with several starts, the best one may not be the last
         if why and state.story and self.settings.n_init == 1:
             why = f"{why}; {state.story}"
         return KMeansResult(

@@ -31,14 +31,14 @@ from annlab.rows.sample import stratified
 GAIN = 4.0
 #: Products of a pass up to which the fit ends as Lloyd's algorithm does, by ``tol``.
 _TINY = 1 << 21
-#: Points of the first sample for each cluster, and at least.
+#: Points of the first sample: for each cluster, and in total at least.
 _PER_CLUSTER = 32
 _LEAST_SAMPLE = 2048
 #: Each sample is this many times larger than the one before.
 _GROWTH = 4
 #: Iterations on one sample at most.
 _MOST = 40
-#: From so many clusters on, with so many points for each, the seeds come from a tree.
+#: Clusters, and points for each, from which the seeds come from a tree.
 _TREE_FROM, _PER_LEAF = 128, 8
 _MOMENTUM = Momentum(1.5, 0.6)
 
@@ -92,7 +92,7 @@ class SmallK(Lloyd):
         centroids, work, n_iter = grow_by_samples(source, n_clusters, rng, min_gain=least)
         return State(
             centroids,
-            # on tiny data plain steps to the end are the better ending
+            # on tiny data, plain steps to convergence give better results
             memory=Pace(relaxed=rows.n * n_clusters * rows.d > _TINY),
             uncounted=work,
             story=f"started with {n_iter} iterations on samples, which n_iter does not count",

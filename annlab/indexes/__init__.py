@@ -87,7 +87,7 @@ def make_index(name: str, **params: Any) -> Any:
     if unknown:
         raise invalid(
             "params",
-            f"among the parameters of {name!r} ({', '.join(known)})",
+            f"one of the parameters of {name!r} ({', '.join(known)})",
             ", ".join(unknown),
             did_you_mean(unknown[0], list(known)) or "Check the spelling.",
         )

@@ -192,7 +192,7 @@ class NeighborIndex(BaseEstimator):
         if unknown:
             raise invalid(
                 "params",
-                "among the knobs that need no rebuild "
+                "one of the knobs that need no rebuild "
                 f"({', '.join(self.query_knobs) or 'this index has none'})",
                 ", ".join(unknown),
                 "Use set_params(...) and fit(X) again for the others.",
@@ -281,7 +281,7 @@ class NeighborIndex(BaseEstimator):
             distances_sq, order = ranked(distances_sq, Q.shape[1])
             candidates = np.take_along_axis(candidates, order, axis=1)
         if self.exact and n_neighbors < candidates.shape[1] < self.X_.shape[0]:
-            # the last candidate is as near as the last answer: the tie may go on
+            # the last candidate ties with the last answer: there may be further ties
             nearer = distances_sq[:, n_neighbors - 1] * (1.0 + _TIE[self.X_.dtype])
             nearer += self._slack(Q)
             again = np.flatnonzero(distances_sq[:, -1] <= nearer)

@@ -251,7 +251,7 @@ class _HnswlibGraph:
         try:
             return self.graph.knn_query(queries, k=wanted, num_threads=1)[0].astype(np.int64)
         except RuntimeError:
-            # a query reached too few nodes: ask one by one, and leave that one unanswered
+            # a query reached too few nodes: search one by one, and leave that one unanswered
             if len(queries) == 1:
                 return np.full((1, wanted), -1, dtype=np.int64)
             return np.concatenate([self.search(query[None], wanted) for query in queries])

@@ -40,7 +40,9 @@ def check_labels(labels: LabelsLike, name: str, n: int | None = None) -> np.ndar
         try:
             return np.unique(array, return_inverse=True)[1].astype(np.int64)
         except TypeError as reason:
-            raise invalid(name, "integers, or names of one type", reason, error=TypeError) from None
+            raise invalid(
+                name, "integers, or names of a single type", reason, error=TypeError
+            ) from None
     if array.dtype.kind == "f" and not np.array_equal(array, np.floor(array)):
         raise invalid(
             name,

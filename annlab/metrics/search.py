@@ -101,7 +101,9 @@ def _search_answer(answer: object, name: str) -> tuple[np.ndarray, np.ndarray | 
     if np.isnan(distances).any():
         raise invalid(name, "free of NaN", "at least one NaN")
     if indices is not None and indices.shape != distances.shape:
-        raise invalid(name, "two arrays of one shape", f"{distances.shape} and {indices.shape}")
+        raise invalid(
+            name, "two arrays of the same shape", f"{distances.shape} and {indices.shape}"
+        )
     return distances.astype(np.float64), indices
 
 

@@ -55,7 +55,7 @@ def cluster_marker(cluster: int) -> str:
 
 
 def _cluster(cluster: object) -> int:
-    # any integer at all: −1 marks an outlier
+    # any integer is allowed: −1 marks an outlier
     return check_integer(cluster, "cluster", minimum=-(2**63))
 
 

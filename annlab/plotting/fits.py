@@ -141,7 +141,7 @@ def plot_elbow(
             "inertias", f"one value for each of the {ks.size} numbers of clusters", len(values)
         )
     if chosen is not None and check_integer(chosen, "chosen") not in ks:
-        raise invalid("chosen", f"among n_clusters ({', '.join(map(str, ks))})", chosen)
+        raise invalid("chosen", f"one of n_clusters ({', '.join(map(str, ks))})", chosen)
     order = np.argsort(ks)
     ax = drawing_axes(ax)
     ax.plot(ks[order], values[order], color=PALETTE[0], marker="o")

@@ -320,7 +320,7 @@ def _project(
         # perplexity must be well below n
         params.setdefault("perplexity", min(30.0, max(1.0, (n - 1) / 3)))
         params.setdefault("init", "pca" if n > n_components < d and largest > 0 else "random")
-        # for a few thousand points its threads cost more than they save
+        # for a few thousand points, threads cost more than they save
         with threadpool_limits(1):
             return TSNE(n_components, random_state=seed, **params).fit_transform(X)
     import warnings

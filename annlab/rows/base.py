@@ -76,7 +76,7 @@ class Rows(ABC):
     def sample(self, n_clusters: int, rng: np.random.RandomState) -> Any:
         """Return `MemoryRows` to draw a start from: all rows, if they are in memory."""
 
-    # -- the one verb
+    # -- the sweep
 
     def sweep(self, task: Task, old: Any = None) -> tuple[Any, Tally]:
         """Run a task on all chunks; return the labels (n,), int32, and the tally.

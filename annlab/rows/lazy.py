@@ -27,7 +27,7 @@ def as_array(X: Any) -> Array:
     Nothing is computed. Raises TypeError or ValueError if it is no table of numbers.
     """
     require("dask.array", purpose="for a Dask collection", extra="dask")
-    # of the class, because a Delayed answers to any name
+    # looked up in the class, because a Delayed has every attribute
     if hasattr(type(X), "to_dask_array") and hasattr(type(X), "columns"):
         X = X.to_dask_array()
     if not hasattr(type(X), "numblocks"):

@@ -32,7 +32,7 @@ class Blocks:
 
 def _is_table(X: Any) -> bool:
     """Whether X looks like a 2-D array that can be read in slices."""
-    # the attribute of a class is no shape
+    # the attribute of a class is not a shape
     if isinstance(X, type):
         return False
     return len(getattr(X, "shape", None) or ()) == 2 and hasattr(X, "__getitem__")

@@ -13,7 +13,7 @@ from annlab._support.types import Matrix
 from annlab.distances import squared_norms, unit_rows
 from annlab.rows.coordinates import Coordinates, zero_rows
 
-#: Rows kept by a survey to estimate the size of the groups.
+#: Rows that a survey keeps to estimate the size of the groups.
 _SOME = 256
 #: A group must be this many times larger than the rounding error of a squared distance.
 _RESOLVED = 1000.0
@@ -23,7 +23,7 @@ def widths(found: list[int]) -> Exception:
     """Return the error for blocks of different widths."""
     return invalid(
         "X",
-        "made of blocks of one width",
+        "made of blocks of equal width",
         f"blocks of {found[0]} and of {found[-1]} columns",
         "Give every block the same columns.",
     )

@@ -190,7 +190,7 @@ class Labelled(Task):
 
 def pass_rows(n: int, k: int, d: int, products: int) -> int:
     """Return the rows per chunk of a pass that compares and adds up."""
-    # one chunk for little work, 16 for more, and even more for a quick answer to Ctrl-C;
+    # one chunk for little work, 16 for more, and more if needed to react quickly to Ctrl-C;
     # they depend on the data alone
     most = max(16, products >> 32)
     pieces = min(most, max(1, products >> 21), max(1, n // 768), max(4, MOST_SUMS // (k * d)))

@@ -135,7 +135,7 @@ def draw_intrinsic(figure: Figure, result: Climb, frame: int, data: str) -> None
     for axes in (left, right):
         axes.minorticks_off()
     handles, labels = right.get_legend_handles_labels()
-    # seven, with data of your own, are too wide
+    # seven, with your own data, are too wide
     legend_below(figure, handles, labels, columns=6 if len(labels) <= 6 else 4)
 
 

@@ -20,7 +20,7 @@ _EDGES = np.array([(a, b) for a in range(8) for b in range(a) if (a ^ b).bit_cou
 _LEFTS, _TOP, _SIDE = (8, 287, 567), 32, 265
 _BARS, _TILES = (352, 494), (640, 352, 192)
 _SQUARE = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
-#: Area and opacity of points by depth, far ones first; 0 is a plane.
+#: Area and opacity of points by depth, far ones first; 0 is for 2-D.
 _DEPTHS = {0: (18.0, 0.8), 1: (10.0, 0.45), 2: (15.0, 0.65), 3: (22.0, 0.9)}
 
 

@@ -225,7 +225,7 @@ class FaissExplorer(Explorer):
             draw_trouble(figure.add_subplot(grid[1, :]), result)
             return
         search, kept, trained = (figure.add_subplot(grid[1, place]) for place in range(3))
-        # during a prediction the curve ends where the dial is
+        # during a prediction, the curve ends at the dial's position
         seen = [one for one in result.efforts if not self.veiled or one.dial <= effort]
         draw_search(search, result, result.at(effort), seen)
         draw_bytes(kept, result)

@@ -181,7 +181,7 @@ class VisualWordsExplorer(Explorer):
 
     def _question(self) -> Prediction:
         if not self.unseen:
-            raise invalid("predict", "None where no photograph is left unseen", repr("unseen"))
+            raise invalid("predict", "None if there are no unseen photographs", repr("unseen"))
         question = (
             "By how many dB is the unseen photograph rebuilt worse than the average of the others?"
         )
@@ -208,7 +208,7 @@ class VisualWordsExplorer(Explorer):
             with self.stage.hold_sync():
                 self.stage.alt = self.sentence(result, frame, **values)
                 self.stage.picture = picture
-        # the opening picture tells no time: a saved notebook must not depend on it
+        # the first picture shows no times, on which saved notebooks must not depend
         timed = self._opening is not None and self._opening is not result
         seconds = result.vocabulary.result.elapsed_s
         self._clock.value = f"<div>fitted in {three(seconds)} s</div>" if timed else ""
@@ -245,7 +245,7 @@ class VisualWordsExplorer(Explorer):
         return sum((h - size + 1) * (w - size + 1) for h, w, _ in shapes)
 
     def compute(self, job: Job, *, patches: int, algorithm: str, k: int, side: int) -> Learned:
-        # more than a percent, or the text of the job before would stay
+        # more than one per cent, or the text of the previous job would stay
         job.report(0.02, 1, "cutting patches")
         X = load_patches(patches, side, photos=self.seen, random_state=self.seed)
         iterations = _ITERATIONS[algorithm]

@@ -234,7 +234,7 @@ def test_missing_and_stray_submissions_get_a_row(course):
         rows["cleo", "topic_01"].notes[0].endswith("put its notebook in submitted/cleo/topic_01/")
     )
     assert rows["?", "homework"].notes[0].endswith("in submitted/STUDENT/ASSIGNMENT/")
-    with pytest.raises(ValueError, match="--assignments must be among topic_01"):
+    with pytest.raises(ValueError, match="--assignments must be one of topic_01"):
         _grading.grade_course(course, assignments=["topic_1"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from annlab._cli.doctor.findings import Finding
 from annlab._cli.doctor.packages import install
 
-#: What the loops were made for -> in words.
+#: Processor that the loops were built for -> description.
 _PROCESSORS = {
     "any": "any processor of this kind",
     "avx2": "processors with AVX2",

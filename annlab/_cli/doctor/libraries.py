@@ -39,7 +39,7 @@ index.add(X)
 labels = index.search(X, 1)[1]
 """
 )
-#: The name under which a package is imported, where it is not the one it is installed by.
+#: Import names of packages, where they differ from the installation names.
 _IMPORTED_AS = {"scikit-learn": "sklearn", "pillow": "PIL"}
 
 

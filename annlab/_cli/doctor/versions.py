@@ -98,7 +98,7 @@ def _against_pins() -> Finding:
         return Finding("pins", "ok", f"All {same} packages are those tested.", facts=facts)
     some = [f"{name} {two['version']} (tested {two['tested']})" for name, two in other.items()]
     named = ", ".join(some[:4]) + (f" and {len(some) - 4} more" if len(some) > 4 else "")
-    # hnswlib has a finding of its own, whose command knows how it is built
+    # hnswlib has its own finding, with the command that builds it
     back = [f"{name}=={two['tested']}" for name, two in other.items() if name != "hnswlib"]
     return Finding(
         "pins",

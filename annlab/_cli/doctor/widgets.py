@@ -77,7 +77,7 @@ def check_widgets() -> list[Finding]:
         got = probe(f"import {name}", name) if version else Probe("missing")
         facts = {"version": version, "front_end": front_version, "needed": least[name]}
         fix = install(tested(name))
-        # the front end of ipywidgets is a package of its own, which may be there and damaged
+        # the front end of ipywidgets is a package of its own, which may be installed but damaged
         package = "jupyterlab_widgets" if name == "ipywidgets" else name
         again = install("--force-reinstall", "--no-deps", tested(package))
         have_lab = installed("jupyterlab") is not None

@@ -44,9 +44,9 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 #: A contender that took longer is not repeated with other seeds.
 ONCE_PAST_S = 60.0
-#: A process without an answer for so long is ended.
+#: A process without an answer for this many seconds is ended.
 _FIT_S = 3600.0
-#: Packages whose version decides over a time.
+#: Packages whose version affects times.
 _DECISIVE = ("numpy", "scipy", "scikit-learn")
 
 Cell = dict[str, Any]

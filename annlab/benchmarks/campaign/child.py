@@ -207,7 +207,7 @@ def main(rows: str, threads: str) -> None:
     """Answer the requests on standard input until it ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    # few iterations are asked for on purpose
+    # the low number of iterations is intended
     warnings.simplefilter("ignore")
     server = _Server(np.load(rows), int(threads))
     for line in sys.stdin:

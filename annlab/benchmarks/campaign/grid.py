@@ -18,11 +18,11 @@ DATA = ("uniform", "blobs", "patches")
 N = (1_000, 10_000, 100_000)
 D = (2, 10, 64, 192)
 K = (2, 10, 50, 200, 1_000)
-#: The rule: at most so many times scikit-learn's seconds, or so many seconds more ...
+#: The rule: at most this many times scikit-learn's seconds, or this many seconds more ...
 FACTOR, SLACK_S = 1.1, 5e-3
-#: ... in this share of the cells, and in none more than so many times (or the slack) ...
+#: ... in this share of the cells, and in none more than this many times (or the slack) ...
 SHARE, HARD_FACTOR = 0.95, 1.3
-#: ... at an inertia of at most so many times its own.
+#: ... at an inertia of at most this many times its own.
 QUALITY = 1.01
 #: Verdicts on a cell, with their marks on the heat map.
 IN_RULE, SLOW, TOO_SLOW, WORSE = "in the rule", "slower", "far slower", "worse inertia"

@@ -89,7 +89,7 @@ def fit_slope(values: ArrayLike, seconds: ArrayLike) -> Slope:
     x, y = np.log(x), np.log(y)
     line = linregress(x, y)
     exponent, freedom = float(line.slope), len(x) - 2
-    # any line goes through two runs
+    # a line always fits two runs
     margin = float(t.ppf(0.975, freedom)) * float(line.stderr) if freedom > 0 else float("inf")
     medians = {place: float(np.median(y[x == place])) for place in np.unique(x)}
     steepest = max((medians[b] - medians[a]) / (b - a) for a, b in pairwise(medians))

@@ -57,7 +57,7 @@ class Measured:
         for record in self.peers:
             if record["key"] == key:
                 return record
-        raise invalid("key", "among " + ", ".join(p["key"] for p in self.peers), repr(key))
+        raise invalid("key", "one of " + ", ".join(p["key"] for p in self.peers), repr(key))
 
     def finished(self, key: str) -> list[Record]:
         """Return the runs of a peer that have a time."""
@@ -102,7 +102,7 @@ class Measured:
         times = []
         for seed, runs in seeds.items():
             time = _first_time(runs, limit, whole_runs)
-            # a seed whose long runs were spared does not show what they would reach
+            # a seed without long runs does not show what they would reach
             if time < float("inf") or seed not in cut_short:
                 times.append(time)
         return float(np.median(times)) if times else float("inf")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from annlab.benchmarks.campaign.cells import CONTENDERS, Cell, make_cell, seconds_of
 from annlab.benchmarks.campaign.markdown import table
 
-#: The case, and the limit: so many times the bytes of the rows.
+#: The case, and the limit as a multiple of the bytes of the rows.
 DATA, N, D, K, LIMIT = "P200", 200_000, 192, 4096, 1.5
 #: Contenders; memory does not grow with the iterations.
 _NAMES = ("auto", "graph", "random-3")

@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 #: (X, n_clusters, settings, seed, threads) -> Answer
 Run = Callable[[np.ndarray, int, dict[str, Any], int, int], Answer]
 
-#: Shown for a limit on the points per cluster that train.
+#: Label of a limit on the training points per cluster.
 _ALL_POINTS = "n // k + 1 (all)"
 #: The rung of a library's own defaults.
 DEFAULTS = {"defaults": True}
@@ -228,7 +228,7 @@ _OTHERS = (
     ),
 )
 
-#: annlab's algorithms that are compared unless others are asked for, where they exist.
+#: annlab's algorithms in a comparison by default, if they are available.
 OUR_ALGORITHMS = ("auto", "small_k", "graph", "brute", "hnsw")
 
 
@@ -281,5 +281,5 @@ def choose_peers(names: str | Sequence[str] | None = None) -> list[Peer]:
     names = [names] if isinstance(names, str) else list(names)
     for name in names:
         if name not in known:
-            raise invalid("peers", "among " + ", ".join(known), repr(name))
+            raise invalid("peers", "one of " + ", ".join(known), repr(name))
     return [known[name] for name in dict.fromkeys(names)]

@@ -39,7 +39,7 @@ def read_records(path: str | os.PathLike[str]) -> tuple[Record, dict[str, Record
             raise ValueError("an unsupported format version")
         if not isinstance(header["part"], str) or not isinstance(header["settings"], dict):
             raise TypeError("no part or settings in its first line")
-        # without an end of line the last one was interrupted
+        # a last line without a line end is incomplete
         records = [json.loads(line) for line in lines[1:-1]]
         return header, {_name(record): record for record in records}
     except (ValueError, KeyError, TypeError) as reason:
@@ -98,7 +98,7 @@ class Store:
         if self._records:
             check_alike(header["settings"], self.header["settings"], self.path.name)
         self.header = header
-        # a line that was cut short goes
+        # drop a truncated line
         self.write()
 
     def all(self, kind: str) -> list[Record]:

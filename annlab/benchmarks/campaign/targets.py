@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from annlab._support.errors import invalid
 from annlab.benchmarks.campaign.measured import REFERENCE_PEER
 
-#: The algorithm that is judged: what users get who choose nothing.
+#: The algorithm that is judged: the default.
 OURS = "annlab-auto"
 DEFAULT_PEER = "sklearn-kmeans++"
 #: A run that takes longer is ended.
@@ -139,5 +139,5 @@ def choose_targets(rows: str | Sequence[str] | None = None) -> list[Target]:
     for name in names:
         if not any(name in (target.key, target.data) for target in TARGETS):
             known = ", ".join(target.key for target in TARGETS)
-            raise invalid("rows", f"among {known}", repr(name))
+            raise invalid("rows", f"one of {known}", repr(name))
     return [target for target in TARGETS if {target.key, target.data} & set(names)]

@@ -22,7 +22,7 @@ _COLUMNS = (
     *("data", "n", "d", "k", "annlab"),
     *("its s", "Lloyd's s", "times as fast", "inertia ratio", ""),
 )
-#: At most so many times plain Lloyd's inertia.
+#: Allowed inertia as a multiple of plain Lloyd's.
 QUALITY = 1.01
 
 

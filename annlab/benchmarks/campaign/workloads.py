@@ -86,7 +86,7 @@ def _near_duplicates(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
 
 
 def _unbalanced(n: int, d: int, rng: np.random.RandomState) -> np.ndarray:
-    # nine rows of ten in one group, the others in two hundred small ones, unequal too
+    # 90 % of the rows in one group, the others in 200 small, unequal groups
     centers = 4.0 * rng.standard_normal((201, d))
     share = np.r_[0.9, 0.1 * rng.dirichlet(np.full(200, 0.5))]
     group = rng.choice(201, size=n, p=share / share.sum())

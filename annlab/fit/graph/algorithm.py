@@ -166,7 +166,7 @@ class Graph(Lloyd):
         if not layout.settled and not at_end:
             members, expected = relocate(cloud, found, k, share=self._share)
             moved = expected > 0
-            # rounds that would move a handful of centroids are left to Lloyd's steps
+            # do not relocate only a few centroids: Lloyd's steps move them
             layout = layout._replace(
                 gained=layout.gained + expected,
                 settled=state.iteration + 1 >= self._n_relocations

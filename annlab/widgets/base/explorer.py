@@ -122,7 +122,7 @@ class Explorer(Replay):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
         width, height = self.size
-        # the picture is for readers without a kernel, and for pages that know no widgets
+        # the picture is for readers without a kernel, and for pages without widgets
         bundle["image/png"] = base64.b64encode(self.png()).decode("ascii")
         return bundle, {"image/png": {"width": width, "height": height}}
 
@@ -168,7 +168,7 @@ class Explorer(Replay):
             self._says.value = f'<div class="annlab-sentence">{words}</div>'
             self._dress.alt = self._sentence
             if self.prediction is not None and self.replay and self._frame == self.n_frames - 1:
-                # after the picture: the truth must not be told before it is shown
+                # after the picture, which must show the truth first
                 self.prediction.reveal_from(self.result)
             self._say_note("")
             self._quietly(self._share, value=self.state)
@@ -214,7 +214,7 @@ class Explorer(Replay):
         """
         for name, value in values.items():
             if name not in self.controls:
-                raise invalid("values", "among " + ", ".join(self.controls), name)
+                raise invalid("values", "one of " + ", ".join(self.controls), name)
             # checked here, because widgets clip silently
             values[name] = self.controls[name].accept(value)
         with self._lock:
@@ -381,7 +381,7 @@ class Explorer(Replay):
             If the file cannot be written.
         """
         if over is not None and over not in self.controls:
-            raise invalid("over", "among " + ", ".join(self.controls), repr(over))
+            raise invalid("over", "one of " + ", ".join(self.controls), repr(over))
         with self._lock:
             here, values = self._frame, self.values
             if over is None:

@@ -67,7 +67,7 @@ class Store:
                 return self._known[key]
         made = measure(*arguments)
         with self._lock:
-            # of two explorers that measured at the same time, both show the same
+            # two explorers that measure at the same time show the same result
             known = self._known.setdefault(key, made)
             while len(self._known) > self._most:
                 self._known.popitem(last=False)

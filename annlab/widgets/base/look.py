@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _EDGES = "#004b75 #8f6300 #00664b #8a4a72 #2a7aa8 #8c3d00 #8a7f00 #000000".split()
 #: Text and quiet lines.
 INK, QUIET, PAPER = "#1a1a1a", "#6b6b6b", "#ffffff"
-#: Errors, and what the eye must find first.
+#: Errors and highlights.
 ALARM = "#D55E00"
 
 #: An arrow from point to point, for matplotlib's ``arrowprops``.

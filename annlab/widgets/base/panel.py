@@ -147,7 +147,7 @@ class Panel(ipywidgets.VBox):
         width, height = (round(side * LOOK.size) for side in self.size)
         self.stage.layout.width = f"{width}px"
         self.stage.layout.max_width = "100%"
-        # as high as its width asks for, where that is less than the picture's
+        # scaled to its width if that is less than the picture's
         self.stage.layout.height = "auto"
         if isinstance(self.stage, ipywidgets.Image):
             # the browser knows the shape before a picture is loaded, so the page does not jump
@@ -171,8 +171,8 @@ class Panel(ipywidgets.VBox):
 
     def _quietly(self, widget: ipywidgets.Widget, **traits: object) -> None:
         """Set traits and ignore the change."""
-        # min and max together, or an old value is cut at a limit that is about to change; and
-        # in one message, or the browser cuts it, and sends back what it has cut
+        # min and max together, or an old value is clipped to a limit that is about to change; and
+        # in one message, or the browser clips it, and sends the clipped value back
         with self._unheard(), widget.hold_sync(), widget.hold_trait_notifications():
             for name, value in traits.items():
                 setattr(widget, name, value)

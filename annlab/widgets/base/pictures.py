@@ -72,7 +72,7 @@ class Pictures:
 
         def made() -> bytes:
             with _turns.take(ahead):
-                # the thread before may have drawn this very frame
+                # the previous thread may have drawn this frame
                 return bytes(self.known.get(key, render, draw, self._size))
 
         # a known frame does not wait for a turn

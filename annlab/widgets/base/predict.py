@@ -84,7 +84,7 @@ class Prediction(ipywidgets.VBox):
         self._show()
 
     def __repr__(self) -> str:
-        # what changes first: nbval compares the beginning
+        # changing facts first: nbval compares the beginning
         return f"{self.sentence} ({self.question})"
 
     @property

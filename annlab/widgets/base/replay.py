@@ -71,7 +71,7 @@ class Replay(Panel):
 
     def _on_frame(self, change: dict[str, Any]) -> None:
         with self._lock:
-            # inside the lock: another thread's quiet moment must not swallow this change
+            # inside the lock: another thread that ignores changes must not swallow this one
             if not self._quiet:
                 self._pause()
                 self._go(int(change["new"]))
