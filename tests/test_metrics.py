@@ -610,7 +610,7 @@ def test_trustworthiness_equals_scikit_learn(n, largest):
 def test_trustworthiness_of_many_points_is_that_of_a_sample(monkeypatch):
     monkeypatch.setattr("annlab.metrics.projection.TRUSTWORTHINESS_ALL", 50)
     X = np.random.RandomState(0).rand(120, 6)
-    with pytest.warns(AnnlabWarning, match="50 points"):
+    with pytest.warns(AnnlabWarning, match="50 random points"):
         assert 0 < trustworthiness(X, X[:, :2]) < 1
 
 
