@@ -32,7 +32,7 @@ CASES: dict[str, Callable[[], Any]] = {}
 
 
 def points(dtype: str, n: int = 420, d: int = 6, k: int = 9, seed: int = 0) -> np.ndarray:
-    """Points around k centres that overlap, so that a fit has something to do."""
+    """Return points around k overlapping centres, for fits of many iterations."""
     rng = np.random.RandomState(seed)
     centres = rng.uniform(-10, 10, (k, d))
     return (centres[rng.randint(k, size=n)] + 3.0 * rng.standard_normal((n, d))).astype(dtype)
@@ -60,12 +60,12 @@ def family(name: str, members: Iterable[str]) -> Callable[[Any], Any]:
 
 
 def weights(X: np.ndarray) -> np.ndarray:
-    """Whole and broken weights, some of them 0."""
+    """Return integer and fractional weights, some of them 0."""
     return np.random.RandomState(1).choice([0.0, 0.5, 1.0, 3.0], len(X), p=[0.1, 0.3, 0.4, 0.2])
 
 
 def sparse(X: np.ndarray) -> Any:
-    """The points with two thirds of their values left out."""
+    """Return the points with two thirds of their values set to 0, as CSR."""
     from scipy.sparse import csr_matrix
 
     kept = np.random.RandomState(2).uniform(size=X.shape) < 0.34
@@ -186,7 +186,7 @@ def traced(X):
 
 
 def lattice(X: np.ndarray) -> np.ndarray:
-    """The points of a square lattice, each of them as far from its neighbours."""
+    """Return the points of a square lattice, with many equal distances."""
     return np.stack(np.meshgrid(np.arange(24), np.arange(24)), -1).reshape(-1, 2).astype(X.dtype)
 
 
@@ -274,7 +274,7 @@ def _on_dask(X: np.ndarray, **options: Any) -> Any:
 
 
 def with_outliers(X: np.ndarray) -> np.ndarray:
-    """The points and a dozen far ones."""
+    """Return the points and a dozen far ones."""
     rng = np.random.RandomState(3)
     return np.concatenate([X, rng.uniform(-90, 90, (12, X.shape[1])).astype(X.dtype)])
 
@@ -392,7 +392,7 @@ def quality(X):
 
 
 def picture() -> np.ndarray:
-    """A smooth picture without flat parts."""
+    """Return a smooth picture without flat parts."""
     y, x = np.mgrid[0:48, 0:64]
     waves = np.sin(x / 9.1 + y / 13.7), np.cos(y / 7.3), np.sin((x + 2 * y) / 11.9)
     noise = np.random.RandomState(0).uniform(-9, 9, (48, 64, 3))
@@ -405,7 +405,7 @@ def segments(**options: Any) -> Any:
 
 
 def wall() -> np.ndarray:
-    """A grey ramp with ten red pixels: its levels are as far from each other as can be equal."""
+    """Return a grey ramp of equally spaced levels, with ten red pixels."""
     ramp = np.tile(np.linspace(0, 255, 64)[None, :, None], (64, 1, 3)).astype(np.uint8)
     ramp[30, 20:30] = (255, 0, 0)
     return ramp
@@ -472,7 +472,7 @@ def agree(got: list[Any], stored: list[Any] | None) -> bool:
 
 
 def run(words: Iterable[str] = ()) -> dict[str, list[Any]]:
-    """Digests of all cases whose names contain one of the words, or of all."""
+    """Return digests of the cases whose names contain a word, or of all cases."""
     words = list(words)
     chosen = [name for name in CASES if not words or any(word in name for word in words)]
     with warnings.catch_warnings():
@@ -485,7 +485,7 @@ def stored() -> dict[str, list[Any]]:
 
 
 def changed(found: dict[str, list[Any]]) -> list[str]:
-    """One line for each case that is not what is stored."""
+    """Return a line for each case that differs from the stored digest."""
     before = stored()
     lines = [
         f"{name}: {before.get(name, 'not stored')} -> {got}"

@@ -1,4 +1,4 @@
-"""What every test file shares: no display, and places."""
+"""Shared by all tests: no display, and paths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def root() -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes minutes, unless it is asked for."""
+    """Skip tests that take minutes, unless requested."""
     if "full" in config.option.markexpr:
         return
     for item in items:

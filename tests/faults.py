@@ -1,4 +1,4 @@
-"""Inject faults into fits, and count which are survived.
+"""Inject faults into fits, and count the survived ones.
 
 ``python tests/faults.py`` injects all of them (some minutes) and prints the table; ``--write`` puts
 it into tests/README.md. tests/test_faults.py injects a few of each. The exit status says whether
@@ -52,7 +52,7 @@ class Row:
     failures: list[str] = field(default_factory=list)
 
     def count(self, failure: str | None) -> None:
-        """Note one injected fault, and how it failed if it did."""
+        """Record one injected fault, and how it failed if it did."""
         self.injected += 1
         self.survived += failure is None
         if failure is not None:
@@ -75,7 +75,7 @@ def fit(name: str, **more: Any) -> Any:
 
 
 def difference(one: Any, other: Any) -> str | None:
-    """Where two results differ in a single bit (time apart), or None."""
+    """Return where two results differ (except times), or None."""
     for name in ("labels", "centroids", "outlier_mask"):
         if not np.array_equal(getattr(one, name), getattr(other, name)):
             return name
@@ -90,7 +90,7 @@ def difference(one: Any, other: Any) -> str | None:
 
 
 def inconsistency(result: Any, X: np.ndarray, metric: str = "euclidean") -> str | None:
-    """What is wrong with a result that an interrupted fit returned, or None."""
+    """Return what is wrong with the result of an interrupted fit, or None."""
     n, k = len(X), len(result.centroids)
     if result.labels.shape != (n,) or not np.isfinite(result.centroids).all():
         return "labels or centroids"
@@ -119,7 +119,7 @@ def inconsistency(result: Any, X: np.ndarray, metric: str = "euclidean") -> str 
 
 
 def child(task: str, *arguments: str) -> subprocess.Popen[str]:
-    """This file in another process, as ``child <task> <arguments>``."""
+    """Run this file in another process, as ``child <task> <arguments>``."""
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONWARNINGS": "default"}
     return subprocess.Popen(
         [sys.executable, str(HERE / "faults.py"), "child", task, *arguments],
@@ -173,7 +173,7 @@ def killed(moments: int, folder: Path, seed: int = 0, names: Any = ("graph", "br
             begun, pending = True, pending + 1
             if path.exists():
                 resumed += 1
-                # a torn file would be refused here
+                # a partly written file would be refused here
                 read_npz(path, max_bytes=1 << 30)
         Checkpoint(path).remove()
         if any(folder.glob(f".{path.name}.*")):
@@ -225,7 +225,7 @@ def interrupted(moments: int, folder: Path, seed: int = 0) -> Row:
 
 
 def leftover_threads(n_jobs: int) -> list[str]:
-    """Threads that no fit needs: all but one waiting pool of workers."""
+    """Return the threads that no fit needs: all but one waiting pool."""
     frames = sys._current_frames()
     waiting, left = 0, []
     for thread in threading.enumerate():
@@ -240,7 +240,7 @@ def leftover_threads(n_jobs: int) -> list[str]:
 
 
 def child_interrupt(moments: str, folder: str, seed: str) -> None:
-    """Interrupt this very process, again and again, while it fits."""
+    """Interrupt this process repeatedly while it fits."""
     from annlab._support.threads import resolve_n_jobs
 
     rng = np.random.RandomState(int(seed))
@@ -276,7 +276,7 @@ def child_interrupt(moments: str, folder: str, seed: str) -> None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     result = fit(name, checkpoint=path, **options)
-                # later signals no longer concern the fit
+                # later signals do not interrupt the fit
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 ended = time.perf_counter()
                 if result.stop_reason == "interrupted":
@@ -315,7 +315,7 @@ def child_interrupt(moments: str, folder: str, seed: str) -> None:
 
 
 def disk_full(times: int, folder: Path) -> Row:
-    """A limit on the size of files, from some iteration on.
+    """Limit the size of files, from some iteration on.
 
     Survived: the fit warns and returns its result, and the older checkpoint is unchanged.
     """
@@ -332,7 +332,7 @@ def disk_full(times: int, folder: Path) -> Row:
 
 
 def child_disk(times: str, folder: str) -> None:
-    """Limit the size of files in this process, in the midst of fits."""
+    """Limit the size of files in this process during fits."""
     import resource
 
     from annlab._support.errors import AnnlabWarning
@@ -417,7 +417,7 @@ def some_files(folder: Path) -> tuple[Any, Path, Path]:
 
 
 def reads(result: Any, data: bytes, path: Path, is_result: bool) -> str | None:
-    """Load a damaged file: refused by name, or unharmed; else what went wrong."""
+    """Load a damaged file; return None if it is refused or unharmed, else the fault."""
     from annlab.result import KMeansResult
 
     path.write_bytes(data)
@@ -432,7 +432,7 @@ def reads(result: Any, data: bytes, path: Path, is_result: bool) -> str | None:
 
 
 def damaged(step: int, folder: Path) -> Iterator[Row]:
-    """Files cut short at, and bits flipped in, every so-many-th byte."""
+    """Truncate files, and flip bits in them, at regular positions."""
     result, saved, checkpoint = some_files(folder)
     contents = {True: saved.read_bytes(), False: checkpoint.read_bytes()}
     cut, flipped = Row("a result or checkpoint is cut short"), Row("one bit of it is flipped")
@@ -453,7 +453,7 @@ def damaged(step: int, folder: Path) -> Iterator[Row]:
 
 
 def all_rows(folder: Path) -> Iterator[Row]:
-    """Every fault of the table."""
+    """Return all rows of the table."""
     rooms = [folder / name for name in ("killed", "interrupted", "disk", "damaged")]
     for room in rooms:
         room.mkdir()
@@ -464,7 +464,7 @@ def all_rows(folder: Path) -> Iterator[Row]:
 
 
 def table(rows: list[Row]) -> str:
-    """The rows as Markdown."""
+    """Return the rows as Markdown."""
     lines = ["| fault | injected | survived | what that means |", "|---|---:|---:|---|"]
     for row in rows:
         share = 100 * row.survived / max(1, row.injected)

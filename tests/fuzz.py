@@ -1,4 +1,4 @@
-"""Bad and odd input through everything public.
+"""Call all public functions with bad and unusual input.
 
 ``python tests/fuzz.py`` calls the public functions and classes 100,000 times with generated
 arguments; ``--case N`` repeats one call. tests/test_fuzz.py runs a few hundred.
@@ -39,14 +39,14 @@ LIMIT_S = 20.0
 
 
 class Odd:
-    """An object without any use."""
+    """A useless object."""
 
     def __repr__(self) -> str:
         return "<Odd>"
 
 
 class Liar:
-    """Says that it is an array, and is none."""
+    """Claims to be an array, but is not one."""
 
     shape, dtype, ndim = (3, 2), np.dtype(float), 2
 
@@ -65,7 +65,7 @@ class BadArray:
 
 
 class BadIndex:
-    """An index that answers what no index should."""
+    """An index with invalid answers."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
@@ -103,7 +103,7 @@ ODD: tuple[Any, ...] = (
 
 
 def matrix(rng: np.random.RandomState, n: int | None = None, d: int | None = None) -> np.ndarray:
-    """A small finite table of one of many kinds."""
+    """Return a small finite table of one of many kinds."""
     n = int(rng.choice([1, 2, 3, 5, 12, 40])) if n is None else n
     d = int(rng.choice([1, 2, 3, 8])) if d is None else d
     X: Any = pick(
@@ -127,7 +127,7 @@ def matrix(rng: np.random.RandomState, n: int | None = None, d: int | None = Non
 
 
 def dressed(rng: np.random.RandomState, X: np.ndarray) -> Any:
-    """The same numbers in another layout or container."""
+    """Return the same numbers in another layout or container."""
     import pandas
     from scipy import sparse
 
@@ -152,7 +152,7 @@ def dressed(rng: np.random.RandomState, X: np.ndarray) -> Any:
 
 
 def broken(rng: np.random.RandomState, X: np.ndarray) -> Any:
-    """A table with something wrong."""
+    """Return an invalid table."""
     Y = X.astype(float)
 
     def with_cell(value: Any, table: np.ndarray) -> Any:
@@ -243,7 +243,7 @@ class Maker:
         self.badness = float(rng.choice([0.0, 0.15, 0.5], p=[0.45, 0.4, 0.15]))
 
     def value(self, name: str) -> Any:
-        """A value for a parameter: mostly a good one."""
+        """Return a value for a parameter, mostly a good one."""
         rng = self.rng
         if rng.rand() < self.badness:
             tables = ("X", "Q", "centroids", "chunk", "rows", "image", "embedding", "labels")
@@ -260,7 +260,7 @@ class Maker:
         return pick(self.rng, *values)
 
     def mostly(self, share: float, *values: Any) -> Any:
-        """One of the first three values, and sometimes one of the others."""
+        """Return one of the first three values, or sometimes one of the others."""
         return self.pick(*(values[:3] if self.rng.rand() < share else values[3:]))
 
     def table(self, n: int | None = None, d: int | None = None) -> Any:
@@ -270,7 +270,7 @@ class Maker:
         return self.table(self.pick(1, 2, 4), self.d)
 
     def data(self) -> Any:
-        """The data; sometimes in blocks, in a file or from a function, some of them broken."""
+        """Return the data, sometimes in blocks, a file or a function, perhaps broken."""
         if self.rng.rand() < 0.92:
             return dressed(self.rng, self.X)
         middle, rng = self.n // 2, self.rng
@@ -388,7 +388,7 @@ ROOMS = ("applications", "benchmarks", "datasets", "indexes", "metrics", "parall
 
 
 def targets() -> dict[str, Callable[..., Any]]:
-    """Everything public that takes arguments: of annlab, its rooms, and of what they make."""
+    """Return everything public that takes arguments, methods of results included."""
     import importlib
 
     import annlab
@@ -420,13 +420,13 @@ def targets() -> dict[str, Callable[..., Any]]:
     return found
 
 
-#: What most people call is called more often.
+#: The most used functions are called more often.
 OFTEN = ("kmeans", "kmeans_ann", "robust_kmeans_ann", "KMeansANN methods", "cluster_documents",
          "evaluate_clustering", "segment_image", "KMeansResult.load")  # fmt: skip
 
 
 def is_record(cls: type) -> bool:
-    """A class that only holds what it is given."""
+    """Return whether a class only holds its arguments."""
     import dataclasses
 
     names = ("Trace", "Seconds", "TradeoffPoint", "RecallSpeedCurve", "ExerciseList")
@@ -509,20 +509,20 @@ def clock(seconds: float) -> Iterator[None]:
 
 
 def own_message(error: BaseException) -> bool:
-    """Whether the error was written for the caller: raised by annlab, or by Python for a call."""
+    """Return whether annlab, or Python for a bad call, raised the error."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return True
     last = frames[-1].filename
     if "annlab" in Path(last).parts or last.endswith("fuzz.py"):
-        # `int(value)` and the like raise in our line without our words
+        # `int(value)` and similar calls raise in annlab's lines, without its messages
         text = str(error)
         return " must be " in text.split(";")[0] or not any(part in text for part in FOREIGN)
-    # what callers hand in may raise what it likes, and so may scikit-learn's checks of shapes
+    # callers' objects and scikit-learn's checks of shapes may raise anything
     return "sklearn" in Path(last).parts or isinstance(error, OSError)
 
 
-#: Words of NumPy and Python, in errors that a check of annlab should have prevented.
+#: Messages of NumPy and Python that a check of annlab should have prevented.
 FOREIGN = (
     "could not convert", "cannot convert", "object is not iterable", "not subscriptable",
     "unsupported operand", "has no len()", "operands could not be broadcast",
@@ -533,7 +533,7 @@ FOREIGN = (
 
 
 def wrong(value: Any) -> str | None:
-    """What is wrong with an answer, or None."""
+    """Return what is wrong with an answer, or None."""
     from annlab import KMeansResult
 
     if isinstance(value, KMeansResult):
@@ -545,7 +545,7 @@ def wrong(value: Any) -> str | None:
         lowest = -1 if value.outlier_mask is not None else 0
         if labels.size and not lowest <= labels.min() <= labels.max() < len(value.centroids):
             return "labels out of range"
-        # Faiss keeps its own counsel about its iterations
+        # Faiss does not report its iterations
         whole = value.n_iter == len(value.trace) or "faiss" in value.algorithm
         if labels.dtype != np.int32 or not whole:
             return "labels or trace of another kind"
@@ -586,7 +586,7 @@ def arguments(function: Callable[..., Any], maker: Maker) -> dict[str, Any]:
 
 
 def too_much(name: str, drawn: dict[str, Any]) -> bool:
-    """Whether a call asks for more work than a test can wait for."""
+    """Return whether a call needs too much time for a test."""
     sizes = ("n_samples", "n_features", "n", "n_queries", "n_clusters", "size", "n_components",
              "max_points", "n_init", "n_jobs", "sample_size", "n_patches")  # fmt: skip
     large = [
@@ -608,7 +608,7 @@ def describe(value: Any) -> str:
 def run_case(
     seed: int, number: int, functions: dict[str, Callable[..., Any]], folder: Path
 ) -> tuple[str, str, str | None]:
-    """One call; returns the name, how it ended, and the failure if it is one."""
+    """Make one call; return its name, its outcome, and the failure, if any."""
     import matplotlib.pyplot as plt
 
     rng = np.random.RandomState([seed, number])
@@ -651,7 +651,7 @@ def run_case(
 
 
 def run(cases: int, seed: int = 0, start: int = 0) -> dict[str, Any]:
-    """Call so many times; return counts by outcome, and failures as (number, text)."""
+    """Make many calls; return counts by outcome, and failures as (number, text)."""
     functions = targets()
     counts: collections.Counter[str] = collections.Counter()
     failures: list[tuple[int, str]] = []

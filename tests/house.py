@@ -88,7 +88,7 @@ def modules() -> dict[str, Path]:
 
 
 def room(name: str) -> str:
-    """Return the room of a module; the name of its folder where it has no floor yet."""
+    """Return the room of a module, or its folder's name if it has no floor yet."""
     top = name.partition(".")[0]
     return ROOM_OF.get(top, top)
 

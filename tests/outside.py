@@ -1,4 +1,4 @@
-"""What several tests of the outside need: programs, a clone, a port, a server's answer."""
+"""Helpers of several tests: programs, a clone, a port, a server's answer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def free_port() -> int:
 
 
 def answers(address: str | urllib.request.Request) -> str:
-    """Return what a server answers, asked for up to a minute until it does."""
+    """Return the answer of a server, trying for up to a minute."""
     for _ in range(120):
         try:
             with urllib.request.urlopen(address, timeout=30) as answer:

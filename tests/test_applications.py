@@ -146,7 +146,7 @@ def test_sixteen_bit_grey_is_scaled():
     assert load_image(encoded(deep))[0, :, 0].tolist() == [0, 1, 128, 255]
     with pytest.raises(ValueError, match="at most 16 bits"):
         load_image(Image.fromarray(np.array([[70000, -1]], dtype=np.int32)))
-    # mode I holds 32 bits, and a small value in it may be black or white
+    # mode I has 32 bits, in which a small value may be black or white
     with pytest.raises(ValueError, match=r"32 bits \(mode I"):
         load_image(Image.fromarray(np.array([[0, 255]], dtype=np.int32)))
     assert load_image(Image.fromarray(np.array([[0, 1]], dtype=np.float32)))[0, 1, 0] == 255
@@ -188,7 +188,7 @@ def test_photograph_is_turned_by_its_exif_tag(picture):
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that is all promise: its header, and next to no pixels."""
+    """Return a PNG with a header for many pixels, but almost no data."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return (
@@ -439,7 +439,7 @@ def test_tfidf_features_are_clustered_by_spherical_k_means():
 def test_lsa_features_are_a_truncated_svd():
     corpus = load_documents()
     found = cluster_documents(corpus, 8, n_components=20, random_state=0)
-    # chance is near 0.2 at this k; the labels came with the corpus
+    # random clusters give about 0.2 at this k; the corpus has labels
     assert found.features == "lsa" and found.purity > 0.55
     assert found.X.shape == (416, 20) and found.X.dtype == np.float32
     assert np.allclose(found.svd.transform(found.tfidf), found.X, atol=1e-4)
@@ -534,7 +534,7 @@ def test_purity_counts_the_main_theme_of_each_cluster():
     for reference in ([0, 0, 1, 2, 2], list("aabcc")):
         found = cluster_documents(texts, 2, reference=reference, random_state=0)
         assert found.purity == pytest.approx(4 / 5)
-    # a reference of the caller goes before that of the corpus
+    # the caller's reference takes precedence over that of the corpus
     alike = np.zeros(416, int)
     assert cluster_documents(load_documents(), 2, reference=alike, n_init=1).purity == 1.0
 
@@ -566,7 +566,7 @@ def test_vectorizer_of_the_caller_is_cloned():
     assert not hasattr(mine, "vocabulary_")
     assert "machine learning" in found.vectorizer.get_feature_names_out()
     assert found.tfidf.dtype == np.float32
-    # one that does not count
+    # a vectorizer without counts
     chain = make_pipeline(CountVectorizer(), TfidfTransformer())
     assert all(cluster_documents(DECK, 2, vectorizer=chain, random_state=0).top_terms)
 
@@ -630,7 +630,7 @@ STAMPS = np.array(
 
 
 def written(codes):
-    """Picture of the stamps side by side, by plain loops."""
+    """Return the picture of the stamps side by side, by plain loops."""
     rows, columns = codes.shape
     picture = np.zeros((2 * rows, 2 * columns, 3), np.uint8)
     for y in range(rows):

@@ -124,7 +124,7 @@ def test_buttons_appear_with_the_address_and_change_nothing_else(checkout, capsy
                 assert ours.get("execution_count") == theirs.get("execution_count")
     assert badges.main([*call, "--check", "--published"]) == 0
     assert f"every link follows {ADA}" in capsys.readouterr().out
-    # the buttons go again with another placeholder
+    # a placeholder removes the buttons again
     badges.set_address(checkout, "https://github.com/OWNER/annlab")
     assert badges.main([*call, "--check"]) == 1
     assert "README.md: differs" in capsys.readouterr().out

@@ -58,7 +58,7 @@ def test_peak_memory_sees_a_short_peak_and_forgets_it():
     if memory.method != "anonymous":
         pytest.skip("the kernel's high-water mark is Linux's own")
     memory.reset()
-    np.ones(10_000_000)  # 80 MB, gone at once
+    np.ones(10_000_000)  # 80 MB, freed at once
     assert 75e6 < memory.peak_bytes() < 120e6
     memory.reset()
     assert memory.peak_bytes() < 20e6
@@ -75,7 +75,7 @@ def test_other_load_subtracts_our_own_work(monkeypatch):
 
 @pytest.fixture
 def no_proc(monkeypatch):
-    """As on macOS and Windows: none of the kernel's files."""
+    """Hide the kernel's files, as on macOS and Windows."""
     read = machine.Path.read_text
 
     def elsewhere(path, *args, **options):
@@ -87,7 +87,7 @@ def no_proc(monkeypatch):
     monkeypatch.delattr(machine.os, "sysconf", raising=False)
 
 
-def test_where_the_kernel_has_no_files_the_record_says_what_python_knows(no_proc, monkeypatch):
+def test_record_without_kernel_files_uses_python(no_proc, monkeypatch):
     monkeypatch.setattr(machine.platform, "processor", lambda: "")
     monkeypatch.setattr(machine.platform, "machine", lambda: "abacus")
     assert machine._processor() == "abacus"
@@ -100,7 +100,7 @@ def test_where_the_kernel_has_no_files_the_record_says_what_python_knows(no_proc
 
 
 @pytest.mark.parametrize(("system", "unit"), [("darwin", 1), ("freebsd14", 1024)])
-def test_elsewhere_the_peak_is_that_of_the_process(system, unit, no_proc, monkeypatch):
+def test_peak_without_kernel_files_is_that_of_the_process(system, unit, no_proc, monkeypatch):
     resource = pytest.importorskip("resource")
     peaks = iter([500, 500, 530, 490])
     monkeypatch.setattr(
@@ -215,7 +215,7 @@ def test_the_decks_algorithms_are_exact(X, algorithm):
     assert seconds == seconds.build_s + seconds.query_s
     assert seconds.recall == 1.0
     assert seconds.exact
-    assert seconds.n_queries == 300  # half of X, because 1,000 are not there
+    assert seconds.n_queries == 300  # half of X, which has fewer than 1,000 rows
     if algorithm == "brute":
         assert seconds.n_distances == 300
 
@@ -241,7 +241,7 @@ def test_queries_are_held_out_of_the_index(X):
     assert Spy.asked.shape == (7, 6)
 
 
-def test_an_index_does_not_mark_its_own_work(X):
+def test_recall_is_judged_by_recomputed_distances(X):
     assert benchmark_ann(X, Liar()).recall < 0.2
 
 
@@ -277,7 +277,7 @@ def test_the_default_index_of_the_tradeoff_is_approximate():
         assert seconds == seconds.build_s + seconds.query_s and not seconds.exact
 
 
-def test_the_query_itself_is_no_hit():
+def test_the_query_itself_does_not_count_as_a_hit():
     class OnlyItself(Liar):
         """Finds the query, and then the farthest rows there are."""
 
@@ -384,7 +384,7 @@ def test_the_decks_function_is_lloyd(X):
 @pytest.mark.parametrize(
     "answer", [None, (), {"indices": 1}, (0, [[0], [99]]), (0, [[0.5]]), (0, [[-1]]), (0, [0, 1])]
 )
-def test_what_is_no_answer_of_an_index_is_not_judged(answer):
+def test_invalid_answers_of_an_index_are_refused(answer):
     Q, X = np.zeros((2, 1), np.float32), np.arange(3.0, dtype=np.float32)[:, None]
     distances, rows = judging.judged(Q, X, (0, [[2], [1]]), "euclidean")
     assert (distances.ravel().tolist(), rows.ravel().tolist()) == ([2.0, 1.0], [2, 1])

@@ -1,4 +1,4 @@
-"""Binder, proved without Docker: the Dockerfile that repo2docker writes, and its steps run here."""
+"""Binder without Docker: repo2docker's Dockerfile, and its steps run here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def dockerfile(copy: Path) -> str:
 
 
 def steps(dockerfile: str) -> list[str]:
-    """Commands of the image that name our files, in order."""
+    """Return the commands of the image that name our files, in order."""
     return [
         line.removeprefix("RUN ").strip()
         for line in dockerfile.splitlines()
@@ -83,7 +83,7 @@ def test_the_python_of_the_image_is_one_that_annlab_supports():
 
 
 def script_call(tmp_path: Path, level: str, *, machine: str = "", code: int = 0):
-    """Run binder/hnswlib.sh with a Python that only writes down how it was called."""
+    """Run binder/hnswlib.sh with a Python that only records its calls."""
     fake = tmp_path / "bin"
     fake.mkdir(parents=True)
     record = tmp_path / "record.json"

@@ -36,7 +36,7 @@ def cloud(n=N, d=D, dtype=np.float32, offset=0.0, seed=0):
 
 
 def cuts(X, at=(0, 1, 700, 700, 1999)):
-    """X in uneven blocks, one of them empty and one of one row."""
+    """Return X in uneven blocks, one of them empty and one of a single row."""
     return [X[a:b] for a, b in zip(at, [*at[1:], len(X)], strict=True)]
 
 
@@ -153,7 +153,7 @@ def test_unit_of_weights_does_not_matter(factor, form):
 
 
 class _Poor:
-    """An index whose answers are bad, and other ones in each iteration."""
+    """An index with bad answers, which change in each iteration."""
 
     def __init__(self, turn=None):
         self.turn = [0] if turn is None else turn
@@ -297,7 +297,7 @@ def test_start_comes_from_a_sample(init, weighted, monkeypatch):
 def test_start_consists_of_rows(monkeypatch):
     monkeypatch.setattr(sample, "SAMPLE_VALUES", 50 * D)
     X = cloud(dtype=np.float64, offset=40)
-    # the mean of the sample is another than that of all rows
+    # the mean of the sample differs from that of all rows
     start = kmeans(cuts(X), K, 1, init="random", random_state=0, trace=True).trace[0].centroids
     assert np.abs(start[:, None] - X).max(axis=2).min(axis=1).max() < 1e-9
 

@@ -189,7 +189,7 @@ def made_run(peer, seed, rung, seconds, inertia, **other):
 
 
 def comparison(runs, records, data, n_clusters, **more):
-    """A comparison as if it had been run, by two threads on this machine."""
+    """Return a made-up comparison with two threads on this machine."""
     given = {
         "data": {"d": 5, "description": "Made by hand.", **data},
         "threads": 2,
@@ -245,7 +245,7 @@ def test_a_quality_that_the_median_seed_misses_takes_infinitely_long(made):
         made.time_to("nobody", 1)
 
 
-def test_a_seed_whose_long_runs_were_spared_is_no_failure(made):
+def test_a_seed_without_long_runs_is_not_a_failure(made):
     made.runs.extend(
         [
             made_run("peer", 1, {"max_iter": 9}, 80.0, 90.0),
@@ -382,7 +382,7 @@ def test_peers_take_turns():
     assert turns[0][2] == [{"max_iter": 1}, {"max_iter": 25}]
 
 
-def test_ladders_of_a_peer_are_taken_as_they_are():
+def test_given_ladders_are_used_unchanged():
     plus = [peers.all_peers()["sklearn-kmeans++"]]
     assert running._ladders(plus, None, (1, 2, 5)) == {"sklearn-kmeans++": [1, 5]}
     assert running._ladders(plus, [3, 2, 25], (1,)) == {"sklearn-kmeans++": [25]}
@@ -390,7 +390,7 @@ def test_ladders_of_a_peer_are_taken_as_they_are():
     assert own == {"sklearn-kmeans++": [2, 3]}
 
 
-def test_the_expected_time_is_a_start_and_so_much_an_iteration():
+def test_expected_time_is_linear_in_the_iterations():
     assert running.expected_s([], 5) == 0
     assert running.expected_s([(1, 4.0)], 10) == 4.0
     assert running.expected_s([(1, 4.0), (2, 4.5)], 10) == pytest.approx(8.5)
@@ -398,7 +398,7 @@ def test_the_expected_time_is_a_start_and_so_much_an_iteration():
 
 
 class FakeChild:
-    """Fits at once, or as `script` says: an answer or an exception for each request."""
+    """Answers at once, or by `script`: an answer or exception for each request."""
 
     requests: ClassVar[list[dict[str, Any]]] = []
     script: ClassVar[list[Any]] = []
@@ -435,7 +435,7 @@ DECK = {"peers": ["deck"], "ladder": [1, 25], "n_seeds": 2, "n_jobs": 1, "progre
 @pytest.mark.parametrize(
     ("script", "statuses", "n_processes"),
     [
-        # dearer rungs of the knob are too slow as well, the defaults get a process of their own
+        # more expensive rungs are too slow as well; the defaults get their own process
         ([TimeoutError()], [f"{TOO_SLOW}: ended after 600 s"] * 2 + ["ok"], 2),
         ([child.ChildEnded("killed")], ["failed: killed"] * 3, 1),
         ([{"error": "ValueError: no"}], ["failed: ValueError: no", "ok", "ok"], 1),
@@ -492,7 +492,7 @@ def test_an_interrupted_comparison_resumes_from_its_file(X, fake_child, tmp_path
         compare(X, 5, **DECK, path=path)
     half = Comparison.load(path)
     assert len(half.runs) == 2 and half.turns_left() == 2
-    # a line that was cut short is left out
+    # a truncated line is ignored
     path.write_text(path.read_text() + '{"kind": "ru')
     whole = compare(X, 5, **{**DECK, "progress": True}, path=path)
     assert len(fake_child.requests) == 3 + 4 and len(whole.runs) == 6
@@ -537,7 +537,7 @@ def test_bad_comparisons_are_refused(X):
 
 
 def made_cell(ours=(0.01,), theirs=(0.02,), inertias=(1.0, 1.0), **shape):
-    """A cell of the grid as if it had been measured."""
+    """Return a made-up cell of the grid."""
     shape = {"data": "uniform", "n": 1000, "d": 2, "k": 10, **shape}
     return {
         **cells.make_cell(**shape, contenders=("auto", "default")),
@@ -578,7 +578,7 @@ def test_contenders_take_turns_with_the_same_seeds(fake_child, tmp_path, monkeyp
     assert found["results"]["default"]["seconds"] == [3.0, 10.0]
 
 
-def test_an_interrupted_grid_goes_on(fake_child, tmp_path):
+def test_an_interrupted_grid_resumes(fake_child, tmp_path):
     wanted = grid.grid_cells(data=["uniform"], n=[100], d=[2, 3], k=[2, 4, 200])
     assert len(wanted) == 4  # no more clusters than rows
     kept = part_store(tmp_path, "grid")
@@ -592,7 +592,7 @@ def test_an_interrupted_grid_goes_on(fake_child, tmp_path):
     assert fake_child.started == 3  # cells of the same data share one, until it fails
     again = store.Store(kept.path, "grid", kept.header["settings"])
     fake_child.requests.clear()
-    # what had failed is tried once more, and nothing else
+    # only what failed is tried once more
     assert cells.measure_cells(wanted, again, label="grid", progress=False)
     assert len(fake_child.requests) == 2 * 8
     assert cells.measure_cells(wanted, again, label="grid", progress=False)
@@ -623,7 +623,7 @@ def test_rows_of_docstrings(monkeypatch):
 # --- the store -----------------------------------------------------------------------------------
 
 
-def test_a_store_goes_on_where_it_was(tmp_path):
+def test_a_store_resumes(tmp_path):
     path, settings = tmp_path / "deep" / "grid.jsonl", {"threads": 2, "list": (1, 2)}
     first = store.Store(path, "grid", settings)
     first.add("cell", key="a", status="ok")
@@ -894,7 +894,7 @@ def test_where_no_peer_gets_there_the_figure_is_a_bound(seconds, reached):
     assert verdict_rows(verdict)[2][4:6] == [f"≥ {seconds:.3g}"] * 2
 
 
-def test_nothing_is_said_about_what_was_not_run():
+def test_cases_that_were_not_run_get_no_verdict():
     verdict = target_case(LLOYD, turns=[["faiss", 1, 2]])
     assert set(verdict.reached().values()) == {None}
     assert "not finished: 1 turns left" in verdict.notes
@@ -950,7 +950,7 @@ def test_an_extrapolated_row_says_so():
 
 
 @pytest.mark.parametrize("target", targets.TARGETS, ids=lambda target: target.key)
-def test_no_peer_is_left_out_that_could_be_the_best(target):
+def test_every_peer_that_could_be_best_is_compared(target):
     assert targets.choose_targets(target.key) == [target]
     for ladders in (target.ladders, target.brief):
         assert {"sklearn-random", "annlab-auto"} <= set(ladders) <= set(peers.all_peers())
@@ -1085,7 +1085,7 @@ def test_the_command_measures_a_part_and_goes_on(tmp_path, capsys, monkeypatch):
 
 @pytest.fixture
 def compared(made, monkeypatch):
-    """Comparisons without runs; the list holds what was asked for."""
+    """Replace comparisons by ones without runs; return the list of requests."""
     asked = []
 
     def fake(data, n_clusters, *, path, **settings):
@@ -1110,7 +1110,7 @@ def test_a_case_without_a_result_fails_the_command(compared, tmp_path, capsys):
     assert capsys.readouterr().err == "No peer finished on U100 with k = 100.\n"
     assert (tmp_path / "U100_k4.md").exists() and not (tmp_path / "U100_k100.md").exists()
     compared.clear()
-    # what is no target starts over
+    # cases other than targets start over
     (tmp_path / "U100_k100.jsonl").unlink()
     assert main([*words, "4", "--seeds", "2"]) == 0
     assert [(one["existed"], one["n_seeds_annlab"]) for one in compared] == [(False, 2)]

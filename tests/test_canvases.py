@@ -1,4 +1,4 @@
-"""The canvases: what Python sends and gets back, and that every number is the library's."""
+"""The canvases: data to and from Python, and numbers equal to the library's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index that errs on purpose: at the rate, of the kind and in the places it is asked to."""
+"""The index that errs on purpose: rate, kind and places of its errors."""
 
 from __future__ import annotations
 

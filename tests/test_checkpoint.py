@@ -1,4 +1,4 @@
-"""Checkpoints: a fit that goes on is the fit that was never disturbed, bit by bit."""
+"""Checkpoints: a resumed fit equals an undisturbed one, bit by bit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Stop(Exception):
 
 
 def disturbed(fit, path, every=2):
-    """Raise out of the fit after so many steps, again and again, until it comes to its end."""
+    """Interrupt the fit every few steps, and resume it until it ends."""
     times = 0
     while True:
         seen = []
@@ -89,7 +89,7 @@ def test_resumed_fit_equals_an_undisturbed_one(algorithm, case, tmp_path):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_relaxed_and_relocating_steps_are_resumed(dtype, tmp_path):
-    """Where the fast algorithms remember most: momentum, relocations, their own start."""
+    """These have most memory: momentum, relocations, their own start."""
     points = np.random.RandomState(2).rand(9000, 16).astype(dtype)
     for algorithm, k, kinds in (("small_k", 30, {"relaxed"}), ("graph", 800, {"relocation"})):
 
@@ -146,7 +146,7 @@ def test_estimator_is_resumed(tmp_path):
 
 
 def test_random_state_is_resumed(tmp_path):
-    """What the caller draws afterwards is the same as well."""
+    """Later draws of the caller are also the same."""
     for make in (np.random.RandomState, np.random.default_rng):
 
         def fit(make=make, states=(), **more):
@@ -165,7 +165,7 @@ def test_random_state_is_resumed(tmp_path):
 
 
 def test_chosen_algorithm_is_resumed(tmp_path, monkeypatch):
-    """Which algorithm "auto" took and why, whatever it would take by now."""
+    """The choice of "auto" and its reason are restored, not made again."""
     path = tmp_path / "c.npz"
     now = []
     monkeypatch.setattr(choosing, "choose", lambda *args, **options: now[-1])
@@ -325,7 +325,7 @@ def test_describe_is_the_same_in_any_process():
     one, other = NearestNeighbors(leaf_size=3), NearestNeighbors(leaf_size=4)
     assert describe(one) != describe(other)
     assert describe(object()) == "an object of class object"
-    # not an array that could be read: nothing but its class is known
+    # an unreadable array: only its class is known
     ragged = [[1.0], [2.0, 3.0]]
     assert describe(ragged) == "an object of class list"
     assert describe(["a"]) == "an object of class list"

@@ -111,7 +111,7 @@ def test_lab_refuses_with_a_remedy(tmp_path, monkeypatch, capsys, words, said):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_characters_that_a_terminal_lacks_are_replaced(monkeypatch, encoding):
+def test_unsupported_characters_of_a_terminal_are_replaced(monkeypatch, encoding):
     bytes_out = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_out, encoding=encoding))
     monkeypatch.setattr("annlab._cli.lab.run", lambda options: print("4 × 5 ≤ 20 \udce9") or 0)
@@ -121,8 +121,8 @@ def test_characters_that_a_terminal_lacks_are_replaced(monkeypatch, encoding):
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["bench", "--help"]])
-def test_closed_pipe_is_no_error(words):
-    """As in annlab doctor | true."""
+def test_closed_pipe_is_not_an_error(words):
+    """For example in ``annlab doctor | true``."""
     command = [sys.executable, "-m", "annlab", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
@@ -131,7 +131,7 @@ def test_closed_pipe_is_no_error(words):
 
 
 @pytest.mark.parametrize("close", ["2>&-", "2>&1 >&- | true", ">&-"])
-def test_closed_stream_ends_no_fit(tmp_path, close):
+def test_closed_stream_does_not_end_a_fit(tmp_path, close):
     if shutil.which("sh") is None:
         pytest.skip("there is no POSIX shell")
     (tmp_path / "rows.csv").write_text("\n".join(f"{i},{i % 7}" for i in range(200)))
@@ -176,7 +176,7 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def test_first_delivery_copies_everything_that_travels(source, tmp_path):
+def test_first_delivery_copies_all_files(source, tmp_path):
     done = deliver(tmp_path / "mine", source=source)
     expected = contents(source)
     del expected["_output/run.ipynb"]
@@ -195,7 +195,7 @@ def test_newer_original_replaces_only_unchanged_files(source, tmp_path):
     assert (mine / "04_b.ipynb").read_text() == "second edition"
     assert (mine / "03_a.ipynb").read_text() == "my own work"
     assert (mine / "03_a.new.ipynb").read_text() == "second edition"
-    # offered once: neither laid down again after it was deleted, nor multiplied
+    # offered once: not copied again after it was deleted, nor duplicated
     again = deliver(mine, source=source)
     assert again.kept == ["03_a.ipynb"] and not again.beside
     (mine / "03_a.new.ipynb").unlink()
@@ -219,7 +219,7 @@ def test_work_in_the_newer_original_is_kept(source, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"files": 3}', None])
-def test_damaged_record_loses_no_work(source, tmp_path, damage):
+def test_damaged_record_keeps_all_work(source, tmp_path, damage):
     mine = tmp_path / "mine"
     deliver(mine, source=source)
     (mine / "03_a.ipynb").write_text("my own work")
@@ -261,7 +261,7 @@ def test_copies_have_no_outputs_and_everything_else(tmp_path):
 
 
 def test_copies_with_outputs_are_updated(source, tmp_path, monkeypatch):
-    """Earlier editions of annlab delivered the outputs as well."""
+    """Earlier versions of annlab delivered outputs, too."""
     mine = tmp_path / "mine"
     for name in ("03_a.ipynb", "04_b.ipynb"):
         (source / name).write_text(as_notebook("1 + 1", count=3))
@@ -276,7 +276,7 @@ def test_copies_with_outputs_are_updated(source, tmp_path, monkeypatch):
 
 
 def test_opened_notebook_is_unchanged_but_a_run_one_is_not(source, tmp_path):
-    """JupyterLab writes its Python into a notebook that is only looked at."""
+    """JupyterLab writes its Python version into notebooks that are only opened."""
     mine = tmp_path / "mine"
     for name in ("03_a.ipynb", "04_b.ipynb"):
         (source / name).write_text(as_notebook("1 + 1"))
@@ -295,7 +295,7 @@ def test_opened_notebook_is_unchanged_but_a_run_one_is_not(source, tmp_path):
 
 
 def test_course_used_for_a_term_loses_nothing(source, tmp_path):
-    """The whole story at once: changed, deleted, answered, added; then twice a new edition."""
+    """Files are changed, deleted, answered and added; then two new editions come."""
     mine = tmp_path / "mine"
     (source / "images" / "binder.svg").write_text("<svg>first</svg>")
     deliver(mine, source=source)
@@ -322,7 +322,7 @@ def test_course_used_for_a_term_loses_nothing(source, tmp_path):
         assert {name: there[name] for name in theirs} == theirs
         assert "04_b.ipynb" not in there and done.left_out == ["04_b.ipynb"]
         assert not any("solutions" in text for text in there.values())
-        # what nobody touched is new, and what was is offered beside it
+        # unchanged files are updated; newer originals of changed ones are beside them
         assert there["00_start_here.ipynb"].endswith(f"{edition} edition")
         assert there["images/binder.svg"].endswith(f"{edition} edition")
         assert there["03_a.new.ipynb"] == f"03_a.ipynb, {edition} edition"
@@ -440,7 +440,7 @@ def test_the_command_delivers_the_real_notebooks(tmp_path):
 
 
 def started_with(monkeypatch, *words: str) -> list[str]:
-    """Command line that JupyterLab would be started with."""
+    """Return the command line that would start JupyterLab."""
     seen: list[str] = []
 
     def becomes(words, env):

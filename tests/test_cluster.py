@@ -1,4 +1,4 @@
-"""``annlab cluster``: files in, the result of `kmeans_ann` out, and refusals that help."""
+"""``annlab cluster``: results equal to `kmeans_ann`, and helpful errors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def cluster(*words: object, n_clusters: object = 4) -> int:
 
 
 def refused(capsys, *words: object, n_clusters: int = 4) -> str:
-    """The sentence of a refusal, after which nothing lies in the folder."""
+    """Return the error message of a refusal that must leave the folder empty."""
     before = sorted(path.name for path in Path.cwd().iterdir())
     assert cluster(*words, n_clusters=n_clusters) == 2
     assert sorted(path.name for path in Path.cwd().iterdir()) == before
@@ -264,7 +264,7 @@ def test_nothing_is_overwritten_unless_forced(here, X, capsys):
 
 
 def archive_of(content: bytes) -> bytes:
-    """An archive whose only member holds ``content``."""
+    """Return an archive with one member of this content."""
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as archive:
         archive.writestr("x.npy", content)
@@ -272,7 +272,7 @@ def archive_of(content: bytes) -> bytes:
 
 
 def written(save, *words, **named) -> bytes:
-    """What a function of NumPy writes."""
+    """Return what a function of NumPy writes."""
     file = io.BytesIO()
     save(file, *words, **named)
     return file.getvalue()
@@ -411,7 +411,7 @@ def test_unwritable_folder_is_refused_before_the_fit(here, X, capsys, monkeypatc
     sentence = refused(capsys, name, "--out", here / "file" / "below")
     assert "--out must be a folder in which files can be written" in sentence
     assert "Errno" not in sentence and "Name another one" in sentence
-    # a folder that is made and cannot be written is not left behind
+    # a folder that was made but cannot be written to is removed
     monkeypatch.setattr(
         cluster_report.tempfile, "TemporaryFile", lambda **where: open(here / "a" / "b")
     )

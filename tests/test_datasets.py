@@ -141,7 +141,7 @@ def test_rings_have_their_radius():
     X, labels = datasets.make_rings(3000, 3, noise=0.01, random_state=0)
     radius = np.linalg.norm(X, axis=1)
     assert np.abs(radius - (labels + 1)).max() < 0.1
-    # all the way round
+    # all angles occur
     angle = np.arctan2(X[:, 1], X[:, 0])
     assert np.histogram(angle, bins=8)[0].min() > 250
 
@@ -331,7 +331,7 @@ def test_p1m_is_the_principal_components_of_mirrored_patches(monkeypatch):
 
 
 def datasheet() -> dict[str, tuple[int, str]]:
-    """file -> (bytes, sha256) as data/README.md states them."""
+    """Return (bytes, sha256) of each file, as data/README.md states them."""
     table = (DATA / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([^`]+)` \|.*\| (\d+) \| `([0-9a-f]{64})` \|$", table, flags=re.M)
     return {name: (int(size), checksum) for name, size, checksum in rows}
@@ -422,7 +422,7 @@ def test_check_of_the_documents_finds_faults(tmp_path):
 
 
 def test_files_are_found_in_an_installed_package(tmp_path):
-    """The layout that a wheel unpacks to: annlab/ with annlab/_data/ and no data/ beside it."""
+    """The layout of a wheel: annlab/ with annlab/_data/, without data/ beside it."""
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(DATA.parent / "annlab", tmp_path / "annlab", ignore=skip)
     code = (
@@ -556,7 +556,7 @@ def write_hdf5(path: Path, content: dict, distance: str | None = "euclidean") ->
 
 
 class Site:
-    """Stands in for `requests`: answers with one file, and counts the requests."""
+    """Fake of `requests` that answers with one file and counts the requests."""
 
     url = f"http://127.0.0.1/{NAME}.hdf5"
 

@@ -1,4 +1,4 @@
-"""Distances: exact answers at every size of the data, whatever else is asked along."""
+"""Distances: exact answers for data of every size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FLOATS = (np.float32, np.float64)
 
 
 def wide_sq(Q, X):
-    """All squared distances by differences, in the widest type there is."""
+    """Return all squared distances by differences, in the widest type."""
     Q, X = Q.astype(np.longdouble), X.astype(np.longdouble)
     return np.stack([((X - q) ** 2).sum(axis=1) for q in Q])
 
@@ -189,7 +189,7 @@ def test_margin_bounds_the_rounding(kind, dtype):
             best = truth[row].argmin()
             # whatever was computed as nearest: the true nearest lies within the margin
             assert found[row, best] - found[row].min() <= bound[row] <= widest
-            # and its norm is one that the margin was made for
+            # and its norm is covered by the margin
             size, reach = (float(np.linalg.norm(v.astype(float))) for v in (Q[row], X[best]))
             assert bound[row] >= product_error(d, norms.dtype, size, reach) * (1 - 1e-6)
 

@@ -1,4 +1,4 @@
-"""Dask collections: clustered where they lie, by any number of workers, to the same result."""
+"""Dask collections: the same result for any number of workers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def same(plain, lazy, rtol=1e-6, rel=1e-9):
 
 @pytest.fixture(autouse=True)
 def scheduler(request):
-    """Where a test does not ask for the workers, this process does all, task by task."""
+    """Without workers, this process runs all tasks one by one."""
     if "client" in request.fixturenames:
         yield
     else:
@@ -269,7 +269,7 @@ def test_estimator_answers_lazily(metric):
 
 
 def _graphs(monkeypatch, rows, n_parts):
-    """Bytes of the graphs that a fit sends out, largest task result that comes back."""
+    """Return the bytes of the graphs of a fit, and of its largest task result."""
     sent, came = [], []
     persist, compute = dask.persist, Delayed.compute
 
@@ -294,7 +294,7 @@ def test_graph_and_answers_do_not_grow_with_n(client, monkeypatch):
     few = _graphs(monkeypatch, 500, 10)
     many = _graphs(monkeypatch, 20_000, 10)
     assert many[0] < few[0] * 1.02 and many[1] < few[1] * 1.02
-    # and a partition more is some tasks more, of no size
+    # one more partition adds a few small tasks
     assert _graphs(monkeypatch, 500, 40)[0] < 5 * few[0]
 
 
@@ -382,7 +382,7 @@ def test_other_parameters_are_checked(tmp_path):
 
 
 def test_unaligned_arrays_are_taken():
-    """As they come from another process: compiled loops want numbers that lie as usual."""
+    """Arrays from other processes may be unaligned; compiled loops need alignment."""
 
     def unaligned(array):
         return np.frombuffer(b"x" + array.tobytes(), array.dtype, offset=1).reshape(array.shape)

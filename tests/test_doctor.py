@@ -1,4 +1,4 @@
-"""``annlab doctor``: a healthy machine, broken ones that are made here, and their remedies."""
+"""``annlab doctor``: a healthy machine, broken ones, and their remedies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXECUTABLE = Path(sys.executable).name
 
 
 class Machine:
-    """An environment of its own, made of links to this one's packages."""
+    """A new environment of links to the packages of this one."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -46,7 +46,7 @@ class Machine:
         self.work.mkdir()
 
     def remove(self, *patterns: str) -> None:
-        """Uninstall what the patterns name."""
+        """Uninstall the packages of the patterns."""
         for pattern in patterns:
             for place in self.site.glob(pattern):
                 place.unlink()
@@ -94,7 +94,7 @@ def machine(tmp_path) -> Machine:
 
 
 def to_fix(found: dict[str, dict]) -> set[str]:
-    """Names of the findings that ask for a repair, but for a room or memory that is short."""
+    """Return the findings that need a fix, except for little disk space or memory."""
     return {
         name
         for name, finding in found.items()
@@ -103,7 +103,7 @@ def to_fix(found: dict[str, dict]) -> set[str]:
 
 
 def words_of(fix: str) -> list[str]:
-    """A fix as the shell would read it, without the remark behind it."""
+    """Return a fix as the shell reads it, without the remark after it."""
     return shlex.split(re.sub(r"   \(.*\)$", "", fix))
 
 
@@ -174,7 +174,7 @@ def test_broken_hnswlib_is_named_with_its_remedy(machine, code, said):
     assert finding["status"] == "problem"
     assert all(words in finding["text"] for words in said), finding["text"]
     fix = words_of(finding["fix"])
-    # a wheel that was built for another processor may lie in the cache
+    # the cache may contain a wheel that was built for another processor
     assert fix[0] == "HNSWLIB_NO_NATIVE=1" and {"--force-reinstall", "--no-cache-dir"} < set(fix)
     assert fix[-1].startswith("hnswlib==")
 
@@ -214,7 +214,7 @@ def test_disabled_front_end_is_a_problem(machine):
 
 
 def without_privileges() -> tuple[str, ...]:
-    """Words before a command that make it feel the modes of files, as a student's does."""
+    """Return words before a command that drop the privileges of root."""
     if os.geteuid() != 0:
         return ()
     words = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner")
@@ -298,7 +298,7 @@ def test_script_beside_a_checkout_named_annlab_is_a_warning(machine):
     # the fix does help
     assert runs(machine.work).returncode == 0
     assert machine.one("check_import", machine.work)["import"]["status"] == "ok"
-    # with the checkout on the path, as `make env` leaves it, a script may lie anywhere
+    # with the checkout on the path, as `make env` leaves it, a script may be anywhere
     (machine.site / "annlab-checkout.pth").write_text(f"{checkout}\n")
     assert runs(machine.home).returncode == 0
     assert machine.one("check_import", machine.home)["import"]["status"] == "ok"

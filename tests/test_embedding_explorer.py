@@ -1,4 +1,4 @@
-"""embedding_explorer shows maps and scores of scikit-learn, linked, with noise beside."""
+"""embedding_explorer shows scikit-learn's maps and scores, linked, beside noise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def explorer():
 
 
 def similar(Y, reference):
-    """The same up to a shift and a scale."""
+    """Return whether two maps are the same up to a shift and a scale."""
     left, right = (np.asarray(a, dtype=float) - np.mean(a, axis=0) for a in (Y, reference))
     return np.allclose(left / np.linalg.norm(left), right / np.linalg.norm(right), atol=1e-6)
 
@@ -37,7 +37,7 @@ def test_maps_are_those_of_scikit_learn(explorer):
     pca, tsne, other = result.views
     assert similar(pca.Y, PCA(2).fit_transform(X))
     few = PCA(50, random_state=0).fit_transform(X)
-    # neither place nor size means anything to t-SNE, but both move its rounding
+    # t-SNE does not depend on offset and scale, except by rounding
     few = (few - few[0]) / np.abs(few - few[0]).max()
     assert similar(tsne.Y, TSNE(perplexity=10, init="pca", random_state=0).fit_transform(few))
     random = TSNE(perplexity=10, init="random", random_state=0).fit_transform(few)
@@ -108,7 +108,7 @@ def test_three_dimensions_turn_without_a_new_map(explorer):
     Y = before.views[0].Y
     flat, near = _embedding_draw._turned(Y, -60, 25)
     assert np.linalg.norm(flat, axis=1) ** 2 + near**2 == pytest.approx((Y**2).sum(axis=1))
-    flat, _ = _embedding_draw._turned(Y, -90, 90)  # from above, as one draws a plan
+    flat, _ = _embedding_draw._turned(Y, -90, 90)  # from above
     assert flat == pytest.approx(Y[:, :2])
 
 

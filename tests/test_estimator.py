@@ -1,4 +1,4 @@
-"""`KMeansANN`: scikit-learn's own checks, and the laws that they do not know."""
+"""`KMeansANN`: scikit-learn's own checks, and further laws."""
 
 from __future__ import annotations
 

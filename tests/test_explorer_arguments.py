@@ -14,7 +14,7 @@ PHOTOS = {name: load_photo(name)[::8, ::8] for name in ("china", "flower")}
 LOW = np.zeros((8, 90, 3), np.uint8)
 ONE_ROW = {"X": [[0.0, 1.0]], "n_clusters": 1}
 
-#: explorer -> what all its cases share, and cases of (arguments, complaint)
+#: explorer -> what all its cases share, and cases of (arguments, message)
 WRONG = {
     "step_explorer": (
         {},

@@ -62,7 +62,7 @@ def test_turning_the_dial_computes_nothing(X, monkeypatch):
     monkeypatch.setattr(_faiss.FaissExplorer, "compute", None)
     texts = {explorer.set(effort=effort).text for effort in (1, 2, 4, 8, 16)}
     assert len(texts) == 5
-    # more cells than there are is all of them
+    # more cells than exist means all of them
     assert "nprobe 16" in explorer.set(effort=64).text
 
 
@@ -74,7 +74,7 @@ def test_a_wrong_string_is_explained_and_changes_nothing_else(X, own, said):
     assert explorer.text.startswith("IVF16,Flat with nprobe 1")
 
 
-def test_what_only_faiss_finds_wrong_is_said(X):
+def test_errors_that_only_faiss_finds_are_shown(X):
     explorer = widgets.faiss_explorer(X[:60]).set(own="OPQ2_4,PQ2x4")
     assert "Number of training points" in explorer.text
 

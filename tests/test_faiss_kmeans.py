@@ -1,4 +1,4 @@
-"""faiss's k-means without its surprises: all rows train, all are labelled, totals are exact."""
+"""faiss's k-means: all rows train, all are labelled, totals are exact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A share of the fuzz run (`tests/fuzz.py`), and that it would see what it is there to see."""
+"""A share of the fuzz run (`tests/fuzz.py`), and tests that it finds faults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_bad_and_odd_input_is_answered_or_refused_by_name():
     assert counts["answered"] > 0.2 * CASES and counts["refused"] > 0.2 * CASES
 
 
-def test_it_calls_everything_public():
+def test_fuzz_run_calls_everything_public():
     import annlab
 
     functions = fuzz.targets()
@@ -42,7 +42,7 @@ def _is_error(value):
 SPOILT = {
     "an index error": (lambda X: [][1], "IndexError"),
     "a wrong attribute": (lambda X: X.nothing, "AttributeError"),
-    "somebody else's words": (lambda X: float("a"), "not in annlab's words"),
+    "a message of another library": (lambda X: float("a"), "not in annlab's words"),
     "NaN": (lambda X: np.array([np.nan]), "NaN"),
     "no end": (lambda X: _spin(), "more than"),
 }
@@ -54,7 +54,7 @@ def _spin():
 
 
 @pytest.mark.parametrize("case", SPOILT)
-def test_it_sees_failures(case, monkeypatch, tmp_path):
+def test_fuzz_run_reports_failures(case, monkeypatch, tmp_path):
     function, text = SPOILT[case]
     monkeypatch.setattr(fuzz, "LIMIT_S", 0.05)
     for number in range(30):

@@ -40,7 +40,7 @@ def plain_rows(X, workers, **options):
 
 
 def curved(n, d=12, seed=0, dtype=np.float32):
-    """Points on a curved sheet of 3 dimensions in d: like patches, few degrees of freedom."""
+    """Return points on a curved 3-dimensional sheet in d dimensions."""
     rng = np.random.RandomState(seed)
     hidden = rng.uniform(-1, 1, size=(n, 3))
     lift = rng.standard_normal((3, d))
@@ -350,7 +350,7 @@ def test_graph_runs_without_relocation_and_refuses_sparse_rows():
 # -- the choice ---------------------------------------------------------------------------------
 
 
-def test_cost_model_knows_its_trades():
+def test_cost_model_prefers_the_expected_algorithms():
     def name(n, k, d, **facts):
         return choose(n, k, d, **facts)[0]
 

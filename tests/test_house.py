@@ -1,4 +1,4 @@
-"""The measures of the house stay within their limits, and each is counted as it says."""
+"""The measures of the house: limits, and how they are counted."""
 
 from __future__ import annotations
 

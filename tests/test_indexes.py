@@ -1,4 +1,4 @@
-"""One contract for every index, an oracle for each, and the laws of their parts."""
+"""Indexes: the common contract, an oracle for each, and laws of their parts."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def gauss(n, d, seed=0, dtype=np.float64):
 
 
 def patches(n, seed=0):
-    """n real 8×8×3 patches, (n, 192) float32, half of each photo."""
+    """Return n real 8×8×3 patches, (n, 192) float32, half from each photo."""
     rng = np.random.RandomState(seed)
     out = []
     for image in load_sample_images().images:
@@ -100,7 +100,7 @@ def patches(n, seed=0):
 
 
 def recall_at_1(index, X, Q, **params):
-    """Share of queries whose answer is as near as the true nearest row: ties are no misses."""
+    """Return the share of answers as near as the true nearest row (ties count)."""
     truth = k_nearest(Q, X, 1)[0][:, 0]
     found = index.kneighbors(Q, 1)[0][:, 0]
     return float(np.mean(found <= truth * (1 + 1e-5) + 1e-9))
@@ -459,7 +459,7 @@ def test_default_recall(name, data):
 
 
 def at_angle(theta, d, seed):
-    """Two vectors of length 1 and 3 with an angle of theta between them."""
+    """Return two vectors of length 1 and 3 at an angle of theta."""
     basis = np.linalg.qr(gauss(d, 2, seed))[0].T
     return basis[0], 3.0 * (np.cos(theta) * basis[0] + np.sin(theta) * basis[1])
 
@@ -739,7 +739,7 @@ def test_hnsw_completes_short_answers(hnswlib, monkeypatch):
     real = index._engine.graph
 
     class Broken:
-        """hnswlib's error for every batch and for each query with an even row."""
+        """A graph that fails for batches, and for every second query."""
 
         def set_ef(self, ef):
             real.set_ef(ef)

@@ -1,4 +1,4 @@
-"""Starts: what they draw from, how often, and how good it is."""
+"""Starts: what they draw, how often, and how good it is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def potential(X, centroids):
 
 
 def chosen_rows(points, centroids):
-    """Which rows of X the centroids are; fails where one is no row of X."""
+    """Return the rows of X that are the centroids; fail if one is not a row."""
     distances = pairwise_sq(np.asarray(points.outward(centroids), float), np.asarray(points.X))
     assert distances.min(axis=1).max() < 1e-9
     return distances.argmin(axis=1)
@@ -136,7 +136,7 @@ def test_random_points_are_drawn_by_weight(workers):
 
 
 def expected_second(X, weights):
-    """Chance of each point to be the second centre of plain (not greedy) k-means++."""
+    """Return each point's probability to be the second centre of plain k-means++."""
     first = weights / weights.sum()
     total = np.zeros(len(X))
     for i, chance in enumerate(first):
@@ -146,7 +146,7 @@ def expected_second(X, weights):
 
 
 def test_k_means_plus_plus_draws_by_squared_distance(monkeypatch, workers):
-    """With one candidate a round the law of the second centre can be computed by hand."""
+    """With one candidate, the probabilities of the second centre are known."""
     X = np.array([[0.0], [1.0], [3.0], [7.0]])
     weights = np.array([2.0, 1.0, 1.0, 0.5])
     points = MemoryRows(X, sample_weight=weights, workers=workers)
@@ -164,7 +164,7 @@ def test_k_means_plus_plus_draws_by_squared_distance(monkeypatch, workers):
 
 
 def test_k_means_plus_plus_keeps_the_best_candidate(monkeypatch, workers):
-    """Of the candidates of a round the one stays that lowers the potential most."""
+    """Each round keeps the candidate that lowers the potential most."""
     X = blobs(100)
     points = MemoryRows(X, workers=workers)
     rounds = []

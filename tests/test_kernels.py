@@ -1,4 +1,4 @@
-"""The compiled loops against their plain twins, and which of them a process takes."""
+"""The compiled loops against their NumPy twins, and the choice between them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sorted_by(keys, k):
 
 
 def answers(compiled, name, outputs, *arguments):
-    """Outputs and return value of the NumPy loop, then of the compiled one."""
+    """Return outputs and return value of the NumPy loop, then of the compiled one."""
     found = []
     for kernels in (plain, compiled):
         own = [array.copy() for array in outputs]
@@ -245,7 +245,7 @@ def test_splitting_clusters(compiled, weighted):
     assert len(set(half[first[far]])) == 1 and len(set(half[first[~far]])) == 1
     assert half[first[far]][0] != half[first[~far]][0]
     assert gains[5] == 0.0 and gains[1] == -7.0
-    # the gain is the fall of the inertia, by its definition
+    # by definition, the gain is the decrease of the inertia
     w = weights.astype(float) if weighted else np.ones(n)
 
     def error(rows):
@@ -315,7 +315,7 @@ def test_moments_notice_non_finite_values(compiled, bad):
 
 
 def some_of(kernels, dtype):
-    """What several loops answer for the same rows, as bytes."""
+    """Return the answers of several loops for the same rows, as bytes."""
     rng = np.random.RandomState(0)
     n, d, k = 700, 37, 50
     X = rng.standard_normal((n, d)).astype(dtype)

@@ -56,14 +56,14 @@ EXACT = (
 
 @pytest.fixture(autouse=True)
 def _quiet():
-    """Too few distinct rows are no fault here."""
+    """Ignore warnings about too few distinct rows."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AnnlabWarning)
         yield
 
 
 def rows(draw, n, d, seed):
-    """Many kinds of data, by a seed that hypothesis shrinks."""
+    """Return data of many kinds, by a seed that hypothesis shrinks."""
     rng = np.random.RandomState(seed)
     kind = draw(
         st.sampled_from(
@@ -88,7 +88,7 @@ def rows(draw, n, d, seed):
 
 @st.composite
 def cases(draw, most_n=120, most_k=10):
-    """Data, a number of clusters, and a start among the rows."""
+    """Return data, a number of clusters, and a start of rows."""
     n = draw(st.integers(2, most_n))
     d = draw(st.integers(1, 7))
     seed = draw(st.integers(0, 2**32 - 1))
@@ -177,7 +177,7 @@ def test_k_distinct_points_are_k_clusters(case, data):
 
 
 def well_apart(X, result):
-    """No row is about as near to a second centroid: there rounding decides."""
+    """Return whether no row has a near-tie, which rounding would decide."""
     if len(result.centroids) < 2:
         return True
     for step in result.trace:
@@ -323,7 +323,7 @@ def test_container_keeps_labels(way, case):
 @pytest.mark.parametrize("name", ["hnsw", "lsh", "pq"])
 @given(case=cases(most_n=60))
 def test_approximate_indexes_return_true_distances(name, case):
-    """They may miss a neighbour; what they return is there, at that distance, once, in order."""
+    """They may miss neighbours, but distances are true, without repeats, in order."""
     X, k, queries, seed = case
     index = make_index(name)
     if "random_state" in index.get_params():
@@ -348,7 +348,7 @@ def test_trimmed_points_are_outliers(case, share):
 
 @given(case=cases(), data=st.data())
 def test_partial_fit_counts_every_row_once(case, data):
-    """After `partial_fit` each centroid is the mean of the rows that it got."""
+    """After `partial_fit`, each centroid is the mean of its rows."""
     X, k, start, _ = case
     cut = data.draw(st.integers(k, len(X)))
     model = KMeansANN(k, init=start).partial_fit(X[:cut])

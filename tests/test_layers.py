@@ -1,4 +1,4 @@
-"""The rooms: imports run only downward and in no circle, and importing annlab is instant.
+"""The layers: imports run downward without circles, and annlab imports quickly.
 
 The order of the rooms is a table in `house.py`.
 """
@@ -38,7 +38,7 @@ def test_imports_run_in_no_circle():
     assert house.circles(house.imports()) == []
 
 
-def test_the_reader_of_imports_sees_what_it_must(tmp_path):
+def test_all_forms_of_imports_are_found(tmp_path):
     file = tmp_path / "exact.py"
     file.write_text(
         "import annlab.robust\nfrom annlab import metrics\nfrom ._base import NeighborIndex\n"

@@ -61,12 +61,12 @@ def blobs(n=600, d=4, k=6, seed=0, dtype=np.float64):
 
 
 def cloud(n=1500, d=6, seed=0, dtype=np.float64):
-    """No clusters at all: many iterations, many points near a border."""
+    """Return points without clusters: many iterations, many points near a border."""
     return np.random.RandomState(seed).rand(n, d).astype(dtype)
 
 
 def truth(X, centroids, weights=None, metric="euclidean"):
-    """Nearest centroid of each row and the inertia, by differences in float64."""
+    """Return the nearest centroids and the inertia, by differences in float64."""
     X, centroids = np.asarray(X, float), np.asarray(centroids, float)
     if metric == "cosine":
         length = np.linalg.norm(X, axis=1, keepdims=True)
@@ -82,7 +82,7 @@ def truth(X, centroids, weights=None, metric="euclidean"):
 
 @cache
 def oracle(make, seed, tol):
-    """Data, start, and what scikit-learn makes of them; on one thread, which is quicker here."""
+    """Return data, start, and scikit-learn's result (on one thread, for speed)."""
     X = make(seed=seed) + 3.0
     init = X[np.random.RandomState(seed).choice(len(X), 6, replace=False)]
     with threadpool_limits(1):
@@ -117,7 +117,7 @@ def test_weighted_fit_equals_scikit_learn():
 
 
 def one_iteration(X, centroids, weights, metric):
-    """Lloyd's iteration in plain Python: labels, inertia, means."""
+    """Return labels, inertia and means of Lloyd's iteration in plain Python."""
 
     def unit(row):
         length = sum(v * v for v in row) ** 0.5
@@ -172,7 +172,7 @@ def plain_rows(X, workers, weights=None):
 
 
 def moved(X, labels, centroids, weights=None, *, worst=None, **more):
-    """`move` for labels made by hand."""
+    """Call `move` for given labels."""
     X, centroids = np.asarray(X, float), np.asarray(centroids, float)
     labels = np.asarray(labels, np.int32)
     with Workers(1) as workers:
@@ -208,10 +208,10 @@ def test_reseeding_takes_no_point_without_weight():
     new, reseeded = moved(X, [0, 0, 0, 0], [[0.0], [50.0]], weights)
     assert reseeded == {2: 1}
     assert new.ravel().tolist() == [1.5, 6.0]
-    # not even where nobody else is badly served
+    # not even if all others are well served
     new, reseeded = moved([[1.0], [9.0]], [0, 0], [[1.0], [50.0]], np.array([1.0, 0.0]))
     assert reseeded == {} and new.ravel().tolist() == [1.0, 50.0]
-    # unless they are named as seeds, and then they move nobody
+    # unless they are named as seeds, and then they move no centroid
     new, reseeded = moved(X, [0] * 4, [[0.0], [50.0]], weights, seeds=np.ones(4))
     assert reseeded == {3: 1}
     assert new.ravel().tolist() == [3.0, 90.0]
@@ -237,7 +237,7 @@ def test_reseeding_agrees_with_scikit_learn(algorithm):
 
 
 def falls(result, rtol):
-    """Every full step after a plain one has at most the inertia of the one before."""
+    """Assert that no full step after a plain one raises the inertia."""
     steps = list(result.trace)
     pairs = [(a.inertia, b.inertia) for a, b in pairwise(steps) if a.kind == b.kind == "lloyd"]
     assert all(after <= before * (1 + rtol) for before, after in pairs), pairs
@@ -261,7 +261,7 @@ def test_inertia_never_rises(algorithm, dtype):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_inertia_never_rises_after_reseeding(algorithm):
-    """A point that a centroid was moved to must not be lost by an approximate search."""
+    """An approximate search must not lose a point that became a centroid."""
     reseeded = 0
     for seed in range(4):
         X = blobs(400, k=3, seed=seed)
@@ -277,7 +277,7 @@ def test_inertia_never_rises_after_reseeding(algorithm):
 
 
 class Blind:
-    """An index that always answers the first row: as bad as can be."""
+    """An index that always returns the first row: the worst possible."""
 
     def fit(self, X):
         return self
@@ -286,12 +286,12 @@ class Blind:
         return np.zeros((len(Q), 1)), np.zeros((len(Q), 1), int)
 
 
-def test_worst_index_does_no_harm():
+def test_worst_index_keeps_the_inertia():
     X = blobs(300)
     result = kmeans_ann(X, 5, 6, algorithm=Blind(), init=X[:5], tol=0, trace=True)
     falls(result, 1e-12)
     assert np.isfinite(result.centroids).all()
-    # each step re-seeds, and what was re-seeded stays where it is
+    # each step re-seeds, and re-seeded points keep their clusters
     assert len(np.unique(result.labels)) == 5
 
 
@@ -489,7 +489,7 @@ def test_row_without_a_direction_gets_label_0(algorithm, make):
 @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "faiss"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_number_of_threads_changes_no_bit(algorithm, dtype, monkeypatch):
-    # one fused pass is cut in pieces of some two million operations
+    # a fused pass is cut into chunks of about two million operations
     X = cloud(60_001 if algorithm in ("auto", "small_k") else 1501, dtype=dtype) + dtype(2)
     weights = np.random.RandomState(0).rand(len(X))
     threads = set()
@@ -731,7 +731,7 @@ def test_reason_tells_the_start_of_a_single_start():
     # of several starts one is returned, and not always the last
     for options in ({"n_init": 2}, {"init": "random"}, {"init": X[:20]}):
         assert told(**options) and "started" not in told(**options)
-    # who has chosen the algorithm is told no reasons
+    # callers that choose the algorithm get no reasons
     assert told(algorithm="small_k") == ""
 
 
@@ -857,7 +857,7 @@ def test_recall_estimate_holds_the_true_share(n):
     right = 1 - wrong.mean()
     assert low <= right <= high
     if n == 500:
-        # all of them were looked at: there is nothing to guess
+        # all points were checked, so nothing is estimated
         assert share == low == high == pytest.approx(right)
     else:
         wilson = binomtest(round(share * 2000), 2000).proportion_ci(method="wilson")
@@ -870,7 +870,7 @@ def test_recall_estimate_holds_the_true_share(n):
 @pytest.mark.parametrize("algorithm", ["brute", "small_k"])
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_fit_takes_less_than_half_more_than_one_copy(algorithm, metric):
-    """At worst the data is shifted or scaled once; it is never there a third time."""
+    """At most one shifted or scaled copy of the data exists."""
     rng = np.random.RandomState(0)
     X = rng.rand(200_000, 64).astype(np.float32) + np.float32(50)
     options = {"algorithm": algorithm, "metric": metric, "n_jobs": 1, "init": X[:8].copy()}
@@ -954,7 +954,7 @@ def test_second_interruption_is_ignored(monkeypatch):
 
 
 def test_starts_share_no_memory():
-    """The second of two given starts is fitted as if there had been no first."""
+    """The second start gives the same result as alone."""
     X = np.random.RandomState(0).rand(4000, 8).astype(np.float32)
     # the first one is so bad that the second is kept
     starts = [X[:750] * np.float32(0.01), X[-750:].copy()]
@@ -972,7 +972,7 @@ def test_starts_share_no_memory():
 
 
 class Scripted(Lloyd):
-    """Answers prepared assignments, one after the other."""
+    """An algorithm that returns prepared assignments in turn."""
 
     def __init__(self, answers, limits):
         super().__init__("scripted", Exact(), Exact(), limits)
@@ -1070,7 +1070,7 @@ def test_reseeded_point_keeps_its_cluster():
 
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
 def test_reseeding_leaves_more_than_rounding(unit):
-    """A point is not taken where what remains of its cluster is only the rounding of a sum."""
+    """No point is taken if only a rounding error of its cluster would remain."""
     X, weights = np.array([[0.0], [8.0], [3.0]]), np.array([1e-14, 2.0, 2.0])
     centroids = np.array([[0.0], [3.5], [99.0]])
     new, reseeded = moved(X, [0, 0, 1], centroids, unit * weights)

@@ -13,7 +13,7 @@ from annlab._support.memory import available_memory, readable_size, total_memory
 
 @pytest.fixture
 def elsewhere(monkeypatch, tmp_path):
-    """A system without the kernel's files, where psutil counts; no container."""
+    """Simulate a system without the kernel's files, outside of a container."""
     counted = SimpleNamespace(total=8_000_000_000, available=3_000_000_000)
     psutil = SimpleNamespace(virtual_memory=lambda: counted)
     monkeypatch.setitem(sys.modules, "psutil", psutil)

@@ -120,7 +120,7 @@ def test_silhouette_of_rows_equals_scikit_learn(data, metric, sparse):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Samples that a silhouette was asked of, and the values that it had; computed without."""
+    """Replace the silhouette; return the requested samples and their values."""
     seen = []
 
     def rows_of(X, codes, rows, n_clusters, **options):
@@ -147,7 +147,7 @@ def test_silhouette_is_sampled_past_ten_thousand_points(n, size, drawn):
         return
     ((rows, values),) = drawn
     assert scores.n_silhouette == len(rows) == size
-    # different points, in the order in which they lie
+    # different points, in ascending order
     assert (np.diff(rows) > 0).all() and 0 <= rows[0] and rows[-1] < n
     assert scores.silhouette == pytest.approx(statistics.fmean(values))
 
@@ -166,7 +166,7 @@ def test_silhouette_error_is_that_of_draws_without_replacement(size, drawn):
 
 @pytest.fixture
 def blocks(monkeypatch):
-    """Values and bytes of each block of distances that a measure asks for."""
+    """Return sizes and bytes of the blocks of distances that a measure requests."""
     asked = []
 
     def spy(Q, X):
@@ -318,7 +318,7 @@ def test_sparse_scores_of_degenerate_clusters_equal_scikit_learn(case):
     codes = np.concatenate([np.arange(k), rng.randint(0, k, n - k)])
     centers = rng.randint(-3, 4, (k, 3)) * 4.0
     if case % 3 == 1:
-        # some clusters have one and the same mean
+        # some clusters have the same mean
         centers[: k - 1] = centers[0]
     noise = rng.randint(-1, 2, (n, 3)).astype(float)
     if case % 3 == 1:

@@ -1,4 +1,4 @@
-"""Every notebook is executed, clean and in the house's order; and the checks can fail."""
+"""Every notebook is executed and follows the rules; the checks find faults."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ VERDICT = 2 + 3 * [name for name, _ in SECTIONS].index("the slide, checked") + 1
 
 
 def good() -> nbformat.NotebookNode:
-    """A topic notebook without a fault, as small as the rules allow."""
+    """Return a minimal topic notebook without a fault."""
     view = {"model_id": "a" * 32, "version_major": 2, "version_minor": 0}
     titles = {
         "vocabulary": "Vocabulary",
@@ -313,7 +313,7 @@ def test_predictions_that_are_answered_earlier_are_found(check, answer, earlier)
 
 
 def test_the_table_of_verdicts_is_that_of_the_notebooks(check, tmp_path, capsys):
-    """Made by the command, found stale by its check as soon as a notebook says otherwise."""
+    """The command writes it, and its check notices changes in notebooks."""
     notebook = good()
     assert check(notebook) == []
     command = ["notebooks", "--dir", str(tmp_path)]
@@ -378,7 +378,7 @@ def test_two_runs_normalise_to_the_same_text(executed, tmp_path):
     assert notebook.cells[0].execution_count is None, "the input was changed"
 
 
-def test_states_of_widgets_that_are_gone_go_too(executed, tmp_path):
+def test_states_of_removed_widgets_are_removed(executed, tmp_path):
     stale = copy.deepcopy(executed[1])
     stale.cells = stale.cells[:1]
     assert stale.metadata["widgets"]
@@ -421,7 +421,7 @@ def test_a_notebook_that_fails_stays_as_it_was(tmp_path, capsys):
     assert path.read_bytes() == before
 
 
-def test_a_name_that_fits_nothing_is_refused(tmp_path, capsys):
+def test_an_unknown_name_is_refused(tmp_path, capsys):
     assert cli.main(["notebooks", "--dir", str(tmp_path), "99"]) == 2
     assert "beginning of a notebook's name" in capsys.readouterr().err
 
@@ -486,7 +486,7 @@ def test_a_cell_that_is_not_to_run_has_no_number():
     assert len(found) == 1 and "number 7, not 3" in found[0]
 
 
-def test_a_topic_without_code_is_no_topic():
+def test_a_topic_without_code_is_refused():
     text = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("words")])
     assert list(topics._sizes(text)) == ["there is no code"]
 

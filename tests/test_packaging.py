@@ -1,4 +1,4 @@
-"""What a stranger gets: pins, README, the wheel, the source archive, the files at the top."""
+"""Packaging: pins, README, wheel, source archive and top-level files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def tracked() -> list[str]:
 
 
 def run(*words: object, **more) -> subprocess.CompletedProcess:
-    """Run a command; nothing of the checkout is on its path."""
+    """Run a command without the checkout on its path."""
     more.setdefault("cwd", Path(sys.prefix))
     more.setdefault("env", {k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
     return subprocess.run([*map(str, words)], capture_output=True, text=True, **more)
@@ -80,7 +80,7 @@ def test_the_top_of_the_repository_is_the_agreed_one():
 
 @in_checkout
 def test_no_tracked_text_names_a_machine():
-    """Paths of the machine that something was written on have no place in the repository."""
+    """Paths of a particular machine must not be in the repository."""
     for name in tracked():
         path = ROOT / name
         if path.suffix not in {".py", ".toml", ".md", ".txt", ".cfg", ".json", ".sh", ""}:
@@ -152,7 +152,7 @@ def test_hnswlib_is_not_pinned_on_windows():
 
 
 def test_this_environment_holds_the_pins():
-    """What was tested is what is pinned; an environment of other versions says so by skipping."""
+    """Skips in an environment with other versions."""
     requirements = pytest.importorskip("packaging.requirements")
     if not (Path(sys.prefix) / ".ready").exists():
         pytest.skip("this environment was not made by make env")
@@ -227,7 +227,7 @@ def test_the_list_of_packages_is_complete():
     assert listed - mapped == {name for name in found if "__pycache__" not in name}
 
 
-def test_what_travels_is_what_lab_copies():
+def test_package_data_equals_what_lab_copies():
     from annlab._cli.delivery import PATTERNS
 
     data = PYPROJECT["tool"]["setuptools"]["package-data"]
@@ -281,7 +281,7 @@ def test_the_wheel_holds_notebooks_data_and_settings(distributions):
     assert (loops is numpy_twins) != any("_kernels/_native" in name for name in names)
     left = ("_output", ".ipynb_checkpoints", ".pyc", ".cpp", ".hpp")
     assert not [name for name in names if any(part in name for part in left)]
-    # the pins travel, what installs them does not; nor do the exercises, which hold the solutions
+    # the pins are delivered, but not what installs them, nor the exercises with solutions
     assert [n for n in names if n.startswith("annlab/_pins/")] == ["annlab/_pins/requirements.txt"]
     assert not [n for n in names if "exercises" in n]
     assert {n.split("/")[0] for n in names} == {"annlab", DIST_INFO}
@@ -289,7 +289,7 @@ def test_the_wheel_holds_notebooks_data_and_settings(distributions):
 
 
 @full
-def test_both_are_as_the_package_index_wants_them(distributions):
+def test_distributions_pass_the_checks_of_the_package_index(distributions):
     done = run(tool("twine"), "check", "--strict", *distributions)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -306,7 +306,7 @@ def test_their_metadata_is_sound(distributions):
 
 
 def test_the_wheel_works_outside_the_checkout(distributions, tmp_path):
-    """An environment that sees the packages of this one, but annlab only from the wheel."""
+    """The environment has the packages of this one, but annlab from the wheel."""
     made = python("-m", "venv", "--without-pip", tmp_path / "env")
     assert made.returncode == 0, made.stderr
     bin_folder = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")

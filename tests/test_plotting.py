@@ -1,4 +1,4 @@
-"""Pictures: what is drawn, where, and that nothing else in the process is touched."""
+"""Pictures: what is drawn, where, and without side effects."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def blobs():
 
 
 def offsets(ax):
-    """Points drawn by each scatter call."""
+    """Return the points drawn by each scatter call."""
     return [np.asarray(collection.get_offsets()) for collection in ax.collections]
 
 
 def draw(ax):
-    """Render, because some errors only show then."""
+    """Render the figure, because some errors only occur then."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(ax.figure).draw()
@@ -329,7 +329,7 @@ def test_palette_of_a_segmentation(ax):
     )
     plot_palette(made, ax=ax)
     assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.75, 0.25])
-    # given counts go before those of the segmentation
+    # given counts take precedence over those of the segmentation
     given = plot_palette(made, [4, 1], ax=Figure().add_subplot())
     assert [bar.get_width() for bar in given.patches] == pytest.approx([0.8, 0.2])
     with pytest.raises(ValueError, match="colors must be an array of shape"):

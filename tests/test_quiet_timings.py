@@ -1,4 +1,4 @@
-"""Timings are stored on an idle machine, and the older ones are kept on a busy one."""
+"""Timings are stored on an idle machine; a busy one keeps the older ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMINGS = {"tags": ["nbval-ignore-output"], "annlab": {"reason": "timings: secon
 
 
 def readings(monkeypatch, *cores: float) -> list[float]:
-    """Let the machine be as busy as said, one reading after the other; return what is left."""
+    """Simulate the given load readings; return the remaining ones."""
     left = list(cores)
     monkeypatch.setattr(quiet, "busy_cores", lambda seconds: left.pop(0))
     return left
@@ -84,7 +84,7 @@ def test_after_ten_minutes_the_older_timings_are_kept(run, monkeypatch):
     assert texts(made) == ["a of new", "seconds of old", "b of new"]
     assert made.cells[1].metadata["annlab"]["measured"] == {"cores": 8, "load": 0.02}
     assert note == "timings of cells 2 were kept: other work keeps 1.2 cores busy"
-    # patience is for all notebooks together: the next one is given a single look
+    # the waiting time is shared: the next notebook gets a single reading
     _, note = run(stored, notebook("new"), patience)
     assert "0.7 cores" in note and left == [0.0]
 

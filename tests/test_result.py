@@ -1,4 +1,4 @@
-"""Results: frozen, owned, saved whole, and loaded without trust."""
+"""Results: frozen, owned, saved whole, and checked when loaded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def facts_of(path):
 
 
 def rewrite(path, change):
-    """Write the file again with other content and right checksums, as an attacker would."""
+    """Rewrite the file with other content and valid checksums."""
     arrays = read_npz(path, max_bytes=1 << 20)
     facts = json.loads(arrays["facts"].tobytes())
     change(arrays, facts)
@@ -203,7 +203,7 @@ def small(tmp_path_factory):
 
 
 def outcome(data, result, path):
-    """Load damaged bytes: refused by name, or unharmed."""
+    """Load damaged bytes; check that they are refused or unharmed."""
     path.write_bytes(data)
     try:
         again = KMeansResult.load(path)
@@ -321,7 +321,7 @@ class Bomb:
 
 
 def npy(header, body=b""):
-    """Bytes of a .npy member with a header of one's own."""
+    """Return the bytes of a .npy member with the given header."""
     text = (header + "\n").encode()
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body
 

@@ -1,4 +1,4 @@
-"""Robust k-means: outliers get no cluster and no say."""
+"""Robust k-means: outliers get no cluster and no influence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from annlab.robust import RobustVariant, Trimmed, outlier_limit
 from annlab.rows.memory import MemoryRows
 from annlab.rows.tally import Labelled
 
-#: A centre counts as found when a centroid lies this close to it; the blobs' deviation is 0.5.
+#: A centre counts as found when a centroid is this close to it; the blobs' deviation is 0.5.
 FOUND = 0.3
 
 
@@ -31,7 +31,7 @@ def blobs_with_gross_outliers(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def worst_miss(centres: np.ndarray, centroids: np.ndarray) -> float:
-    """Largest distance between a true centre and the centroid matched to it one to one."""
+    """Return the largest distance between true centres and matched centroids."""
     distances = cdist(centres, centroids)
     return distances[linear_sum_assignment(distances)].max()
 
@@ -107,7 +107,7 @@ def trimmed(points, threshold=2.0, trim=None, search=Exact):
 
 
 def assigned(X, centroids, weights=None, threshold=2.0, trim=None, search=Exact):
-    """What the robust algorithm makes of points and centroids."""
+    """Return the robust algorithm's assignment of points to centroids."""
     with Workers(1) as workers:
         points = MemoryRows(X, sample_weight=weights, workers=workers)
         state = State(points.inward(centroids))
@@ -184,7 +184,7 @@ def test_trimmed_share_is_rounded_down(n):
     for size in {1, n // 3, 7 * n // 10, 29 * n // 100, n - 1}:
         # 0.29 · 100 is 28.999999999999996
         assert assigned(X, centre, trim=size / n).outliers.sum() == size
-        # and what is not a whole point more is none more
+        # a fraction of a point does not count
         assert assigned(X, centre, trim=(size + 0.9) / n).outliers.sum() == size
 
 
@@ -217,7 +217,7 @@ def test_limit_ignores_points_without_weight():
     heavy = assigned(X, centre, weights)
     alone = assigned(X[:60], centre)
     np.testing.assert_array_equal(heavy.outliers[:60], alone.outliers)
-    # they lie far beyond it
+    # they are far beyond it
     assert heavy.outliers[60:].all()
     assert heavy.tally.inertia == pytest.approx(alone.tally.inertia)
 
@@ -263,7 +263,7 @@ def test_single_cluster_and_single_point():
 
 
 def seeds_of(X, n_clusters, threshold=2.0, weights=None, seed=0):
-    """Weights with which a start is drawn, or None where all rows are as good."""
+    """Return the weights with which a start is drawn, or None if all are equal."""
     with Workers(1) as workers:
         points = MemoryRows(X, sample_weight=weights, workers=workers)
         rng = np.random.RandomState(seed)
@@ -363,7 +363,7 @@ def test_cost_counts_weights(scale):
     rng = np.random.RandomState(0)
     X, weights = rng.randn(40, 2), rng.randint(0, 4, 40)
     weights[0] += -weights.sum() % 4
-    # the worst ones have no weight: they are not there
+    # the worst ones have no weight, so they are ignored
     X[weights == 0] += 50
     centroids = np.array([[0.5, 0.0], [-0.5, 1.0]])
     costs = []

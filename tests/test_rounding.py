@@ -1,4 +1,4 @@
-"""Nothing depends on how products are rounded: see tests/rounding and `make full-rounding`."""
+"""Results are independent of rounding: see tests/rounding, `make full-rounding`."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_tie_fault_is_caught(module, name, right, wrong, rounded, monkeypatch) -
 
 
 def _importers(name: str) -> list:
-    """Modules of annlab that have taken the name over."""
+    """Return the modules of annlab that imported the name."""
     import sys
 
     return [

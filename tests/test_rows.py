@@ -29,7 +29,7 @@ def rows_of(X, *, around=None, **options):
 
 
 def whole(points):
-    """All rows in working coordinates, dense."""
+    """Return all rows in working coordinates, dense."""
     loaded = [piece.load() for piece in points.pieces()]
     return np.concatenate([r.toarray() if sparse.issparse(r) else r for r in loaded])
 
@@ -65,7 +65,7 @@ def test_coordinates_keep_distances(case, kind, workers, tmp_path):
         expected = np.sqrt(2 * np.maximum(expected, 0))
     rtol = 1e-3 if X.dtype == np.float32 else 1e-7
     np.testing.assert_allclose(cdist(rows, centroids), expected, rtol=rtol, atol=1e-7)
-    # and the way back
+    # and back again
     back = points.outward(centroids)
     unit = C / np.linalg.norm(C, axis=1, keepdims=True) if metric == "cosine" else C
     np.testing.assert_allclose(back, unit, rtol=1e-6)

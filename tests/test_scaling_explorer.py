@@ -82,7 +82,7 @@ def test_every_way_gives_the_bits_of_one_core_and_the_means_of_kmeans(X, way):
         assert cost.n_chunks > 3 and 1 <= cost.n_sharers <= n_jobs
         assert cost.n_sharers == n_jobs or way == "threads"
         assert set(cost.parts) == set(PARTS) and min(cost.parts.values()) >= 0
-        # rows travel to processes, nothing travels to threads
+        # rows are sent to processes, nothing is sent to threads
         assert (cost.sent_bytes > X.nbytes) == (way != "threads")
         assert (cost.transfer_s > 0) == (way != "threads")
     result = kmeans(X, 100, 1, init=X[:100], tol=0)

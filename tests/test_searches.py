@@ -1,4 +1,4 @@
-"""Searches: labels for given centroids, what they add up to, and how a name becomes one."""
+"""Searches: labels and sums for given centroids, and named searches."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from annlab.rows.tally import Labelled, inertia_of_rows, worst_places
 
 
 def rows_of(X, workers, weights=None, **options):
-    """Rows whose coordinates are their own."""
+    """Return rows in their own coordinates."""
     frame = Coordinates.plain(X.dtype)
     return MemoryRows(X, sample_weight=weights, workers=workers, coordinates=frame, **options)
 
 
 def assigned(search, points, centroids, old=None):
-    """Labels and tally of a sweep."""
+    """Return labels and tally of a sweep."""
     return points.sweep(search.task(points, centroids), old)
 
 
@@ -50,7 +50,7 @@ def data(n=2000, d=5, k=11, seed=0, dtype=np.float64):
 
 
 class Plain:
-    """An index of a caller's own: no scikit-learn, nothing but the two methods."""
+    """A caller's index with only the two methods, without scikit-learn."""
 
     fits = 0
 
@@ -178,7 +178,7 @@ def test_zero_rows_get_label_0(workers):
         NearestNeighbors(n_neighbors=3, algorithm="ball_tree"),
         Plain(),
     ],
-    ids=["auto", "brute", "ball_tree", "of one's own"],
+    ids=["auto", "brute", "ball_tree", "object"],
 )
 def test_foreign_indexes_are_accepted(index, workers):
     X, C = data()
@@ -467,7 +467,7 @@ def test_worst_points(workers):
     assert found.indices.tolist() == [3, 0, 2, 1, 4]
     assert found.badness.tolist() == [4.5, 4, 1, 0, 0]
     assert found.weights.tolist() == [0.5, 2, 1, 0, 0]
-    # who may be a seed is another question than who moves a centroid
+    # points may be seeds without moving a centroid, and vice versa
     named = worst(weighted, 2, np.array([1.0, 1.0, 0.0, 0.0, 1.0]))
     assert named.indices.tolist() == [1, 4] and named.weights.tolist() == [0, 0]
     # and rows without a direction cannot give one

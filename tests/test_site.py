@@ -1,4 +1,4 @@
-"""How the site is laid out: what is on it, what it leaves to the repository, what it ships."""
+"""The site: its pages, links to the repository, and shipped files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def build():
-    """docs/build.py, which is a script and not part of the package."""
+    """Load docs/build.py, a script outside of the package."""
     spec = importlib.util.spec_from_file_location("site_build", ROOT / "docs" / "build.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -27,7 +27,7 @@ def build():
 
 
 def test_every_public_name_has_its_place(build, tmp_path):
-    """A function that is exported and not documented is noticed here."""
+    """Finds functions that are exported but not documented."""
     build.api_pages(tmp_path)
     text = "\n".join(path.read_text() for path in (tmp_path / "api").glob("*.rst"))
     shown = {name.rsplit(".", 1)[1] for name in re.findall(r"auto(?:class|function):: (\S+)", text)}
@@ -105,7 +105,7 @@ def test_a_picture_comes_from_the_cell_that_shows_the_explorer(build, tmp_path):
     assert list(build.explorers_in(path)) == [("graph_walk", b"\x89PNG of this one")]
 
 
-def test_what_the_site_ships_is_named_with_its_remedy_when_it_is_missing(build):
+def test_missing_files_of_the_site_are_named_with_a_remedy(build):
     with pytest.raises(MissingExtraError, match=r'pip install "annlab-kmeans\[site,lab\]"'):
         build.installed_file("no-such-package", "x.js")
     with pytest.raises(MissingExtraError, match="has no such file"):

@@ -1,4 +1,4 @@
-"""Tables from files: the values that were written, or a refusal that names line and remedy."""
+"""Tables from files: correct values, or an error with line and remedy."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_unclear_table_is_refused(read, case):
         ("height", [1]),
         ("3,height", [2, 1]),
         ("2-4,3", [1, 2, 3]),
-        # names go before numbers
+        # names take precedence over numbers
         ("7", [3]),
         ('"a, b"', [2]),
     ],
@@ -303,7 +303,7 @@ def test_your_data_names_columns_that_it_leaves_out(tmp_path):
 
 
 def generated(seed: int) -> tuple[bytes, dict, dict]:
-    """A table of some dialect, header and quirk, with the options that annlab and pandas need."""
+    """Return a random table, with the options that annlab and pandas need."""
     rng = np.random.RandomState(seed)
     n, d = rng.randint(2, 40), rng.randint(1, 6)
     delimiter = str(rng.choice([",", ";", "\t", "|", " "]))

@@ -1,4 +1,4 @@
-"""Validation: what is accepted, in which type it comes out, and what every refusal says."""
+"""Validation: accepted values, returned types, and error messages."""
 
 from __future__ import annotations
 

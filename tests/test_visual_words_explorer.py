@@ -1,4 +1,4 @@
-"""visual_words_explorer shows the words of the library, and finds them by a click."""
+"""visual_words_explorer shows the library's words, selected by clicks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def explorer(made):
 
 
 def click(explorer, x, y):
-    """Click a spot, in CSS pixels, as the browser tells it."""
+    """Click a point, in CSS pixels, as a browser does."""
     width, height = explorer.size
     number = explorer.stage.point[2] + 1
     explorer.stage.point = [x / width, y / height, number]
@@ -160,7 +160,7 @@ def test_the_time_of_a_fit_is_shown_after_the_first(explorer):
     assert explorer._clock.value == ""
 
 
-def test_exact_and_graph_run_what_they_say(explorer):
+def test_exact_and_graph_run_their_algorithms(explorer):
     assert explorer.set(algorithm="exact").result.vocabulary.result.algorithm == "brute"
     assert "asked for exact: brute" in explorer.text
     assert explorer.set(algorithm="graph").result.vocabulary.result.algorithm == "graph"

@@ -1,4 +1,4 @@
-"""Explorers: every control of each, the base's replay, compute, share, predict and saved pages."""
+"""Explorers: their controls, replay, computing, sharing, predictions, pages."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def test_pictures_are_sharp_legible_equal_and_carry_no_software():
 # ------------------------------------------------------------------------------------ sharing
 
 
-def test_state_goes_there_and_back():
+def test_state_round_trip():
     explorer = Counter()
     explorer.set(length=8, grey=0.25).frame = 6
     assert explorer.state == "counter?frame=6&length=8&grey=0.25"
@@ -293,7 +293,7 @@ def test_share_field_takes_a_state_or_says_what_is_wrong():
     assert explorer._note.value == ""
 
 
-def test_set_refuses_what_a_control_does_not_take():
+def test_set_refuses_invalid_values():
     explorer = Counter()
     with pytest.raises(ValueError, match="length must be an integer from 2 to 9"):
         explorer.set(length=77)
@@ -635,7 +635,7 @@ TABLE = "name;height;weight;note\nada;1,5;50;x\nbob;1,7;70;\neve;1,9;;y\nfay;1,6
         (TABLE.replace(",", ".").replace(";", "\t"), "utf-8"),
     ],
 )
-def test_a_table_of_ones_own(tmp_path, text, encoding):
+def test_your_data_reads_a_table(tmp_path, text, encoding):
     path = tmp_path / "people.csv"
     path.write_text(text, encoding=encoding)
     with pytest.warns(AnnlabWarning, match="1 of 4 rows"):
@@ -651,7 +651,7 @@ def test_plain_tables_keep_their_first_row_and_long_ones_are_thinned(tmp_path):
     assert len(widgets.your_data(path, max_rows=30)) == 25
 
 
-def test_a_text_of_ones_own(tmp_path):
+def test_your_data_reads_a_text(tmp_path):
     path = tmp_path / "notes.txt"
     lines = ["the cat sleeps", "a cat purrs", "rockets fly to orbit", "orbit of a rocket"] * 3
     path.write_text("\n".join(lines))
@@ -662,7 +662,7 @@ def test_a_text_of_ones_own(tmp_path):
     assert len(widgets.your_data(path)) == 3, "paragraphs go before lines"
 
 
-def test_an_image_and_an_array_of_ones_own(tmp_path):
+def test_your_data_reads_an_image_and_an_array(tmp_path):
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     Picture.fromarray(pixels).save(tmp_path / "picture.png")
     assert np.array_equal(widgets.your_data(tmp_path / "picture.png"), pixels)

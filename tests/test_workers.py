@@ -1,4 +1,4 @@
-"""Workers: how many threads, in which order, with how many BLAS threads each."""
+"""Workers: number of threads, order of results, and BLAS threads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def forget_blas_libraries():
 
 
 def blas_threads():
-    """Threads of the BLAS libraries that have one number for the whole process.
+    """Return the threads of BLAS libraries with one number for the whole process.
 
     That of Faiss, if an earlier test has loaded it, runs on OpenMP: each thread has its own number.
     """
@@ -42,7 +42,7 @@ def blas_threads():
 
 @pytest.fixture
 def several_blas_threads():
-    """As on a machine of many cores: something to take away."""
+    """Give BLAS several threads, as on a machine of many cores."""
     # a BLAS that came later would have a number of its own
     import scipy.linalg  # noqa: F401
 
@@ -257,7 +257,7 @@ def test_abandoned_task_ends_at_its_next_breath():
             raise KeyError("zero")
         begun.set()
         try:
-            # far longer than the patience of this test, unless somebody ends it
+            # far longer than this test waits, unless the task is ended
             for _ in range(10_000):
                 time.sleep(0.005)
                 threads.breathe()
@@ -268,7 +268,7 @@ def test_abandoned_task_ends_at_its_next_breath():
     with pytest.raises(KeyError, match="zero"), Workers(2) as workers:
         workers.map(works_long, [(0,), (1,)])
     assert ended == [1]
-    # outside of a map there is nobody who could have gone
+    # outside of a map there is no caller that could have left
     threads.breathe()
 
 

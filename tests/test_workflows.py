@@ -1,4 +1,4 @@
-"""Upkeep that runs elsewhere: checked against its schema, and against what is in the repository."""
+"""Workflows: checked against their schemas and the repository."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ yaml = pytest.importorskip("yaml")
 
 
 def read(path: Path) -> dict:
-    # YAML 1.1 reads the key `on` as a truth value; as text it stays what it is
+    # YAML 1.1 reads the key `on` as a truth value; as text it is kept
     loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     assert isinstance(loaded, dict), path
     return loaded
@@ -67,7 +67,7 @@ def test_files_for_github_follow_their_schema(schema):
 # --------------------------------------------------------------------------------------- contents
 
 
-def test_what_was_not_tried_is_declared_where_readers_look():
+def test_untested_platforms_are_declared():
     matrix = read(GITHUB / "workflows" / "test.yml")["jobs"]["systems"]["strategy"]["matrix"]
     names = {"ubuntu-latest": "Linux", "macos-latest": "macOS", "windows-latest": "Windows"}
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -79,8 +79,8 @@ def test_what_was_not_tried_is_declared_where_readers_look():
         assert python in section, f"README does not say that {python} was not tried"
 
 
-def test_what_the_steps_call_exists():
-    """A target of make, a script, a folder, an extra that was renamed is noticed here."""
+def test_targets_and_scripts_of_the_steps_exist():
+    """Finds renamed make targets, scripts, folders and extras."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for path in WORKFLOWS:
@@ -98,7 +98,7 @@ def test_what_the_steps_call_exists():
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_may_only_do_what_it_must(path):
+def test_workflows_have_minimal_permissions(path):
     workflow = read(path)
     # rights are read-only unless one job says otherwise
     assert workflow["permissions"] == {"contents": "read"}
@@ -151,7 +151,7 @@ def test_the_nightly_run_opens_one_issue_and_adds_to_it(tmp_path):
 # ------------------------------------------------------------------------------- the house's rest
 
 
-def test_what_contributing_tells_to_call_exists():
+def test_commands_of_contributing_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in sorted(set(re.findall(r"(?:`|^ *)make ([a-z]+)", text, re.M))):

@@ -32,7 +32,7 @@ def _give_up(reason: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything of this folder, so that ``-m "not browser"`` leaves it out."""
+    """Mark all tests of this folder, so that ``-m "not browser"`` excludes them."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _addresses(config: pytest.Config) -> dict[str, str]:
-    """Start JupyterLab and Chromium, once; they end with the run."""
+    """Start JupyterLab and Chromium once for the whole run."""
     if _ADDRESSES not in config.stash:
         started = config.stash[_STARTED] = contextlib.ExitStack()
         chromium = find_chromium()
@@ -68,7 +68,7 @@ def _addresses(config: pytest.Config) -> dict[str, str]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of xdist what all of them share."""
+    """Pass what all workers share to a worker of xdist."""
     node.workerinput["annlab_addresses"] = _addresses(node.config)
 
 
@@ -100,7 +100,7 @@ def browser(addresses: dict[str, str]) -> Iterator[Any]:
 
 
 class Lab(NamedTuple):
-    """JupyterLab on copies of the notebooks: what the tests change and save is thrown away."""
+    """JupyterLab on copies of the notebooks, which are deleted after the tests."""
 
     folder: Path
     url: str
@@ -113,7 +113,7 @@ def lab(browser: Any, addresses: dict[str, str]) -> Lab:
 
 @pytest.fixture
 def open_notebook(browser: Any, lab: Lab) -> Iterator[Callable[..., Notebook]]:
-    """Open a notebook in a window that remembers nothing; closed at the end of the test."""
+    """Open a notebook in a fresh window, closed at the end of the test."""
     with contextlib.ExitStack() as stack:
 
         def open_it(name: str, **context: Any) -> Notebook:

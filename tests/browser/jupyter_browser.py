@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser, as a few verbs: open, run all cells, press, slide, read, look.
+"""Operate JupyterLab in a real browser: open, run all cells, press, slide, read.
 
 `Server` is a JupyterLab, `BrowserServer` a Chromium to which several processes connect, `Notebook`
 a page that shows one notebook, `Widget` one widget in it. `Notebook.problems` collects everything
@@ -73,7 +73,7 @@ def free_port() -> int:
 
 
 def write_notebook(path: Path, *cells: str) -> Path:
-    """Write a notebook of code cells, for tests that need one of their own."""
+    """Write a notebook of code cells for a test."""
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in cells],
         metadata={"kernelspec": KERNELSPEC, "language_info": LANGUAGE},
@@ -192,7 +192,7 @@ class Notebook:
         )
 
     def _hear(self, message: Any) -> None:
-        # what the page asks of the network is not the notebook's affair; its own errors are
+        # failed network requests of the page are not the notebook's errors
         if message.type == "error" and "Failed to load resource" not in message.text:
             self._console.append(f"console: {message.text}")
 
@@ -245,7 +245,7 @@ class Notebook:
         return list(self.page.evaluate(_CODE_CELLS))
 
     def problems(self) -> list[str]:
-        """Return what a reader would notice as wrong: errors, warnings, dialogs, dead widgets."""
+        """Return visible problems: errors, warnings, dialogs, dead widgets."""
         found = []
         for number, cell in enumerate(self.cells(), 1):
             for output in cell["outputs"]:

@@ -1,4 +1,4 @@
-"""What a reader does first with an explorer, whatever its controls are."""
+"""The first actions of a reader with any explorer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 
 class Operator:
-    """Operates a widget by whatever control it has."""
+    """Operates a widget by any of its controls."""
 
     def __init__(self, widget):
         self.widget, self.page, self.root = widget, widget.page, widget.locator
@@ -18,7 +18,7 @@ class Operator:
         return self.root.locator(".annlab-verdict").text_content(), self.root.inner_html()
 
     def actions(self):
-        """Yield the actions, what readers do first first."""
+        """Yield the actions in the order of readers."""
         canvas = self.root.locator(".annlab-canvas canvas")
         if canvas.count():
             yield lambda: self.drag(canvas.first)
@@ -56,7 +56,7 @@ class Operator:
             self.page.mouse.click(*middle)
 
     def take(self, lists, number):
-        """Choose the option after the present one."""
+        """Choose the option after the current one."""
         now = lists.nth(number).evaluate("list => list.selectedIndex")
         count = lists.nth(number).locator("option").count()
         lists.nth(number).select_option(index=(now + 1) % count)
@@ -71,7 +71,7 @@ class Operator:
                 now = self.seen()
                 return now[0] != sentence and now[1] != picture
 
-            # a slow computation may take so long; some controls change the sentence alone
+            # slow computations may take this long; some controls change only the sentence
             if self.widget.notebook.holds(changed, 30.0):
                 return
         raise AssertionError("no action changed sentence and picture")

@@ -96,7 +96,7 @@ def notebook(browser, lab):
 
 @pytest.fixture
 def fresh(notebook):
-    """Run the notebook again and show the canvas of that name; nothing is wrong afterwards."""
+    """Run the notebook again and show the canvas; check that nothing is wrong."""
 
     def show(name):
         notebook.run_all()
@@ -154,7 +154,7 @@ def test_centroids_follow_the_mouse(fresh, screenshots):
     assert widget.sentence().startswith("step 0 of ")
     assert shown.settle("centroids")[0] == pytest.approx(moved[0])
 
-    # a click on free ground adds, a double-click removes
+    # a click on an empty place adds, a double-click removes
     with widget.changes():
         shown.click(235, 250)
     assert len(shown.settle("centroids")) == 6
@@ -201,7 +201,7 @@ def test_centroids_follow_the_keyboard(fresh):
     assert page.evaluate("document.activeElement.tagName") != "CANVAS"
 
 
-def test_a_busy_kernel_takes_nothing_back(open_notebook, lab, screenshots):
+def test_a_busy_kernel_keeps_an_added_point(open_notebook, lab, screenshots):
     """The point that was added stays, and stays selected, until the kernel has answered."""
     begun, free = lab.folder / "begun", lab.folder / "free"
     busy = (
@@ -246,7 +246,7 @@ def test_a_busy_kernel_takes_nothing_back(open_notebook, lab, screenshots):
     assert shown.settle("centroids") == start
     assert notebook.problems() == []
 
-    # a kernel that is gone will not answer: nothing moves, and the canvas says why
+    # a dead kernel does not answer: nothing moves, and the canvas says why
     page.evaluate(f"() => {{ {PANEL}.sessionContext.session.kernel.restart(); }}")
     page.wait_for_selector(".jupyter-widgets-disconnected .annlab-canvas", state="attached")
     page.keyboard.press("Enter")
@@ -309,7 +309,7 @@ def test_outliers_follow_the_mouse(fresh, screenshots):
     widget.screenshot(screenshots / "outlier_sandbox.png")
 
 
-def test_it_works_in_a_narrow_and_fine_window(open_notebook, notebook):
+def test_canvases_work_in_a_narrow_high_density_window(open_notebook, notebook):
     # a second window on the same notebook, and the same kernel
     narrow = {"width": 900, "height": 900}
     again = open_notebook(notebook.name, viewport=narrow, device_scale_factor=2)

@@ -13,7 +13,7 @@ _CONTENT = "window.jupyterapp.shell.currentWidget.content"
 
 @pytest.fixture(scope="module")
 def student_copy(lab: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The first topic as nbgrader hands it out."""
+    """The student copy of the first topic, as nbgrader makes it."""
     pytest.importorskip("nbgrader", reason='needs pip install "annlab-kmeans[classroom]"')
     from annlab.classroom._course import new_course
 
@@ -67,7 +67,7 @@ def write_answer(notebook: Notebook, old: str, new: str) -> None:
 
 
 def shown_below(notebook: Notebook, text: str) -> str:
-    """What a reader sees below the cell with this text."""
+    """Return what a reader sees below the cell with this text."""
     number = go_to(notebook, text)
     cell = notebook.page.locator(".jp-Notebook .jp-Cell").nth(number)
     cell.scroll_into_view_if_needed()
@@ -82,7 +82,7 @@ def test_a_wrong_answer_is_named_and_the_right_one_passes(
     run_active(notebook)
     test = 'classroom.grade("01-1"'
 
-    # untouched: told so, without a traceback
+    # an unchanged answer gets a message without traceback
     go_to(notebook, "inertia_by_hand = ...")
     run_active(notebook)
     run_active(notebook)
@@ -127,7 +127,7 @@ def test_the_quiz_is_answered_with_the_keyboard(
     assert quiz.locator.get_by_role("button", name="Run").count() == 0
     assert quiz.locator.get_by_label("Speed").count() == 0
 
-    # a whole class in one go: a slip costs no vote
+    # the votes of a whole class at once: a typing error costs no vote
     quiz.locator.get_by_label("Votes").focus()
     press("Control+A")
     notebook.page.keyboard.type("abb7bbc")

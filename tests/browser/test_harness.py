@@ -1,11 +1,11 @@
-"""The harness itself, on a notebook that the test writes: it must see what goes wrong."""
+"""Test that the harness notices problems, on a notebook that the test writes."""
 
 from __future__ import annotations
 
 from jupyter_browser import write_notebook
 
 
-def test_it_sees_what_goes_wrong(lab, open_notebook):
+def test_problems_of_a_page_are_noticed(lab, open_notebook):
     wrong = {
         "import sys; print('careful', file=sys.stderr)": "careful",
         "import warnings; warnings.warn('old name')": "old name",

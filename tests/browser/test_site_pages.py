@@ -1,4 +1,4 @@
-"""The site as a reader meets it: built whole, opened in Chromium, nothing asked of anyone else."""
+"""The whole site, built and opened in Chromium, without requests elsewhere."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_every_internal_link_leads_somewhere(site):
 def test_no_page_loads_from_elsewhere(site):
     for path in site.rglob("*.html"):
         away = [url for url in parsed(path).loads if re.match(r"(https?:)?//", url)]
-        # the canonical address of a page is a statement, nothing is loaded from it
+        # nothing is loaded from the canonical address of a page
         assert not away, f"{path.relative_to(site)}: {away}"
 
 

@@ -12,7 +12,7 @@ from annlab.classroom import _course, _source
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    """A course of all topics, made once: that takes seconds."""
+    """A course of all topics, made once, because that takes seconds."""
     pytest.importorskip("nbgrader", reason='needs pip install "annlab-kmeans[classroom]"')
     folder = tmp_path_factory.mktemp("made") / "course"
     assert _course.new_course(folder, ONLY) == [_source.assignment_name(n) for n in SOURCES]
@@ -21,5 +21,5 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def course(made, tmp_path):
-    """A copy of it, to be worked with."""
+    """A copy of the course to work on."""
     return shutil.copytree(made, tmp_path / "course")

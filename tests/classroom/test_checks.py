@@ -126,7 +126,7 @@ def test_compare_skips_a_mistake_that_equals_the_truth():
 
 
 class Odd:
-    """Looks like an array and is none."""
+    """Looks like an array, but is not one."""
 
     def __array__(self, *given, **more):
         raise RuntimeError("not today")
@@ -211,7 +211,7 @@ def test_compare_rows_names_the_mistake(rows, kind):
         (3, False, "wrong_type", "no"),
     ],
 )
-def test_free_text_gets_advice_and_never_no(text, right, kind, head):
+def test_free_text_gets_advice_and_is_never_wrong(text, right, kind, head):
     rubric = [Criterion("Where is the animal?", ["cat"]), Criterion("What of it?", ["sofa"])]
     verdict = run_check(one(Case.look_for_terms, takes="text", rubric=rubric), text)
     assert (verdict.right, verdict.kind) == (right, kind)

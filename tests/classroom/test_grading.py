@@ -93,7 +93,7 @@ def test_submission_gets_its_score(number, course):
 
 
 def processes_of(folder, but=None):
-    """Command lines of the processes that work in a folder."""
+    """Return the command lines of the processes that work in a folder."""
     import psutil
 
     found = []
@@ -105,7 +105,7 @@ def processes_of(folder, but=None):
 
 
 def broken_submissions(folder):
-    """Notebooks by student, with the exercises that are lost (None: all) and what is said."""
+    """Return notebooks by student, with lost exercises (None: all) and messages."""
     good, texts = reference(folder, 1), answers(1)
 
     def with_answer(code):
@@ -217,7 +217,7 @@ def test_missing_and_stray_submissions_get_a_row(course):
     assert not (course / _tables.GRADES).exists()
     hand_in(course, "ada", 1, "no notebook")
     hand_in(course, "bob", 3, "nothing")
-    # notebooks in the wrong place: of a student who has done nothing else, and of nobody
+    # misplaced notebooks: of a student without other work, and of no student
     (course / "submitted" / "cleo").mkdir()
     for stray in ("cleo/topic_01 (1).ipynb", "homework.ipynb"):
         (course / "submitted" / stray).write_text("{}")
@@ -246,7 +246,7 @@ def test_grade_command_refuses_wrong_limits(tmp_path, wrong, capsys):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal to one process there")
 def test_interrupted_grading_keeps_its_results(course):
-    """Ctrl-C in a terminal: quickly at an end, with a table and without processes."""
+    """Ctrl-C in a terminal ends it quickly, with a table and without processes."""
     folder = course
     hand_in(folder, "ada", 1, "no notebook")
     endless = answers(1) | {"01-1": "import time\ntime.sleep(600)"}
@@ -335,7 +335,7 @@ def test_plain_nbgrader_gives_the_same_points(course):
 
 
 def small_release(tmp_path, *cells):
-    """A course folder with one assignment of the given cells, as far as reading it goes."""
+    """Return a minimal course folder with one assignment of the given cells."""
     place = tmp_path / "release" / "topic_01"
     place.mkdir(parents=True)
     text = json.dumps({"cells": list(cells), "nbformat": 4})
@@ -392,7 +392,7 @@ def test_no_process_starts_after_the_stop(tmp_path):
     assert [(one.exercise, one.kind, one.message) for one in row.exercises] == [
         ("01-1", "not_graded", "interrupted")
     ]
-    # an assignment that cannot be read has no points to lose
+    # an unreadable assignment has no points
     assert _results.no_points(_grading.released_notebook(folder, "topic_02"), "x") == []
 
 

@@ -155,7 +155,7 @@ def test_moodle_download_is_sorted(empty_course, tmp_path, packed):
     ]
 
 
-def test_canvas_download_is_sorted_and_strangers_are_named(empty_course, tmp_path, capsys):
+def test_canvas_download_is_sorted_and_unknown_files_are_named(empty_course, tmp_path, capsys):
     source = download(
         tmp_path / "download",
         "lovelaceada_12_345_topic_03.ipynb",

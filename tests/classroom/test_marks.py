@@ -24,7 +24,7 @@ from annlab.cli import main
 
 
 def graded(folder, student, name, *given):
-    """Stand in for `grade_one` without a kernel: one of two points."""
+    """Replace `grade_one` by one that needs no kernel and gives one of two points."""
     return Row(student, name, GRADED, exercises=[Score("01-1", 1.0, 2.0, "kind", "why; not, é")])
 
 
@@ -208,7 +208,7 @@ def test_broken_submission_mentions_the_earlier_mark(quick, monkeypatch):
     assert lines(quick)["bob", "topic_01"]["reason"] == "x"
 
 
-def test_missing_row_disappears_with_its_student(quick):
+def test_row_of_a_removed_student_is_deleted(quick):
     (quick / "submitted" / "eve" / "topic_03").mkdir(parents=True)
     _grading.grade_course(quick, jobs=1)
     assert lines(quick)["eve", "topic_01"]["status"] == MISSING

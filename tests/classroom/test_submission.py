@@ -108,7 +108,7 @@ def test_find_notebook_takes_the_one_with_the_answers(tmp_path, files, found, no
         ({"a.ipynb": HALF, "b.ipynb": FULL}, "different answers: which one is meant?"),
     ],
 )
-def test_find_notebook_says_what_is_there(tmp_path, files, says):
+def test_find_notebook_lists_the_files_it_found(tmp_path, files, says):
     with pytest.raises(ValueError) as caught:
         find_notebook(handed_in(tmp_path, files), "topic_01", RELEASED)
     assert says in str(caught.value)
@@ -122,7 +122,7 @@ def test_notebook_is_read_in_any_encoding(tmp_path, encoding):
     assert read_notebook(path)["cells"][0]["source"] == "café = 'é'"
 
 
-def test_windows_line_ends_are_no_edit(tmp_path):
+def test_windows_line_ends_do_not_count_as_an_edit(tmp_path):
     path = tmp_path / "topic_01.ipynb"
     path.write_text(json.dumps(FULL).replace("\\n", "\\r\\n"), encoding="utf-8", newline="\r\n")
     whole, notes = restore(read_notebook(path), RELEASED)

@@ -42,8 +42,8 @@ everyday = pytest.mark.skipif(
 )
 full = pytest.mark.skipif(not _ALL, reason="makes an environment: make full-newcomer")
 
-#: Run by the environment's own Python: execute a notebook in its kernel, and ask the kernel where
-#: it lives.
+#: Run by the environment's own Python: execute a notebook in its kernel, and ask the kernel
+#: for its path.
 _EXECUTE = """
 import json, sys
 import nbformat
@@ -70,7 +70,7 @@ print(json.dumps({
 
 
 class Newcomer:
-    """Somebody with an empty home, who runs one command after the other."""
+    """A new user with an empty home folder, who runs commands."""
 
     def __init__(self, way: str, home: Path, say) -> None:
         self.way, self.home, self._say = way, home, say
@@ -102,7 +102,7 @@ class Newcomer:
     def does(
         self, text: str, *words: object, cwd: Path, more: Mapping[str, str] | None = None
     ) -> str:
-        """Run a command that must succeed; return what it printed."""
+        """Run a command that must succeed; return its output."""
         since = time.perf_counter()
         done = subprocess.run(
             [*map(str, words)],
@@ -264,6 +264,6 @@ def test_clone_and_make_lab(newcomer, tmp_path):
     newcomer.runs_a_notebook(clone / ".venv", course)
     again = newcomer.does("annlab lab", ".venv/bin/annlab", "lab", "--no-start", cwd=clone)
     assert f"Kept as you changed them: {NOTEBOOK}." in again
-    # working through the course leaves the clone as it was: the next edition can be pulled
+    # working through the course leaves the clone as it was: the next version can be pulled
     changed = newcomer.does("git status", "git", "status", "--porcelain", cwd=clone)
     assert changed == ""

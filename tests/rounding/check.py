@@ -1,4 +1,4 @@
-"""Fits and notebooks under other roundings: what `make full-rounding` runs.
+"""Run fits and notebooks under other roundings, for `make full-rounding`.
 
     python tests/rounding/check.py [command that checks the notebooks]
 
@@ -37,7 +37,7 @@ VARIED = [
 
 
 def settings() -> list[dict[str, str]]:
-    """Environments to run in, the rounding seeds first."""
+    """Return the environments to run in, the rounding seeds first."""
     path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
     seeds = [{"ANNLAB_ROUNDING": str(seed), "PYTHONPATH": path} for seed in range(1, SEEDS + 1)]
     return seeds + VARIED
@@ -65,7 +65,7 @@ def works(setting: dict[str, str]) -> bool:
 
 
 def unchanged(text: str) -> str:
-    """The count at the end of an answer of behaviour.py or of pytest."""
+    """Return the count at the end of the output of behaviour.py or pytest."""
     fits = re.findall(r"(\d+) of (\d+) cases unchanged", text)
     if fits:
         return f"{fits[-1][0]} of {fits[-1][1]} fits"

@@ -1,4 +1,4 @@
-"""Other roundings than this machine's, for every process that finds this folder on its path.
+"""Change roundings in every process that has this folder on its path.
 
     ANNLAB_ROUNDING=3 PYTHONPATH=tests/rounding python tests/behaviour.py
 
@@ -18,7 +18,7 @@ from typing import Any
 
 
 def perturbation(seed: int) -> Callable[[Any, Any, Any], Any]:
-    """Products with an error drawn from the seed and from the products themselves."""
+    """Return products with an error drawn from the seed and the products."""
     import numpy as np
 
     def lengths(rows: Any) -> Any:
