@@ -1,5 +1,5 @@
-# make lab    set up and open your copies of the notebooks     make quick  the checks of a minute
-# make env    set up alone              make help   all targets     make test   those before a merge
+# make lab    set up and open your copies of the notebooks     make quick  one-minute checks
+# make env    only set up               make help   all targets     make test   those before a merge
 
 VENV   ?= .venv
 PYTHON ?=
@@ -114,7 +114,7 @@ full-browser: env
 full-laws: env
 	ANNLAB_LAWS=full $(PYTEST) $(SPREAD) tests/test_laws.py
 
-# what takes minutes, gigabytes or programs that only maintainers need: every step of the Binder
+# tests that take minutes, gigabytes or programs that only maintainers need: every step of the Binder
 # image, all submissions of all topics, a file larger than the memory that may be used, many faults
 full-slow: env tools
 	$(UNIT) -m full tests
@@ -141,7 +141,7 @@ full-lowest full-newest: full-%: $(TOOLS)/bin/uv
 	.venv-$*/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 	    $(SPREAD) --dist loadscope notebooks
 
-# each resumes where it was interrupted; figures of fits that behave otherwise are refused
+# each resumes where it was interrupted; figures of fits that behave differently are refused
 bench bench-long: env
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[bench]"
 	$(BIN)/annlab bench --memory --untuned --grid --growth --targets --wait-idle 60 \

@@ -327,7 +327,7 @@ def disk_full(times: int, folder: Path) -> Row:
             row.count(json.loads(line)["failure"])
     if process.returncode != 0 or row.injected != 2 * times:
         row.count(f"status {process.returncode}: {out[-300:]}")
-    row.means = "a warning, the whole result, and the older file as it was"
+    row.means = "a warning, the whole result, and the older file unchanged"
     return row
 
 

@@ -423,7 +423,7 @@ def test_full_disk_leaves_no_partial_file(source, tmp_path):
 
 
 def test_originals_are_refused_as_target(source):
-    with pytest.raises(ValueError, match=r"--dir must be another folder .* --no-copy"):
+    with pytest.raises(ValueError, match=r"--dir must be a folder other .* --no-copy"):
         deliver(source, source=source)
 
 
