@@ -66,6 +66,7 @@ test: lint types unit nbval browser
 lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/prose.py
 
 # settings are in pyproject.toml
 types: env

@@ -34,7 +34,7 @@ HABITS = {
     r"\b(file|folder|text|code|module)s? (that )?lies?\b": "is in, is stored in",
     r"\bwhat (came|comes) (in|out|instead)\b|\band what came\b": "got ..., the output",
     r"\b(a|an|one|that|which) \w*\s?(is|are) none\b|\bthere (is|are) none of\b": "unknown ...",
-    r"\bof (yours|ours)\b": "your ..., our ...",
+    r"\bof yours\b": "your ...",
     r"\bnobody (looks|asks|reads|waits|would|needs|uses|writes)\b": "the passive, or it",
     r"\bsomebody who\b|\bhe who\b|\bwho lays?\b": "a user who, callers that",
     r"\bwhat is left of\b": "the rest of, the remaining",
