@@ -26,15 +26,15 @@ PACKAGE = ROOT / "annlab"
 
 #: measure -> (limit, target)
 LIMITS = {
-    "lines": (49_100, 40_000),
-    "lines of code": (30_800, 27_500),
+    "lines": (45_500, 40_000),
+    "lines of code": (29_350, 27_500),
     "modules at the top": (14, 14),
     "import circles": (0, 0),
     "upward imports": (1, 1),
     "functions over 60 lines": (20, 20),
     "files over 500 lines": (8, 8),
-    "occurrences of ': Any'": (475, 300),
-    "lines of tests": (29_800, 22_000),
+    "occurrences of ': Any'": (300, 300),
+    "lines of tests": (26_350, 22_000),
 }
 #: A module at the top that is no longer than this only passes on names from where they moved.
 FACE_LINES = 8

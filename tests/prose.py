@@ -3,7 +3,7 @@
     python tests/prose.py [FILE ...]
 
 Checks comments and strings of Python files, and everything in other text files and notebook
-cells. ``make lint`` runs it on all files that git tracks. A line with ``prose: allow`` in a comment
+cells. ``make lint`` runs it on the whole project. A line with ``prose: allow`` in a comment
 is skipped. This is a short list, not a style guide: each entry was a habit of this project.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ALLOW = "prose: allow"
 #: Third-party and stored texts, and this list itself.
 LEFT_OUT = ("LICENSE", "data/documents.jsonl", "tests/prose.py")
+FOLDERS = ("annlab", "binder", "data", "docs", "notebooks", "tests", ".github")
+IGNORED = {"__pycache__", ".ipynb_checkpoints", "_output"}
 SUFFIXES = {".py", ".pyi", ".md", ".ipynb", ".toml", ".js", ".yml", ".cpp", ".hpp", ".sh"}
 
 #: pattern -> what to write instead
@@ -71,17 +72,21 @@ def findings(path: Path) -> Iterator[str]:
                 yield f"{place}: {found!r}; write: {advice}"
 
 
-def tracked() -> list[Path]:
-    """Return the text files that git tracks."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    paths = [Path(name) for name in listed.stdout.split("\0") if name not in LEFT_OUT]
-    return [path for path in paths if path.suffix in SUFFIXES and (ROOT / path).is_file()]
+def text_files() -> list[Path]:
+    """Return the text files of the project, relative to its root."""
+    below = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
+    paths = [path.relative_to(ROOT) for path in (*ROOT.glob("*.*"), *below) if path.is_file()]
+    return [
+        path
+        for path in sorted(paths)
+        if path.suffix in SUFFIXES
+        and path.as_posix() not in LEFT_OUT
+        and not IGNORED & set(path.parts)
+    ]
 
 
 def main(names: list[str]) -> int:
-    paths = [Path(name) for name in names] or tracked()
+    paths = [Path(name) for name in names] or text_files()
     found = [line for path in paths for line in findings(path)]
     print(*found, sep="\n", end="\n" if found else "")
     return 1 if found else 0
