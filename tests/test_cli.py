@@ -562,7 +562,7 @@ def test_message_says_where_jupyterlab_opens(source, monkeypatch, capsys, words,
     assert command[len(command) - len(words) :] == words
     said = capsys.readouterr().out
     assert ("opens in your browser" in said) == opens
-    assert ("copy the address that it prints" in said) != opens
+    assert ("copy the address below" in said) != opens
 
 
 def test_argument_for_jupyterlab_gets_a_hint(capsys):

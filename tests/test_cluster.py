@@ -335,7 +335,7 @@ def test_missing_files_and_folders_are_refused_with_a_similar_name(here, X, caps
 
 def test_array_of_an_archive_is_chosen_by_its_key(here, X, capsys):
     np.savez("two.npz", a=X, b=X)
-    assert "There are: a, b" in refused(capsys, "two.npz")
+    assert "Arrays in the file: a, b" in refused(capsys, "two.npz")
     assert "--key" in refused(capsys, "two.npz", "--key", "c")
     assert cluster("two.npz", "--key", "b") == 0
 

@@ -48,7 +48,7 @@ _EPILOG = (
     "exit status:\n"
     "  0    done\n"
     "  2    the call, the file or the installation is at fault; one sentence says why\n"
-    "  130  stopped with Ctrl-C; what had been reached by then is written\n\n"
+    "  130  stopped with Ctrl-C; the result so far is written\n\n"
     "examples:\n"
     "  annlab cluster rows.npy --n-clusters 1000\n"
     "  annlab cluster people.csv --n-clusters 8 --columns height,weight\n"
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--algorithm", default="auto", metavar="NAME", help=algorithms)
     add("--metric", default="euclidean", metavar="NAME", help="euclidean (default) or cosine")
     for name, default, text in (
-        ("--max-iter", 100, "iterations at most (100)"),
+        ("--max-iter", 100, "maximum number of iterations (100)"),
         ("--n-init", 1, "starts; the best result is kept (1)"),
         ("--random-state", 0, "seed: the same one gives the same result (0)"),
         ("--n-jobs", None, "threads (all cores); does not change the result"),

@@ -216,7 +216,7 @@ def as_text(report: dict[str, Any]) -> str:
         )
     lines.append(f"- **Time**: {seconds['clustering']:.2f} s of {seconds['in_all']:.2f} s in all")
     if not got["converged"]:
-        lines += ["", "The clustering had not settled when it ended: raise --max-iter to go on."]
+        lines += ["", "The clustering did not converge: raise --max-iter to continue."]
     lines += [f"\nNote: {note}" for note in report["notes"]]
     lines += [
         "",

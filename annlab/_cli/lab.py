@@ -60,7 +60,7 @@ def _where_it_opens(arguments: Sequence[str]) -> str:
             opens = value.strip().lower() == "true" if value else name != "--no-browser"
     if opens:
         return "JupyterLab opens in your browser."
-    return "JupyterLab opens no browser: copy the address that it prints below into yours."
+    return "JupyterLab does not open a browser: copy the address below into yours."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "bench": (
         "annlab.benchmarks.campaign.command",
-        "compare k-means implementations by the time they take to a quality",
+        "compare k-means implementations by the time they need to reach a quality",
     ),
     "classroom": (
         "annlab.classroom.command",

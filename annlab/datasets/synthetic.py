@@ -272,7 +272,7 @@ def make_gaussian_mixture(
     Returns
     -------
     Dataset
-        A light centre may have got no point at all.
+        A light centre may have no points.
 
     Raises
     ------

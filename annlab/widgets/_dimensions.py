@@ -94,7 +94,7 @@ class DimensionExplorer(Explorer):
             self.own = tuple(divided(X[:, :d], least) for d in ds)
         menu = [OWN, *SETS] if self.own else SETS
         controls = [
-            choice("view", "Show", "What is looked at", _VIEWS, "distances", buttons=True),
+            choice("view", "Show", "What is shown", _VIEWS, "distances", buttons=True),
             choice("data", "Data", "Points that are searched", menu, menu[0]),
             ladder(
                 "pieces",

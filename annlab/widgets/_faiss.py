@@ -98,7 +98,7 @@ class FaissExplorer(Explorer):
             ladder(
                 "sample",
                 "Rows to train a cell",
-                "k-means trains on at most so many rows for each cell; faiss takes 256",
+                "k-means trains on at most this many rows for each cell; faiss takes 256",
                 SAMPLES,
                 256,
             ),

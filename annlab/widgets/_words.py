@@ -97,7 +97,7 @@ class VisualWordsExplorer(Explorer):
                 "Pass a larger picture.",
             )
         self.seed = int(check_random_state(random_state).randint(2**31 - 1))
-        # the photographs have room for so many of the largest patches
+        # number of the largest patches that the photographs have room for
         most = self._positions(self.sizes[-1])
         n = min(n_patches, most)
         patches = sorted({*(m for m in _PATCHES if m < most), n})

@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "what the words mean:\n"
         "  ok        nothing to do             note      good to know, nothing to do\n"
-        "  warning   works, worse than it should        problem   something does not work\n\n"
+        "  warning   works, but not as it should        problem   something does not work\n\n"
         "exit status:\n"
         "  0  nothing to fix    1  a warning or a problem    2  wrong arguments\n\n"
         "examples:\n"

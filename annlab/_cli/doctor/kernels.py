@@ -22,7 +22,7 @@ def check_kernels() -> Finding:
 
     facts = {"loops": loops.processor}
     if loops.processor != "numpy":
-        text = f"They are there, for {_PROCESSORS.get(loops.processor, loops.processor)}."
+        text = f"They are installed, built for {_PROCESSORS.get(loops.processor, loops.processor)}."
         return Finding("compiled loops", "ok", text, facts=facts)
     if os.environ.get("ANNLAB_LOOPS") == "numpy":
         text = "ANNLAB_LOOPS=numpy switches them off: annlab computes in NumPy, slower."

@@ -42,7 +42,7 @@ def check_threads() -> Finding:
     text += "."
     cap = settings.get("LOKY_MAX_CPU_COUNT", "")
     if cap.isdigit() and int(cap) < min(affinity, machine):
-        text += f" LOKY_MAX_CPU_COUNT={cap} holds annlab to fewer than there are."
+        text += f" LOKY_MAX_CPU_COUNT={cap} limits annlab to fewer."
         return Finding("threads", "note", text, "unset LOKY_MAX_CPU_COUNT", facts)
     if quota is not None and quota < 1:
         text += " Less than one core: expect long waits."

@@ -27,10 +27,10 @@ def check_python() -> Finding:
     if bits == 32:
         return Finding("python", "problem", f"{text} It is a 32-bit build.", another, facts)
     if sys.implementation.name != "cpython":
-        return Finding("python", "warning", f"{text} Only CPython was tried.", another, facts)
+        return Finding("python", "warning", f"{text} Only CPython is tested.", another, facts)
     if sys.version_info[:2] > _NEWEST_TRIED:
         newest = ".".join(map(str, _NEWEST_TRIED))
-        return Finding("python", "note", f"{text} The newest one tried is {newest}.", facts=facts)
+        return Finding("python", "note", f"{text} The newest tested one is {newest}.", facts=facts)
     return Finding("python", "ok", text, facts=facts)
 
 

@@ -46,7 +46,7 @@ def check_versions() -> list[Finding]:
     lab = [one for one in declared if one not in core and _applies(one, extra="lab")]
     findings = _missing_or_old("packages", "problem", core)
     if installed("jupyterlab") is None:
-        text = "The library is here, the packages of the notebooks are not."
+        text = "The library is installed, but the packages of the notebooks are not."
         facts = {"missing": [one.name for one in lab if installed(one.name) is None]}
         findings.append(Finding("lab", "note", text, install("annlab-kmeans[lab]"), facts))
     else:
@@ -95,7 +95,7 @@ def _against_pins() -> Finding:
             other[name] = {"version": version, "tested": wanted}
     facts = {"file": str(file), "same": same, "other": other}
     if not other:
-        return Finding("pins", "ok", f"All {same} packages are those tested.", facts=facts)
+        return Finding("pins", "ok", f"All {same} packages have the tested versions.", facts=facts)
     some = [f"{name} {two['version']} (tested {two['tested']})" for name, two in other.items()]
     named = ", ".join(some[:4]) + (f" and {len(some) - 4} more" if len(some) > 4 else "")
     # hnswlib has its own finding, with the command that builds it
@@ -103,7 +103,7 @@ def _against_pins() -> Finding:
     return Finding(
         "pins",
         "note",
-        f"{same} packages are those tested; others are not, which may print other digits: {named}.",
+        f"{same} packages are as tested; others may print other digits: {named}.",
         install(*back) if back else "",
         facts,
     )

@@ -89,11 +89,11 @@ def check_widgets() -> list[Finding]:
             status, text = "problem", f"{name} {version} is too old: annlab needs {least[name]}."
         elif got.how != "ok":
             status = "problem"
-            text = f"{name} {version} is installed and cannot be imported: {got.text or got.how}"
+            text = f"{name} {version} is installed but cannot be imported: {got.text or got.how}"
             fix = install("--force-reinstall", tested(name))
         elif not have_lab:
             status, fix = "ok", ""
-            text = f"{name} {version}; no JupyterLab here, so no front end is looked for."
+            text = f"{name} {version}; without JupyterLab, its front end is not checked."
         elif place is None:
             status, fix = "problem", again
             text = f"JupyterLab lacks the front end of {name}: widgets show as text."

@@ -32,7 +32,7 @@ FRESH = 2611
 _ORDER = ("memory", "untuned", "targets", "grid", "growth")
 
 _DESCRIPTION = """\
-Compare k-means implementations by the time they take to a quality.
+Compare k-means implementations by the time they need to reach a quality.
 
 Every peer gets the same rows, threads and seeds, runs in fresh processes, in turns, and
 is judged by the exact inertia of the labels it returns. Writes numbers (.jsonl), a table
@@ -57,7 +57,7 @@ examples:
   annlab bench --quick                        a first impression in under two minutes
   annlab bench --data P200 --clusters 1024    one case, all peers (many minutes)
   annlab bench --targets --rows P200-1024     goals and figures of one case
-  annlab bench --grid --budget 30             never slower: as much as 30 minutes give
+  annlab bench --grid --budget 30             never slower: as much as fits in 30 minutes
   annlab bench --page --out data/benchmarks   write the page again from the numbers there
 """
 
@@ -90,19 +90,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--full", action="store_true", help="every cell, peer, rung and seed of these five (hours)")
     add("--again", action="store_true", help="measure again what is stored already")
-    add("--quick", action="store_true", help="at most 20,000 rows, one seed, 90 seconds a case")
+    add("--quick", action="store_true", help="at most 20,000 rows, one seed, 90 seconds per case")
     add("--peers", nargs="+", metavar="KEY", help="compare only these peers (see --list)")
     add("--list", action="store_true", help="list the peers and end")
     add("--page", action="store_true", help="only write the page again")
     add("--seeds", type=int, metavar="N", help="seeds for each peer (3; 5 for annlab)")
     add("--ladder", nargs="+", type=int, metavar="N", help="the rungs: iterations to ask for")
     add("--threads", type=int, metavar="N", help="default: all cores")
-    add("--run-limit", type=float, metavar="S", help="end a run after so many seconds (600)")
+    add("--run-limit", type=float, metavar="S", help="end a run after this many seconds (600)")
     add(
         "--budget",
         type=float,
         metavar="MINUTES",
-        help="stop after so many minutes; what is measured by then is kept",
+        help="stop after this many minutes, keeping what was measured",
     )
     add(
         "--wait-idle",

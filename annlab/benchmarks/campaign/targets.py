@@ -58,17 +58,17 @@ class Target:
     data : str
     n_clusters : int
     quality : float
-        annlab's inertia must be at most so many times that of ``of``.
+        annlab's inertia must be at most this many times that of ``of``.
     of : {"25 iterations", "its default", "5 iterations"}
         scikit-learn's run with that inertia; its start is random but for its default.
     faster : float
-        At least so many times as fast as scikit-learn ...
+        At least this many times as fast as scikit-learn ...
     than : {"the same inertia", "its default run", "5 iterations"} or float
-        ... to that point; a number stands for so many times the reference's inertia.
+        ... to that point; a number is a multiple of the reference's inertia.
     peers_faster : float or None
-        At least so many times as fast as the best other peer ...
+        At least this many times as fast as the best other peer ...
     peers_to : float
-        ... to so many times the reference's inertia.
+        ... to this many times the reference's inertia.
     ladders, brief : dict of str to tuple of int
         Peers and iterations: all of them, and fewer for a campaign of 90 minutes.
     minutes, brief_minutes : float

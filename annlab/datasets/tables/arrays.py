@@ -59,7 +59,7 @@ def _read_npz(path: Path, options: Options) -> Matrix:
                 option("key"),
                 "the name of an array in the file",
                 key if key is not None else "no name",
-                f"There are: {', '.join(names)}.",
+                f"Arrays in the file: {', '.join(names)}.",
             )
         with reading(path.name, "a whole .npz file", remedy), zipfile.ZipFile(path) as members:
             member = key if key in members.namelist() else f"{key}.npy"

@@ -107,7 +107,7 @@ class Options:
                 chosen += range(low - 1, high)
             else:
                 remedy = did_you_mean(word, list(places)) or (
-                    f"There are: {', '.join(places)}." if places else f"Use numbers from 1 to {d}."
+                    f"Columns: {', '.join(places)}." if places else f"Use numbers from 1 to {d}."
                 )
                 raise invalid(option("columns"), "made of existing columns", repr(word), remedy)
         if not chosen:

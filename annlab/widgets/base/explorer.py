@@ -338,7 +338,7 @@ class Explorer(Replay):
         Raises
         ------
         ValueError
-            If it is damaged, of another explorer, or asks for what this one does not have.
+            If it is damaged, from another explorer, or needs something that this one lacks.
         """
         values, frame = states.parsed(text, self.state, self.controls)
         with self._lock:

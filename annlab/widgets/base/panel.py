@@ -19,8 +19,8 @@ from annlab.widgets.base.predict import Prediction
 
 #: Buttons of a replay: label and tooltip, in which {0} is the word for a frame.
 _REPLAY = {
-    "step_back": ("Step back", "Go back one {0}"),
-    "step": ("Step", "Go on one {0}"),
+    "step_back": ("Step back", "Go to the previous {0}"),
+    "step": ("Step", "Go to the next {0}"),
     "run": ("Run", "Go on, {0} by {0}; press again to pause"),
     "reset": ("Reset", "Back to the first {0} and the first values"),
 }

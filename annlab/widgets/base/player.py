@@ -39,7 +39,7 @@ class Player:
             options=list(SPEEDS),
             value="normal",
             description="Speed",
-            tooltip="How fast Run goes on",
+            tooltip="Speed of Run",
             style=WIDE,
             layout={"width": "130px"},
         )
