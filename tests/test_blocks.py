@@ -430,7 +430,7 @@ def test_iterator_is_refused():
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda X: [X, X[:, :3]], ValueError, "one width"),
+        (lambda X: [X, X[:, :3]], ValueError, "equal width"),
         (lambda X: [X, csr_matrix(X)], TypeError, "block 1 of X must be a dense"),
         (lambda X: lambda: X, TypeError, "iterator over blocks"),
         (lambda X: lambda: [], ValueError, "at least one block"),

@@ -372,9 +372,9 @@ def test_other_parameters_are_checked(tmp_path):
         kmeans(X, K, checkpoint=tmp_path / "x.npz")
     with pytest.raises(TypeError, match="in memory"):
         robust_kmeans_ann(X, K)
-    with pytest.raises(TypeError, match="of Dask"):
+    with pytest.raises(TypeError, match="a Dask Array"):
         KMeansANN(K).partial_fit(X)
-    with pytest.raises(TypeError, match="of Dask"):
+    with pytest.raises(TypeError, match="a Dask Array"):
         metrics.evaluate_clustering(X, np.zeros(N, int))
     for weights in (np.ones(N - 1), da.ones(N - 1), da.ones((N, 2)), da.zeros(N), -da.ones(N)):
         with pytest.raises(ValueError, match="sample_weight"):

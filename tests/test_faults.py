@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-import threading
-import time
+from pathlib import Path
 
 import faults
 import pytest
@@ -47,26 +47,28 @@ def test_failure_is_counted(tmp_path):
 
 
 def test_leftover_threads_are_found():
-    from annlab._support.threads import Workers
+    # in a process of its own, because other tests leave threads that wait
+    code = """if True:
+        import threading, time
+        import faults
+        from annlab._support.threads import Workers
 
-    def until(condition):
+        with Workers(3) as workers:
+            workers.map(time.sleep, [(0.02,)] * 3)
         end = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < end
+        while faults.leftover_threads(2) and time.monotonic() < end:
             time.sleep(0.005)
-
-    before = faults.leftover_threads(99)
-    with Workers(3) as workers:
-        workers.map(time.sleep, [(0.02,)] * 3)
-    # threads of earlier tests may end meanwhile
-    until(lambda: set(faults.leftover_threads(2)) <= set(before))
-    assert "2 that wait" in faults.leftover_threads(1)
-    gate = threading.Event()
-    busy = threading.Thread(target=gate.wait, name="annlab_9")
-    busy.start()
-    assert faults.leftover_threads(2) == [*before, "annlab_9 in wait"]
-    gate.set()
-    busy.join()
+        print(faults.leftover_threads(2), faults.leftover_threads(1))
+        gate = threading.Event()
+        threading.Thread(target=gate.wait, name="annlab_9").start()
+        print(faults.leftover_threads(2))
+        gate.set()
+    """
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[] ['2 that wait']\n['annlab_9 in wait']\n"
 
 
 def test_results_are_compared_bit_by_bit():

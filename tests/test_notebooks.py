@@ -501,7 +501,7 @@ def test_imports_are_those_of_code_that_parses(source, imports):
 
 def test_notebooks_of_an_installed_package_are_not_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(places, "PACKAGE", tmp_path / "annlab")
-    with pytest.raises(ValueError, match="--dir must be given where annlab is not run from"):
+    with pytest.raises(ValueError, match="--dir must be given unless annlab runs from"):
         checkout_folder()
     (tmp_path / "notebooks").mkdir()
     with pytest.raises(ValueError, match="--dir"):

@@ -300,7 +300,7 @@ def test_check_data_refuses_missing_values():
     for X, words in (
         (gaps, "free of missing values"),
         (np.ma.masked_greater(ROWS, 4), "2 of them"),
-        (pd.Series([[1, 2], [1, 2, 3]]), "one length; got lengths from 2 to 3"),
+        (pd.Series([[1, 2], [1, 2, 3]]), "equal length; got lengths from 2 to 3"),
         (sparse.coo_array(np.array([1.0, 0.0])), "2-D array"),
     ):
         with pytest.raises((TypeError, ValueError), match=words):
