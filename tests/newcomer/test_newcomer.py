@@ -188,7 +188,7 @@ class Newcomer:
             assert "python3" in kernels["kernelspecs"]
             # the page that a browser gets names the front ends that it will load
             assert "@jupyter-widgets/jupyterlab-manager" in page and "anywidget" in page
-            assert any("opens no browser" in line for line in said), "".join(said[:40])
+            assert any("does not open a browser" in line for line in said), "".join(said[:40])
             self.says(" ".join(Path(str(word)).name for word in words), since)
             yield f"{base}|{token}"
         finally:
