@@ -10,10 +10,13 @@ import numpy as np
 
 from annlab import export
 from annlab._support.checks import check_data, check_integer, check_random_state
-from annlab._support.errors import require
 from annlab._support.threads import resolve_n_jobs
 from annlab._support.types import MatrixLike, Seed
+from annlab.benchmarks.campaign.markdown import table
+from annlab.benchmarks.judging import split_queries
 from annlab.benchmarks.machine import machine_record
+from annlab.indexes.faiss_index import faiss_threads, load_faiss
+from annlab.metrics import recall_at_k
 
 #: Neighbours that recall counts, and the numbers of lists that a query probes.
 N_NEIGHBORS = 10
@@ -73,41 +76,42 @@ def compare_inverted_lists(
     -----
     Lists store rows as they are ("Flat"), so recall depends on the lists alone.
     """
-    faiss = require("faiss", purpose="to compare inverted files", extra="lab")
+    faiss = load_faiss("to compare inverted files")
     rows = check_data(X).astype(np.float32, copy=False)
     n_lists = check_integer(n_lists, "n_lists", maximum=len(rows))
     n_queries = check_integer(n_queries, "n_queries", maximum=len(rows) // 2)
     rng = check_random_state(random_state)
     threads = resolve_n_jobs(n_jobs)
-    faiss.omp_set_num_threads(threads)
-    held_out = rng.permutation(len(rows))[:n_queries]
-    queries, rows = rows[held_out], np.delete(rows, held_out, axis=0)
-    exact = faiss.IndexFlatL2(rows.shape[1])
-    exact.add(rows)
-    truth = exact.search(queries, N_NEIGHBORS)[1]
-    del exact
+    rows, queries = split_queries(rows, None, n_queries, rng)
+    with faiss_threads(threads):
+        exact = faiss.IndexFlatL2(rows.shape[1])
+        exact.add(rows)
+        truth = exact.search(queries, N_NEIGHBORS)
+        del exact
 
-    begin = perf_counter()
-    index = export.ivf(rows, n_lists, random_state=rng, n_jobs=threads)
-    yield _judged("annlab", perf_counter() - begin, index, queries, truth)
-    for name, per_list in (("faiss, sample", SAMPLED), ("faiss, all rows", len(rows))):
-        index = faiss.index_factory(rows.shape[1], f"IVF{n_lists},Flat")
-        index.cp.max_points_per_centroid = per_list
         begin = perf_counter()
-        index.train(rows)
-        index.add(rows)
-        yield _judged(name, perf_counter() - begin, index, queries, truth)
+        index = export.ivf(rows, n_lists, random_state=rng, n_jobs=threads)
+        yield _judged("annlab", perf_counter() - begin, index, queries, truth)
+        for name, per_list in (("faiss, sample", SAMPLED), ("faiss, all rows", len(rows))):
+            index = faiss.index_factory(rows.shape[1], f"IVF{n_lists},Flat")
+            index.cp.max_points_per_centroid = per_list
+            begin = perf_counter()
+            index.train(rows)
+            index.add(rows)
+            yield _judged(name, perf_counter() - begin, index, queries, truth)
 
 
 def _judged(
-    name: str, seconds: float, index: Any, queries: np.ndarray, truth: np.ndarray
+    name: str,
+    seconds: float,
+    index: Any,
+    queries: np.ndarray,
+    truth: tuple[np.ndarray, np.ndarray],
 ) -> InvertedLists:
     recalls = []
     for probes in PROBES:
         index.nprobe = probes
-        found = index.search(queries, N_NEIGHBORS)[1]
-        hits = (found[:, :, None] == truth[:, None, :]).any(axis=2)
-        recalls.append(float(hits.mean()))
+        recalls.append(recall_at_k(index.search(queries, N_NEIGHBORS), truth))
     return InvertedLists(name, seconds, index.invlists.imbalance_factor(), tuple(recalls))
 
 
@@ -116,7 +120,7 @@ def inverted_lists_page(name: str, measured: Sequence[tuple[int, InvertedLists]]
     machine = machine_record()
     columns = ["lists", "trained by", "seconds", "imbalance"]
     columns += [f"recall@10, nprobe {probes}" for probes in PROBES]
-    rows = [columns, ["---"] * len(columns)]
+    rows = []
     for n_lists, lists in measured:
         figures = [f"{lists.seconds:.3g}", f"{lists.imbalance:.2f}"]
         recalls = [f"{recall:.3f}" for recall in lists.recalls]
@@ -130,8 +134,7 @@ def inverted_lists_page(name: str, measured: Sequence[tuple[int, InvertedLists]]
             f"{SAMPLED} rows a list or on all rows. *Seconds* covers training and filling.",
             "*Imbalance* is 1 for lists of equal size.",
             "",
-            *("| " + " | ".join(row) + " |" for row in rows),
-            "",
+            *table(columns, rows),
             f"{machine['threads']} cores, {machine['processor']}.",
             "",
         ]
